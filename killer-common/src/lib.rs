@@ -1,0 +1,32 @@
+//! The ABI between killer's eBPF programs and its user side: names, records and words.
+//!
+//! Everything here is shared by both sides and pinned across versions of the binary, so a change to any
+//! layout must raise [`ABI_VERSION`], which is part of the pin directory's name.
+#![no_std]
+
+pub mod ctl;
+pub mod gate;
+pub mod names;
+pub mod reason;
+pub mod record;
+
+/// Version of every layout in this crate; part of the pin directory's name.
+pub const ABI_VERSION: u32 = 1;
+
+/// Number of slots for roots; slot 0 means "no root".
+pub const MAX_ROOTS: u32 = 1024;
+
+/// Deepest nesting of roots that the hooks walk.
+pub const MAX_DEPTH: u32 = 8;
+
+/// Marks of launchers and holds of adopters that may be open at once.
+pub const MAX_SEEDS: u32 = 1024;
+
+/// Dead thread groups remembered for `tree`.
+pub const MAX_DEAD: u32 = 4096;
+
+/// Fork edges remembered while some `adopt` is under way.
+pub const MAX_EDGES: u32 = 32768;
+
+/// Bytes of a root's name, NUL-padded; a name may fill all of it.
+pub const NAME_LEN: usize = 64;

@@ -1,0 +1,39 @@
+//! Everything that can make a root's membership doubtful, one bit each.
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $id:ident = $n:literal, $code:literal, $text:literal;)*) => {
+        $($(#[$doc])* pub const $id: u32 = $n;)*
+        /// `(bit, code, text)` of every reason.
+        pub const ALL: &[(u32, &str, &str)] = &[$(($n, $code, $text)),*];
+    };
+}
+
+reasons! {
+    /// A fork hook was skipped (L1).
+    MISSED_HOOK = 0, "missed-hook", "a hook was skipped by the kernel";
+    /// The birth was found missing by the second fork hook, which registered it.
+    REPAIRED_BIRTH = 1, "late-birth", "a birth was registered by the second fork hook only";
+    /// `births` refused an entry (L3, L4, L5).
+    MAP_FULL = 2, "map-full", "a birth could not be recorded";
+    /// A stale pointer was found: an exit had been missed (I7).
+    STALE = 3, "missed-exit", "an exit was missed and its address used again";
+    /// The root was adopted: orphans from before have lost their lineage.
+    ADOPTED = 4, "adopted-late", "adopted while running: orphans from before have no lineage";
+    /// The adoption saw anomalies or did not become quiet.
+    ADOPT_UNSURE = 5, "adopt-unsure", "the adoption did not become quiet";
+    /// The tracker's links were gone for a while.
+    TRACKER_GAP = 6, "tracker-gap", "the tracker was not attached all the time";
+    /// Births of a lineage were found by the repair walk.
+    REPAIRED_WALK = 7, "repaired-walk", "the repair walk found a member that no hook had recorded";
+    /// A member index entry could not be written.
+    INDEX = 8, "index-full", "a member could not be indexed";
+    /// `run --kill-on-exit --detach` lost its supervisor.
+    SUPERVISOR = 9, "supervisor-gone", "the supervisor ended before the service";
+    /// pid_max or threads-max was raised after the maps were sized.
+    RESIZED = 10, "limits-raised", "pid_max or threads-max was raised after the maps were sized";
+    /// The fork edge log overflowed during an adoption.
+    EDGES = 11, "edge-log-full", "the log of forks was too small during the adoption";
+}
+
+/// Number of reason counters a root has.
+pub const COUNT: usize = 16;

@@ -1,0 +1,228 @@
+//! Records in the maps. All are plain data, little, aligned to 8 bytes; sizes are asserted below.
+
+use crate::{NAME_LEN, reason};
+
+/// `births` (and `seeds`): what a task pointer belongs to. A value's root never changes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Birth {
+    /// Slot of the root.
+    pub root: u32,
+    /// Generation of that slot.
+    pub generation: u32,
+    /// `B_*` flags.
+    pub flags: u32,
+    /// Thread group id, initial PID namespace.
+    pub tgid: u32,
+    /// `start_boottime` of the *group leader*, ns; 0 = do not compare.
+    pub leader_start: u64,
+    /// Stamp of the last repair walk that met the task.
+    pub walk: u64,
+}
+
+/// The task was not the leader of its group when it was born.
+pub const B_THREAD: u32 = 1;
+/// The mark makes its child the main process.
+pub const B_MAIN: u32 = 2;
+/// The mark makes its child a control process.
+pub const B_CONTROL: u32 = 4;
+/// The mark is a hold: counted, never consumed by a fork.
+pub const B_HOLD: u32 = 8;
+/// Taken in by an adoption.
+pub const B_ADOPTED: u32 = 16;
+
+/// `pop`: one cache line a root, changed by programs with plain atomic adds only.
+#[repr(C, align(64))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pop {
+    /// Tasks alive or being born, and marks.
+    pub pop: i64,
+    /// Insertions ever: moves before any child can be missed by a reader.
+    pub inserts: u64,
+    /// Tasks that ended.
+    pub exits: u64,
+    /// Forks denied, or newborns killed, by the gate.
+    pub denied: u64,
+    /// Map operations that failed.
+    pub errors: u64,
+    /// Births that the first fork hook had not registered.
+    pub misses: u64,
+    /// Gate signals that the kernel refused (`-EBUSY` and others); the sweep does them.
+    pub gate_errors: u64,
+    /// Processes ever.
+    pub processes: u64,
+}
+
+/// `roots`: the registry.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Root {
+    /// Counts the uses of the slot; part of every reference to a root.
+    pub generation: u32,
+    /// `R_*` state.
+    pub state: u32,
+    /// Slot of the outer root, 0 = none.
+    pub parent: u32,
+    /// Nesting depth, 0 at the top.
+    pub depth: u32,
+    /// tgid of the main process, 0 = none.
+    pub main_tgid: u32,
+    /// Generation of the outer root.
+    pub parent_generation: u32,
+    /// Start of the main process.
+    pub main_start: u64,
+    /// When the root was made, `CLOCK_BOOTTIME` ns.
+    pub born: u64,
+    /// tgid of the `killer` that made it.
+    pub owner_tgid: u32,
+    /// Signal that was last sent.
+    pub last_signal: u32,
+    /// Start of that `killer`.
+    pub owner_start: u64,
+    /// When that signal was sent, `CLOCK_BOOTTIME` ns.
+    pub last_at: u64,
+    /// Who asked for it.
+    pub last_uid: u32,
+    /// Exit code of that call.
+    pub last_outcome: u32,
+    /// Service name, NUL-padded.
+    pub name: [u8; NAME_LEN],
+    /// Reserve.
+    pub reserved: [u64; 5],
+}
+
+/// The slot is free.
+pub const R_FREE: u32 = 0;
+/// Made, its first process is not there yet.
+pub const R_STARTING: u32 = 1;
+/// Its first process has been seen.
+pub const R_LIVE: u32 = 2;
+
+/// `control`: one line a root, written by user space by atomic operations on the mapping.
+#[repr(C, align(64))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Control {
+    /// See [`crate::gate`].
+    pub gate: u64,
+    /// Broadcast epoch.
+    pub epoch: u64,
+    /// Signal of that epoch.
+    pub signal: u32,
+    /// Newborns policy of that epoch.
+    pub policy: u32,
+    /// Reserve.
+    pub reserved: [u64; 5],
+}
+
+/// `members`: what user space shows and signals. Decides nothing.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Thread group id again: elements are recycled under readers.
+    pub tgid: u32,
+    /// Slot of the root.
+    pub root: u32,
+    /// Generation of that slot.
+    pub generation: u32,
+    /// `B_*` flags.
+    pub flags: u32,
+    /// `start_boottime` of the group leader, ns.
+    pub leader_start: u64,
+    /// pidfs inode, 0 where the kernel has none (before 6.9).
+    pub inode: u64,
+    /// `signal_struct` pointer: the process across every exec.
+    pub signal: u64,
+    /// tgid of the process that forked it.
+    pub creator_tgid: u32,
+    /// Real uid at birth or last exec.
+    pub uid: u32,
+    /// Start of that process.
+    pub creator_start: u64,
+    /// Number of execs.
+    pub execs: u32,
+    /// Session at birth is not kept; reserve.
+    pub reserved0: u32,
+    /// Birth, `CLOCK_BOOTTIME` ns.
+    pub born: u64,
+    /// Name of the leader at birth or last exec.
+    pub comm: [u8; 16],
+    /// Reserve.
+    pub reserved: [u64; 4],
+}
+
+/// Key of `dead` and `edges`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TaskKey {
+    /// Thread group id.
+    pub tgid: u32,
+    /// Must be 0: keys are compared as bytes.
+    pub pad: u32,
+    /// `start_boottime` of the group leader, ns.
+    pub start: u64,
+}
+
+/// `dead`: a member that has ended.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dead {
+    /// What it was.
+    pub member: Member,
+    /// End, `CLOCK_BOOTTIME` ns.
+    pub ended: u64,
+}
+
+/// `reasons`: count and first time of each reason of a root.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reasons {
+    /// How often.
+    pub count: [u64; reason::COUNT],
+    /// First time, `CLOCK_BOOTTIME` ns.
+    pub first: [u64; reason::COUNT],
+}
+
+/// `global`: figures of the tracker as a whole.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Global {
+    /// When the tracker was loaded, `CLOCK_BOOTTIME` ns.
+    pub loaded: u64,
+    /// Adopt mode until then, `CLOCK_MONOTONIC` ns.
+    pub adopt_until: u64,
+    /// Edges that did not fit or could not be read.
+    pub edge_errors: u64,
+    /// Walks that were begun.
+    pub walks: u64,
+    /// Tasks that the current walk added.
+    pub added: u64,
+    /// Tasks that a walk saw.
+    pub seen: u64,
+    /// Adoptions refused because the task belongs to another root.
+    pub foreign: u64,
+    /// Highest slot ever used.
+    pub high_slot: u64,
+}
+
+/// `edges`: who forked whom, or took it in, while some adoption is under way.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Edge {
+    /// The creator.
+    pub creator: TaskKey,
+    /// The child's `signal_struct`.
+    pub signal: u64,
+    /// 1 when the child is known to have ended.
+    pub ended: u64,
+}
+
+const _: () = assert!(size_of::<Birth>() == 32);
+const _: () = assert!(size_of::<Pop>() == 64);
+const _: () = assert!(size_of::<Control>() == 64);
+const _: () = assert!(size_of::<Root>() == 176);
+const _: () = assert!(size_of::<Member>() == 128);
+const _: () = assert!(size_of::<Dead>() == 136);
+const _: () = assert!(size_of::<TaskKey>() == 16);
+const _: () = assert!(size_of::<Reasons>() == 256);
+const _: () = assert!(size_of::<Global>() == 64);
+const _: () = assert!(size_of::<Edge>() == 32);

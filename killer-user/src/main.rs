@@ -1,0 +1,2 @@
+//! killer.
+fn main() {}
