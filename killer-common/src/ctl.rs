@@ -26,11 +26,12 @@ pub const REASON: u64 = 8;
 pub const LEAVE: u64 = 9;
 /// `[op, slot, gen]`: counts 1 in pop for the adopter, until [`UNSEED`] or its death.
 pub const HOLD: u64 = 10;
-/// `[op, slot, gen]`: removes every mark (not hold) of the root; a kill cancels pending forks of launchers.
-pub const CANCEL_SEEDS: u64 = 11;
+/// `[op, slot, gen, address]`: removes a launcher's mark by its key in `seeds`; a kill cancels pending forks.
+pub const CANCEL_SEED: u64 = 11;
 /// Answers the caller's root slot, 0 when it is in none.
 pub const WHOSE: u64 = 12;
-/// `[op, 0, 0, deadline]`: adopt mode until then (CLOCK_MONOTONIC ns); 0 ends it.
+/// `[op, slot, gen, deadline, tgid, start]`: adopt mode until then (CLOCK_MONOTONIC ns); deadline 0 ends it.
+/// With slot 0 only the edges of forks are logged.
 pub const ADOPT_MODE: u64 = 13;
 /// `[op, slot, gen, signal, uid, outcome]`: notes the last signal for `status`.
 pub const NOTE_KILL: u64 = 14;

@@ -50,7 +50,5 @@ pub const P_CTL: &str = "on_ctl";
 pub const P_SYS_ENTER: &str = "on_sys_enter";
 /// Gate C at system call exit.
 pub const P_SYS_EXIT: &str = "on_sys_exit";
-/// Task iterator: repair.
-pub const P_REPAIR: &str = "on_repair";
-/// Task iterator: adoption.
-pub const P_ADOPT: &str = "on_adopt";
+/// Task iterator: repair, and the passes of an adoption.
+pub const P_WALK: &str = "on_walk";

@@ -147,7 +147,7 @@ pub struct Member {
     /// Name of the leader at birth or last exec.
     pub comm: [u8; 16],
     /// Reserve.
-    pub reserved: [u64; 4],
+    pub reserved: [u64; 5],
 }
 
 /// Key of `dead` and `edges`.
@@ -202,6 +202,20 @@ pub struct Global {
     pub foreign: u64,
     /// Highest slot ever used.
     pub high_slot: u64,
+    /// Root that the adoption under way fills, 0 = none.
+    pub adopt_slot: u32,
+    /// Generation of that slot.
+    pub adopt_generation: u32,
+    /// Process that the adoption starts from.
+    pub adopt_tgid: u32,
+    /// Entries of `births` claimed by walks.
+    pub walk_claims: u32,
+    /// Its start.
+    pub adopt_start: u64,
+    /// Index entries written by walks.
+    pub walk_indexed: u64,
+    /// Reserve.
+    pub reserved: [u64; 4],
 }
 
 /// `edges`: who forked whom, or took it in, while some adoption is under way.
@@ -224,5 +238,5 @@ const _: () = assert!(size_of::<Member>() == 128);
 const _: () = assert!(size_of::<Dead>() == 136);
 const _: () = assert!(size_of::<TaskKey>() == 16);
 const _: () = assert!(size_of::<Reasons>() == 256);
-const _: () = assert!(size_of::<Global>() == 64);
+const _: () = assert!(size_of::<Global>() == 128);
 const _: () = assert!(size_of::<Edge>() == 32);

@@ -1,0 +1,88 @@
+//! Adopt mode: the edges that a running tree would lose while it is being taken in (kernel.md 7).
+//!
+//! At each fork the edge child → creator is logged; at each thread's end its children, before they are
+//! reparented, and the process's own edge to its parent. First writer wins. The children list is walked
+//! without its lock; anomalies are counted and make the adoption doubtful.
+
+use aya_ebpf::bindings::BPF_NOEXIST;
+use aya_ebpf::helpers::bpf_probe_read_kernel;
+use killer_common::record::*;
+
+use crate::knobs::*;
+use crate::maps::*;
+use crate::member::add64;
+use crate::task::{self, Task};
+
+/// Children of one thread that are looked at; more are counted as an anomaly.
+const MAX_CHILDREN: u32 = 128;
+
+/// True while some adoption is under way; a lease, like the gates.
+#[inline(always)]
+pub fn mode() -> bool {
+    match GLOBAL.get_ptr(0) {
+        // SAFETY: g points to a whole Global.
+        Some(g) => unsafe {
+            let until = core::ptr::read_volatile(&raw const (*g).adopt_until);
+            until != 0 && until > task::monotonic()
+        },
+        None => false,
+    }
+}
+
+#[inline(always)]
+fn anomaly() {
+    if let Some(g) = GLOBAL.get_ptr_mut(0) {
+        // SAFETY: g points to a whole Global.
+        add64(unsafe { &raw mut (*g).edge_errors }, 1);
+    }
+}
+
+#[inline(always)]
+fn log(child: TaskKey, creator: TaskKey) {
+    let e = Edge { creator, signal: 0, ended: 0 };
+    match EDGES.insert(&child, &e, BPF_NOEXIST as u64) {
+        Ok(()) | Err(crate::member::EEXIST) => {}
+        Err(_) => anomaly(),
+    }
+}
+
+/// Logs child → creator.
+#[inline(always)]
+pub fn edge(creator: Task, child: Task) {
+    log(task::key(child), task::key(creator));
+}
+
+#[inline(always)]
+fn read<T>(addr: u64) -> Option<T> {
+    // SAFETY: a fault is an error, not a crash.
+    unsafe { bpf_probe_read_kernel(addr as *const T) }.ok()
+}
+
+/// Logs what the end of this thread would make unknown.
+#[inline(always)]
+pub fn ended(t: Task) {
+    if task::live(t) == 0 {
+        log(task::key(t), task::key(task::real_parent(t)));
+    }
+    let me = task::key(t);
+    let head = task::current_addr() + off_children() as u64;
+    let Some(mut at) = read::<u64>(head) else { return anomaly() };
+    let mut i = 0;
+    while i < MAX_CHILDREN {
+        if at == head {
+            return;
+        }
+        let child = at - off_sibling() as u64;
+        let (Some(tgid), Some(leader)) =
+            (read::<u32>(child + off_tgid() as u64), read::<u64>(child + off_leader() as u64))
+        else {
+            return anomaly();
+        };
+        let Some(start) = read::<u64>(leader + off_start() as u64) else { return anomaly() };
+        log(TaskKey { tgid, pad: 0, start }, me);
+        let Some(next) = read::<u64>(at) else { return anomaly() };
+        at = next;
+        i += 1;
+    }
+    anomaly();
+}

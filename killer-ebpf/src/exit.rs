@@ -1,0 +1,37 @@
+//! Ends of tasks. Call path: `kernel/exit.c:do_exit` → `exit_signals` → `dec_and_test(signal->live)` →
+//! `trace_sched_process_exit` → `exit_notify`. It fires per thread, before reparenting and before the PID is
+//! free; that thread can start no fork any more, and one in flight (hook included) is over.
+
+use killer_common::record::B_HOLD;
+
+use crate::maps::*;
+use crate::{adopt, member, task};
+
+/// match-proto: `trace_sched_process_exit(struct task_struct *p[, bool group_dead])` (6.16+ has the second)
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "tp_btf/sched_process_exit")]
+extern "C" fn on_exit(ctx: *const u64) -> i32 {
+    if adopt::mode() {
+        adopt::ended(task::arg(ctx, 0));
+    }
+    if !member::maybe_ours(task::current_tgid()) {
+        return 0;
+    }
+    let addr = task::arg_key(ctx, 0);
+    // SAFETY: plain data.
+    if let Some(s) = unsafe { SEEDS.get(&addr) } {
+        let s = *s;
+        if member::claim_seed(addr, &s) && s.flags & B_HOLD != 0 {
+            member::note(s.root, killer_common::reason::ADOPT_UNSURE);
+        }
+    }
+    // SAFETY: plain data.
+    let Some(b) = (unsafe { BIRTHS.get(&addr) }) else { return 0 };
+    let b = *b;
+    // Two last threads may both see 0: unindex is idempotent, the claim is not shared.
+    if task::live(task::arg(ctx, 0)) == 0 {
+        member::unindex(&b);
+    }
+    member::claim(addr, &b);
+    0
+}

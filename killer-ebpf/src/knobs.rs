@@ -1,0 +1,57 @@
+//! Constants that the loader sets in frozen `.rodata`; the verifier knows them as scalars (kernel.md fact 8).
+
+macro_rules! knobs {
+    ($($(#[$doc:meta])* $id:ident, $get:ident: $ty:ty = $default:expr;)*) => {
+        $(
+            #[unsafe(no_mangle)]
+            static $id: $ty = $default;
+            $(#[$doc])*
+            #[inline(always)]
+            pub fn $get() -> $ty {
+                // SAFETY: reads a static of this object; volatile, so that LLVM does not fold the default in.
+                unsafe { core::ptr::read_volatile(&raw const $id) }
+            }
+        )*
+    };
+}
+
+knobs! {
+    /// `task_struct.tgid`
+    OFF_TASK_TGID, off_tgid: u32 = 0;
+    /// `task_struct.pid`
+    OFF_TASK_PID, off_pid: u32 = 0;
+    /// `task_struct.flags`
+    OFF_TASK_FLAGS, off_flags: u32 = 0;
+    /// `task_struct.group_leader`
+    OFF_TASK_LEADER, off_leader: u32 = 0;
+    /// `task_struct.start_boottime` (`real_start_time` before 5.5)
+    OFF_TASK_START, off_start: u32 = 0;
+    /// `task_struct.signal`
+    OFF_TASK_SIGNAL, off_signal: u32 = 0;
+    /// `task_struct.real_parent`
+    OFF_TASK_PARENT, off_parent: u32 = 0;
+    /// `task_struct.comm`
+    OFF_TASK_COMM, off_comm: u32 = 0;
+    /// `task_struct.cred`
+    OFF_TASK_CRED, off_cred: u32 = 0;
+    /// `cred.uid`
+    OFF_CRED_UID, off_uid: u32 = 0;
+    /// `signal_struct.live`
+    OFF_SIGNAL_LIVE, off_live: u32 = 0;
+    /// `signal_struct.nr_threads`
+    OFF_SIGNAL_THREADS, off_threads: u32 = 0;
+    /// `signal_struct.pids[PIDTYPE_TGID]`
+    OFF_SIGNAL_TGID_PID, off_tgid_pid: u32 = 0;
+    /// `pid.ino`; 0 where the kernel has none (before 6.9)
+    OFF_PID_INO, off_ino: u32 = 0;
+    /// `task_struct.children`
+    OFF_TASK_CHILDREN, off_children: u32 = 0;
+    /// `task_struct.sibling`
+    OFF_TASK_SIBLING, off_sibling: u32 = 0;
+    /// Number of entries of `index`
+    INDEX_LEN, index_len: u32 = 65536;
+    /// Mask of `filter`
+    FILTER_MASK, filter_mask: u32 = 65535;
+    /// 1 where `bpf_send_signal_task` was found and patched in
+    HAVE_SIGNAL_TASK, have_signal_task: u32 = 0;
+}

@@ -1,0 +1,43 @@
+//! Map definitions. The user side creates the maps itself (sizes, `BPF_F_MMAPABLE`, freeze) and the loader
+//! takes them over by name; what stands here is what the object needs to be complete.
+
+use aya_ebpf::bindings::BPF_F_MMAPABLE;
+use aya_ebpf::maps::{Array, HashMap, LruHashMap};
+use killer_common::record::*;
+
+/// The truth: task pointer → membership.
+#[aya_ebpf::macros::map]
+pub static BIRTHS: HashMap<u64, Birth> = HashMap::pinned(65536, 0);
+/// The truth: counts per root.
+#[aya_ebpf::macros::map]
+pub static POP: Array<Pop> = Array::pinned(killer_common::MAX_ROOTS, BPF_F_MMAPABLE);
+/// Registry.
+#[aya_ebpf::macros::map]
+pub static ROOTS: Array<Root> = Array::pinned(killer_common::MAX_ROOTS, BPF_F_MMAPABLE);
+/// Requests of user space.
+#[aya_ebpf::macros::map]
+pub static CONTROL: Array<Control> = Array::pinned(killer_common::MAX_ROOTS, BPF_F_MMAPABLE);
+/// Reasons per root.
+#[aya_ebpf::macros::map]
+pub static REASONS: Array<Reasons> = Array::pinned(killer_common::MAX_ROOTS, BPF_F_MMAPABLE);
+/// Figures of the tracker.
+#[aya_ebpf::macros::map]
+pub static GLOBAL: Array<Global> = Array::pinned(1, BPF_F_MMAPABLE);
+/// One element: a root slot per tgid.
+#[aya_ebpf::macros::map]
+pub static INDEX: Array<[u16; 65536]> = Array::pinned(1, BPF_F_MMAPABLE);
+/// One element: tasks per hashed tgid.
+#[aya_ebpf::macros::map]
+pub static FILTER: Array<[u32; 65536]> = Array::pinned(1, 0);
+/// Index of members by tgid.
+#[aya_ebpf::macros::map]
+pub static MEMBERS: HashMap<u32, Member> = HashMap::pinned(65536, 0);
+/// Marks and holds.
+#[aya_ebpf::macros::map]
+pub static SEEDS: HashMap<u64, Birth> = HashMap::pinned(killer_common::MAX_SEEDS, 0);
+/// Dead members.
+#[aya_ebpf::macros::map]
+pub static DEAD: LruHashMap<TaskKey, Dead> = LruHashMap::pinned(killer_common::MAX_DEAD, 0);
+/// Fork edges while adopting.
+#[aya_ebpf::macros::map]
+pub static EDGES: HashMap<TaskKey, Edge> = HashMap::pinned(killer_common::MAX_EDGES, 0);

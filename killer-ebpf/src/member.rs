@@ -1,0 +1,236 @@
+//! Changes of membership: the only writer of `births`, `pop`, `filter`, `members`, `index` and `reasons`.
+//!
+//! Orders (docs/PROTOCOL.md 2): birth: pop up, inserts up, filter up, insert, then the gate is read by the
+//! caller. Claim: `delete(births) == 0` is the claim; index, filter, and pop down last.
+
+use aya_ebpf::bindings::{BPF_ANY, BPF_NOEXIST};
+use core::intrinsics;
+use killer_common::record::*;
+use killer_common::{MAX_ROOTS, reason};
+
+use crate::maps::*;
+use crate::task::{self, Task};
+use crate::knobs;
+
+/// `-EEXIST`
+pub const EEXIST: i32 = -17;
+
+/// Plain atomic add, result unused: `lock +=`, loads on every kernel (toolchain.md).
+#[inline(always)]
+pub fn add64(p: *mut u64, v: u64) {
+    // SAFETY: p points into a map value that the verifier knows.
+    unsafe { intrinsics::atomic_xadd::<u64, u64, { intrinsics::AtomicOrdering::Relaxed }>(p, v) };
+}
+
+#[inline(always)]
+fn add32(p: *mut u32, v: u32) {
+    // SAFETY: as in add64.
+    unsafe { intrinsics::atomic_xadd::<u32, u32, { intrinsics::AtomicOrdering::Relaxed }>(p, v) };
+}
+
+/// The counts of a root.
+#[inline(always)]
+pub fn pop(slot: u32) -> Option<*mut Pop> {
+    POP.get_ptr_mut(slot)
+}
+
+/// Adds to `pop`; `v` may be negative.
+#[inline(always)]
+pub fn pop_add(slot: u32, v: i64) {
+    if let Some(p) = pop(slot) {
+        // SAFETY: p points to a whole Pop.
+        add64(unsafe { &raw mut (*p).pop } as *mut u64, v as u64);
+    }
+}
+
+/// Counts a reason against a root, with the time of its first occurrence.
+#[inline(never)]
+pub fn note(slot: u32, why: u32) {
+    if let Some(r) = REASONS.get_ptr_mut(slot) {
+        let i = (why & 15) as usize;
+        // SAFETY: i < reason::COUNT == 16 and r points to a whole Reasons.
+        unsafe {
+            let first = (&raw mut (*r).first) as *mut u64;
+            if *first.add(i) == 0 {
+                *first.add(i) = task::boottime();
+            }
+            add64(((&raw mut (*r).count) as *mut u64).add(i), 1);
+        }
+    }
+}
+const _: () = assert!(reason::COUNT == 16);
+
+/// Adds to the filter; up before the insert, down after the claim, so that zero proves "not ours".
+#[inline(always)]
+pub fn filter_add(tgid: u32, v: i32) {
+    if let Some(f) = FILTER.get_ptr_mut(0) {
+        let i = (tgid & knobs::filter_mask()) as usize;
+        // SAFETY: the mask is the element's length less one; the verifier checks it.
+        add32(unsafe { (f as *mut u32).add(i) }, v as u32);
+    }
+}
+
+/// False proves that no task of this thread group is a member or marked.
+#[inline(always)]
+pub fn maybe_ours(tgid: u32) -> bool {
+    match FILTER.get_ptr(0) {
+        // SAFETY: as in filter_add.
+        Some(f) => unsafe {
+            core::ptr::read_volatile((f as *const u32).add((tgid & knobs::filter_mask()) as usize)) != 0
+        },
+        None => true,
+    }
+}
+
+/// Sets the index entry of a tgid; a plain idempotent store.
+#[inline(always)]
+fn index_set(tgid: u32, slot: u16) {
+    if tgid >= knobs::index_len() {
+        note(slot as u32, reason::INDEX);
+        return;
+    }
+    if let Some(x) = INDEX.get_ptr_mut(0) {
+        // SAFETY: tgid < index_len, the length of the element; the verifier checks it.
+        unsafe { core::ptr::write_volatile((x as *mut u16).add(tgid as usize), slot) };
+    }
+}
+
+/// A birth that is to be registered.
+#[derive(Clone, Copy)]
+pub struct Newborn {
+    /// The task's address.
+    pub addr: u64,
+    /// What it becomes.
+    pub birth: Birth,
+}
+
+/// Registers a task. True when it is a member afterwards by this call.
+#[inline(always)]
+pub fn register(n: &Newborn) -> bool {
+    let slot = n.birth.root;
+    let Some(p) = pop(slot) else { return false };
+    // SAFETY: p points to a whole Pop.
+    unsafe {
+        add64(&raw mut (*p).pop as *mut u64, 1);
+        add64(&raw mut (*p).inserts, 1);
+    }
+    filter_add(n.birth.tgid, 1);
+    let mut r = BIRTHS.insert(&n.addr, &n.birth, BPF_NOEXIST as u64);
+    if r == Err(EEXIST) {
+        // An entry for an address that is being born: its exit was missed (I7), or a second hook was faster.
+        // SAFETY: the value is plain data; it may change under us, the delete below decides.
+        if let Some(old) = unsafe { BIRTHS.get(&n.addr) } {
+            let old = *old;
+            if old.leader_start == n.birth.leader_start && old.tgid == n.birth.tgid {
+                undo(slot, n.birth.tgid);
+                return false;
+            }
+            if claim(n.addr, &old) {
+                note(old.root, reason::STALE);
+            }
+        }
+        r = BIRTHS.insert(&n.addr, &n.birth, BPF_NOEXIST as u64);
+    }
+    let mut i = 0;
+    while r.is_err() && i < 4 {
+        r = BIRTHS.insert(&n.addr, &n.birth, BPF_NOEXIST as u64);
+        i += 1;
+    }
+    if r.is_err() {
+        // SAFETY: p points to a whole Pop.
+        unsafe { add64(&raw mut (*p).errors, 1) };
+        note(slot, reason::MAP_FULL);
+        undo(slot, n.birth.tgid);
+        return false;
+    }
+    true
+}
+
+#[inline(always)]
+fn undo(slot: u32, tgid: u32) {
+    filter_add(tgid, -1);
+    pop_add(slot, -1);
+}
+
+/// Claims a task's entry: whoever deletes it has taken the task out, once. `old` is the entry as it was read.
+#[inline(always)]
+pub fn claim(addr: u64, old: &Birth) -> bool {
+    if BIRTHS.remove(&addr).is_err() {
+        return false;
+    }
+    if let Some(p) = pop(old.root) {
+        // SAFETY: p points to a whole Pop.
+        unsafe { add64(&raw mut (*p).exits, 1) };
+    }
+    filter_add(old.tgid, -1);
+    pop_add(old.root, -1);
+    true
+}
+
+/// Claims the mark of a launcher or the hold of an adopter.
+#[inline(always)]
+pub fn claim_seed(addr: u64, old: &Birth) -> bool {
+    if SEEDS.remove(&addr).is_err() {
+        return false;
+    }
+    filter_add(old.tgid, -1);
+    pop_add(old.root, -1);
+    true
+}
+
+/// Writes the index entry of a new process.
+#[inline(always)]
+pub fn index(t: Task, b: &Birth, creator: TaskKey) {
+    let tgid = b.tgid;
+    let comm = task::comm(t);
+    let m = Member {
+        tgid,
+        root: b.root,
+        generation: b.generation,
+        flags: b.flags,
+        leader_start: b.leader_start,
+        inode: task::inode(t),
+        signal: task::signal_addr(t),
+        creator_tgid: creator.tgid,
+        uid: task::uid(t),
+        creator_start: creator.start,
+        execs: 0,
+        reserved0: 0,
+        born: task::boottime(),
+        // SAFETY: 16 bytes either way.
+        comm: unsafe { core::mem::transmute::<[u64; 2], [u8; 16]>(comm) },
+        reserved: [0; 5],
+    };
+    if MEMBERS.insert(&tgid, &m, BPF_ANY as u64).is_err() {
+        note(b.root, reason::INDEX);
+    }
+    index_set(tgid, b.root as u16);
+    if let Some(p) = pop(b.root) {
+        // SAFETY: p points to a whole Pop.
+        unsafe { add64(&raw mut (*p).processes, 1) };
+    }
+}
+
+/// Drops the index entry of a process that has ended, and remembers it for `tree`.
+#[inline(always)]
+pub fn unindex(b: &Birth) {
+    // SAFETY: plain data.
+    if let Some(m) = unsafe { MEMBERS.get(&b.tgid) } {
+        if m.leader_start == b.leader_start || b.leader_start == 0 {
+            let dead = Dead { member: *m, ended: task::boottime() };
+            let key = TaskKey { tgid: b.tgid, pad: 0, start: dead.member.leader_start };
+            let _ = DEAD.insert(&key, &dead, BPF_ANY as u64);
+        }
+    }
+    index_set(b.tgid, 0);
+    let _ = MEMBERS.remove(&b.tgid);
+}
+
+/// The record of a root.
+#[inline(always)]
+pub fn root(slot: u32) -> Option<*mut Root> {
+    if slot == 0 || slot >= MAX_ROOTS {
+        return None;
+    }
+    ROOTS.get_ptr_mut(slot)
+}

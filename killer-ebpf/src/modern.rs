@@ -1,0 +1,32 @@
+//! The modern object: everything that loads where BTF and ring buffers are.
+//!
+//! One file per hook; [`member`] is the only writer of membership, [`task`] the only reader of kernel structs.
+#![no_std]
+#![no_main]
+#![allow(internal_features)]
+#![feature(core_intrinsics)]
+
+mod adopt;
+mod ctl;
+mod exec;
+mod exit;
+mod fork;
+mod gate;
+mod kfunc;
+mod knobs;
+mod maps;
+mod member;
+mod walk;
+mod syscalls;
+mod task;
+
+/// `bpf_send_signal` is for GPL-compatible programs only (`kernel/bpf/verifier.c:check_helper_call`).
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "license")]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+
+#[cfg(not(test))]
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo) -> ! {
+    loop {}
+}

@@ -1,0 +1,143 @@
+//! The only reader of kernel structs: direct loads from BTF pointers at offsets from `.rodata`.
+//!
+//! No CO-RE, no `bpf_probe_read`: loads work under lockdown, and a wrong offset is refused at load time
+//! (`kernel/bpf/verifier.c:check_ptr_to_btf_access`).
+
+use crate::knobs::*;
+use killer_common::record::TaskKey;
+
+/// A BTF pointer to a `task_struct`, as an integer that the verifier still knows as a pointer.
+pub type Task = usize;
+
+/// `PF_EXITING`, `include/linux/sched.h`
+pub const PF_EXITING: u32 = 0x4;
+/// `PF_KTHREAD`
+pub const PF_KTHREAD: u32 = 0x0020_0000;
+
+#[inline(always)]
+fn load32(base: usize, off: u32) -> u32 {
+    // SAFETY: base is a BTF pointer; the verifier checks the access against kernel BTF at load time.
+    unsafe { core::ptr::read_volatile((base + off as usize) as *const u32) }
+}
+
+#[inline(always)]
+fn load64(base: usize, off: u32) -> u64 {
+    // SAFETY: as in load32.
+    unsafe { core::ptr::read_volatile((base + off as usize) as *const u64) }
+}
+
+#[inline(always)]
+fn loadp(base: usize, off: u32) -> usize {
+    // SAFETY: as in load32.
+    unsafe { core::ptr::read_volatile((base + off as usize) as *const usize) }
+}
+
+/// The task's thread group id.
+#[inline(always)]
+pub fn tgid(t: Task) -> u32 {
+    load32(t, off_tgid())
+}
+/// The task's own id.
+#[inline(always)]
+pub fn pid(t: Task) -> u32 {
+    load32(t, off_pid())
+}
+/// `PF_*`.
+#[inline(always)]
+pub fn flags(t: Task) -> u32 {
+    load32(t, off_flags())
+}
+/// `start_boottime` of the *group leader*: constant for the life of the process, also across an exec by
+/// another thread (`fs/exec.c:de_thread` copies it).
+#[inline(always)]
+pub fn leader_start(t: Task) -> u64 {
+    load64(loadp(t, off_leader()), off_start())
+}
+/// The `signal_struct` address.
+#[inline(always)]
+pub fn signal_addr(t: Task) -> u64 {
+    load64(t, off_signal())
+}
+/// Threads of the group that have not passed `exit_signals` yet (`kernel/exit.c:do_exit`).
+#[inline(always)]
+pub fn live(t: Task) -> u32 {
+    load32(loadp(t, off_signal()), off_live())
+}
+/// Threads of the group.
+#[inline(always)]
+pub fn threads(t: Task) -> u32 {
+    load32(loadp(t, off_signal()), off_threads())
+}
+/// Real uid.
+#[inline(always)]
+pub fn uid(t: Task) -> u32 {
+    load32(loadp(t, off_cred()), off_uid())
+}
+/// pidfs inode of the process, 0 where the kernel has none.
+#[inline(always)]
+pub fn inode(t: Task) -> u64 {
+    if off_ino() == 0 {
+        return 0;
+    }
+    load64(loadp(loadp(t, off_signal()), off_tgid_pid()), off_ino())
+}
+/// The leader's name.
+#[inline(always)]
+pub fn comm(t: Task) -> [u64; 2] {
+    [load64(t, off_comm()), load64(t, off_comm() + 8)]
+}
+/// (tgid, start) of the process.
+#[inline(always)]
+pub fn key(t: Task) -> TaskKey {
+    TaskKey { tgid: tgid(t), pad: 0, start: leader_start(t) }
+}
+/// The real parent. Never used for lineage, except while adopting.
+#[inline(always)]
+pub fn real_parent(t: Task) -> Task {
+    loadp(t, off_parent())
+}
+
+/// The current task as a trusted BTF pointer (`bpf_get_current_task_btf`, 5.11+).
+#[inline(always)]
+pub fn current() -> Task {
+    // SAFETY: no arguments; the helper cannot fail.
+    unsafe { aya_ebpf::helpers::generated::bpf_get_current_task_btf() as usize }
+}
+/// The current task's address as a map key.
+#[inline(always)]
+pub fn current_addr() -> u64 {
+    // SAFETY: no arguments; the helper cannot fail.
+    unsafe { aya_ebpf::helpers::generated::bpf_get_current_task() }
+}
+/// Thread group id of the current task.
+#[inline(always)]
+pub fn current_tgid() -> u32 {
+    (aya_ebpf::helpers::bpf_get_current_pid_tgid() >> 32) as u32
+}
+
+/// Argument `n` of a hook as a pointer for loads.
+#[inline(always)]
+pub fn arg(ctx: *const u64, n: usize) -> Task {
+    // SAFETY: the context of a tp_btf/raw_tp program holds its arguments as u64.
+    unsafe { core::ptr::read_volatile(ctx.add(n)) as usize }
+}
+/// Argument `n` of a hook as a number, e.g. for a map key: read again on purpose (LLVM may otherwise reload
+/// the pointer from a stack slot that a helper saw, and the verifier then knows only a scalar).
+#[inline(always)]
+pub fn arg_key(ctx: *const u64, n: usize) -> u64 {
+    // SAFETY: as in `arg`.
+    unsafe { core::ptr::read_volatile(ctx.add(n)) }
+}
+
+/// `CLOCK_BOOTTIME`, ns (5.8+; `kernel/time/timekeeping.c`).
+#[inline(always)]
+pub fn boottime() -> u64 {
+    // SAFETY: no arguments.
+    unsafe { aya_ebpf::helpers::generated::bpf_ktime_get_boot_ns() }
+}
+/// `CLOCK_MONOTONIC`, ns.
+#[inline(always)]
+pub fn monotonic() -> u64 {
+    // SAFETY: no arguments.
+    unsafe { aya_ebpf::helpers::generated::bpf_ktime_get_ns() }
+}

@@ -1,0 +1,147 @@
+//! The walk over all tasks (`iter/task`): repairs what hooks missed, and fills a root that is being adopted.
+//!
+//! Repair re-indexes members without an index entry, registers threads of groups that are members, and claims
+//! entries of tasks that are dead (PF_EXITING with live == 0). It never takes a process in by its real parent:
+//! an outsider that was reparented to a member (a subreaper, a namespace's init) is no descendant. Only an
+//! adoption does that, for the one root that was asked for, and its members stay marked.
+
+use killer_common::reason;
+use killer_common::record::*;
+
+use crate::maps::*;
+use crate::member::{self, Newborn, add64};
+use crate::task::{self, PF_EXITING, PF_KTHREAD, Task};
+
+/// Hops along logged edges.
+const MAX_HOPS: u32 = 16;
+
+/// match-proto: `struct bpf_iter__task { struct bpf_iter_meta *meta; struct task_struct *task; }`
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/task")]
+extern "C" fn on_walk(ctx: *const u64) -> i32 {
+    let t = task::arg(ctx, 1);
+    if t == 0 {
+        return 0;
+    }
+    let Some(g) = GLOBAL.get_ptr_mut(0) else { return 0 };
+    // SAFETY: g points to a whole Global.
+    let g = unsafe { &mut *g };
+    add64(&raw mut g.seen, 1);
+    let flags = task::flags(t);
+    if flags & PF_KTHREAD != 0 {
+        return 0;
+    }
+    let addr = task::arg_key(ctx, 1);
+    let tgid = task::tgid(t);
+    let start = task::leader_start(t);
+    // SAFETY: plain data.
+    if let Some(b) = unsafe { BIRTHS.get(&addr) } {
+        let b = *b;
+        if b.leader_start != 0 && b.leader_start != start {
+            if member::claim(addr, &b) {
+                member::note(b.root, reason::STALE);
+            }
+        } else if flags & PF_EXITING != 0 && task::live(t) == 0 {
+            // E may be about to claim it too: only one of both wins the delete.
+            return 0;
+        } else if MEMBERS.get_ptr(&tgid).is_none() && task::live(t) != 0 {
+            member::index(t, &b, TaskKey::default());
+            add64(&raw mut g.walk_indexed, 1);
+        }
+        return 0;
+    }
+    if task::live(t) == 0 || flags & PF_EXITING != 0 {
+        return 0;
+    }
+    let me = TaskKey { tgid, pad: 0, start };
+    let mut b = Birth { root: 0, generation: 0, flags: 0, tgid, leader_start: start, walk: 0 };
+    let thread = task::pid(t) != tgid;
+    if let Some((root, generation, f)) = member_key(&me) {
+        // A thread of a member group.
+        b.root = root;
+        b.generation = generation;
+        b.flags = f & B_ADOPTED;
+    } else if g.adopt_slot != 0 && chosen(g, t, &me) {
+        b.root = g.adopt_slot;
+        b.generation = g.adopt_generation;
+        b.flags = B_ADOPTED;
+    } else {
+        return 0;
+    }
+    if thread {
+        b.flags |= B_THREAD;
+    }
+    let adopting = b.root == g.adopt_slot;
+    if !member::register(&Newborn { addr, birth: b }) {
+        return 0;
+    }
+    add64(&raw mut g.added, 1);
+    if !adopting {
+        member::note(b.root, reason::REPAIRED_WALK);
+    }
+    if MEMBERS.get_ptr(&tgid).is_none() {
+        member::index(t, &b, parent_key(t));
+    }
+    // It may have passed its exit hook between the look and the insert: then the walk claims it itself.
+    if task::flags(t) & PF_EXITING != 0 && task::live(t) == 0 {
+        member::unindex(&b);
+        member::claim(task::arg_key(ctx, 1), &b);
+    }
+    0
+}
+
+#[inline(always)]
+fn parent_key(t: Task) -> TaskKey {
+    task::key(task::real_parent(t))
+}
+
+/// The root of a living member process.
+#[inline(always)]
+fn member_key(k: &TaskKey) -> Option<(u32, u32, u32)> {
+    // SAFETY: plain data.
+    let m = unsafe { MEMBERS.get(&k.tgid) }?;
+    if m.leader_start != k.start {
+        return None;
+    }
+    Some((m.root, m.generation, m.flags))
+}
+
+/// A living or dead member of the root that is being adopted.
+#[inline(always)]
+fn belongs(g: &Global, k: &TaskKey) -> bool {
+    if let Some((root, generation, _)) = member_key(k) {
+        return root == g.adopt_slot && generation == g.adopt_generation;
+    }
+    // SAFETY: plain data.
+    match unsafe { DEAD.get(k) } {
+        Some(d) => d.member.root == g.adopt_slot && d.member.generation == g.adopt_generation,
+        None => false,
+    }
+}
+
+/// Whether the adoption takes this process.
+#[inline(always)]
+fn chosen(g: &Global, t: Task, me: &TaskKey) -> bool {
+    if me.tgid == g.adopt_tgid && me.start == g.adopt_start {
+        return true;
+    }
+    let mut k = *me;
+    // SAFETY: plain data.
+    if unsafe { EDGES.get(&k) }.is_none() {
+        k = parent_key(t);
+        if belongs(g, &k) {
+            return true;
+        }
+    }
+    let mut i = 0;
+    while i < MAX_HOPS {
+        // SAFETY: plain data.
+        let Some(e) = (unsafe { EDGES.get(&k) }) else { return false };
+        k = e.creator;
+        if belongs(g, &k) || (k.tgid == g.adopt_tgid && k.start == g.adopt_start) {
+            return true;
+        }
+        i += 1;
+    }
+    false
+}
