@@ -1,0 +1,313 @@
+//! bpf(2) calls that aya does not offer, or not without parsing an object: maps with their own flags and
+//! sizes, freezing, batches, pins, program runs, program figures. One function a command.
+
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// `enum bpf_map_type`, `include/uapi/linux/bpf.h`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum MapType {
+    /// `BPF_MAP_TYPE_HASH`, preallocated unless told otherwise.
+    Hash = 1,
+    /// `BPF_MAP_TYPE_ARRAY`.
+    Array = 2,
+    /// `BPF_MAP_TYPE_LRU_HASH`.
+    LruHash = 9,
+}
+
+/// `BPF_F_MMAPABLE` (5.5+).
+pub const MMAPABLE: u32 = 1 << 10;
+
+const MAP_CREATE: i32 = 0;
+const MAP_LOOKUP: i32 = 1;
+const MAP_GET_NEXT_KEY: i32 = 4;
+const OBJ_PIN: i32 = 6;
+const OBJ_GET: i32 = 7;
+const PROG_TEST_RUN: i32 = 10;
+const OBJ_GET_INFO: i32 = 15;
+const RAW_TRACEPOINT_OPEN: i32 = 17;
+const MAP_FREEZE: i32 = 22;
+const LINK_CREATE: i32 = 28;
+const ITER_CREATE: i32 = 33;
+const BPF_TRACE_ITER: u32 = 28;
+
+/// Calls bpf(2) with a plain attribute struct.
+fn call<T>(cmd: i32, attr: &mut T) -> io::Result<i64> {
+    // SAFETY: attr is a live, plain struct of the size that is passed; the kernel reads and writes only that much.
+    // Pointers inside it point to live buffers of the callers below.
+    let r = unsafe { libc::syscall(libc::SYS_bpf, cmd, attr as *mut T, size_of::<T>()) };
+    if r < 0 { Err(io::Error::last_os_error()) } else { Ok(r) }
+}
+
+fn own(r: i64) -> OwnedFd {
+    // SAFETY: the kernel has just given us this descriptor.
+    unsafe { OwnedFd::from_raw_fd(r as RawFd) }
+}
+
+#[repr(C)]
+#[derive(Default)]
+struct CreateAttr {
+    map_type: u32,
+    key_size: u32,
+    value_size: u32,
+    max_entries: u32,
+    map_flags: u32,
+    inner_map_fd: u32,
+    numa_node: u32,
+    map_name: [u8; 16],
+    ifindex: u32,
+}
+
+/// Creates a map.
+pub fn map_create(ty: MapType, key: u32, value: u32, max: u32, flags: u32, name: &str) -> io::Result<OwnedFd> {
+    let mut a = CreateAttr {
+        map_type: ty as u32,
+        key_size: key,
+        value_size: value,
+        max_entries: max,
+        map_flags: flags,
+        ..CreateAttr::default()
+    };
+    for (d, s) in a.map_name.iter_mut().zip(name.bytes().take(15)) {
+        *d = s;
+    }
+    call(MAP_CREATE, &mut a).map(own)
+}
+
+#[repr(C)]
+#[derive(Default)]
+struct ElemAttr {
+    map_fd: u32,
+    pad: u32,
+    key: u64,
+    value: u64,
+    flags: u64,
+}
+
+/// Takes the write right from every user-space descriptor of the map (5.2+); programs go on writing.
+pub fn map_freeze(map: impl AsFd) -> io::Result<()> {
+    let mut a = ElemAttr { map_fd: map.as_fd().as_raw_fd() as u32, ..ElemAttr::default() };
+    call(MAP_FREEZE, &mut a).map(drop)
+}
+
+/// Reads one value; `None` when the key is not there.
+///
+/// # Safety
+/// `K` and `V` must be plain data of exactly the map's key and value sizes, valid for every bit pattern.
+pub unsafe fn map_lookup<K, V>(map: impl AsFd, key: &K) -> io::Result<Option<V>> {
+    let mut v = std::mem::MaybeUninit::<V>::uninit();
+    let mut a = ElemAttr {
+        map_fd: map.as_fd().as_raw_fd() as u32,
+        key: std::ptr::from_ref(key) as u64,
+        value: v.as_mut_ptr() as u64,
+        ..ElemAttr::default()
+    };
+    match call(MAP_LOOKUP, &mut a) {
+        // SAFETY: the kernel has written value_size bytes, which is V by the contract.
+        Ok(_) => Ok(Some(unsafe { v.assume_init() })),
+        Err(e) if e.raw_os_error() == Some(libc::ENOENT) => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+/// The key after `key`, the first one for `None`. It starts again when `key` was deleted meanwhile.
+///
+/// # Safety
+/// `K` must be plain data of exactly the map's key size, valid for every bit pattern.
+pub unsafe fn map_next_key<K>(map: impl AsFd, key: Option<&K>) -> io::Result<Option<K>> {
+    let mut k = std::mem::MaybeUninit::<K>::uninit();
+    let mut a = ElemAttr {
+        map_fd: map.as_fd().as_raw_fd() as u32,
+        key: key.map_or(0, |k| std::ptr::from_ref(k) as u64),
+        value: k.as_mut_ptr() as u64,
+        ..ElemAttr::default()
+    };
+    match call(MAP_GET_NEXT_KEY, &mut a) {
+        // SAFETY: the kernel has written key_size bytes.
+        Ok(_) => Ok(Some(unsafe { k.assume_init() })),
+        Err(e) if e.raw_os_error() == Some(libc::ENOENT) => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+#[repr(C)]
+#[derive(Default)]
+struct ObjAttr {
+    pathname: u64,
+    bpf_fd: u32,
+    file_flags: u32,
+}
+
+fn cpath(p: &Path) -> io::Result<CString> {
+    CString::new(p.as_os_str().as_bytes()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))
+}
+
+/// Pins a map, program or link in a bpffs (links: 5.7+).
+pub fn obj_pin(fd: impl AsFd, path: &Path) -> io::Result<()> {
+    let p = cpath(path)?;
+    let mut a =
+        ObjAttr { pathname: p.as_ptr() as u64, bpf_fd: fd.as_fd().as_raw_fd() as u32, ..ObjAttr::default() };
+    call(OBJ_PIN, &mut a).map(drop)
+}
+
+/// Opens a pin.
+pub fn obj_get(path: &Path) -> io::Result<OwnedFd> {
+    let p = cpath(path)?;
+    let mut a = ObjAttr { pathname: p.as_ptr() as u64, ..ObjAttr::default() };
+    call(OBJ_GET, &mut a).map(own)
+}
+
+#[repr(C)]
+#[derive(Default)]
+struct RunAttr {
+    prog_fd: u32,
+    retval: u32,
+    data_size_in: u32,
+    data_size_out: u32,
+    data_in: u64,
+    data_out: u64,
+    repeat: u32,
+    duration: u32,
+    ctx_size_in: u32,
+    ctx_size_out: u32,
+    ctx_in: u64,
+    ctx_out: u64,
+    flags: u32,
+    cpu: u32,
+    batch_size: u32,
+}
+
+/// Runs a raw tracepoint program in this task's own context (5.10+); answers its return value.
+pub fn prog_run(prog: impl AsFd, args: &[u64; 12]) -> io::Result<i32> {
+    let mut a = RunAttr {
+        prog_fd: prog.as_fd().as_raw_fd() as u32,
+        ctx_size_in: size_of_val(args) as u32,
+        ctx_in: args.as_ptr() as u64,
+        ..RunAttr::default()
+    };
+    call(PROG_TEST_RUN, &mut a)?;
+    Ok(a.retval as i32)
+}
+
+#[repr(C)]
+#[derive(Default)]
+struct RawTpAttr {
+    name: u64,
+    prog_fd: u32,
+    pad: u32,
+}
+
+/// Attaches a raw tracepoint program; it stays as long as the descriptor does.
+pub fn raw_tracepoint_open(prog: impl AsFd, name: &str) -> io::Result<OwnedFd> {
+    let n = CString::new(name).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+    let mut a = RawTpAttr {
+        name: if name.is_empty() { 0 } else { n.as_ptr() as u64 },
+        prog_fd: prog.as_fd().as_raw_fd() as u32,
+        pad: 0,
+    };
+    call(RAW_TRACEPOINT_OPEN, &mut a).map(own)
+}
+
+#[repr(C)]
+#[derive(Default)]
+struct LinkAttr {
+    prog_fd: u32,
+    target_fd: u32,
+    attach_type: u32,
+    flags: u32,
+}
+
+#[repr(C)]
+#[derive(Default)]
+struct IterAttr {
+    link_fd: u32,
+    flags: u32,
+}
+
+/// Opens one walk of a task iterator program (5.8+): reading the file to its end runs it.
+pub fn iter_open(prog: impl AsFd) -> io::Result<std::fs::File> {
+    let mut l = LinkAttr {
+        prog_fd: prog.as_fd().as_raw_fd() as u32,
+        attach_type: BPF_TRACE_ITER,
+        ..LinkAttr::default()
+    };
+    let link = call(LINK_CREATE, &mut l).map(own)?;
+    let mut i = IterAttr { link_fd: link.as_raw_fd() as u32, flags: 0 };
+    call(ITER_CREATE, &mut i).map(own).map(std::fs::File::from)
+}
+
+#[repr(C)]
+#[derive(Default)]
+struct InfoAttr {
+    fd: u32,
+    len: u32,
+    info: u64,
+}
+
+/// The head of `struct bpf_prog_info`, as far as `recursion_misses` (5.12+).
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct ProgInfo {
+    words: [u64; 29],
+}
+
+impl ProgInfo {
+    /// Program type, `enum bpf_prog_type`.
+    pub fn kind(&self) -> u32 {
+        self.words[0] as u32
+    }
+    /// Kernel-wide id.
+    pub fn id(&self) -> u32 {
+        (self.words[0] >> 32) as u32
+    }
+    /// Runs that the kernel skipped.
+    pub fn recursion_misses(&self) -> u64 {
+        self.words[26]
+    }
+}
+
+/// A program's figures; fields that the kernel does not know are 0.
+pub fn prog_info(prog: impl AsFd) -> io::Result<ProgInfo> {
+    let mut info = ProgInfo { words: [0; 29] };
+    let mut a = InfoAttr {
+        fd: prog.as_fd().as_raw_fd() as u32,
+        len: size_of::<ProgInfo>() as u32,
+        info: std::ptr::from_mut(&mut info) as u64,
+    };
+    call(OBJ_GET_INFO, &mut a)?;
+    Ok(info)
+}
+
+/// The head of `struct bpf_map_info`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MapInfo {
+    /// Map type.
+    pub kind: u32,
+    /// Kernel-wide id.
+    pub id: u32,
+    /// Bytes of a key.
+    pub key_size: u32,
+    /// Bytes of a value.
+    pub value_size: u32,
+    /// Entries.
+    pub max_entries: u32,
+    /// Flags.
+    pub flags: u32,
+}
+
+/// A map's layout.
+pub fn map_info(map: impl AsFd) -> io::Result<MapInfo> {
+    let mut info = MapInfo::default();
+    let mut a = InfoAttr {
+        fd: map.as_fd().as_raw_fd() as u32,
+        len: size_of::<MapInfo>() as u32,
+        info: std::ptr::from_mut(&mut info) as u64,
+    };
+    call(OBJ_GET_INFO, &mut a)?;
+    Ok(info)
+}

@@ -1,0 +1,259 @@
+//! fork and exec by hand: what CMD inherits is what the caller of `killer` had (docs/PROTOCOL.md 11).
+//!
+//! Rust's runtime ignores SIGPIPE before `main` and `std::process::Command` resets what was inherited, so the
+//! caller's dispositions are saved in `.init_array`, before the runtime, and given back in the child.
+
+use std::ffi::CString;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+/// Bit n: signal n was ignored when this process began.
+static IGNORED: AtomicU64 = AtomicU64::new(0);
+/// Bit n: descriptor n (0 to 2) was closed when this process began.
+static CLOSED: AtomicU32 = AtomicU32::new(0);
+/// Set when `save` ran.
+static SAVED: AtomicBool = AtomicBool::new(false);
+
+extern "C" fn save() {
+    let mut ignored = 0u64;
+    for n in 1..=64 {
+        // SAFETY: sigaction with a null new action only reads; `old` is zeroed, plain C data.
+        unsafe {
+            let mut old: libc::sigaction = std::mem::zeroed();
+            if libc::sigaction(n, std::ptr::null(), &mut old) == 0 && old.sa_sigaction == libc::SIG_IGN {
+                ignored |= 1 << (n - 1);
+            }
+        }
+    }
+    let mut closed = 0;
+    for fd in 0..3 {
+        // SAFETY: F_GETFD only asks.
+        if unsafe { libc::fcntl(fd, libc::F_GETFD) } < 0 {
+            closed |= 1 << fd;
+        }
+    }
+    IGNORED.store(ignored, Ordering::Relaxed);
+    CLOSED.store(closed, Ordering::Relaxed);
+    SAVED.store(true, Ordering::Relaxed);
+}
+
+// SAFETY: an entry of .init_array is called once by the C runtime before main; `save` uses no Rust runtime.
+#[unsafe(link_section = ".init_array")]
+#[used]
+static SAVE: extern "C" fn() = save;
+
+/// What the child becomes.
+#[derive(Debug, Default)]
+pub struct Launch {
+    /// Program and arguments.
+    pub argv: Vec<CString>,
+    /// Whole environment, `K=V`.
+    pub env: Vec<CString>,
+    /// uid, gid and supplementary groups to take on.
+    pub ids: Option<(u32, u32, Vec<u32>)>,
+    /// Start in a new session with /dev/null for descriptors that point to the terminal (`--detach`).
+    pub detach: bool,
+    /// RLIMIT_NOFILE to give back.
+    pub nofile: Option<(u64, u64)>,
+}
+
+/// Where the child failed, sent through the status pipe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Step {
+    /// Taking on the ids.
+    Ids = 1,
+    /// execve(2).
+    Exec = 2,
+}
+
+/// Forks and execs. `fork_gate` is called in the parent right before the fork, so that a mark set there is
+/// consumed by it. The outer result: the fork itself; the inner: the child's own failure before exec.
+pub fn spawn(
+    l: &Launch,
+    before: impl FnOnce() -> io::Result<()>,
+    after: impl FnOnce(i32) -> io::Result<()>,
+) -> io::Result<Result<i32, (Step, io::Error)>> {
+    let argv: Vec<*const libc::c_char> =
+        l.argv.iter().map(|a| a.as_ptr()).chain(std::iter::once(std::ptr::null())).collect();
+    let env: Vec<*const libc::c_char> =
+        l.env.iter().map(|a| a.as_ptr()).chain(std::iter::once(std::ptr::null())).collect();
+    let paths = candidates(l);
+    let null = CString::new("/dev/null").map_err(|_| io::ErrorKind::InvalidInput)?;
+    let mut status = [0; 2];
+    let mut go = [0; 2];
+    // SAFETY: both arrays hold two ints.
+    if unsafe {
+        libc::pipe2(status.as_mut_ptr(), libc::O_CLOEXEC) | libc::pipe2(go.as_mut_ptr(), libc::O_CLOEXEC)
+    } != 0
+    {
+        return Err(io::Error::last_os_error());
+    }
+    before()?;
+    // SAFETY: this process has one thread here (the async runtime is started later), and the child calls only
+    // async-signal-safe functions before exec or _exit.
+    let pid = unsafe { libc::fork() };
+    if pid < 0 {
+        let e = io::Error::last_os_error();
+        close(&[status[0], status[1], go[0], go[1]]);
+        return Err(e);
+    }
+    if pid == 0 {
+        // SAFETY: we are the only thread of the child; all data was made before the fork.
+        unsafe { child(l, &argv, &env, &paths, &null, status, go) }
+    }
+    close(&[status[1], go[0]]);
+    let ready = after(pid);
+    if ready.is_ok() {
+        // SAFETY: one byte from a live buffer.
+        unsafe { libc::write(go[1], [1u8].as_ptr().cast(), 1) };
+    }
+    close(&[go[1]]);
+    let mut word = [0i32; 2];
+    // SAFETY: word is 8 live bytes.
+    let n = loop {
+        let n = unsafe { libc::read(status[0], word.as_mut_ptr().cast(), 8) };
+        if n >= 0 || io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
+            break n;
+        }
+    };
+    close(&[status[0]]);
+    if let Err(e) = ready {
+        // SAFETY: our own child, not yet waited for.
+        unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) };
+        return Err(e);
+    }
+    if n == 8 {
+        // SAFETY: our own child, which is about to _exit.
+        unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) };
+        let step = if word[0] == Step::Ids as i32 { Step::Ids } else { Step::Exec };
+        return Ok(Err((step, io::Error::from_raw_os_error(word[1]))));
+    }
+    Ok(Ok(pid))
+}
+
+fn close(fds: &[i32]) {
+    for &fd in fds {
+        // SAFETY: descriptors of our own that nobody else holds.
+        unsafe { libc::close(fd) };
+    }
+}
+
+/// Absolute candidates along PATH, in order, as execvp(3) tries them.
+fn candidates(l: &Launch) -> Vec<CString> {
+    let Some(cmd) = l.argv.first() else { return Vec::new() };
+    if cmd.as_bytes().contains(&b'/') {
+        return vec![cmd.clone()];
+    }
+    let path = l
+        .env
+        .iter()
+        .find_map(|e| e.as_bytes().strip_prefix(b"PATH=").map(<[u8]>::to_vec))
+        .unwrap_or_else(|| b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_vec());
+    path.split(|&b| b == b':')
+        .filter_map(|d| {
+            let mut p = if d.is_empty() { b".".to_vec() } else { d.to_vec() };
+            p.push(b'/');
+            p.extend_from_slice(cmd.as_bytes());
+            CString::new(p).ok()
+        })
+        .collect()
+}
+
+/// # Safety
+/// Only in a freshly forked, single-threaded child.
+unsafe fn child(
+    l: &Launch,
+    argv: &[*const libc::c_char],
+    env: &[*const libc::c_char],
+    paths: &[CString],
+    null: &CString,
+    status: [i32; 2],
+    go: [i32; 2],
+) -> ! {
+    // SAFETY: async-signal-safe calls on data made before the fork; never returns.
+    unsafe {
+        let fail = |step: Step| -> ! {
+            let word = [step as i32, *libc::__errno_location()];
+            libc::write(status[1], word.as_ptr().cast(), 8);
+            libc::_exit(127)
+        };
+        // Wait until the parent has seen the root in the map. EOF: the parent is gone or gave up.
+        libc::close(go[1]);
+        let mut byte = 0u8;
+        let mut n;
+        loop {
+            n = libc::read(go[0], (&raw mut byte).cast(), 1);
+            if n >= 0 || *libc::__errno_location() != libc::EINTR {
+                break;
+            }
+        }
+        if n != 1 {
+            libc::_exit(125);
+        }
+        if SAVED.load(Ordering::Relaxed) {
+            let ignored = IGNORED.load(Ordering::Relaxed);
+            for s in [libc::SIGPIPE] {
+                let how = if ignored & (1 << (s - 1)) != 0 { libc::SIG_IGN } else { libc::SIG_DFL };
+                libc::signal(s, how);
+            }
+        }
+        if let Some((soft, hard)) = l.nofile {
+            let r = libc::rlimit { rlim_cur: soft, rlim_max: hard };
+            libc::setrlimit(libc::RLIMIT_NOFILE, &r);
+        }
+        if l.detach {
+            libc::setsid();
+            for fd in 0..3 {
+                if libc::isatty(fd) == 1 {
+                    let d = libc::open(null.as_ptr(), libc::O_RDWR);
+                    if d >= 0 && d != fd {
+                        libc::dup2(d, fd);
+                        libc::close(d);
+                    }
+                }
+            }
+        }
+        let closed = CLOSED.load(Ordering::Relaxed);
+        for fd in 0..3 {
+            if closed & (1 << fd) != 0 && !l.detach {
+                libc::close(fd);
+            }
+        }
+        if let Some((uid, gid, groups)) = &l.ids {
+            if libc::setgroups(groups.len(), groups.as_ptr()) != 0
+                || libc::setgid(*gid) != 0
+                || libc::setuid(*uid) != 0
+            {
+                fail(Step::Ids);
+            }
+        }
+        let mut seen_access = false;
+        for p in paths {
+            libc::execve(p.as_ptr(), argv.as_ptr(), env.as_ptr());
+            match *libc::__errno_location() {
+                libc::EACCES => seen_access = true,
+                libc::ENOENT | libc::ENOTDIR => {}
+                _ => fail(Step::Exec),
+            }
+        }
+        *libc::__errno_location() = if seen_access { libc::EACCES } else { libc::ENOENT };
+        fail(Step::Exec)
+    }
+}
+
+/// Waits for a child without reaping it before the caller is ready: the raw status of waitpid(2).
+pub fn wait_child(pid: i32) -> io::Result<i32> {
+    let mut st = 0;
+    loop {
+        // SAFETY: st is a live int.
+        let r = unsafe { libc::waitpid(pid, &mut st, 0) };
+        if r == pid {
+            return Ok(st);
+        }
+        let e = io::Error::last_os_error();
+        if e.kind() != io::ErrorKind::Interrupted {
+            return Err(e);
+        }
+    }
+}

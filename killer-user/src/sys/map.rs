@@ -1,0 +1,126 @@
+//! Mappings of `BPF_F_MMAPABLE` arrays (5.5+): reading the kernel's figures costs no system call.
+
+use std::io;
+use std::marker::PhantomData;
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use killer_common::record::{Control, Global, Member, Pop, Reasons, Root};
+
+/// Records of the maps: plain data, valid for every bit pattern.
+///
+/// # Safety
+/// Implementors are `repr(C)`, hold only integers, and match the map's element.
+pub unsafe trait Plain: Copy {}
+// SAFETY: repr(C) integers only (killer-common `record`).
+unsafe impl Plain for Pop {}
+// SAFETY: as above.
+unsafe impl Plain for Root {}
+// SAFETY: as above.
+unsafe impl Plain for Reasons {}
+// SAFETY: as above.
+unsafe impl Plain for Control {}
+// SAFETY: as above.
+unsafe impl Plain for Global {}
+// SAFETY: as above.
+unsafe impl Plain for Member {}
+// SAFETY: an integer.
+unsafe impl Plain for u16 {}
+
+/// A mapping of an array map.
+#[derive(Debug)]
+pub struct Mapped<T: Plain> {
+    at: *mut T,
+    bytes: usize,
+    len: usize,
+    of: PhantomData<T>,
+}
+
+// SAFETY: the mapping belongs to the value, and every access is a volatile read or an atomic operation.
+unsafe impl<T: Plain> Send for Mapped<T> {}
+// SAFETY: as above.
+unsafe impl<T: Plain> Sync for Mapped<T> {}
+
+impl<T: Plain> Mapped<T> {
+    /// Maps `len` records. `write` is refused by the kernel for a frozen map.
+    pub fn new(map: impl AsFd, len: usize, write: bool) -> io::Result<Self> {
+        use rustix::mm::{MapFlags, ProtFlags, mmap};
+        let bytes = (len * size_of::<T>()).next_multiple_of(4096);
+        let prot = if write { ProtFlags::READ | ProtFlags::WRITE } else { ProtFlags::READ };
+        // SAFETY: a fresh mapping at an address of the kernel's choice.
+        let at = unsafe { mmap(std::ptr::null_mut(), bytes, prot, MapFlags::SHARED, map, 0) }?;
+        Ok(Self { at: at.cast(), bytes, len, of: PhantomData })
+    }
+
+    /// Number of records.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// True when there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// A copy of record `i`; not atomic as a whole, each word is.
+    pub fn get(&self, i: usize) -> Option<T> {
+        // SAFETY: i < len, the mapping holds len records, T is plain data.
+        (i < self.len).then(|| unsafe { std::ptr::read_volatile(self.at.add(i)) })
+    }
+
+    /// All records as a slice of another view: for the scan of the index.
+    pub fn for_each(&self, mut f: impl FnMut(usize, T)) {
+        for i in 0..self.len {
+            // SAFETY: as in `get`.
+            f(i, unsafe { std::ptr::read_volatile(self.at.add(i)) });
+        }
+    }
+}
+
+impl Mapped<u16> {
+    /// Calls `f` for every entry that is not 0, in order; skips zeros eight bytes at a time.
+    pub fn nonzero(&self, mut f: impl FnMut(usize, u16)) {
+        let words = self.len / 4;
+        let base = self.at.cast::<u64>();
+        for w in 0..words {
+            // SAFETY: w < len / 4; the mapping is page-aligned and holds len * 2 bytes.
+            let v = unsafe { std::ptr::read_volatile(base.add(w)) };
+            if v != 0 {
+                for k in 0..4 {
+                    let e = (v >> (16 * k)) as u16;
+                    if e != 0 {
+                        f(w * 4 + k, e);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Mapped<Control> {
+    /// The gate word of a root, as an atomic on the mapping (a map update would be no exchange).
+    pub fn gate(&self, slot: usize) -> &AtomicU64 {
+        assert!(slot < self.len, "slot out of range");
+        // SAFETY: `gate` is the first, aligned u64 of the record; hooks only read it; the mapping lives as long as self.
+        unsafe { AtomicU64::from_ptr(self.at.add(slot).cast()) }
+    }
+}
+
+impl Mapped<Pop> {
+    /// The kernel's count of a root. SeqCst, so that it is read after the gate was exchanged.
+    pub fn count(&self, slot: usize) -> i64 {
+        assert!(slot < self.len, "slot out of range");
+        // SAFETY: `pop` is the first, aligned i64 of the record; a load only, so a read-only mapping is fine.
+        let a = unsafe { AtomicU64::from_ptr(self.at.add(slot).cast()) };
+        a.load(Ordering::SeqCst) as i64
+    }
+}
+
+impl<T: Plain> Drop for Mapped<T> {
+    fn drop(&mut self) {
+        // SAFETY: made by `new` with this size and dropped once.
+        unsafe {
+            let _ = rustix::mm::munmap(self.at.cast(), self.bytes);
+        }
+    }
+}
