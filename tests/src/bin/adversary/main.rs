@@ -1,0 +1,77 @@
+//! One program, many ways for a service to slip away: `adversary BEHAVIOUR LIVE READY DEADLINE [ARG…]`.
+//!
+//! LIVE is the number of the write end of the liveness pipe: every descendant keeps it open, so that the reader sees
+//! EOF when, and only when, the last of them is dead. READY is where the shape is announced once it stands. DEADLINE is
+//! the second of `CLOCK_MONOTONIC` after which every process here ends by itself, so that nothing outlives a test.
+//! All three are arguments and not variables, because some behaviours clear their environment.
+
+mod confine;
+mod ctx;
+mod descent;
+mod kernel_asks;
+mod listen;
+mod resist;
+mod ring;
+mod spawn;
+mod swarm;
+mod threads;
+
+use ctx::Ctx;
+
+/// A behaviour: what it is called, and what does it.
+type Behaviour = (&'static str, fn(Ctx, &[String]));
+
+/// Every behaviour; `adversary list` prints the names.
+const BEHAVIOURS: &[Behaviour] = &[
+    ("hold", descent::hold),
+    ("plain", descent::plain),
+    ("setsid", descent::setsid),
+    ("double-fork", descent::double_fork),
+    ("daemon", descent::daemon),
+    ("clone-parent", descent::clone_parent),
+    ("root-exits", descent::root_exits),
+    ("clear-env", descent::clear_env),
+    ("comm", descent::comm),
+    ("leader-exits", threads::leader_exits),
+    ("exec-nonleader", threads::exec_nonleader),
+    ("thread-storm", threads::storm),
+    ("io-uring", ring::io_uring),
+    ("leaves-cgroup", confine::leaves_cgroup),
+    ("clone-into-cgroup", confine::clone_into_cgroup),
+    ("setuid-child", confine::setuid_child),
+    ("pid-ns", confine::pid_ns),
+    ("user-ns", confine::user_ns),
+    ("rlimit-nproc", confine::rlimit_nproc),
+    ("vfork", spawn::vfork),
+    ("posix-spawn", spawn::posix_spawn),
+    ("memfd-exec", spawn::memfd_exec),
+    ("pid-reuse", spawn::pid_reuse),
+    ("claim-pid", spawn::claim_pid),
+    ("term-ignored", resist::term_ignored),
+    ("self-stopped", resist::self_stopped),
+    ("ptraced", resist::ptraced),
+    ("revive", resist::revive),
+    ("chains", swarm::chains),
+    ("bomb", swarm::bomb),
+    ("star", swarm::star),
+    ("signal-log", listen::signal_log),
+    ("fork-beat", listen::fork_beat),
+];
+
+fn main() {
+    let args: Vec<String> = std::env::args().collect();
+    if args.get(1).is_some_and(|a| a == "list") {
+        for (name, _) in BEHAVIOURS {
+            println!("{name}");
+        }
+        return;
+    }
+    let Some((ctx, rest)) = Ctx::parse(&args) else {
+        eprintln!("usage: adversary BEHAVIOUR LIVE READY DEADLINE [ARG…]  (see: adversary list)");
+        std::process::exit(2);
+    };
+    match BEHAVIOURS.iter().find(|(name, _)| *name == args[1]) {
+        Some((_, act)) => act(ctx, rest),
+        None => ctx.fail(&format!("no behaviour '{}'", args[1])),
+    }
+}

@@ -1,0 +1,61 @@
+//! Many at once: chains that hop from PID to PID, a bomb, a star.
+
+use crate::confine::{become_user, limit_processes, stranger};
+use crate::ctx::{Ctx, exit, reap_by_itself, sleep_ms};
+
+/// 32 chains: each fork's parent ends at once, so no PID lives longer than a moment.
+pub fn chains(ctx: Ctx, args: &[String]) {
+    let count = args.first().and_then(|a| a.parse().ok()).unwrap_or(32);
+    reap_by_itself();
+    for _ in 0..count {
+        ctx.child(|| hop(ctx));
+    }
+    sleep_ms(50);
+    ctx.ready("");
+    // The root goes too: nothing that holds still is left.
+}
+
+fn hop(ctx: Ctx) {
+    const BOUND: u32 = 200_000;
+    for _ in 0..BOUND {
+        if ctx.over() {
+            exit(0);
+        }
+        // SAFETY: one thread; the child goes on in this loop and the parent ends, so the frames have one owner.
+        match unsafe { libc::fork() } {
+            0 => {}
+            -1 => sleep_ms(1),
+            _ => exit(0),
+        }
+    }
+}
+
+/// Every process forks as fast as it may, bounded by its own user's RLIMIT_NPROC (argument, 400).
+pub fn bomb(ctx: Ctx, args: &[String]) {
+    let bound = args.first().and_then(|a| a.parse().ok()).unwrap_or(400u64).min(1000);
+    let uid = stranger();
+    ctx.child(|| {
+        become_user(&ctx, uid);
+        limit_processes(&ctx, bound);
+        reap_by_itself();
+        while !ctx.over() {
+            // SAFETY: one thread; each child goes on in the same loop: that is what makes it a bomb.
+            if unsafe { libc::fork() } == -1 {
+                sleep_ms(1);
+            }
+        }
+    });
+    sleep_ms(300);
+    ctx.ready(&format!("uid={uid}"));
+    ctx.hold()
+}
+
+/// A root with as many sleeping children as the argument says.
+pub fn star(ctx: Ctx, args: &[String]) {
+    let count: u32 = args.first().and_then(|a| a.parse().ok()).unwrap_or(10);
+    for _ in 0..count {
+        ctx.child(|| ctx.hold());
+    }
+    ctx.ready(&format!("children={count}"));
+    ctx.hold()
+}

@@ -1,0 +1,206 @@
+//! A tracker of one's own, and `killer` with it.
+
+use crate::output::Out;
+use crate::skip::skip;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+const BPFFS: &str = "/sys/fs/bpf";
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+/// The `killer` under test: `KILLER_BIN`, else the workspace's release or debug build.
+pub fn killer() -> PathBuf {
+    if let Some(path) = std::env::var_os("KILLER_BIN") {
+        return path.into();
+    }
+    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
+    let built: Vec<PathBuf> =
+        ["release/killer", "debug/killer"].iter().map(|p| target.join(p)).filter(|p| p.exists()).collect();
+    match built.first() {
+        Some(path) => path.canonicalize().expect("path of killer"),
+        None => {
+            panic!("no killer to test: build it (cargo build --release -p killer-user) or set KILLER_BIN")
+        }
+    }
+}
+
+/// The adversary program: `KILLER_ADVERSARY`, else beside the test binaries.
+pub fn adversary() -> PathBuf {
+    if let Some(path) = std::env::var_os("KILLER_ADVERSARY") {
+        return path.into();
+    }
+    let me = std::env::current_exe().expect("own path");
+    let built = me.ancestors().skip(1).map(|d| d.join("adversary")).find(|p| p.is_file());
+    built.unwrap_or_else(|| panic!("no adversary near {}: set KILLER_ADVERSARY", me.display()))
+}
+
+/// Whole seconds of `CLOCK_MONOTONIC`, the clock of deadlines.
+pub fn monotonic_secs() -> i64 {
+    rustix::time::clock_gettime(rustix::time::ClockId::Monotonic).tv_sec as i64
+}
+
+/// One test's world: a pin root, a scratch directory, and what has to go at the end.
+#[derive(Debug)]
+pub struct TestEnv {
+    /// Name of the test, for messages.
+    pub test: String,
+    /// `KILLER_PIN_ROOT` of every call.
+    pub pin_root: PathBuf,
+    /// Scratch directory, removed at the end.
+    pub dir: tempfile::TempDir,
+    cgroup: Option<PathBuf>,
+    serial: AtomicU32,
+}
+
+impl TestEnv {
+    /// A fresh world, or `None` after a skip that says what this machine lacks.
+    pub fn new(test: &str) -> Option<TestEnv> {
+        if !rustix::process::geteuid().is_root() {
+            skip(test, "not root");
+            return None;
+        }
+        if !Path::new("/sys/kernel/btf/vmlinux").exists() {
+            skip(test, "the kernel has no BTF");
+            return None;
+        }
+        if !bpffs_mounted() && !mount_bpffs() {
+            skip(test, "no bpffs, and it cannot be mounted");
+            return None;
+        }
+        let n = NEXT.fetch_add(1, Ordering::Relaxed);
+        let pin_root = Path::new(BPFFS).join(format!("killer-test-{}-{n}", std::process::id()));
+        let dir = tempfile::Builder::new().prefix("killer-test-").tempdir().expect("scratch directory");
+        // Members with another identity write here too.
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(dir.path(), open).expect("chmod of the scratch directory");
+        Some(TestEnv { test: test.into(), pin_root, dir, cgroup: None, serial: AtomicU32::new(0) })
+    }
+
+    /// `killer` with this tracker, not started yet; stdin is empty.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(killer());
+        command.env("KILLER_PIN_ROOT", &self.pin_root).env("NO_COLOR", "1").env("LC_ALL", "C.UTF-8");
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// Runs `killer ARGS`; 40 s at most.
+    #[track_caller]
+    pub fn killer<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Out {
+        let mut command = self.command();
+        command.args(args);
+        self.finish(command)
+    }
+
+    /// Starts a prepared `killer` with its output going to files (a detached service would hold a pipe open for ever).
+    pub fn spawn(&self, mut command: Command) -> Running {
+        let n = self.serial.fetch_add(1, Ordering::Relaxed);
+        let (out, err) = (self.dir.path().join(format!("{n}.out")), self.dir.path().join(format!("{n}.err")));
+        let args = command.get_args().map(|a| a.to_string_lossy().into_owned()).collect();
+        command.stdout(File::create(&out).expect("output file"));
+        command.stderr(File::create(&err).expect("output file"));
+        let child = command.spawn().unwrap_or_else(|e| panic!("cannot start {command:?}: {e}"));
+        Running { child, args, out, err, begun: Instant::now() }
+    }
+
+    /// Starts a prepared `killer` and waits for its end.
+    #[track_caller]
+    pub fn finish(&self, command: Command) -> Out {
+        self.spawn(command).finish(Duration::from_secs(40))
+    }
+
+    /// A directory of cgroup v2 of this test's own, removed at the end; `None` where there is no such hierarchy.
+    pub fn cgroup(&mut self) -> Option<PathBuf> {
+        if self.cgroup.is_none() {
+            let mounts = std::fs::read_to_string("/proc/self/mounts").ok()?;
+            let mount = mounts.lines().find(|l| l.split(' ').nth(2) == Some("cgroup2"))?.split(' ').nth(1)?;
+            let dir = Path::new(mount).join(self.pin_root.file_name()?);
+            std::fs::create_dir(&dir).ok()?;
+            self.cgroup = Some(dir);
+        }
+        self.cgroup.clone()
+    }
+
+    /// A path in the scratch directory.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+}
+
+fn bpffs_mounted() -> bool {
+    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    mounts.lines().any(|l| l.split(' ').skip(1).take(2).eq([BPFFS, "bpf"]))
+}
+
+/// Tests run at the same time: whoever comes second finds it mounted.
+fn mount_bpffs() -> bool {
+    use rustix::mount::{MountFlags, mount};
+    static ONCE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let _one_at_a_time = ONCE.lock();
+    bpffs_mounted() || mount("bpf", BPFFS, "bpf", MountFlags::empty(), None).is_ok()
+}
+
+impl Drop for TestEnv {
+    fn drop(&mut self) {
+        let mut command = self.command();
+        command.args(["down", "--force"]);
+        if self.pin_root.exists() {
+            self.spawn(command).wait(Duration::from_secs(20));
+        }
+        // A tracker that did not go by itself goes with its pins.
+        let _ = std::fs::remove_dir_all(&self.pin_root);
+        if let Some(dir) = &self.cgroup {
+            crate::process::eventually(Duration::from_secs(2), || std::fs::remove_dir(dir).is_ok());
+        }
+    }
+}
+
+/// A `killer` that has been started.
+#[derive(Debug)]
+pub struct Running {
+    /// The process.
+    pub child: Child,
+    args: Vec<String>,
+    out: PathBuf,
+    err: PathBuf,
+    begun: Instant,
+}
+
+impl Running {
+    /// Waits; after `limit` it is killed and `None` comes back.
+    pub fn wait(mut self, limit: Duration) -> Option<Out> {
+        let pidfd = crate::Pidfd::open(self.child.id() as i32).expect("our own child is there until we wait");
+        let ended = pidfd.ends_within(limit);
+        if !ended {
+            let _ = self.child.kill();
+        }
+        let took = self.begun.elapsed();
+        let status = self.child.wait().expect("wait");
+        let text = |p: &Path| String::from_utf8_lossy(&std::fs::read(p).unwrap_or_default()).into_owned();
+        let out =
+            Out { args: self.args.clone(), status, stdout: text(&self.out), stderr: text(&self.err), took };
+        if !ended {
+            eprintln!("killed after {limit:?}: {out}");
+        }
+        ended.then_some(out)
+    }
+
+    /// Waits; not to end within `limit` is a failure.
+    #[track_caller]
+    pub fn finish(self, limit: Duration) -> Out {
+        let args = self.args.clone();
+        match self.wait(limit) {
+            Some(out) => out,
+            None => panic!("killer {args:?} did not end within {limit:?}"),
+        }
+    }
+
+    /// What it has printed so far.
+    pub fn so_far(&self) -> String {
+        std::fs::read_to_string(&self.out).unwrap_or_default()
+    }
+}

@@ -1,0 +1,19 @@
+//! Harness of the end-to-end tests.
+//!
+//! A [`TestEnv`] has a tracker of its own; a [`Service`] is an adversary under `killer run`; its [`LivePipe`] is the
+//! oracle: EOF means that the last member is dead, whatever anybody's map says. A [`Bystander`] looks like a member and
+//! must live on.
+
+mod env;
+mod output;
+mod pipe;
+mod process;
+mod service;
+mod skip;
+
+pub use env::{TestEnv, adversary, killer, monotonic_secs};
+pub use output::Out;
+pub use pipe::{LivePipe, ReadyPipe, Said};
+pub use process::{Pidfd, eventually, proc_state};
+pub use service::{Bystander, Launch, Service};
+pub use skip::skip;

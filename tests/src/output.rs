@@ -1,0 +1,81 @@
+//! What a run of `killer` gave, with assertions that show all of it when they fail.
+
+use std::fmt;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+/// Outcome of one command.
+#[derive(Debug)]
+pub struct Out {
+    /// The arguments, for messages.
+    pub args: Vec<String>,
+    /// As `wait(2)` gave it.
+    pub status: ExitStatus,
+    /// All of stdout; bytes that are no UTF-8 are replaced.
+    pub stdout: String,
+    /// All of stderr, likewise.
+    pub stderr: String,
+    /// From start to exit.
+    pub took: Duration,
+}
+
+impl fmt::Display for Out {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "killer {:?}: {} after {:?}", self.args, self.status, self.took)?;
+        writeln!(f, "--- stdout\n{}--- stderr\n{}---", self.stdout, self.stderr)
+    }
+}
+
+impl Out {
+    /// Exit code; 128+N when it died of signal N, as a shell says it.
+    pub fn exit(&self) -> i32 {
+        self.status.code().unwrap_or_else(|| 128 + self.status.signal().unwrap_or(0))
+    }
+
+    /// Asserts the exit code.
+    #[track_caller]
+    pub fn code(&self, want: i32) -> &Self {
+        assert_eq!(self.exit(), want, "exit code: {self}");
+        self
+    }
+
+    /// Asserts success.
+    #[track_caller]
+    pub fn ok(&self) -> &Self {
+        self.code(0)
+    }
+
+    /// Asserts that nothing was printed at all.
+    #[track_caller]
+    pub fn silent(&self) -> &Self {
+        assert!(self.stdout.is_empty() && self.stderr.is_empty(), "not silent: {self}");
+        self
+    }
+
+    /// Asserts an error as the contract wants it: this code, nothing on stdout, one to three lines on stderr without
+    /// control characters, every one of `words` in it (case does not matter).
+    #[track_caller]
+    pub fn error(&self, code: i32, words: &[&str]) -> &Self {
+        self.code(code);
+        assert!(self.stdout.is_empty(), "an error printed on stdout: {self}");
+        let lines = self.stderr.lines().count();
+        assert!((1..=3).contains(&lines), "{lines} lines on stderr: {self}");
+        let control = self.stderr.chars().any(|c| c.is_control() && c != '\n');
+        assert!(!control, "control characters on stderr: {:?}", self.stderr);
+        let low = self.stderr.to_lowercase();
+        for word in words {
+            assert!(low.contains(&word.to_lowercase()), "no '{word}' in the message: {self}");
+        }
+        self
+    }
+
+    /// Stdout as JSON.
+    #[track_caller]
+    pub fn json(&self) -> serde_json::Value {
+        match serde_json::from_str(&self.stdout) {
+            Ok(v) => v,
+            Err(e) => panic!("stdout is no JSON ({e}): {self}"),
+        }
+    }
+}

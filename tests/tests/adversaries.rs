@@ -1,0 +1,111 @@
+//! Every way of slipping away, as the root of a service of its own: killed by name with no survivor, while a bystander
+//! that looks the same lives on.
+
+use killer_tests::{Bystander, Launch, Service, TestEnv};
+
+/// Kills the whole service and checks all that has to hold afterwards.
+#[track_caller]
+fn kill_whole(env: &TestEnv, service: &Service, bystander: &Bystander) {
+    service.assert_alive();
+    bystander.assert_untouched();
+    env.killer(["-s", "KILL", "--who=all", &service.name]).ok().silent();
+    service.assert_dead();
+    bystander.assert_untouched();
+    env.killer(["status", &service.name]).code(3);
+    env.killer(["--fail", "-s", "KILL", &service.name]).code(1);
+    env.killer(["forget", &service.name]).ok();
+    env.killer(["status", &service.name]).code(4);
+}
+
+fn adversary(test: &str, launch: Launch) {
+    let Some(env) = TestEnv::new(test) else { return };
+    let bystander = Bystander::new(test);
+    let Some(service) = launch.service(&env, test) else { return };
+    kill_whole(&env, &service, &bystander);
+}
+
+macro_rules! adversaries {
+    ($($test:ident: $behaviour:literal;)*) => {
+        $(#[test]
+        fn $test() {
+            adversary(stringify!($test), Launch::new($behaviour));
+        })*
+    };
+}
+
+adversaries! {
+    plain: "plain";
+    setsid: "setsid";
+    double_fork: "double-fork";
+    daemon: "daemon";
+    clone_parent: "clone-parent";
+    root_exits_first: "root-exits";
+    cleared_environment: "clear-env";
+    comm_of_spaces_and_parentheses: "comm";
+    leader_thread_exits: "leader-exits";
+    exec_from_a_non_leader: "exec-nonleader";
+    thread_storm: "thread-storm";
+    io_uring_worker: "io-uring";
+    setuid_child: "setuid-child";
+    pid_namespace: "pid-ns";
+    user_namespace: "user-ns";
+    forks_that_fail: "rlimit-nproc";
+    vfork: "vfork";
+    posix_spawn: "posix-spawn";
+    memfd_exec: "memfd-exec";
+    sigterm_ignored: "term-ignored";
+    self_stopped: "self-stopped";
+    ptraced_by_a_sibling: "ptraced";
+    pair_that_revives_each_other: "revive";
+    fork_and_exit_chains: "chains";
+    fork_bomb: "bomb";
+    star: "star";
+}
+
+#[test]
+fn leaves_its_cgroup() {
+    in_cgroup("leaves_its_cgroup", "leaves-cgroup");
+}
+
+#[test]
+fn born_in_another_cgroup() {
+    in_cgroup("born_in_another_cgroup", "clone-into-cgroup");
+}
+
+fn in_cgroup(test: &str, behaviour: &str) {
+    let Some(mut env) = TestEnv::new(test) else { return };
+    let mut launch = Launch::new(behaviour);
+    if let Some(dir) = env.cgroup() {
+        launch = launch.arg(dir.to_string_lossy());
+    }
+    let bystander = Bystander::new(test);
+    let Some(service) = launch.service(&env, test) else { return };
+    kill_whole(&env, &service, &bystander);
+}
+
+/// A number that was a member's is now somebody else's: the number is nothing, the process is all.
+#[test]
+fn pid_taken_by_an_outsider() {
+    let test = "pid_taken_by_an_outsider";
+    let Some(env) = TestEnv::new(test) else { return };
+    let Some(service) = Launch::new("pid-reuse").service(&env, test) else { return };
+    let dead = service.fact("dead");
+    let Some(outsider) = Launch::new("claim-pid").arg(dead.to_string()).direct(test) else { return };
+    assert_eq!(outsider.facts, [format!("pid={dead}")]);
+    kill_whole(&env, &service, &outsider);
+}
+
+/// Two services with the same program, user and session: each is its own.
+#[test]
+fn twin_services() {
+    let Some(env) = TestEnv::new("twin_services") else { return };
+    let Some(a) = Launch::new("daemon").service(&env, "twin-a") else { return };
+    let Some(b) = Launch::new("daemon").service(&env, "twin-b") else { return };
+    env.killer(["-s", "KILL", "--who=all", "twin-a"]).ok();
+    a.assert_dead();
+    b.assert_alive();
+    env.killer(["status", "twin-a"]).code(3);
+    env.killer(["status", "twin-b"]).ok();
+    env.killer(["-s", "KILL", "--who=all", "twin-b"]).ok();
+    b.assert_dead();
+}
