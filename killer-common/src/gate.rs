@@ -8,6 +8,10 @@ pub const OPEN: u64 = 0;
 /// Newborns are killed at birth (D) or members at their system calls (C).
 pub const KILL: u64 = 1;
 
+/// Newborns and whoever makes a system call are stopped. A state of the root (`R_FREEZING`, `R_FROZEN`), never in a
+/// gate word: it outlives the command.
+pub const FREEZE: u64 = 2;
+
 /// Makes a gate word that holds until `deadline_ns` on `CLOCK_MONOTONIC`.
 #[inline(always)]
 pub const fn word(kind: u64, deadline_ns: u64) -> u64 {

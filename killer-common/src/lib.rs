@@ -4,6 +4,7 @@
 //! layout must raise [`ABI_VERSION`], which is part of the pin directory's name.
 #![no_std]
 
+pub mod claim;
 pub mod ctl;
 pub mod gate;
 pub mod names;
@@ -16,6 +17,9 @@ pub const ABI_VERSION: u32 = 1;
 /// Number of slots for roots; slot 0 means "no root".
 pub const MAX_ROOTS: u32 = 1024;
 
+/// The canary's own root: always gated, never shown; a fork into it must fail.
+pub const CANARY_SLOT: u32 = MAX_ROOTS - 1;
+
 /// Deepest nesting of roots that the hooks walk.
 pub const MAX_DEPTH: u32 = 8;
 
@@ -23,7 +27,7 @@ pub const MAX_DEPTH: u32 = 8;
 pub const MAX_SEEDS: u32 = 1024;
 
 /// Dead thread groups remembered for `tree`.
-pub const MAX_DEAD: u32 = 4096;
+pub const MAX_DEAD: u32 = 3072;
 
 /// Fork edges remembered while some `adopt` is under way.
 pub const MAX_EDGES: u32 = 32768;

@@ -25,9 +25,15 @@ pub const GLOBAL: &str = "GLOBAL";
 /// Map: (child tgid, child start) → [`crate::record::Edge`], filled only in adopt mode.
 pub const EDGES: &str = "EDGES";
 
+/// Map: one element, a `u64` claim per tgid, see [`crate::claim`]; written by both sides.
+pub const CLAIMS: &str = "CLAIMS";
+
+/// Map: root slot → [`crate::record::Stop`]; written by user space.
+pub const STOPS: &str = "STOPS";
+
 /// Every map in the order in which it is created.
-pub const MAPS: [&str; 12] =
-    [BIRTHS, POP, ROOTS, CONTROL, INDEX, MEMBERS, SEEDS, DEAD, FILTER, REASONS, GLOBAL, EDGES];
+pub const MAPS: [&str; 14] =
+    [BIRTHS, POP, ROOTS, CONTROL, INDEX, MEMBERS, SEEDS, DEAD, FILTER, REASONS, GLOBAL, EDGES, CLAIMS, STOPS];
 
 /// Program on `sched_process_exit`.
 pub const P_EXIT: &str = "on_exit";
@@ -37,18 +43,37 @@ pub const P_EXEC: &str = "on_exec";
 pub const P_NEWTASK: &str = "on_newtask";
 /// Program on `sched_process_fork`: looks whether the birth was registered.
 pub const P_FORK: &str = "on_fork";
+/// Birth witness on `lsm/task_alloc`: registers, or denies the fork.
+pub const P_ALLOC: &str = "on_task_alloc";
+/// Its pair on `lsm/task_free`: claims what is left of failed forks and missed exits.
+pub const P_FREE: &str = "on_task_free";
+/// The birth witness, in attach order: (program, LSM hook).
+pub const WITNESS: [(&str, &str); 2] = [(P_FREE, "task_free"), (P_ALLOC, "task_alloc")];
+/// A copy of the second look on `sched_process_fork`: a program of its own is skipped on its own (7.0+).
+pub const P_FORK2: &str = "on_fork_again";
+/// Program on `signal_generate`: a claim is settled in the moment of queueing.
+pub const P_SIGNAL: &str = "on_signal";
 /// Programs that are attached and pinned as links, in attach order (exit first: kernel.md L7).
-pub const HOOKS: [(&str, &str); 4] = [
+pub const HOOKS: [(&str, &str); 6] = [
     (P_EXIT, "sched_process_exit"),
     (P_EXEC, "sched_process_exec"),
     (P_NEWTASK, "task_newtask"),
     (P_FORK, "sched_process_fork"),
+    (P_FORK2, "sched_process_fork"),
+    (P_SIGNAL, "signal_generate"),
 ];
+/// Registers the children of an ending task that are in no map, before they are reparented; where nothing witnesses
+/// births. Attached before [`P_EXIT`].
+pub const P_ORPHANS: &str = "on_orphans";
+/// Claims what two walks did not meet, on demand (`bpf_for_each_map_elem`, 5.13+).
+pub const P_SWEEP: &str = "on_sweep";
 /// On-demand program, run with `BPF_PROG_TEST_RUN`; see [`crate::ctl`].
 pub const P_CTL: &str = "on_ctl";
 /// Gate C at system call entry; attached only while a kill is in flight.
 pub const P_SYS_ENTER: &str = "on_sys_enter";
 /// Gate C at system call exit.
 pub const P_SYS_EXIT: &str = "on_sys_exit";
+/// Empties the fork edge log, on demand (`bpf_for_each_map_elem`, 5.13+).
+pub const P_CLEAR: &str = "on_clear";
 /// Task iterator: repair, and the passes of an adoption.
 pub const P_WALK: &str = "on_walk";

@@ -16,7 +16,7 @@ reasons! {
     /// `births` refused an entry (L3, L4, L5).
     MAP_FULL = 2, "map-full", "a birth could not be recorded";
     /// A stale pointer was found: an exit had been missed (I7).
-    STALE = 3, "missed-exit", "an exit was missed and its address used again";
+    STALE = 3, "missed-exit", "an exit was missed; its entry was found stale and taken out";
     /// The root was adopted: orphans from before have lost their lineage.
     ADOPTED = 4, "adopted-late", "adopted while running: orphans from before have no lineage";
     /// The adoption saw anomalies or did not become quiet.
@@ -31,8 +31,16 @@ reasons! {
     SUPERVISOR = 9, "supervisor-gone", "the supervisor ended before the service";
     /// pid_max or threads-max was raised after the maps were sized.
     RESIZED = 10, "limits-raised", "pid_max or threads-max was raised after the maps were sized";
+    /// The birth witness was silent, the fork hook registered.
+    WITNESS = 12, "witness-silent", "the birth witness did not see a birth; the fork hook did";
+    /// The hooks are classic tracepoints on a kernel that loses some of their events (5.11+).
+    CLASSIC = 13, "classic-hooks", "classic tracepoints, which lose events on this kernel without a trace";
     /// The fork edge log overflowed during an adoption.
     EDGES = 11, "edge-log-full", "the log of forks was too small during the adoption";
+    /// The tier `scan` keeps the set.
+    BEST_EFFORT = 14, "best-effort", "tracked without the kernel's help: a process can slip away unseen";
+    /// The named cgroup hierarchy and the set differ.
+    WITNESS_DIFFERS = 15, "witness-differs", "the named cgroup hierarchy holds other processes than the set";
 }
 
 /// Number of reason counters a root has.

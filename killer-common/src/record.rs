@@ -16,7 +16,7 @@ pub struct Birth {
     pub tgid: u32,
     /// `start_boottime` of the *group leader*, ns; 0 = do not compare.
     pub leader_start: u64,
-    /// Stamp of the last repair walk that met the task.
+    /// Number of the last walk that met the task, or that was begun before it was registered.
     pub walk: u64,
 }
 
@@ -30,6 +30,15 @@ pub const B_CONTROL: u32 = 4;
 pub const B_HOLD: u32 = 8;
 /// Taken in by an adoption.
 pub const B_ADOPTED: u32 = 16;
+/// Registered by the end of its parent; cleared when a fork hook saw it, too (the hooks were not skipped then).
+pub const B_LATE: u32 = 64;
+/// Registered by the witness from a launcher's mark: the launcher's place in the filter is kept for the fork hook.
+pub const B_SEEDED: u32 = 128;
+/// It has forked: its end is remembered for `tree`.
+pub const B_FORKED: u32 = 32;
+
+/// It was stopped before the freeze, and stays so after the thaw.
+pub const B_STOPPED: u32 = 256;
 
 /// `pop`: one cache line a root, changed by programs with plain atomic adds only.
 #[repr(C, align(64))]
@@ -87,9 +96,33 @@ pub struct Root {
     pub last_outcome: u32,
     /// Service name, NUL-padded.
     pub name: [u8; NAME_LEN],
+    /// `R_SUPERVISED`, `R_FREEZING`, `R_FROZEN`, `R_THAWING`, `R_UNDONE`.
+    pub flags: u64,
+    /// Start of the `killer` that freezes or thaws it.
+    pub freezer_start: u64,
+    /// tgid of that `killer`.
+    pub freezer_tgid: u32,
+    /// SIGCONTs that reached members while it was frozen; they are stopped again.
+    pub wakes: u32,
+    /// SIGHUPs of the kernel to orphaned process groups while it was frozen.
+    pub hangups: u32,
     /// Reserve.
-    pub reserved: [u64; 5],
+    pub reserved0: u32,
+    /// When it was frozen, `CLOCK_BOOTTIME` ns.
+    pub frozen_at: u64,
 }
+
+/// The owner stays to end the service when its main process ends (`run --kill-on-exit`).
+pub const R_SUPERVISED: u64 = 1;
+
+/// A freeze is under way.
+pub const R_FREEZING: u64 = 2;
+/// Frozen: it stays so when the command has ended.
+pub const R_FROZEN: u64 = 4;
+/// A thaw is under way: nobody is held any more, who is still stopped goes on soon.
+pub const R_THAWING: u64 = 8;
+/// The last freeze or thaw was interrupted, and everybody was let go by the call after it.
+pub const R_UNDONE: u64 = 16;
 
 /// The slot is free.
 pub const R_FREE: u32 = 0;
@@ -104,14 +137,22 @@ pub const R_LIVE: u32 = 2;
 pub struct Control {
     /// See [`crate::gate`].
     pub gate: u64,
-    /// Broadcast epoch.
+    /// Broadcast epoch, see [`crate::claim`]; 0 = none.
     pub epoch: u64,
     /// Signal of that epoch.
     pub signal: u32,
-    /// Newborns policy of that epoch.
+    /// Newborns policy of that epoch: `NEWBORNS_*` of [`crate::claim`].
     pub policy: u32,
-    /// Reserve.
-    pub reserved: [u64; 5],
+    /// The epoch holds until then, `CLOCK_MONOTONIC` ns.
+    pub until: u64,
+    /// Value of a real-time signal.
+    pub value: u64,
+    /// The broadcast before.
+    pub last_epoch: u64,
+    /// Its value.
+    pub last_value: u64,
+    /// The epoch for which system calls' entries are stamped.
+    pub marks: u64,
 }
 
 /// `members`: what user space shows and signals. Decides nothing.
@@ -140,14 +181,16 @@ pub struct Member {
     pub creator_start: u64,
     /// Number of execs.
     pub execs: u32,
-    /// Session at birth is not kept; reserve.
-    pub reserved0: u32,
+    /// Threads alive, where the programs cannot read the kernel's own count (tiers raw and legacy).
+    pub threads: u32,
     /// Birth, `CLOCK_BOOTTIME` ns.
     pub born: u64,
     /// Name of the leader at birth or last exec.
     pub comm: [u8; 16],
+    /// Number of the last walk that met a living task of it, or that was begun before it was indexed.
+    pub walk: u64,
     /// Reserve.
-    pub reserved: [u64; 5],
+    pub reserved: [u64; 4],
 }
 
 /// Key of `dead` and `edges`.
@@ -210,13 +253,42 @@ pub struct Global {
     pub adopt_tgid: u32,
     /// Entries of `births` claimed by walks.
     pub walk_claims: u32,
-    /// Its start.
+    /// Its start, clock ticks.
     pub adopt_start: u64,
     /// Index entries written by walks.
     pub walk_indexed: u64,
+    /// Skipped hook runs that have been accounted for.
+    pub misses_noted: u64,
+    /// The programs write to their log until then, `CLOCK_MONOTONIC` ns.
+    pub log_until: u64,
+    /// Its pidfs inode, 0 = not compared.
+    pub adopt_inode: u64,
+    /// Entries of `seeds`: 0 proves that no task is marked.
+    pub marks: u64,
+    /// Entries that `task_free` claimed: failed forks, and exits that were missed.
+    pub freed: u64,
+    /// Tasks that have left their root, the last ones: whoever ends as their parent does not take them in again.
+    pub left: [u64; 4],
+    /// How many there were.
+    pub leaves: u64,
     /// Reserve.
-    pub reserved: [u64; 4],
+    pub reserved: [u64; 2],
 }
+
+/// `stops`: how a root is asked to stop before it is signalled. Written by user space, and decides nothing.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stop {
+    /// Generation of the slot that it was made for.
+    pub generation: u32,
+    /// Bytes of `text`.
+    pub len: u32,
+    /// NUL-terminated: user, working directory, command.
+    pub text: [u8; STOP_LEN],
+}
+
+/// Bytes that a stop command, with its user and directory, may have.
+pub const STOP_LEN: usize = 2040;
 
 /// `edges`: who forked whom, or took it in, while some adoption is under way.
 #[repr(C)]
@@ -238,5 +310,6 @@ const _: () = assert!(size_of::<Member>() == 128);
 const _: () = assert!(size_of::<Dead>() == 136);
 const _: () = assert!(size_of::<TaskKey>() == 16);
 const _: () = assert!(size_of::<Reasons>() == 256);
-const _: () = assert!(size_of::<Global>() == 128);
+const _: () = assert!(size_of::<Global>() == 192);
 const _: () = assert!(size_of::<Edge>() == 32);
+const _: () = assert!(size_of::<Stop>() == 2048);
