@@ -46,10 +46,10 @@ fn log(child: TaskKey, creator: TaskKey) {
     }
 }
 
-/// Logs child → creator.
+/// Logs child → creator, the current task.
 #[inline(always)]
-pub fn edge(creator: Task, child: Task) {
-    log(task::key(child), task::key(creator));
+pub fn edge(child: Task) {
+    log(task::key(child), TaskKey { tgid: task::current_tgid(), pad: 0, start: task::current_start() });
 }
 
 #[inline(always)]

@@ -2,10 +2,11 @@
 
 use aya_ebpf::bindings::BPF_NOEXIST;
 use killer_common::record::*;
-use killer_common::{MAX_DEPTH, MAX_ROOTS, NAME_LEN, ctl, gate, reason};
+use killer_common::{CANARY_SLOT, MAX_DEPTH, MAX_ROOTS, NAME_LEN, ctl, gate, reason};
 
 use crate::maps::*;
-use crate::{gate as gates, member, task};
+use crate::member::add64;
+use crate::{gate as gates, knobs, logs, member, task};
 
 const ENOENT: i32 = -2;
 const EBUSY: i32 = -16;
@@ -24,6 +25,15 @@ fn a(ctx: *const u64, n: usize) -> u64 {
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "raw_tp")]
 extern "C" fn on_ctl(ctx: *const u64) -> i32 {
+    let r = run(ctx);
+    if logs::on() {
+        logs::asked(ctx, a(ctx, 0), a(ctx, 1), r);
+    }
+    r
+}
+
+#[inline(always)]
+fn run(ctx: *const u64) -> i32 {
     match a(ctx, 0) {
         ctl::CREATE => create(ctx),
         ctl::SEED => seed(ctx, (a(ctx, 3) as u32) & (B_MAIN | B_CONTROL)),
@@ -33,6 +43,10 @@ extern "C" fn on_ctl(ctx: *const u64) -> i32 {
         ctl::LEAVE => leave(),
         ctl::WHOSE => whose(),
         ctl::ADOPT_MODE => adopt_mode(ctx),
+        ctl::FEATURES => features(),
+        ctl::WALK_BEGIN => walk_begin(),
+        ctl::CLAIM_DEAD => claim_dead(ctx),
+        ctl::NOTE_MISSES | ctl::LOG => on_global(ctx),
         _ => on_root(ctx),
     }
 }
@@ -70,6 +84,7 @@ fn create(ctx: *const u64) -> i32 {
     let Some(r) = member::root(slot) else { return EINVAL };
     let Some(p) = member::pop(slot) else { return EINVAL };
     let parent = a(ctx, 3) as u32;
+    let root_flags = a(ctx, 3) >> 32;
     let mut depth = 0;
     let mut parent_generation = 0;
     if parent != 0 {
@@ -97,13 +112,14 @@ fn create(ctx: *const u64) -> i32 {
         (*r).state = R_STARTING;
         (*r).generation += 1;
         (*r).parent = parent;
+        (*r).flags = root_flags;
         (*r).parent_generation = parent_generation;
         (*r).depth = depth;
         (*r).main_tgid = 0;
         (*r).main_start = 0;
         (*r).born = task::boottime();
         (*r).owner_tgid = task::current_tgid();
-        (*r).owner_start = task::leader_start(task::current());
+        (*r).owner_start = task::current_start();
         (*r).last_signal = 0;
         (*r).last_at = 0;
         (*r).last_uid = 0;
@@ -125,11 +141,33 @@ fn create(ctx: *const u64) -> i32 {
             }
         }
         if let Some(g) = GLOBAL.get_ptr_mut(0) {
-            if (*g).high_slot < slot as u64 {
+            if slot != CANARY_SLOT && (*g).high_slot < slot as u64 {
                 (*g).high_slot = slot as u64;
             }
         }
         (*r).generation as i32
+    }
+}
+
+/// Changes whether the root is frozen; answers what it was.
+#[inline(always)]
+fn freeze(ctx: *const u64, r: *mut Root) -> i32 {
+    const STATE: u64 = R_FREEZING | R_FROZEN | R_THAWING | R_UNDONE;
+    let to = a(ctx, 3) & STATE;
+    // SAFETY: r points to a whole Root.
+    unsafe {
+        let was = (*r).flags & STATE;
+        if was & (R_FREEZING | R_FROZEN) == 0 && to == R_FREEZING {
+            (*r).wakes = 0;
+            (*r).hangups = 0;
+            (*r).frozen_at = task::boottime();
+        }
+        if to & (R_FREEZING | R_THAWING) != 0 {
+            (*r).freezer_tgid = task::current_tgid();
+            (*r).freezer_start = task::current_start();
+        }
+        core::ptr::write_volatile(&raw mut (*r).flags, (*r).flags & !STATE | to);
+        was as i32
     }
 }
 
@@ -152,18 +190,20 @@ fn seed(ctx: *const u64, flags: u32) -> i32 {
         generation: unsafe { (*r).generation },
         flags,
         tgid,
-        leader_start: task::leader_start(task::current()),
-        walk: 0,
+        leader_start: task::current_start(),
+        walk: member::walks(),
     };
     member::pop_add(slot, 1);
     member::filter_add(tgid, 1);
+    member::marks_add(1);
     if SEEDS.insert(&cur, &s, BPF_NOEXIST as u64).is_err() {
+        member::marks_add(-1);
         member::filter_add(tgid, -1);
         member::pop_add(slot, -1);
         return ENOSPC;
     }
     // Read after the insert, as for births: a kill that closed the gate before cancels it or is seen here.
-    if flags & B_HOLD == 0 && gates::holds(slot) != gate::OPEN {
+    if flags & B_HOLD == 0 && slot != CANARY_SLOT && gates::holds(slot) != gate::OPEN {
         member::claim_seed(cur, &s);
         return EPERM;
     }
@@ -188,8 +228,17 @@ fn leave() -> i32 {
     // SAFETY: plain data.
     let Some(b) = (unsafe { BIRTHS.get(&cur) }) else { return 0 };
     let b = *b;
-    if task::threads(task::current()) != 1 {
+    if knobs::have_current_btf() == 0 || task::threads(task::current()) != 1 {
         return EBUSY;
+    }
+    if let Some(g) = GLOBAL.get_ptr_mut(0) {
+        // SAFETY: g points to a whole Global, the index is below 4. Two at once may take one place: the first is then as good as
+        // not noted, which matters only when its parent, a member, ends before it does.
+        unsafe {
+            let n = (*g).leaves;
+            (*g).leaves = n + 1;
+            core::ptr::write_volatile((&raw mut (*g).left as *mut u64).add((n & 3) as usize), cur);
+        }
     }
     member::unindex(&b);
     member::claim(cur, &b) as i32
@@ -213,7 +262,72 @@ fn adopt_mode(ctx: *const u64) -> i32 {
         (*g).adopt_generation = a(ctx, 2) as u32;
         (*g).adopt_tgid = a(ctx, 4) as u32;
         (*g).adopt_start = a(ctx, 5);
+        (*g).adopt_inode = a(ctx, 6);
         (*g).adopt_until = a(ctx, 3);
+    }
+    0
+}
+
+#[inline(always)]
+fn features() -> i32 {
+    let mut f = 0;
+    if knobs::have_signal_task() != 0 {
+        f |= ctl::HAS_SIGNAL_TASK;
+    }
+    if knobs::witness() != 0 {
+        f |= ctl::HAS_WITNESS;
+    }
+    if knobs::off_ino() != 0 {
+        f |= ctl::HAS_INODES;
+    }
+    match knobs::second() {
+        1 => f |= ctl::HAS_RAW,
+        2 => f |= ctl::HAS_CLASSIC,
+        _ => {}
+    }
+    f as i32
+}
+
+#[inline(always)]
+fn claim_dead(ctx: *const u64) -> i32 {
+    let addr = a(ctx, 3);
+    // SAFETY: plain data.
+    let Some(b) = (unsafe { BIRTHS.get(&addr) }) else { return 0 };
+    let b = *b;
+    if b.tgid != a(ctx, 4) as u32 || b.leader_start != a(ctx, 5) {
+        return 0;
+    }
+    // SAFETY: plain data.
+    if unsafe { MEMBERS.get(&b.tgid) }.is_some_and(|m| m.leader_start == b.leader_start) {
+        member::unindex(&b);
+    }
+    if !member::claim(addr, &b) {
+        return 0;
+    }
+    member::note(b.root, reason::STALE);
+    1
+}
+
+#[inline(always)]
+fn walk_begin() -> i32 {
+    let Some(g) = GLOBAL.get_ptr_mut(0) else { return EINVAL };
+    // SAFETY: g points to a whole Global.
+    unsafe {
+        add64(&raw mut (*g).walks, 1);
+        core::ptr::read_volatile(&raw const (*g).walks) as i32
+    }
+}
+
+#[inline(always)]
+fn on_global(ctx: *const u64) -> i32 {
+    let Some(g) = GLOBAL.get_ptr_mut(0) else { return EINVAL };
+    // SAFETY: g points to a whole Global.
+    unsafe {
+        if a(ctx, 0) == ctl::LOG {
+            (*g).log_until = a(ctx, 3);
+        } else {
+            (*g).misses_noted = a(ctx, 3);
+        }
     }
     0
 }
@@ -259,8 +373,16 @@ fn on_root(ctx: *const u64) -> i32 {
                 set_name(ctx, r);
                 0
             }
+            ctl::FREEZE => freeze(ctx, r),
+            ctl::NOTE_STOPPED => {
+                let tgid = a(ctx, 3) as u32;
+                let Some(m) = MEMBERS.get_ptr_mut(&tgid) else { return ENOENT };
+                (*m).flags = (*m).flags & !B_STOPPED | if a(ctx, 4) != 0 { B_STOPPED } else { 0 };
+                0
+            }
             ctl::REASON => {
-                member::note(slot, a(ctx, 3) as u32);
+                let n = a(ctx, 4);
+                member::note_many(slot, a(ctx, 3) as u32, if n == 0 { 1 } else { n });
                 0
             }
             ctl::NOTE_KILL => {

@@ -2,10 +2,10 @@
 //! `trace_sched_process_exit` → `exit_notify`. It fires per thread, before reparenting and before the PID is
 //! free; that thread can start no fork any more, and one in flight (hook included) is over.
 
-use killer_common::record::B_HOLD;
+use killer_common::record::{B_FORKED, B_HOLD};
 
 use crate::maps::*;
-use crate::{adopt, member, task};
+use crate::{adopt, logs, member, task};
 
 /// match-proto: `trace_sched_process_exit(struct task_struct *p[, bool group_dead])` (6.16+ has the second)
 #[unsafe(no_mangle)]
@@ -18,11 +18,13 @@ extern "C" fn on_exit(ctx: *const u64) -> i32 {
         return 0;
     }
     let addr = task::arg_key(ctx, 0);
-    // SAFETY: plain data.
-    if let Some(s) = unsafe { SEEDS.get(&addr) } {
-        let s = *s;
-        if member::claim_seed(addr, &s) && s.flags & B_HOLD != 0 {
-            member::note(s.root, killer_common::reason::ADOPT_UNSURE);
+    if member::any_marks() {
+        // SAFETY: plain data.
+        if let Some(s) = unsafe { SEEDS.get(&addr) } {
+            let s = *s;
+            if member::claim_seed(addr, &s) && s.flags & B_HOLD != 0 {
+                member::note(s.root, killer_common::reason::ADOPT_UNSURE);
+            }
         }
     }
     // SAFETY: plain data.
@@ -31,7 +33,16 @@ extern "C" fn on_exit(ctx: *const u64) -> i32 {
     // Two last threads may both see 0: unindex is idempotent, the claim is not shared.
     if task::live(task::arg(ctx, 0)) == 0 {
         member::unindex(&b);
+    } else if b.flags & B_FORKED != 0 {
+        // The process remembers what this thread did.
+        if let Some(m) = MEMBERS.get_ptr_mut(&b.tgid) {
+            // SAFETY: m points to a whole Member.
+            unsafe { (*m).flags |= B_FORKED };
+        }
     }
     member::claim(addr, &b);
+    if logs::on() {
+        logs::ended(ctx, b.root, b.tgid, task::live(task::arg(ctx, 0)));
+    }
     0
 }

@@ -7,12 +7,12 @@
 //! preempted instance (kernel.md fact 1); the second program, on the other tracepoint, then registers.
 
 use killer_common::record::*;
-use killer_common::{gate, reason};
+use killer_common::{claim, gate, reason};
 
 use crate::maps::*;
 use crate::member::{self, Newborn};
 use crate::task::{self, Task};
-use crate::{adopt, gate as gates, kfunc};
+use crate::{adopt, broadcast, gate as gates, kfunc, knobs, logs};
 
 /// `CLONE_THREAD`
 const CLONE_THREAD: u64 = 0x0001_0000;
@@ -29,10 +29,11 @@ extern "C" fn on_newtask(ctx: *const u64) -> i32 {
     }
     let thread = task::arg_key(ctx, 1) & CLONE_THREAD != 0;
     if adopting && !thread {
-        adopt::edge(task::current(), task::arg(ctx, 0));
+        adopt::edge(task::arg(ctx, 0));
     }
-    if born(ctx, 0, thread, false) {
-        still(ctx, 0);
+    let slot = born(ctx, 0, thread, false);
+    if slot != 0 {
+        still(ctx, 0, slot);
     }
     0
 }
@@ -41,6 +42,18 @@ extern "C" fn on_newtask(ctx: *const u64) -> i32 {
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "tp_btf/sched_process_fork")]
 extern "C" fn on_fork(ctx: *const u64) -> i32 {
+    look_again(ctx)
+}
+
+/// The same once more: from 7.0 on each program is skipped on its own, when its own instance was preempted.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "tp_btf/sched_process_fork")]
+extern "C" fn on_fork_again(ctx: *const u64) -> i32 {
+    look_again(ctx)
+}
+
+#[inline(always)]
+fn look_again(ctx: *const u64) -> i32 {
     if !member::maybe_ours(task::current_tgid()) {
         return 0;
     }
@@ -53,83 +66,134 @@ extern "C" fn on_fork(ctx: *const u64) -> i32 {
         }
     }
     let thread = task::tgid(t) != task::pid(t);
-    if born(ctx, 1, thread, true) {
-        still(ctx, 1);
+    let slot = born(ctx, 1, thread, true);
+    if slot != 0 {
+        still(ctx, 1, slot);
     }
     0
 }
 
-/// Registers the child at argument `n` when its creator is a member or marked. True when it became a member.
+/// What a newborn gets from the current task.
+#[derive(Clone, Copy)]
+pub struct Creator {
+    /// Root, generation and flags of the newborn.
+    pub birth: Birth,
+    /// The mark that the fork consumes.
+    pub mark: Option<Birth>,
+}
+
+/// The current task as a creator: its mark, else its membership.
 #[inline(always)]
-fn born(ctx: *const u64, n: usize, thread: bool, late: bool) -> bool {
+pub fn creator(thread: bool) -> Option<Creator> {
     let cur = task::current_addr();
-    let mut root = 0u32;
-    let mut generation = 0u32;
-    let mut flags = 0u32;
-    let mut mark: Option<Birth> = None;
-    let creator_start = task::leader_start(task::current());
-    // SAFETY: plain data.
-    if let Some(s) = unsafe { SEEDS.get(&cur) } {
-        if s.flags & B_HOLD == 0 && s.leader_start == creator_start && !thread {
-            root = s.root;
-            generation = s.generation;
-            flags = s.flags & (B_MAIN | B_CONTROL);
-            mark = Some(*s);
-        }
-    }
-    if mark.is_none() {
+    let start = task::current_start();
+    let mut birth = Birth { flags: if thread { B_THREAD } else { 0 }, ..Birth::default() };
+    if member::any_marks() {
         // SAFETY: plain data.
-        let Some(b) = (unsafe { BIRTHS.get(&cur) }) else { return false };
-        let b = *b;
-        if b.leader_start != 0 && b.leader_start != creator_start {
-            if member::claim(cur, &b) {
-                member::note(b.root, reason::STALE);
+        if let Some(s) = unsafe { SEEDS.get(&cur) } {
+            if s.flags & B_HOLD == 0 && s.leader_start == start && !thread {
+                birth.root = s.root;
+                birth.generation = s.generation;
+                birth.flags = s.flags & (B_MAIN | B_CONTROL);
+                return Some(Creator { birth, mark: Some(*s) });
             }
-            return false;
         }
-        root = b.root;
-        generation = b.generation;
-        flags = b.flags & B_ADOPTED;
     }
+    let p = BIRTHS.get_ptr_mut(&cur)?;
+    // SAFETY: p points to a whole Birth; only this task itself writes its flags.
+    let b = unsafe {
+        if !thread {
+            (*p).flags |= B_FORKED;
+        }
+        *p
+    };
+    if b.leader_start != 0 && start != 0 && b.leader_start != start {
+        if member::claim(cur, &b) {
+            member::note(b.root, reason::STALE);
+        }
+        return None;
+    }
+    birth.root = b.root;
+    birth.generation = b.generation;
+    birth.flags |= b.flags & (B_ADOPTED | claim::STAMP_MASK);
+    Some(Creator { birth, mark: None })
+}
+
+/// Indexes the child at argument `n` when the witness registered it; registers it itself when its creator is a member
+/// or marked and nobody did. Answers its root when this call made it visible, else 0.
+#[inline(always)]
+fn born(ctx: *const u64, n: usize, thread: bool, late: bool) -> u32 {
     let t = task::arg(ctx, n);
     let tgid = task::tgid(t);
-    let birth = Birth {
-        root,
-        generation,
-        flags: if thread { flags | B_THREAD } else { flags },
-        tgid,
-        leader_start: task::leader_start(t),
-        walk: 0,
-    };
-    let ok = member::register(&Newborn { addr: task::arg_key(ctx, n), birth });
-    if ok {
-        if !thread {
-            let creator = TaskKey { tgid: task::current_tgid(), pad: 0, start: creator_start };
-            member::index(task::arg(ctx, n), &birth, creator);
+    let start = task::leader_start(t);
+    let mut birth = Birth::default();
+    let mut known = false;
+    let mut indexed = false;
+    if let Some(p) = BIRTHS.get_ptr_mut(&task::arg_key(ctx, n)) {
+        // SAFETY: p points to a whole Birth; the child does not run yet, and only fork hooks of this fork fill it.
+        unsafe {
+            if knobs::witness() != 0 && (*p).leader_start == 0 {
+                (*p).tgid = tgid;
+                (*p).leader_start = start;
+                member::filter_add(tgid, 1);
+                if (*p).flags & B_SEEDED != 0 {
+                    (*p).flags &= !B_SEEDED;
+                    member::filter_add(task::current_tgid(), -1);
+                }
+                birth = *p;
+                known = true;
+            } else if (*p).flags & B_LATE != 0 && (*p).leader_start == start && !late {
+                // Its parent ended before this hook of its creator (CLONE_PARENT): nothing was skipped.
+                (*p).flags &= !B_LATE;
+                birth = *p;
+                known = true;
+                indexed = true;
+            }
+        }
+    }
+    if !known {
+        let Some(c) = creator(thread) else { return 0 };
+        birth = c.birth;
+        birth.tgid = tgid;
+        birth.leader_start = start;
+        if !member::register(&Newborn { addr: task::arg_key(ctx, n), birth }) {
+            unrecorded(ctx, n, birth.root);
+            return 0;
+        }
+        // The child first, then the mark: "empty" is never seen between (docs/PROTOCOL.md 3).
+        if let Some(s) = c.mark {
+            member::claim_seed(task::current_addr(), &s);
         }
         if late {
-            if let Some(p) = member::pop(root) {
+            if let Some(p) = member::pop(birth.root) {
                 // SAFETY: p points to a whole Pop.
                 member::add64(unsafe { &raw mut (*p).misses }, 1);
             }
-            member::note(root, reason::REPAIRED_BIRTH);
+            member::note(birth.root, reason::REPAIRED_BIRTH);
         }
-        if flags & B_MAIN != 0 {
-            main(root, generation, tgid, birth.leader_start);
-        }
-    }
-    // The child first, then the mark: "empty" is never seen between (docs/PROTOCOL.md 3).
-    if let Some(s) = mark {
-        if ok {
-            member::claim_seed(cur, &s);
+        if knobs::witness() != 0 {
+            member::note(birth.root, reason::WITNESS);
         }
     }
-    ok
+    if !thread && !indexed {
+        let creator = TaskKey { tgid: task::current_tgid(), pad: 0, start: task::current_start() };
+        member::index(task::arg(ctx, n), &birth, creator);
+    }
+    if !thread {
+        broadcast::newborn(ctx, n, birth.root, birth.flags, known && !indexed);
+    }
+    if logs::on() {
+        logs::born(ctx, birth.root, task::current_tgid(), tgid);
+    }
+    if birth.flags & B_MAIN != 0 {
+        main(birth.root, birth.generation, tgid, start);
+    }
+    birth.root
 }
 
 /// The first process of a root: main process, and the root is live.
 #[inline(always)]
-fn main(slot: u32, generation: u32, tgid: u32, start: u64) {
+pub fn main(slot: u32, generation: u32, tgid: u32, start: u64) {
     if let Some(r) = member::root(slot) {
         // SAFETY: r points to a whole Root.
         unsafe {
@@ -142,21 +206,34 @@ fn main(slot: u32, generation: u32, tgid: u32, start: u64) {
     }
 }
 
-/// Gate D: a child born under a closed gate dies before its first instruction. The gate is read after the insert.
+/// No place for it (a reason has been counted): nobody will find it, so under a kill it dies here, like every newborn.
 #[inline(always)]
-fn still(ctx: *const u64, n: usize) {
-    // SAFETY: plain data.
-    let Some(b) = (unsafe { BIRTHS.get(&task::arg_key(ctx, n)) }) else { return };
-    let slot = b.root;
-    if gates::holds(slot) != gate::KILL {
-        return;
+fn unrecorded(ctx: *const u64, n: usize, slot: u32) {
+    if gates::holds(slot) == gate::KILL {
+        kfunc::send_signal_group(task::arg(ctx, n), SIGKILL, 0);
     }
+}
+
+/// Gate D: a child born under a closed gate dies before its first instruction; of a frozen root it is stopped there, and
+/// its creator when it returns from the fork. The gate is read after the insert.
+#[inline(always)]
+fn still(ctx: *const u64, n: usize, slot: u32) {
+    let signal = match gates::holds(slot) {
+        gate::KILL => SIGKILL,
+        gate::FREEZE => gates::SIGSTOP,
+        _ => return,
+    };
     let child: Task = task::arg(ctx, n);
-    let r = kfunc::send_signal_group(child, SIGKILL);
+    let r = kfunc::send_signal_group(child, signal, 0);
+    if signal == gates::SIGSTOP {
+        gates::stop_current(slot);
+    }
+    if logs::on() {
+        logs::denied(ctx, slot, r);
+    }
     if let Some(p) = member::pop(slot) {
         // SAFETY: p points to a whole Pop.
         let c = unsafe { if r == 0 { &raw mut (*p).denied } else { &raw mut (*p).gate_errors } };
         member::add64(c, 1);
     }
 }
-

@@ -1,32 +1,52 @@
-//! The gate word of a root and of the roots around it.
+//! The gate word of a root and of the roots around it, and whether one of them is frozen.
 
+use killer_common::record::{R_FREEZING, R_FROZEN};
 use killer_common::{MAX_DEPTH, gate};
 
-use crate::maps::{CONTROL, ROOTS};
+use crate::maps::{BIRTHS, CONTROL, ROOTS};
 use crate::task;
 
-/// The kind of gate that holds for a member of `slot`: its own root's or an outer one's.
+/// `SIGSTOP`
+pub const SIGSTOP: u32 = 19;
+
+/// Stops the current process when it is a member of `slot`: a launcher from elsewhere is none.
+#[inline(always)]
+pub fn stop_current(slot: u32) {
+    // SAFETY: plain data.
+    if let Some(b) = unsafe { BIRTHS.get(&task::current_addr()) } {
+        if b.root == slot {
+            // SAFETY: signals the current task's own group.
+            unsafe { aya_ebpf::helpers::generated::bpf_send_signal(SIGSTOP) };
+        }
+    }
+}
+
+/// The kind of gate that holds for a member of `slot`: its own root's or an outer one's. A kill goes before a freeze:
+/// what is frozen can be killed.
 #[inline(always)]
 pub fn holds(slot: u32) -> u64 {
     let mut s = slot;
+    let mut kind = gate::OPEN;
     let mut i = 0;
     while i <= MAX_DEPTH {
-        let Some(c) = CONTROL.get_ptr(s) else { return gate::OPEN };
+        let Some(c) = CONTROL.get_ptr(s) else { return kind };
         // SAFETY: c points to a whole Control; user space exchanges the word atomically.
         let w = unsafe { core::ptr::read_volatile(&raw const (*c).gate) };
-        if w != gate::OPEN {
-            let k = gate::kind_at(w, task::monotonic());
-            if k != gate::OPEN {
-                return k;
-            }
+        if w != gate::OPEN && gate::kind_at(w, task::monotonic()) == gate::KILL {
+            return gate::KILL;
         }
-        let Some(r) = ROOTS.get_ptr(s) else { return gate::OPEN };
+        let Some(r) = ROOTS.get_ptr(s) else { return kind };
         // SAFETY: r points to a whole Root.
-        s = unsafe { core::ptr::read_volatile(&raw const (*r).parent) };
+        unsafe {
+            if core::ptr::read_volatile(&raw const (*r).flags) & (R_FREEZING | R_FROZEN) != 0 {
+                kind = gate::FREEZE;
+            }
+            s = core::ptr::read_volatile(&raw const (*r).parent);
+        }
         if s == 0 {
-            return gate::OPEN;
+            return kind;
         }
         i += 1;
     }
-    gate::OPEN
+    kind
 }

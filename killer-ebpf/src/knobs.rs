@@ -7,6 +7,7 @@ macro_rules! knobs {
             static $id: $ty = $default;
             $(#[$doc])*
             #[inline(always)]
+            #[allow(dead_code)]
             pub fn $get() -> $ty {
                 // SAFETY: reads a static of this object; volatile, so that LLVM does not fold the default in.
                 unsafe { core::ptr::read_volatile(&raw const $id) }
@@ -42,16 +43,39 @@ knobs! {
     OFF_SIGNAL_THREADS, off_threads: u32 = 0;
     /// `signal_struct.pids[PIDTYPE_TGID]`
     OFF_SIGNAL_TGID_PID, off_tgid_pid: u32 = 0;
+    /// `task_struct.pending.signal`
+    OFF_TASK_PENDING, off_pending: u32 = 0;
+    /// `signal_struct.shared_pending.signal`
+    OFF_SIGNAL_PENDING, off_shared_pending: u32 = 0;
     /// `pid.ino`; 0 where the kernel has none (before 6.9)
     OFF_PID_INO, off_ino: u32 = 0;
     /// `task_struct.children`
     OFF_TASK_CHILDREN, off_children: u32 = 0;
     /// `task_struct.sibling`
     OFF_TASK_SIBLING, off_sibling: u32 = 0;
+    /// `task_struct.exit_state`
+    OFF_TASK_EXIT_STATE, off_exit_state: u32 = 0;
+    /// `signal_struct.flags`
+    OFF_SIGNAL_FLAGS, off_signal_flags: u32 = 0;
     /// Number of entries of `index`
     INDEX_LEN, index_len: u32 = 65536;
+    /// Mask of `index` and `claims`, whose length is a power of two: LLVM may spill a number between its check and its use,
+    /// and kernels before 6.7 then forget the check
+    INDEX_MASK, index_mask: u32 = 65535;
     /// Mask of `filter`
     FILTER_MASK, filter_mask: u32 = 65535;
+    /// The second object's tier: 1 raw, 2 legacy
+    SECOND, second: u32 = 0;
+    /// Record of the classic `task_newtask`: `pid`
+    REC_NEWTASK_PID, rec_newtask_pid: u32 = 8;
+    /// `clone_flags` in it
+    REC_NEWTASK_FLAGS, rec_newtask_flags: u32 = 32;
+    /// Record of the classic `sched_process_exec`: `old_pid`
+    REC_EXEC_OLD_PID, rec_exec_old_pid: u32 = 16;
+    /// 1 where the birth witness is loaded
+    WITNESS, witness: u32 = 0;
+    /// 1 where `bpf_get_current_task_btf` exists (5.11+); exits cannot be missed before, so starts need no comparing
+    HAVE_CURRENT_BTF, have_current_btf: u32 = 1;
     /// 1 where `bpf_send_signal_task` was found and patched in
     HAVE_SIGNAL_TASK, have_signal_task: u32 = 0;
 }

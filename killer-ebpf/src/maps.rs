@@ -29,6 +29,9 @@ pub static INDEX: Array<[u16; 65536]> = Array::pinned(1, BPF_F_MMAPABLE);
 /// One element: tasks per hashed tgid.
 #[aya_ebpf::macros::map]
 pub static FILTER: Array<[u32; 65536]> = Array::pinned(1, 0);
+/// One element: a claim per tgid.
+#[aya_ebpf::macros::map]
+pub static CLAIMS: Array<[u64; 65536]> = Array::pinned(1, BPF_F_MMAPABLE);
 /// Index of members by tgid.
 #[aya_ebpf::macros::map]
 pub static MEMBERS: HashMap<u32, Member> = HashMap::pinned(65536, 0);

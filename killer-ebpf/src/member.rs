@@ -8,9 +8,9 @@ use core::intrinsics;
 use killer_common::record::*;
 use killer_common::{MAX_ROOTS, reason};
 
+use crate::knobs;
 use crate::maps::*;
 use crate::task::{self, Task};
-use crate::knobs;
 
 /// `-EEXIST`
 pub const EEXIST: i32 = -17;
@@ -22,8 +22,9 @@ pub fn add64(p: *mut u64, v: u64) {
     unsafe { intrinsics::atomic_xadd::<u64, u64, { intrinsics::AtomicOrdering::Relaxed }>(p, v) };
 }
 
+/// The same for a `u32`.
 #[inline(always)]
-fn add32(p: *mut u32, v: u32) {
+pub fn add32(p: *mut u32, v: u32) {
     // SAFETY: as in add64.
     unsafe { intrinsics::atomic_xadd::<u32, u32, { intrinsics::AtomicOrdering::Relaxed }>(p, v) };
 }
@@ -46,6 +47,12 @@ pub fn pop_add(slot: u32, v: i64) {
 /// Counts a reason against a root, with the time of its first occurrence.
 #[inline(never)]
 pub fn note(slot: u32, why: u32) {
+    note_many(slot, why, 1);
+}
+
+/// Counts it so often.
+#[inline(always)]
+pub fn note_many(slot: u32, why: u32, n: u64) {
     if let Some(r) = REASONS.get_ptr_mut(slot) {
         let i = (why & 15) as usize;
         // SAFETY: i < reason::COUNT == 16 and r points to a whole Reasons.
@@ -54,7 +61,7 @@ pub fn note(slot: u32, why: u32) {
             if *first.add(i) == 0 {
                 *first.add(i) = task::boottime();
             }
-            add64(((&raw mut (*r).count) as *mut u64).add(i), 1);
+            add64(((&raw mut (*r).count) as *mut u64).add(i), n);
         }
     }
 }
@@ -63,6 +70,10 @@ const _: () = assert!(reason::COUNT == 16);
 /// Adds to the filter; up before the insert, down after the claim, so that zero proves "not ours".
 #[inline(always)]
 pub fn filter_add(tgid: u32, v: i32) {
+    // The witness does not know the tgid yet; the fork hook counts when it fills it in.
+    if tgid == 0 {
+        return;
+    }
     if let Some(f) = FILTER.get_ptr_mut(0) {
         let i = (tgid & knobs::filter_mask()) as usize;
         // SAFETY: the mask is the element's length less one; the verifier checks it.
@@ -70,7 +81,7 @@ pub fn filter_add(tgid: u32, v: i32) {
     }
 }
 
-/// False proves that no task of this thread group is a member or marked.
+/// False proves that no task of this thread group is indexed as a member, or marked.
 #[inline(always)]
 pub fn maybe_ours(tgid: u32) -> bool {
     match FILTER.get_ptr(0) {
@@ -91,7 +102,9 @@ fn index_set(tgid: u32, slot: u16) {
     }
     if let Some(x) = INDEX.get_ptr_mut(0) {
         // SAFETY: tgid < index_len, the length of the element; the verifier checks it.
-        unsafe { core::ptr::write_volatile((x as *mut u16).add(tgid as usize), slot) };
+        unsafe {
+            core::ptr::write_volatile((x as *mut u16).add((tgid & knobs::index_mask()) as usize), slot)
+        };
     }
 }
 
@@ -115,40 +128,45 @@ pub fn register(n: &Newborn) -> bool {
         add64(&raw mut (*p).inserts, 1);
     }
     filter_add(n.birth.tgid, 1);
-    let mut r = BIRTHS.insert(&n.addr, &n.birth, BPF_NOEXIST as u64);
+    // Walks that begin from here on meet it (docs/PROTOCOL.md 2, Sweep).
+    let birth = Birth { walk: walks(), ..n.birth };
+    let mut r = BIRTHS.insert(&n.addr, &birth, BPF_NOEXIST as u64);
     if r == Err(EEXIST) {
         // An entry for an address that is being born: its exit was missed (I7), or a second hook was faster.
         // SAFETY: the value is plain data; it may change under us, the delete below decides.
         if let Some(old) = unsafe { BIRTHS.get(&n.addr) } {
             let old = *old;
             if old.leader_start == n.birth.leader_start && old.tgid == n.birth.tgid {
-                undo(slot, n.birth.tgid);
+                undo(slot, n);
                 return false;
             }
             if claim(n.addr, &old) {
                 note(old.root, reason::STALE);
             }
         }
-        r = BIRTHS.insert(&n.addr, &n.birth, BPF_NOEXIST as u64);
+        r = BIRTHS.insert(&n.addr, &birth, BPF_NOEXIST as u64);
     }
     let mut i = 0;
     while r.is_err() && i < 4 {
-        r = BIRTHS.insert(&n.addr, &n.birth, BPF_NOEXIST as u64);
+        r = BIRTHS.insert(&n.addr, &birth, BPF_NOEXIST as u64);
         i += 1;
     }
     if r.is_err() {
         // SAFETY: p points to a whole Pop.
         unsafe { add64(&raw mut (*p).errors, 1) };
-        note(slot, reason::MAP_FULL);
-        undo(slot, n.birth.tgid);
+        // Without a number it is the witness's, which refuses the fork: nobody is lost.
+        if n.birth.tgid != 0 {
+            note(slot, reason::MAP_FULL);
+        }
+        undo(slot, n);
         return false;
     }
     true
 }
 
 #[inline(always)]
-fn undo(slot: u32, tgid: u32) {
-    filter_add(tgid, -1);
+fn undo(slot: u32, n: &Newborn) {
+    filter_add(n.birth.tgid, -1);
     pop_add(slot, -1);
 }
 
@@ -162,18 +180,60 @@ pub fn claim(addr: u64, old: &Birth) -> bool {
         // SAFETY: p points to a whole Pop.
         unsafe { add64(&raw mut (*p).exits, 1) };
     }
+    if old.flags & B_LATE != 0 {
+        note(old.root, reason::REPAIRED_BIRTH);
+    }
     filter_add(old.tgid, -1);
     pop_add(old.root, -1);
     true
 }
 
+/// Number of the last walk that was begun.
+#[inline(always)]
+pub fn walks() -> u64 {
+    match GLOBAL.get_ptr(0) {
+        // SAFETY: g points to a whole Global.
+        Some(g) => unsafe { core::ptr::read_volatile(&raw const (*g).walks) },
+        None => 0,
+    }
+}
+
+/// False proves that no task carries a mark.
+#[inline(always)]
+pub fn any_marks() -> bool {
+    match GLOBAL.get_ptr(0) {
+        // SAFETY: g points to a whole Global.
+        Some(g) => unsafe { core::ptr::read_volatile(&raw const (*g).marks) != 0 },
+        None => true,
+    }
+}
+
+/// Counts marks: up before the insert, down after the claim.
+#[inline(always)]
+pub fn marks_add(v: i64) {
+    if let Some(g) = GLOBAL.get_ptr_mut(0) {
+        // SAFETY: g points to a whole Global.
+        add64(unsafe { &raw mut (*g).marks }, v as u64);
+    }
+}
+
 /// Claims the mark of a launcher or the hold of an adopter.
 #[inline(always)]
 pub fn claim_seed(addr: u64, old: &Birth) -> bool {
+    let won = consume_seed(addr, old);
+    if won {
+        filter_add(old.tgid, -1);
+    }
+    won
+}
+
+/// The same, but the owner's tgid stays in the filter.
+#[inline(always)]
+pub fn consume_seed(addr: u64, old: &Birth) -> bool {
     if SEEDS.remove(&addr).is_err() {
         return false;
     }
-    filter_add(old.tgid, -1);
+    marks_add(-1);
     pop_add(old.root, -1);
     true
 }
@@ -181,25 +241,31 @@ pub fn claim_seed(addr: u64, old: &Birth) -> bool {
 /// Writes the index entry of a new process.
 #[inline(always)]
 pub fn index(t: Task, b: &Birth, creator: TaskKey) {
+    index_facts(b, creator, task::facts(t));
+}
+
+/// The same with facts that were read otherwise.
+#[inline(always)]
+pub fn index_facts(b: &Birth, creator: TaskKey, facts: task::Facts) {
     let tgid = b.tgid;
-    let comm = task::comm(t);
     let m = Member {
         tgid,
         root: b.root,
         generation: b.generation,
         flags: b.flags,
         leader_start: b.leader_start,
-        inode: task::inode(t),
-        signal: task::signal_addr(t),
+        inode: facts.inode,
+        signal: facts.signal,
         creator_tgid: creator.tgid,
-        uid: task::uid(t),
+        uid: facts.uid,
         creator_start: creator.start,
         execs: 0,
-        reserved0: 0,
+        threads: 1,
         born: task::boottime(),
         // SAFETY: 16 bytes either way.
-        comm: unsafe { core::mem::transmute::<[u64; 2], [u8; 16]>(comm) },
-        reserved: [0; 5],
+        comm: unsafe { core::mem::transmute::<[u64; 2], [u8; 16]>(facts.comm) },
+        walk: walks(),
+        reserved: [0; 4],
     };
     if MEMBERS.insert(&tgid, &m, BPF_ANY as u64).is_err() {
         note(b.root, reason::INDEX);
@@ -211,12 +277,12 @@ pub fn index(t: Task, b: &Birth, creator: TaskKey) {
     }
 }
 
-/// Drops the index entry of a process that has ended, and remembers it for `tree`.
+/// Drops the index entry of a process that has ended, and remembers it for `tree` when it has forked.
 #[inline(always)]
 pub fn unindex(b: &Birth) {
     // SAFETY: plain data.
     if let Some(m) = unsafe { MEMBERS.get(&b.tgid) } {
-        if m.leader_start == b.leader_start || b.leader_start == 0 {
+        if (m.flags | b.flags) & B_FORKED != 0 && (m.leader_start == b.leader_start || b.leader_start == 0) {
             let dead = Dead { member: *m, ended: task::boottime() };
             let key = TaskKey { tgid: b.tgid, pad: 0, start: dead.member.leader_start };
             let _ = DEAD.insert(&key, &dead, BPF_ANY as u64);

@@ -7,6 +7,8 @@
 #![feature(core_intrinsics)]
 
 mod adopt;
+mod broadcast;
+mod clear;
 mod ctl;
 mod exec;
 mod exit;
@@ -14,11 +16,15 @@ mod fork;
 mod gate;
 mod kfunc;
 mod knobs;
+mod logs;
 mod maps;
 mod member;
-mod walk;
+mod orphans;
+mod sweep;
 mod syscalls;
 mod task;
+mod walk;
+mod witness;
 
 /// `bpf_send_signal` is for GPL-compatible programs only (`kernel/bpf/verifier.c:check_helper_call`).
 #[unsafe(no_mangle)]

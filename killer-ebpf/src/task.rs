@@ -63,10 +63,25 @@ pub fn signal_addr(t: Task) -> u64 {
 pub fn live(t: Task) -> u32 {
     load32(loadp(t, off_signal()), off_live())
 }
+/// 0 while the task lives; `kernel/exit.c:exit_notify` sets it, after the exit hook.
+#[inline(always)]
+pub fn exit_state(t: Task) -> u32 {
+    load32(t, off_exit_state())
+}
+/// `SIGNAL_*` of the group.
+#[inline(always)]
+pub fn signal_flags(t: Task) -> u32 {
+    load32(loadp(t, off_signal()), off_signal_flags())
+}
 /// Threads of the group.
 #[inline(always)]
 pub fn threads(t: Task) -> u32 {
     load32(loadp(t, off_signal()), off_threads())
+}
+/// Signals that wait for the task or for its group, bit n - 1 for signal n (`kernel/signal.c:__send_signal_locked`).
+#[inline(always)]
+pub fn pending(t: Task) -> u64 {
+    load64(t, off_pending()) | load64(loadp(t, off_signal()), off_shared_pending())
 }
 /// Real uid.
 #[inline(always)]
@@ -86,6 +101,23 @@ pub fn inode(t: Task) -> u64 {
 pub fn comm(t: Task) -> [u64; 2] {
     [load64(t, off_comm()), load64(t, off_comm() + 8)]
 }
+/// What the index keeps of a process beside its membership.
+#[derive(Clone, Copy, Default)]
+pub struct Facts {
+    /// Name of the leader.
+    pub comm: [u64; 2],
+    /// pidfs inode.
+    pub inode: u64,
+    /// `signal_struct` address.
+    pub signal: u64,
+    /// Real uid.
+    pub uid: u32,
+}
+/// These facts of a task.
+#[inline(always)]
+pub fn facts(t: Task) -> Facts {
+    Facts { comm: comm(t), inode: inode(t), signal: signal_addr(t), uid: uid(t) }
+}
 /// (tgid, start) of the process.
 #[inline(always)]
 pub fn key(t: Task) -> TaskKey {
@@ -102,6 +134,22 @@ pub fn real_parent(t: Task) -> Task {
 pub fn current() -> Task {
     // SAFETY: no arguments; the helper cannot fail.
     unsafe { aya_ebpf::helpers::generated::bpf_get_current_task_btf() as usize }
+}
+/// Start of the current task's group leader; 0, "do not compare", where the kernel cannot say (before 5.11).
+#[inline(always)]
+pub fn current_start() -> u64 {
+    if have_current_btf() == 0 {
+        return 0;
+    }
+    leader_start(current())
+}
+/// Signals that wait for the current task; none known where the kernel cannot say (before 5.11).
+#[inline(always)]
+pub fn current_pending() -> u64 {
+    if have_current_btf() == 0 {
+        return 0;
+    }
+    pending(current())
 }
 /// The current task's address as a map key.
 #[inline(always)]

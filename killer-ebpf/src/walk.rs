@@ -1,15 +1,17 @@
 //! The walk over all tasks (`iter/task`): repairs what hooks missed, and fills a root that is being adopted.
 //!
-//! Repair re-indexes members without an index entry, registers threads of groups that are members, and claims
-//! entries of tasks that are dead (PF_EXITING with live == 0). It never takes a process in by its real parent:
+//! Repair re-indexes members without an index entry, registers threads of groups that are members, claims entries
+//! of tasks whose exit hook was skipped, and stamps what it meets. It never takes a process in by its real parent:
 //! an outsider that was reparented to a member (a subreaper, a namespace's init) is no descendant. Only an
 //! adoption does that, for the one root that was asked for, and its members stay marked.
 
 use killer_common::reason;
 use killer_common::record::*;
 
+use crate::fork;
+use crate::knobs;
 use crate::maps::*;
-use crate::member::{self, Newborn, add64};
+use crate::member::{self, Newborn, add32, add64};
 use crate::task::{self, PF_EXITING, PF_KTHREAD, Task};
 
 /// Hops along logged edges.
@@ -34,6 +36,7 @@ extern "C" fn on_walk(ctx: *const u64) -> i32 {
     let addr = task::arg_key(ctx, 1);
     let tgid = task::tgid(t);
     let start = task::leader_start(t);
+    stamp(g.walks, addr, &TaskKey { tgid, pad: 0, start }, task::live(t) != 0);
     // SAFETY: plain data.
     if let Some(b) = unsafe { BIRTHS.get(&addr) } {
         let b = *b;
@@ -41,11 +44,39 @@ extern "C" fn on_walk(ctx: *const u64) -> i32 {
             if member::claim(addr, &b) {
                 member::note(b.root, reason::STALE);
             }
-        } else if flags & PF_EXITING != 0 && task::live(t) == 0 {
-            // E may be about to claim it too: only one of both wins the delete.
+        } else if task::exit_state(t) != 0 {
+            // Its exit hook is over (`exit_notify` comes after the tracepoint), so it was skipped.
+            if task::live(t) == 0 {
+                member::unindex(&b);
+            }
+            if member::claim(addr, &b) {
+                add32(&raw mut g.walk_claims, 1);
+                if knobs::witness() == 0 {
+                    member::note(b.root, reason::STALE);
+                }
+            }
             return 0;
-        } else if MEMBERS.get_ptr(&tgid).is_none() && task::live(t) != 0 {
-            member::index(t, &b, TaskKey::default());
+        } else if (b.leader_start == 0 || MEMBERS.get_ptr(&tgid).is_none()) && task::live(t) != 0 {
+            let mut b = b;
+            if let Some(p) = BIRTHS.get_ptr_mut(&addr) {
+                // The witness registered it, every fork hook was skipped.
+                // SAFETY: p points to a whole Birth; the same values by whoever fills it.
+                unsafe {
+                    if (*p).tgid == 0 {
+                        member::filter_add(tgid, 1);
+                    }
+                    (*p).tgid = tgid;
+                    (*p).leader_start = start;
+                }
+            }
+            b.tgid = tgid;
+            b.leader_start = start;
+            if MEMBERS.get_ptr(&tgid).is_none() {
+                member::index(t, &b, TaskKey::default());
+                if b.flags & B_MAIN != 0 {
+                    fork::main(b.root, b.generation, tgid, start);
+                }
+            }
             add64(&raw mut g.walk_indexed, 1);
         }
         return 0;
@@ -78,6 +109,10 @@ extern "C" fn on_walk(ctx: *const u64) -> i32 {
     add64(&raw mut g.added, 1);
     if !adopting {
         member::note(b.root, reason::REPAIRED_WALK);
+    } else if let Some(r) = member::root(b.root) {
+        // With its first member the root is there, whatever becomes of the adopter.
+        // SAFETY: r points to a whole Root.
+        unsafe { (*r).state = R_LIVE };
     }
     if MEMBERS.get_ptr(&tgid).is_none() {
         member::index(t, &b, parent_key(t));
@@ -88,6 +123,27 @@ extern "C" fn on_walk(ctx: *const u64) -> i32 {
         member::claim(task::arg_key(ctx, 1), &b);
     }
     0
+}
+
+/// Leaves this walk's number at what it meets; what two walks have not met has ended ([`crate::sweep`]).
+#[inline(always)]
+fn stamp(walk: u64, addr: u64, me: &TaskKey, lives: bool) {
+    // SAFETY: p points to a whole record each time; one word is stored.
+    unsafe {
+        if let Some(p) = BIRTHS.get_ptr_mut(&addr) {
+            core::ptr::write_volatile(&raw mut (*p).walk, walk);
+        }
+        if let Some(p) = SEEDS.get_ptr_mut(&addr) {
+            core::ptr::write_volatile(&raw mut (*p).walk, walk);
+        }
+        if lives {
+            if let Some(p) = MEMBERS.get_ptr_mut(&me.tgid) {
+                if (*p).leader_start == me.start {
+                    core::ptr::write_volatile(&raw mut (*p).walk, walk);
+                }
+            }
+        }
+    }
 }
 
 #[inline(always)]
@@ -119,10 +175,19 @@ fn belongs(g: &Global, k: &TaskKey) -> bool {
     }
 }
 
+/// ns in a clock tick of /proc: USER_HZ is 100.
+const TICK: u64 = 10_000_000;
+
+/// The process that the adoption starts from. /proc, where its start was read, truncates to ticks.
+#[inline(always)]
+fn first(g: &Global, k: &TaskKey) -> bool {
+    k.tgid == g.adopt_tgid && k.start / TICK == g.adopt_start
+}
+
 /// Whether the adoption takes this process.
 #[inline(always)]
 fn chosen(g: &Global, t: Task, me: &TaskKey) -> bool {
-    if me.tgid == g.adopt_tgid && me.start == g.adopt_start {
+    if first(g, me) && (g.adopt_inode == 0 || g.adopt_inode == task::inode(t)) {
         return true;
     }
     let mut k = *me;
@@ -138,7 +203,7 @@ fn chosen(g: &Global, t: Task, me: &TaskKey) -> bool {
         // SAFETY: plain data.
         let Some(e) = (unsafe { EDGES.get(&k) }) else { return false };
         k = e.creator;
-        if belongs(g, &k) || (k.tgid == g.adopt_tgid && k.start == g.adopt_start) {
+        if belongs(g, &k) || first(g, &k) {
             return true;
         }
         i += 1;

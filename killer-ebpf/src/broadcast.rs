@@ -1,0 +1,215 @@
+//! What a newborn owes to a broadcast that is under way (killer-common `claim`, docs/PROTOCOL.md 8).
+//!
+//! Pending signals are not inherited (`kernel/fork.c:copy_process`, `init_sigpending`), handlers and masks are. So a
+//! child of a creator that has the signal still pending, or is just being sent it, is *behind*: it is sent the
+//! signal here, before its first instruction. A child of a creator that has received it was forked afterwards,
+//! perhaps by the handler, and inherits "sent". A child of a creator that has not been claimed is the sweeper's.
+
+use killer_common::{MAX_DEPTH, claim, gate};
+
+use crate::gate as gates;
+use crate::kfunc;
+use crate::knobs;
+use crate::maps::{CLAIMS, CONTROL, INDEX, ROOTS};
+use crate::member;
+use crate::task::{self, Task};
+
+const SIGHUP: u32 = 1;
+const SIGCONT: u32 = 18;
+/// `include/linux/sched/signal.h`: the kernel's own signals.
+const SEND_SIG_PRIV: u64 = 1;
+
+#[inline(always)]
+fn word(tgid: u32) -> Option<*mut u64> {
+    if tgid >= knobs::index_len() {
+        return None;
+    }
+    let x = CLAIMS.get_ptr_mut(0)?;
+    // SAFETY: tgid < index_len, the length of the element; the verifier checks it.
+    Some(unsafe { (x as *mut u64).add((tgid & knobs::index_mask()) as usize) })
+}
+
+/// A broadcast that is under way.
+struct Now {
+    epoch: u64,
+    signal: u32,
+    value: u64,
+    policy: u32,
+    marks: u64,
+    last_epoch: u64,
+    last_value: u64,
+}
+
+/// The broadcast that holds for a member of `slot`: its own root's or an outer one's.
+#[inline(always)]
+fn holds(slot: u32) -> Option<Now> {
+    let mut s = slot;
+    let mut i = 0;
+    while i <= MAX_DEPTH {
+        let c = CONTROL.get_ptr(s)?;
+        // SAFETY: c points to a whole Control, written by user space word by word, the epoch last.
+        unsafe {
+            let epoch = core::ptr::read_volatile(&raw const (*c).epoch);
+            if epoch != 0 && core::ptr::read_volatile(&raw const (*c).until) > task::monotonic() {
+                return Some(Now {
+                    epoch,
+                    signal: core::ptr::read_volatile(&raw const (*c).signal),
+                    value: core::ptr::read_volatile(&raw const (*c).value),
+                    policy: core::ptr::read_volatile(&raw const (*c).policy),
+                    marks: core::ptr::read_volatile(&raw const (*c).marks),
+                    last_epoch: core::ptr::read_volatile(&raw const (*c).last_epoch),
+                    last_value: core::ptr::read_volatile(&raw const (*c).last_value),
+                });
+            }
+        }
+        let r = ROOTS.get_ptr(s)?;
+        // SAFETY: r points to a whole Root.
+        s = unsafe { core::ptr::read_volatile(&raw const (*r).parent) };
+        if s == 0 {
+            return None;
+        }
+        i += 1;
+    }
+    None
+}
+
+/// Whether the current process, a member, has received the signal of the broadcast `now`.
+#[inline(always)]
+fn received(now: &Now, tgid: u32) -> bool {
+    let Some(w) = word(tgid) else { return true };
+    // SAFETY: w points into the element; whole words are stored.
+    match claim::state(unsafe { core::ptr::read_volatile(w) }, now.epoch) {
+        claim::SENT => task::current_pending() & bit(now.signal) == 0,
+        claim::UNKNOWN => true,
+        _ => false,
+    }
+}
+
+#[inline(always)]
+fn bit(signal: u32) -> u64 {
+    1u64 << ((signal - 1) & 63)
+}
+
+/// The stamp of a system call's entry, while a broadcast asks for it.
+#[inline(always)]
+pub fn stamp(slot: u32, tgid: u32) -> Option<u32> {
+    let now = holds(slot)?;
+    if now.marks != now.epoch {
+        return None;
+    }
+    Some(claim::stamp(now.epoch, received(&now, tgid)))
+}
+
+/// The stamp of a fork's start, from the birth witness; 0 without a broadcast.
+#[inline(always)]
+pub fn stamp_at_birth(slot: u32, tgid: u32) -> u32 {
+    match holds(slot) {
+        Some(now) => claim::stamp(now.epoch, received(&now, tgid)),
+        None => 0,
+    }
+}
+
+/// Decides for the child at argument `n`, a new process of root `slot`. To be called after it was indexed: the sweeper
+/// claims a creator before it lists, so whoever is left to it is in its next list.
+///
+/// `stamp` says whether the creator had received the signal when the fork began: another of its threads may have taken it
+/// since. It is the child's own (`witnessed`), or its creator's last system call's while the broadcast marks them.
+#[inline(always)]
+pub fn newborn(ctx: *const u64, n: usize, slot: u32, stamp: u32, witnessed: bool) {
+    let Some(now) = holds(slot) else { return };
+    let Some(mine) = word(task::current_tgid()) else { return };
+    // SAFETY: mine points into the element; whole words are stored.
+    let mine = unsafe { core::ptr::read_volatile(mine) };
+    let child: Task = task::arg(ctx, n);
+    let Some(its) = word(task::tgid(child)) else { return };
+    let creator = claim::state(mine, now.epoch);
+    let mut state = creator;
+    // Without a stamp the fork began before the broadcast did.
+    let before = if witnessed || now.marks == now.epoch {
+        Some(claim::stamped(stamp, now.epoch) == Some(true))
+    } else {
+        None
+    };
+    if now.policy == claim::NEWBORNS_IGNORE {
+        state = claim::SENT;
+    } else if creator == claim::SENT && before.is_some() {
+        if before == Some(false) {
+            state = send(child, now.signal, now.value);
+        }
+    } else if creator == claim::UNKNOWN {
+        state = claim::SENT;
+    } else if creator == claim::CLAIMED {
+        // Not queued yet, else the hook below had settled it.
+        state = send(child, now.signal, now.value);
+    } else if mine & 3 == claim::SENT {
+        let signal = claim::signal_of(mine);
+        if task::current_pending() & bit(signal) != 0 {
+            // Behind, in this broadcast or in one whose signal the creator has not taken yet.
+            if creator == claim::SENT {
+                state = send(child, signal, now.value);
+            } else if claim::epoch_of(mine) == now.last_epoch {
+                send(child, signal, now.last_value);
+            }
+        }
+    }
+    // SAFETY: as above; nobody else knows the newborn's word yet.
+    unsafe { core::ptr::write_volatile(its, claim::word(now.epoch, now.signal, state)) };
+}
+
+#[inline(always)]
+fn send(child: Task, signal: u32, value: u64) -> u64 {
+    if kfunc::send_signal_group(child, signal, value) == 0 { claim::SENT } else { claim::NONE }
+}
+
+/// A member of a frozen root is woken by SIGCONT, from whoever may send it or from the kernel, which wakes an orphaned
+/// process group that holds stopped members (`kernel/exit.c:kill_orphaned_pgrp`): it is stopped again, and counted.
+#[inline(always)]
+fn woken(ctx: *const u64, tgid: u32, signal: u32) {
+    if tgid >= knobs::index_len() {
+        return;
+    }
+    let Some(x) = INDEX.get_ptr(0) else { return };
+    // SAFETY: tgid < index_len, the length of the element; the verifier checks it.
+    let slot = unsafe { core::ptr::read_volatile((x as *const u16).add(tgid as usize)) } as u32;
+    if slot == 0 || gates::holds(slot) != gate::FREEZE {
+        return;
+    }
+    let Some(r) = member::root(slot) else { return };
+    // SAFETY: r points to a whole Root.
+    unsafe {
+        if signal == SIGCONT {
+            (*r).wakes += 1;
+            kfunc::send_signal_group(task::arg(ctx, 2), gates::SIGSTOP, 0);
+        } else if task::arg_key(ctx, 1) == SEND_SIG_PRIV {
+            (*r).hangups += 1;
+        }
+    }
+}
+
+/// Settles a claim in the moment of queueing: `kernel/signal.c:__send_signal_locked` calls this under the receiver's
+/// siglock, after the signal was made pending or found ignored, so the receiver cannot have taken it before.
+///
+/// match-proto: `trace_signal_generate(int sig, struct kernel_siginfo *info, struct task_struct *task, int group, int
+/// result)`
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "tp_btf/signal_generate")]
+extern "C" fn on_signal(ctx: *const u64) -> i32 {
+    let tgid = task::tgid(task::arg(ctx, 2));
+    if !member::maybe_ours(tgid) {
+        return 0;
+    }
+    let signal = task::arg_key(ctx, 0) as u32;
+    if signal == SIGCONT || signal == SIGHUP {
+        woken(ctx, tgid, signal);
+    }
+    let Some(w) = word(tgid) else { return 0 };
+    // SAFETY: w points into the element; whole words are stored. The sweeper's exchange of the same word expects
+    // CLAIMED and fails when this came first.
+    unsafe {
+        let old = core::ptr::read_volatile(w);
+        if old & 3 == claim::CLAIMED && claim::signal_of(old) == signal {
+            core::ptr::write_volatile(w, old & !3 | claim::SENT);
+        }
+    }
+    0
+}

@@ -1,0 +1,36 @@
+//! The second object: no BTF, no ring buffer, and membership that reads no field of a `task_struct` but one (`tgid`, raw
+//! only, at an offset that was found out by looking). Two tiers: raw tracepoints, and classic ones up to 5.10.
+//!
+//! The maps, the only writer of membership and the on-demand program are the modern object's.
+#![no_std]
+#![no_main]
+#![allow(internal_features, dead_code)]
+#![feature(core_intrinsics)]
+
+mod ctl;
+mod gate;
+mod knobs;
+mod maps;
+mod member;
+
+#[path = "legacy/classic.rs"]
+mod classic;
+#[path = "legacy/hooks.rs"]
+mod hooks;
+#[path = "legacy/logs.rs"]
+mod logs;
+#[path = "legacy/raw.rs"]
+mod raw;
+#[path = "legacy/task.rs"]
+mod task;
+
+/// `bpf_send_signal` is for GPL-compatible programs only (`kernel/bpf/verifier.c:check_helper_call`).
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "license")]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+
+#[cfg(not(test))]
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo) -> ! {
+    loop {}
+}

@@ -1,0 +1,68 @@
+//! Claims of dead entries whose exit was missed: what two complete walks, both begun after its insertion, did not meet.
+//!
+//! A walk in PID order can miss a task that takes its old leader's number (`fs/exec.c:de_thread`), but not twice: then it
+//! is the leader. A program of its own, because `bpf_for_each_map_elem` is 5.13+; exits cannot be missed before 7.0.
+
+use core::ffi::c_void;
+
+use killer_common::reason;
+use killer_common::record::*;
+
+use crate::maps::*;
+use crate::{knobs, member};
+
+extern "C" fn birth(_map: *mut c_void, key: *const u64, value: *const Birth, first: *const u64) -> i64 {
+    // SAFETY: the kernel passes the element's key and value, and our own context.
+    let (addr, b, first) = unsafe { (*key, *value, *first) };
+    // A fork that the witness has registered and no fork hook has seen may be under way still: it is in no list.
+    if b.walk >= first || (knobs::witness() != 0 && b.tgid == 0) {
+        return 0;
+    }
+    if member::claim(addr, &b) {
+        member::note(b.root, reason::STALE);
+    }
+    0
+}
+
+extern "C" fn mark(_map: *mut c_void, key: *const u64, value: *const Birth, first: *const u64) -> i64 {
+    // SAFETY: as in `birth`.
+    let (addr, b, first) = unsafe { (*key, *value, *first) };
+    if b.walk < first {
+        member::claim_seed(addr, &b);
+    }
+    0
+}
+
+extern "C" fn entry(_map: *mut c_void, _key: *const u32, value: *const Member, first: *const u64) -> i64 {
+    // SAFETY: as in `birth`; only these fields are read.
+    let (walk, first) = unsafe { ((*value).walk, *first) };
+    if walk < first {
+        // SAFETY: as above.
+        let b = unsafe {
+            Birth {
+                root: (*value).root,
+                tgid: (*value).tgid,
+                leader_start: (*value).leader_start,
+                ..Birth::default()
+            }
+        };
+        member::unindex(&b);
+    }
+    0
+}
+
+/// Entry by hand: run on demand with the number of the first of the two walks.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "raw_tp")]
+extern "C" fn on_sweep(ctx: *const u64) -> i32 {
+    // SAFETY: maps and callbacks are of this object; each callback deletes only the element that it is given.
+    unsafe {
+        let mut first = core::ptr::read_volatile(ctx);
+        let at = (&raw mut first).cast::<c_void>();
+        use aya_ebpf::helpers::generated::bpf_for_each_map_elem as each;
+        each((&raw const BIRTHS) as *mut c_void, birth as *mut c_void, at, 0);
+        each((&raw const SEEDS) as *mut c_void, mark as *mut c_void, at, 0);
+        each((&raw const MEMBERS) as *mut c_void, entry as *mut c_void, at, 0);
+    }
+    0
+}

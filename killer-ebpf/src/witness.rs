@@ -1,0 +1,93 @@
+//! The birth witness: LSM programs have no per-CPU guard that could skip them (kernel.md fact 3), so births are
+//! registered, and what is left of failed forks and missed exits is claimed, by hooks that nothing drops.
+//!
+//! `kernel/fork.c:copy_process` calls `security_task_alloc` before files, memory and PIDs are copied; a fork that fails
+//! later calls `security_task_free` in every case (5.10 to 7.2). The task's own fields are not set yet: the entry has
+//! start 0, "do not compare", until the fork hook fills it, and no tgid. So the filter by tgid, which a skipped fork hook
+//! leaves without the newborn, is not asked here: both programs look the pointer up.
+
+use killer_common::record::B_SEEDED;
+use killer_common::{claim, gate};
+
+use crate::maps::*;
+use crate::member::{self, Newborn, add64};
+use crate::{broadcast, fork, gate as gates, task};
+
+const EPERM: i32 = -1;
+const EAGAIN: i32 = -11;
+/// `include/linux/errno.h`; the call is made again whatever signal came (`arch_do_signal_or_restart`).
+const ERESTARTNOINTR: i32 = -513;
+/// `CLONE_THREAD`
+const CLONE_THREAD: u64 = 0x0001_0000;
+
+/// match-proto: `int security_task_alloc(struct task_struct *task, u64 clone_flags)`
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "lsm/task_alloc")]
+extern "C" fn on_task_alloc(ctx: *const u64) -> i32 {
+    let thread = task::arg_key(ctx, 1) & CLONE_THREAD != 0;
+    let Some(c) = fork::creator(thread) else { return 0 };
+    let slot = c.birth.root;
+    let addr = task::arg_key(ctx, 0);
+    let mut birth = c.birth;
+    // Before memory is copied: what the creator has received by now was before this fork, the rest after.
+    birth.flags = birth.flags & !claim::STAMP_MASK | broadcast::stamp_at_birth(slot, task::current_tgid());
+    if c.mark.is_some() {
+        birth.flags |= B_SEEDED;
+    }
+    if !member::register(&Newborn { addr, birth }) {
+        return EAGAIN;
+    }
+    if let Some(s) = c.mark {
+        // The launcher is no member: without its place in the filter the fork hook would pass over its child. The hook
+        // gives it back; a fork that fails later leaves it there, which costs that number a few look-ups.
+        member::consume_seed(task::current_addr(), &s);
+    }
+    // Read after the insert: a fork in flight does not slip between the sweeper's exchange and its reading.
+    let kind = gates::holds(slot);
+    if kind == gate::OPEN {
+        return 0;
+    }
+    member::claim(addr, &birth);
+    if c.mark.is_some() {
+        member::filter_add(task::current_tgid(), -1);
+    }
+    if let Some(p) = member::pop(slot) {
+        // SAFETY: p points to a whole Pop.
+        add64(unsafe { &raw mut (*p).denied }, 1);
+    }
+    if kind == gate::FREEZE && c.mark.is_none() {
+        // The fork is abandoned, its caller stops, and after SIGCONT the call is made again: nobody sees an error.
+        gates::stop_current(slot);
+        return ERESTARTNOINTR;
+    }
+    EPERM
+}
+
+/// match-proto: `void security_task_free(struct task_struct *task)`; fields may be read only when the task has lived.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "lsm/task_free")]
+extern "C" fn on_task_free(ctx: *const u64) -> i32 {
+    let addr = task::arg_key(ctx, 0);
+    // SAFETY: plain data.
+    let Some(b) = (unsafe { BIRTHS.get(&addr) }) else { return 0 };
+    let b = *b;
+    // Fields may be read only of a task that has lived: `->signal` of a failed fork is freed or somebody else's. The
+    // group's own reference to it is dropped later (`kernel/fork.c:__put_task_struct`).
+    let t = task::arg(ctx, 0);
+    if task::exit_state(t) != 0 && task::live(t) == 0 {
+        // Its exit was missed, and the process is gone; the number may be another's by now.
+        // SAFETY: plain data.
+        if let Some(m) = unsafe { MEMBERS.get(&b.tgid) } {
+            if m.leader_start == b.leader_start {
+                member::unindex(&b);
+            }
+        }
+    }
+    if member::claim(addr, &b) {
+        if let Some(g) = GLOBAL.get_ptr_mut(0) {
+            // SAFETY: g points to a whole Global.
+            add64(unsafe { &raw mut (*g).freed }, 1);
+        }
+    }
+    0
+}
