@@ -1,1 +1,18 @@
-//! killer.
+//! `killer`: ends a service on Linux completely.
+//!
+//! The kernel keeps the set (eBPF programs follow every fork and exit below a service's root), user space asks
+//! and signals. [`tier::Tracker`] opens what keeps the sets, [`target`] finds a service by name, [`lineage`] reads
+//! its members, [`kill::execute`] signals them and proves the result.
+
+pub mod app;
+pub mod bpf;
+pub mod cli;
+pub mod kernel;
+pub mod kill;
+pub mod lineage;
+pub mod parse;
+pub mod report;
+pub mod selftest;
+pub mod sys;
+pub mod target;
+pub mod tier;

@@ -3,9 +3,12 @@
 
 use std::ffi::CString;
 use std::io;
+use std::marker::PhantomData;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+
+use super::map::Plain;
 
 /// `enum bpf_map_type`, `include/uapi/linux/bpf.h`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,16 +27,19 @@ pub const MMAPABLE: u32 = 1 << 10;
 
 const MAP_CREATE: i32 = 0;
 const MAP_LOOKUP: i32 = 1;
-const MAP_GET_NEXT_KEY: i32 = 4;
+const MAP_UPDATE: i32 = 2;
+const PROG_LOAD: i32 = 5;
 const OBJ_PIN: i32 = 6;
 const OBJ_GET: i32 = 7;
 const PROG_TEST_RUN: i32 = 10;
 const OBJ_GET_INFO: i32 = 15;
 const RAW_TRACEPOINT_OPEN: i32 = 17;
 const MAP_FREEZE: i32 = 22;
+const MAP_LOOKUP_BATCH: i32 = 24;
 const LINK_CREATE: i32 = 28;
 const ITER_CREATE: i32 = 33;
 const BPF_TRACE_ITER: u32 = 28;
+const BPF_PERF_EVENT: u32 = 41;
 
 /// Calls bpf(2) with a plain attribute struct.
 fn call<T>(cmd: i32, attr: &mut T) -> io::Result<i64> {
@@ -63,7 +69,14 @@ struct CreateAttr {
 }
 
 /// Creates a map.
-pub fn map_create(ty: MapType, key: u32, value: u32, max: u32, flags: u32, name: &str) -> io::Result<OwnedFd> {
+pub fn map_create(
+    ty: MapType,
+    key: u32,
+    value: u32,
+    max: u32,
+    flags: u32,
+    name: &str,
+) -> io::Result<OwnedFd> {
     let mut a = CreateAttr {
         map_type: ty as u32,
         key_size: key,
@@ -94,43 +107,107 @@ pub fn map_freeze(map: impl AsFd) -> io::Result<()> {
     call(MAP_FREEZE, &mut a).map(drop)
 }
 
-/// Reads one value; `None` when the key is not there.
-///
-/// # Safety
-/// `K` and `V` must be plain data of exactly the map's key and value sizes, valid for every bit pattern.
-pub unsafe fn map_lookup<K, V>(map: impl AsFd, key: &K) -> io::Result<Option<V>> {
-    let mut v = std::mem::MaybeUninit::<V>::uninit();
-    let mut a = ElemAttr {
-        map_fd: map.as_fd().as_raw_fd() as u32,
-        key: std::ptr::from_ref(key) as u64,
-        value: v.as_mut_ptr() as u64,
-        ..ElemAttr::default()
-    };
-    match call(MAP_LOOKUP, &mut a) {
-        // SAFETY: the kernel has written value_size bytes, which is V by the contract.
-        Ok(_) => Ok(Some(unsafe { v.assume_init() })),
-        Err(e) if e.raw_os_error() == Some(libc::ENOENT) => Ok(None),
-        Err(e) => Err(e),
-    }
+/// A hash map whose key and value sizes are those of `K` and `V`: checked once, so reading is safe.
+#[derive(Debug)]
+pub struct Hash<K: Plain, V: Plain> {
+    fd: OwnedFd,
+    of: PhantomData<(K, V)>,
 }
 
-/// The key after `key`, the first one for `None`. It starts again when `key` was deleted meanwhile.
-///
-/// # Safety
-/// `K` must be plain data of exactly the map's key size, valid for every bit pattern.
-pub unsafe fn map_next_key<K>(map: impl AsFd, key: Option<&K>) -> io::Result<Option<K>> {
-    let mut k = std::mem::MaybeUninit::<K>::uninit();
-    let mut a = ElemAttr {
-        map_fd: map.as_fd().as_raw_fd() as u32,
-        key: key.map_or(0, |k| std::ptr::from_ref(k) as u64),
-        value: k.as_mut_ptr() as u64,
-        ..ElemAttr::default()
-    };
-    match call(MAP_GET_NEXT_KEY, &mut a) {
-        // SAFETY: the kernel has written key_size bytes.
-        Ok(_) => Ok(Some(unsafe { k.assume_init() })),
-        Err(e) if e.raw_os_error() == Some(libc::ENOENT) => Ok(None),
-        Err(e) => Err(e),
+#[repr(C)]
+#[derive(Default)]
+struct BatchAttr {
+    in_batch: u64,
+    out_batch: u64,
+    keys: u64,
+    values: u64,
+    count: u32,
+    map_fd: u32,
+    elem_flags: u64,
+    flags: u64,
+}
+
+impl<K: Plain, V: Plain> Hash<K, V> {
+    /// Takes a map over; an error when its layout is another.
+    pub fn new(fd: OwnedFd) -> io::Result<Self> {
+        let i = map_info(&fd)?;
+        if i.key_size as usize != size_of::<K>() || i.value_size as usize != size_of::<V>() {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the map has another layout"));
+        }
+        Ok(Self { fd, of: PhantomData })
+    }
+
+    /// Reads one value; `None` when the key is not there.
+    pub fn get(&self, key: &K) -> io::Result<Option<V>> {
+        let mut v = std::mem::MaybeUninit::<V>::uninit();
+        let mut a = ElemAttr {
+            map_fd: self.fd.as_raw_fd() as u32,
+            key: std::ptr::from_ref(key) as u64,
+            value: v.as_mut_ptr() as u64,
+            ..ElemAttr::default()
+        };
+        match call(MAP_LOOKUP, &mut a) {
+            // SAFETY: the kernel has written value_size bytes, which is V; V is valid for every bit pattern.
+            Ok(_) => Ok(Some(unsafe { v.assume_init() })),
+            Err(e) if e.raw_os_error() == Some(libc::ENOENT) => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Sets one value.
+    pub fn put(&self, key: &K, value: &V) -> io::Result<()> {
+        let mut a = ElemAttr {
+            map_fd: self.fd.as_raw_fd() as u32,
+            key: std::ptr::from_ref(key) as u64,
+            value: std::ptr::from_ref(value) as u64,
+            ..ElemAttr::default()
+        };
+        call(MAP_UPDATE, &mut a).map(drop)
+    }
+
+    /// Reads all of it, `chunk` entries a call (5.6+). Entries that come or go meanwhile may be in it or not; none
+    /// that stays is missed (`kernel/bpf/hashtab.c:__htab_map_lookup_and_delete_batch` goes bucket by bucket).
+    pub fn all(&self, chunk: usize) -> io::Result<Vec<(K, V)>> {
+        let mut out = Vec::new();
+        let mut chunk = chunk;
+        let mut cursor = [0u64; 2];
+        let mut next = [0u64; 2];
+        let mut first = true;
+        loop {
+            let mut keys: Vec<K> = Vec::with_capacity(chunk);
+            let mut values: Vec<V> = Vec::with_capacity(chunk);
+            let mut a = BatchAttr {
+                in_batch: if first { 0 } else { cursor.as_ptr() as u64 },
+                out_batch: next.as_mut_ptr() as u64,
+                keys: keys.as_mut_ptr() as u64,
+                values: values.as_mut_ptr() as u64,
+                count: chunk as u32,
+                map_fd: self.fd.as_raw_fd() as u32,
+                ..BatchAttr::default()
+            };
+            let end = match call(MAP_LOOKUP_BATCH, &mut a) {
+                Ok(_) => false,
+                Err(e) if e.raw_os_error() == Some(libc::ENOENT) => true,
+                // One bucket holds more than was asked for.
+                Err(e) if e.raw_os_error() == Some(libc::ENOSPC) && chunk < 1 << 22 => {
+                    chunk *= 2;
+                    continue;
+                }
+                Err(e) => return Err(e),
+            };
+            let n = (a.count as usize).min(chunk);
+            // SAFETY: the kernel has filled `n` keys and values, within the capacity; both are plain data.
+            unsafe {
+                keys.set_len(n);
+                values.set_len(n);
+            }
+            out.extend(keys.into_iter().zip(values));
+            if end {
+                return Ok(out);
+            }
+            cursor = next;
+            first = false;
+        }
     }
 }
 
@@ -179,6 +256,7 @@ struct RunAttr {
     flags: u32,
     cpu: u32,
     batch_size: u32,
+    pad: u32,
 }
 
 /// Runs a raw tracepoint program in this task's own context (5.10+); answers its return value.
@@ -191,6 +269,43 @@ pub fn prog_run(prog: impl AsFd, args: &[u64; 12]) -> io::Result<i32> {
     };
     call(PROG_TEST_RUN, &mut a)?;
     Ok(a.retval as i32)
+}
+
+#[repr(C)]
+#[derive(Default)]
+struct LoadAttr {
+    prog_type: u32,
+    insn_cnt: u32,
+    insns: u64,
+    license: u64,
+    log: [u64; 2],
+    kern_version: u32,
+    prog_flags: u32,
+    prog_name: [u8; 16],
+    prog_ifindex: u32,
+    expected_attach_type: u32,
+    prog_btf_fd: u32,
+    func_info_rec_size: u32,
+    func_info: u64,
+    func_info_cnt: u32,
+    line_info_rec_size: u32,
+    line_info: u64,
+    line_info_cnt: u32,
+    attach_btf_id: u32,
+}
+
+/// Loads a program without maps, for the hook with this BTF id.
+pub fn prog_load(kind: u32, attach: u32, btf_id: u32, code: &[u64]) -> io::Result<OwnedFd> {
+    let mut a = LoadAttr {
+        prog_type: kind,
+        insn_cnt: code.len() as u32,
+        insns: code.as_ptr() as u64,
+        license: c"Dual MIT/GPL".as_ptr() as u64,
+        expected_attach_type: attach,
+        attach_btf_id: btf_id,
+        ..LoadAttr::default()
+    };
+    call(PROG_LOAD, &mut a).map(own)
 }
 
 #[repr(C)]
@@ -219,6 +334,17 @@ struct LinkAttr {
     target_fd: u32,
     attach_type: u32,
     flags: u32,
+}
+
+/// Links a program to a perf event (5.15+).
+pub fn perf_link(prog: impl AsFd, event: impl AsFd) -> io::Result<OwnedFd> {
+    let mut l = LinkAttr {
+        prog_fd: prog.as_fd().as_raw_fd() as u32,
+        target_fd: event.as_fd().as_raw_fd() as u32,
+        attach_type: BPF_PERF_EVENT,
+        ..LinkAttr::default()
+    };
+    call(LINK_CREATE, &mut l).map(own)
 }
 
 #[repr(C)]

@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 static IGNORED: AtomicU64 = AtomicU64::new(0);
 /// Bit n: descriptor n (0 to 2) was closed when this process began.
 static CLOSED: AtomicU32 = AtomicU32::new(0);
+/// Signal mask of the caller, bit n - 1 for signal n.
+static BLOCKED: AtomicU64 = AtomicU64::new(0);
 /// Set when `save` ran.
 static SAVED: AtomicBool = AtomicBool::new(false);
 
@@ -23,6 +25,19 @@ extern "C" fn save() {
             if libc::sigaction(n, std::ptr::null(), &mut old) == 0 && old.sa_sigaction == libc::SIG_IGN {
                 ignored |= 1 << (n - 1);
             }
+        }
+    }
+    // SAFETY: sigprocmask with a null new set only reads; sigismember reads a live set.
+    unsafe {
+        let mut mask: libc::sigset_t = std::mem::zeroed();
+        if libc::sigprocmask(libc::SIG_BLOCK, std::ptr::null(), &mut mask) == 0 {
+            let mut bits = 0u64;
+            for n in 1..=64 {
+                if libc::sigismember(&mask, n) == 1 {
+                    bits |= 1 << (n - 1);
+                }
+            }
+            BLOCKED.store(bits, Ordering::Relaxed);
         }
     }
     let mut closed = 0;
@@ -112,6 +127,7 @@ pub fn spawn(
     let mut word = [0i32; 2];
     // SAFETY: word is 8 live bytes.
     let n = loop {
+        // SAFETY: as above.
         let n = unsafe { libc::read(status[0], word.as_mut_ptr().cast(), 8) };
         if n >= 0 || io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
             break n;
@@ -132,7 +148,7 @@ pub fn spawn(
     Ok(Ok(pid))
 }
 
-fn close(fds: &[i32]) {
+pub(super) fn close(fds: &[i32]) {
     for &fd in fds {
         // SAFETY: descriptors of our own that nobody else holds.
         unsafe { libc::close(fd) };
@@ -193,10 +209,20 @@ unsafe fn child(
         }
         if SAVED.load(Ordering::Relaxed) {
             let ignored = IGNORED.load(Ordering::Relaxed);
-            for s in [libc::SIGPIPE] {
+            {
+                let s = libc::SIGPIPE;
                 let how = if ignored & (1 << (s - 1)) != 0 { libc::SIG_IGN } else { libc::SIG_DFL };
                 libc::signal(s, how);
             }
+            let blocked = BLOCKED.load(Ordering::Relaxed);
+            let mut mask: libc::sigset_t = std::mem::zeroed();
+            libc::sigemptyset(&mut mask);
+            for n in 1..=64 {
+                if blocked & (1 << (n - 1)) != 0 {
+                    libc::sigaddset(&mut mask, n);
+                }
+            }
+            libc::sigprocmask(libc::SIG_SETMASK, &mask, std::ptr::null_mut());
         }
         if let Some((soft, hard)) = l.nofile {
             let r = libc::rlimit { rlim_cur: soft, rlim_max: hard };
@@ -220,13 +246,12 @@ unsafe fn child(
                 libc::close(fd);
             }
         }
-        if let Some((uid, gid, groups)) = &l.ids {
-            if libc::setgroups(groups.len(), groups.as_ptr()) != 0
+        if let Some((uid, gid, groups)) = &l.ids
+            && (libc::setgroups(groups.len(), groups.as_ptr()) != 0
                 || libc::setgid(*gid) != 0
-                || libc::setuid(*uid) != 0
-            {
-                fail(Step::Ids);
-            }
+                || libc::setuid(*uid) != 0)
+        {
+            fail(Step::Ids);
         }
         let mut seen_access = false;
         for p in paths {
@@ -239,6 +264,115 @@ unsafe fn child(
         }
         *libc::__errno_location() = if seen_access { libc::EACCES } else { libc::ENOENT };
         fail(Step::Exec)
+    }
+}
+
+/// Signals that a supervisor passes on to its child.
+const PASSED_ON: [i32; 4] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT];
+
+fn supervised() -> libc::sigset_t {
+    // SAFETY: sigemptyset and sigaddset fill a live set.
+    unsafe {
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&mut set);
+        for s in PASSED_ON.into_iter().chain([libc::SIGCHLD]) {
+            libc::sigaddset(&mut set, s);
+        }
+        set
+    }
+}
+
+/// Holds back what [`supervise`] handles; to be called before [`spawn`], whose child gets the caller's mask back.
+pub fn hold_signals() {
+    let set = supervised();
+    // SAFETY: set is live; only this thread exists.
+    unsafe {
+        libc::sigprocmask(libc::SIG_BLOCK, &set, std::ptr::null_mut());
+    }
+}
+
+/// Waits for the child and passes on what was sent to this process alone, exactly once: what a terminal sends
+/// (`SI_KERNEL`) the child has got itself, being in the same process group. Answers the raw status.
+pub fn supervise(pid: i32, mut pass: impl FnMut(i32)) -> io::Result<i32> {
+    let set = supervised();
+    loop {
+        let mut st = 0;
+        // SAFETY: st is a live int; our own child.
+        let r = unsafe { libc::waitpid(pid, &mut st, libc::WNOHANG) };
+        if r == pid {
+            return Ok(st);
+        }
+        if r < 0 && io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: info is zeroed, plain C data; set is live.
+        let (sig, code) = unsafe {
+            let mut info: libc::siginfo_t = std::mem::zeroed();
+            (libc::sigwaitinfo(&set, &mut info), info.si_code)
+        };
+        const SI_KERNEL: i32 = 0x80;
+        if PASSED_ON.contains(&sig) && code != SI_KERNEL {
+            pass(sig);
+        }
+    }
+}
+
+/// Goes on as a supervisor in the background: forks, answers `true` in the new process (a session of its own), and
+/// in the old one what the new one reported through [`Report::done`] as its exit code, `None` when it died first.
+pub fn background() -> io::Result<Result<Report, Option<u8>>> {
+    let mut p = [0; 2];
+    // SAFETY: p holds two ints.
+    if unsafe { libc::pipe2(p.as_mut_ptr(), libc::O_CLOEXEC) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: this process has one thread, and the child goes on as a copy of it.
+    let pid = unsafe { libc::fork() };
+    if pid < 0 {
+        let e = io::Error::last_os_error();
+        close(&p);
+        return Err(e);
+    }
+    if pid == 0 {
+        close(&[p[0]]);
+        // SAFETY: setsid has no arguments; it cannot fail in a fresh child.
+        unsafe { libc::setsid() };
+        return Ok(Ok(Report(p[1])));
+    }
+    close(&[p[1]]);
+    let mut code = 0u8;
+    // SAFETY: one byte into a live buffer.
+    let n = loop {
+        // SAFETY: as above.
+        let n = unsafe { libc::read(p[0], (&raw mut code).cast(), 1) };
+        if n >= 0 || io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
+            break n;
+        }
+    };
+    close(&[p[0]]);
+    Ok(Err((n == 1).then_some(code)))
+}
+
+/// The new process's word to the one that started it.
+#[derive(Debug)]
+pub struct Report(i32);
+
+impl Report {
+    /// Says how the start went and lets go of the caller's terminal.
+    pub fn done(self, code: u8) {
+        // SAFETY: one byte from a live buffer, then descriptors of our own.
+        unsafe {
+            libc::write(self.0, (&raw const code).cast(), 1);
+            libc::close(self.0);
+            let d = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR);
+            if d >= 0 {
+                for fd in 0..3 {
+                    libc::dup2(d, fd);
+                }
+                if d > 2 {
+                    libc::close(d);
+                }
+            }
+        }
     }
 }
 

@@ -3,9 +3,9 @@
 use std::io;
 use std::marker::PhantomData;
 use std::os::fd::AsFd;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use killer_common::record::{Control, Global, Member, Pop, Reasons, Root};
+use killer_common::record::{Birth, Control, Dead, Global, Member, Pop, Reasons, Root, Stop, TaskKey};
 
 /// Records of the maps: plain data, valid for every bit pattern.
 ///
@@ -24,8 +24,20 @@ unsafe impl Plain for Control {}
 unsafe impl Plain for Global {}
 // SAFETY: as above.
 unsafe impl Plain for Member {}
+// SAFETY: as above.
+unsafe impl Plain for Birth {}
+// SAFETY: as above.
+unsafe impl Plain for Dead {}
+// SAFETY: as above.
+unsafe impl Plain for TaskKey {}
+// SAFETY: as above.
+unsafe impl Plain for Stop {}
+// SAFETY: an integer.
+unsafe impl Plain for u64 {}
 // SAFETY: an integer.
 unsafe impl Plain for u16 {}
+// SAFETY: an integer.
+unsafe impl Plain for u32 {}
 
 /// A mapping of an array map.
 #[derive(Debug)]
@@ -103,6 +115,50 @@ impl Mapped<Control> {
         assert!(slot < self.len, "slot out of range");
         // SAFETY: `gate` is the first, aligned u64 of the record; hooks only read it; the mapping lives as long as self.
         unsafe { AtomicU64::from_ptr(self.at.add(slot).cast()) }
+    }
+}
+
+impl Mapped<Control> {
+    /// Sets a broadcast: everything else first, the epoch last, so that a hook that sees the epoch sees the rest.
+    pub fn broadcast(&self, slot: usize, epoch: u64, signal: u32, policy: u32, value: u64, until: u64) {
+        assert!(slot < self.len, "slot out of range");
+        // SAFETY: aligned integers of a record in range; hooks only read them.
+        unsafe {
+            let c = self.at.add(slot);
+            let (old_epoch, old_value) = ((*c).epoch, (*c).value);
+            AtomicU64::from_ptr(&raw mut (*c).epoch).store(0, Ordering::SeqCst);
+            AtomicU64::from_ptr(&raw mut (*c).last_epoch).store(old_epoch, Ordering::SeqCst);
+            AtomicU64::from_ptr(&raw mut (*c).last_value).store(old_value, Ordering::SeqCst);
+            AtomicU32::from_ptr(&raw mut (*c).signal).store(signal, Ordering::SeqCst);
+            AtomicU32::from_ptr(&raw mut (*c).policy).store(policy, Ordering::SeqCst);
+            AtomicU64::from_ptr(&raw mut (*c).value).store(value, Ordering::SeqCst);
+            AtomicU64::from_ptr(&raw mut (*c).until).store(until, Ordering::SeqCst);
+            AtomicU64::from_ptr(&raw mut (*c).epoch).store(epoch, Ordering::SeqCst);
+        }
+    }
+}
+
+impl Mapped<Control> {
+    /// Lets a broadcast hold until then.
+    pub fn renew(&self, slot: usize, until: u64) {
+        assert!(slot < self.len, "slot out of range");
+        // SAFETY: an aligned integer of a record in range; hooks only read it.
+        unsafe { AtomicU64::from_ptr(&raw mut (*self.at.add(slot)).until).store(until, Ordering::SeqCst) };
+    }
+
+    /// Has entries of system calls stamped for this epoch; 0: no more.
+    pub fn marks(&self, slot: usize, epoch: u64) {
+        assert!(slot < self.len, "slot out of range");
+        // SAFETY: as in `renew`.
+        unsafe { AtomicU64::from_ptr(&raw mut (*self.at.add(slot)).marks).store(epoch, Ordering::SeqCst) };
+    }
+}
+
+impl Mapped<u64> {
+    /// A word, as an atomic on the mapping.
+    pub fn word(&self, i: usize) -> Option<&AtomicU64> {
+        // SAFETY: i < len; an aligned u64; the mapping lives as long as self.
+        (i < self.len).then(|| unsafe { AtomicU64::from_ptr(self.at.add(i)) })
     }
 }
 

@@ -1,12 +1,17 @@
-//! Limits of this process.
+//! Limits of this process, and the clocks of the host.
 
 use std::io;
+use std::sync::OnceLock;
 
 /// Lifts RLIMIT_MEMLOCK, which bounds BPF memory before 5.11 (`kernel/bpf/memalloc`, then memcg accounting).
 pub fn lift_memlock() -> io::Result<()> {
     let l = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
     // SAFETY: l is a live rlimit.
-    if unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &l) } == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &l) } == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 /// Raises the soft limit of open files to the hard one; answers the limit that holds.
@@ -22,14 +27,65 @@ pub fn raise_nofile() -> u64 {
     }
 }
 
-/// Now in ns, `CLOCK_MONOTONIC`: what gate leases are in.
-pub fn monotonic_ns() -> u64 {
-    let t = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    t.tv_sec as u64 * 1_000_000_000 + t.tv_nsec as u64
+/// What this process's time namespace adds to the host's clocks, ns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Shift {
+    monotonic: i64,
+    boottime: i64,
 }
 
-/// `CLOCK_BOOTTIME` in ns: what starts are in.
+/// The programs know the host's clocks only: a lease by the clocks of a time namespace (5.6+) would hold for days, or never.
+/// `kernel/time/namespace.c:proc_timens_show_offsets`; the namespace for children is the process's own after an exec (6.0+).
+fn shift() -> Shift {
+    static SHIFT: OnceLock<Shift> = OnceLock::new();
+    *SHIFT.get_or_init(|| {
+        std::fs::read_to_string("/proc/self/timens_offsets").map_or(Shift::default(), |t| parse_shift(&t))
+    })
+}
+
+fn parse_shift(text: &str) -> Shift {
+    let of = |clock: &str| {
+        let words = text.lines().map(|l| l.split_whitespace().collect::<Vec<_>>());
+        let mut found = words.filter_map(|w| match w[..] {
+            [name, s, ns] if name == clock => {
+                Some(s.parse::<i64>().ok()?.wrapping_mul(1_000_000_000) + ns.parse::<i64>().ok()?)
+            }
+            _ => None,
+        });
+        found.next().unwrap_or(0)
+    };
+    Shift { monotonic: of("monotonic"), boottime: of("boottime") }
+}
+
+fn now(clock: rustix::time::ClockId, shift: i64) -> u64 {
+    let t = rustix::time::clock_gettime(clock);
+    (t.tv_sec * 1_000_000_000 + t.tv_nsec as i64 - shift) as u64
+}
+
+/// Now in ns, the host's `CLOCK_MONOTONIC`: what gate leases are in.
+pub fn monotonic_ns() -> u64 {
+    now(rustix::time::ClockId::Monotonic, shift().monotonic)
+}
+
+/// The host's `CLOCK_BOOTTIME` in ns: what starts are in.
 pub fn boottime_ns() -> u64 {
-    let t = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    t.tv_sec as u64 * 1_000_000_000 + t.tv_nsec as u64
+    now(rustix::time::ClockId::Boottime, shift().boottime)
+}
+
+/// A start as /proc shows it to this process, in clock ticks, by the host's clock.
+pub fn host_ticks(ticks: u64) -> u64 {
+    ticks.wrapping_add_signed(-(shift().boottime / 10_000_000))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Shift, parse_shift};
+
+    #[test]
+    fn reads_offsets() {
+        let text = "monotonic       86400         5\nboottime          -10         0\n";
+        let shift = Shift { monotonic: 86_400_000_000_005, boottime: -10_000_000_000 };
+        assert_eq!(parse_shift(text), shift);
+        assert_eq!(parse_shift("nonsense"), Shift::default());
+    }
 }

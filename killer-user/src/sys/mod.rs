@@ -2,7 +2,17 @@
 #![allow(unsafe_code)]
 
 pub mod bpf;
+pub mod canary;
+pub mod daemon;
+pub mod forks;
+pub mod interrupt;
 pub mod launch;
 pub mod map;
 pub mod mem;
+pub mod offspring;
+pub mod perf;
 pub mod proc;
+pub mod prog;
+pub mod sched;
+pub mod supervise;
+pub mod uring;

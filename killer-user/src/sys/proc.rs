@@ -1,4 +1,5 @@
-//! Signals to processes, by pidfd only.
+//! Signals to processes, by pidfd only; where there is none (before 5.3), by the process's open directory in /proc, which is
+//! as much the one process, and kill(2) between two looks through it.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -8,7 +9,8 @@ pub fn pidfd_open(pid: u32) -> io::Result<OwnedFd> {
     // SAFETY: plain numbers; a non-negative result is a descriptor that is ours.
     let r = unsafe { libc::syscall(libc::SYS_pidfd_open, pid as libc::pid_t, 0) };
     if r < 0 {
-        return Err(io::Error::last_os_error());
+        let e = io::Error::last_os_error();
+        return if e.raw_os_error() == Some(libc::ENOSYS) { no_pidfd::open(pid) } else { Err(e) };
     }
     // SAFETY: see above.
     Ok(unsafe { std::os::fd::FromRawFd::from_raw_fd(r as i32) })
@@ -21,6 +23,9 @@ pub fn pidfd_inode(fd: impl AsFd) -> io::Result<u64> {
 
 /// Sends a signal; with a value as sigqueue(3) does.
 pub fn pidfd_send(fd: impl AsFd, signal: i32, value: Option<i32>) -> io::Result<()> {
+    if no_pidfd::is(&fd) {
+        return no_pidfd::send(fd.as_fd(), signal, value);
+    }
     let fd = fd.as_fd().as_raw_fd();
     let r = match value {
         // SAFETY: no pointer is passed but null.
@@ -43,8 +48,150 @@ pub fn pidfd_send(fd: impl AsFd, signal: i32, value: Option<i32>) -> io::Result<
 
 /// True when the process behind the pidfd has ended, to its last thread.
 pub fn pidfd_ended(fd: impl AsFd) -> bool {
+    if no_pidfd::is(&fd) {
+        return no_pidfd::ended(fd.as_fd());
+    }
     use rustix::event::{PollFd, PollFlags, poll};
     let zero = rustix::time::Timespec { tv_sec: 0, tv_nsec: 0 };
     let mut p = [PollFd::new(&fd, PollFlags::IN)];
     matches!(poll(&mut p, Some(&zero)), Ok(n) if n > 0)
+}
+
+/// True when a descriptor is readable, or becomes so before long.
+pub fn readable(fd: impl AsFd, most: std::time::Duration) -> bool {
+    use rustix::event::{PollFd, PollFlags, poll};
+    let t = rustix::time::Timespec { tv_sec: most.as_secs() as i64, tv_nsec: i64::from(most.subsec_nanos()) };
+    matches!(poll(&mut [PollFd::new(&fd, PollFlags::IN)], Some(&t)), Ok(n) if n > 0)
+}
+
+/// Sleeps until the process behind the pidfd has ended, or so long.
+pub fn pidfd_wait(fd: impl AsFd, most: std::time::Duration) {
+    if no_pidfd::is(&fd) {
+        std::thread::sleep(most.min(std::time::Duration::from_millis(2)));
+        return;
+    }
+    use rustix::event::{PollFd, PollFlags, poll};
+    let t = rustix::time::Timespec { tv_sec: most.as_secs() as i64, tv_nsec: i64::from(most.subsec_nanos()) };
+    let mut p = [PollFd::new(&fd, PollFlags::IN)];
+    let _ = poll(&mut p, Some(&t));
+}
+
+/// Processes of which any one's end wakes up who waits: an epoll set of pidfds.
+#[derive(Debug)]
+pub struct Ends {
+    epoll: OwnedFd,
+    _held: Vec<OwnedFd>,
+}
+
+impl Ends {
+    /// Of these processes.
+    pub fn new(held: Vec<OwnedFd>) -> io::Result<Self> {
+        use rustix::event::epoll;
+        let set = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        for (i, fd) in held.iter().enumerate() {
+            epoll::add(&set, fd, epoll::EventData::new_u64(i as u64), epoll::EventFlags::IN)?;
+        }
+        Ok(Self { epoll: set, _held: held })
+    }
+
+    /// Registers with the async runtime: readable once any of them has ended.
+    pub fn watch(self) -> io::Result<tokio::io::unix::AsyncFd<Self>> {
+        // SAFETY: the descriptor is owned by self, and so open, and the same, for the registration's whole life.
+        let r =
+            unsafe { tokio::io::unix::AsyncFd::register_with_interest(self, tokio::io::Interest::READABLE) };
+        r.map_err(io::Error::from)
+    }
+}
+
+impl AsRawFd for Ends {
+    fn as_raw_fd(&self) -> std::os::fd::RawFd {
+        self.epoll.as_raw_fd()
+    }
+}
+
+/// Before 5.3: a process's directory in /proc. It stays the one process's whatever becomes of the number
+/// (`fs/proc/base.c:proc_pid_make_inode` holds its `struct pid`), and what is read through it fails once that is reaped.
+mod no_pidfd {
+    use std::io;
+    use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    /// Set when a process was opened so: other descriptors then need to be told apart.
+    static USED: AtomicBool = AtomicBool::new(false);
+
+    pub fn open(pid: u32) -> io::Result<OwnedFd> {
+        use rustix::fs::{Mode, OFlags};
+        USED.store(true, Ordering::Relaxed);
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = rustix::fs::open(format!("/proc/{pid}"), flags, Mode::empty());
+        let fd = fd.map_err(|e| if e == rustix::io::Errno::NOENT { gone() } else { e.into() })?;
+        if ended(fd.as_fd()) { Err(gone()) } else { Ok(fd) }
+    }
+
+    fn gone() -> io::Error {
+        io::Error::from_raw_os_error(libc::ESRCH)
+    }
+
+    pub fn is(fd: &impl AsFd) -> bool {
+        USED.load(Ordering::Relaxed)
+            && rustix::fs::fstat(fd).is_ok_and(|s| rustix::fs::FileType::from_raw_mode(s.st_mode).is_dir())
+    }
+
+    /// The first three fields of its `stat`, and the number of its threads; `None` when it is reaped.
+    fn stat(fd: BorrowedFd<'_>) -> Option<(i32, char, i64)> {
+        use rustix::fs::{Mode, OFlags};
+        let f = rustix::fs::openat(fd, "stat", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+        let text = io::read_to_string(std::fs::File::from(f)).ok()?;
+        let (pid, rest) = (text.split(' ').next()?.parse().ok()?, text.rsplit(')').next()?);
+        let mut fields = rest.split_whitespace();
+        let state = fields.next()?.chars().next()?;
+        Some((pid, state, fields.nth(16)?.parse().ok()?))
+    }
+
+    pub fn ended(fd: BorrowedFd<'_>) -> bool {
+        stat(fd).is_none_or(|(_, state, threads)| matches!(state, 'Z' | 'X') && threads <= 1)
+    }
+
+    pub fn send(fd: BorrowedFd<'_>, signal: i32, value: Option<i32>) -> io::Result<()> {
+        let (pid, ..) = stat(fd).ok_or_else(gone)?;
+        let r = match value {
+            // SAFETY: plain numbers.
+            None => unsafe { libc::kill(pid, signal) },
+            Some(v) => {
+                let v = libc::sigval { sival_ptr: v as usize as *mut libc::c_void };
+                // SAFETY: the pointer is never followed: it carries the number.
+                unsafe { libc::sigqueue(pid, signal, v) }
+            }
+        };
+        if r != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // Reaped meanwhile: what the number meant at the call is not known.
+        stat(fd).map(drop).ok_or_else(gone)
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn a_child_by_its_directory() {
+            let mut child = std::process::Command::new("sleep").arg("30").spawn().unwrap();
+            let fd = open(child.id()).unwrap();
+            assert!(is(&fd) && !ended(fd.as_fd()));
+            send(fd.as_fd(), 0, None).unwrap();
+            send(fd.as_fd(), libc::SIGKILL, None).unwrap();
+            for _ in 0..2000 {
+                if ended(fd.as_fd()) {
+                    break;
+                }
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+            assert!(ended(fd.as_fd()), "a zombie has ended");
+            child.wait().unwrap();
+            assert!(ended(fd.as_fd()));
+            assert_eq!(send(fd.as_fd(), 0, None).unwrap_err().raw_os_error(), Some(libc::ESRCH));
+            assert!(open(u32::MAX >> 1).is_err());
+        }
+    }
 }

@@ -1,0 +1,34 @@
+//! Refuses to embed an eBPF object that was not made from the sources beside it.
+
+#[path = "../xtask/src/sources.rs"]
+mod sources;
+
+use std::path::Path;
+
+fn main() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("killer-user/ lies in the checkout");
+    let manifest = root.join("killer-ebpf/prebuilt/manifest.toml");
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed={}", root.join("xtask/src/sources.rs").display());
+    println!("cargo::rerun-if-changed={}", manifest.display());
+    println!("cargo::rerun-if-changed={}", root.join("killer-ebpf/prebuilt/modern.bpf.o").display());
+    for input in sources::INPUTS {
+        println!("cargo::rerun-if-changed={}", root.join(input).display());
+    }
+    // Without the sources (a packager's choice) there is nothing to compare with.
+    if !sources::INPUTS.iter().all(|input| root.join(input).exists()) {
+        return;
+    }
+    let recorded = std::fs::read_to_string(&manifest).unwrap_or_default();
+    let recorded = sources::manifest_value(&recorded, "sources_sha256").unwrap_or("nothing");
+    match sources::hash(root) {
+        Ok(now) if now == recorded => {}
+        Ok(now) => {
+            println!(
+                "cargo::error=prebuilt eBPF object is stale: made from {recorded:.12}, the sources are {now:.12}"
+            );
+            println!("cargo::error=run: cargo xtask build-ebpf");
+        }
+        Err(error) => println!("cargo::error=cannot read the eBPF sources: {error}"),
+    }
+}

@@ -1,0 +1,119 @@
+//! What, why, next step, and the exit code.
+
+use crate::tier::BpfError;
+
+/// Exit codes (the contract).
+pub mod code {
+    /// Failure, or nothing matched with a `-fail` form.
+    pub const FAILURE: u8 = 1;
+    /// Usage.
+    pub const USAGE: u8 = 2;
+    /// Known, but no live process.
+    pub const DEAD: u8 = 3;
+    /// No such service.
+    pub const UNKNOWN: u8 = 4;
+    /// Not exact, and exactness was required.
+    pub const NOT_EXACT: u8 = 5;
+    /// Some were signalled and some could not be.
+    pub const PARTIAL: u8 = 64;
+    /// Not permitted.
+    pub const NOT_PERMITTED: u8 = 77;
+    /// The wait ended with survivors.
+    pub const TIMEOUT: u8 = 124;
+    /// `run`, `exec`: killer failed.
+    pub const RUN_FAILED: u8 = 125;
+    /// CMD is not executable.
+    pub const NOT_EXECUTABLE: u8 = 126;
+    /// CMD was not found.
+    pub const NOT_FOUND: u8 = 127;
+}
+
+/// A failure as the user sees it: at most three lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Exit code.
+    pub code: u8,
+    /// What failed.
+    pub what: String,
+    /// Why.
+    pub why: Option<String>,
+    /// What to do.
+    pub next: Option<String>,
+}
+
+impl Failure {
+    /// Only what.
+    pub fn new(code: u8, what: impl Into<String>) -> Self {
+        Self { code, what: what.into(), why: None, next: None }
+    }
+
+    /// Adds the reason.
+    pub fn why(mut self, why: impl Into<String>) -> Self {
+        self.why = Some(why.into());
+        self
+    }
+
+    /// Adds the next step.
+    pub fn next(mut self, next: impl Into<String>) -> Self {
+        self.next = Some(next.into());
+        self
+    }
+
+    /// With another exit code.
+    pub fn with_code(mut self, code: u8) -> Self {
+        self.code = code;
+        self
+    }
+}
+
+impl From<BpfError> for Failure {
+    fn from(e: BpfError) -> Self {
+        match e {
+            BpfError::NotPermitted { what, missing } => {
+                Self::new(code::NOT_PERMITTED, format!("not permitted to {what}"))
+                    .why(format!("this process lacks {missing}"))
+                    .next("run it as root, or with these capabilities in the host's user namespace")
+            }
+            BpfError::PidNamespace => {
+                Self::new(code::FAILURE, "killer does not work from inside a PID namespace")
+                    .why("the kernel side knows processes by the host's numbers, which mean others here")
+                    .next("run it on the host: it reaches into every container there")
+            }
+            BpfError::Kernel(what) => Self::new(code::FAILURE, format!("this kernel lacks {what}"))
+                .next("see 'killer doctor' for what each tier needs"),
+            BpfError::NoBpffs { path, why } => {
+                Self::new(code::FAILURE, format!("no bpffs for the tracker's pins at {}", path.display()))
+                    .why(why)
+                    .next("mount one ('mount -t bpf bpf /sys/fs/bpf') or set KILLER_PIN_ROOT below one")
+            }
+            BpfError::NotLoaded => {
+                Self::new(code::FAILURE, "the tracker is not loaded, so nothing is tracked")
+                    .next("start a service with 'killer run --name NAME -- CMD' or load it with 'killer up'")
+            }
+            BpfError::NeedsKeeper => {
+                Self::new(code::FAILURE, "the links of the programs cannot be pinned on this kernel")
+                    .next("'killer serve' holds them; let the service manager start it")
+            }
+            BpfError::Damaged(pin) => Self::new(code::FAILURE, "the tracker's pins are damaged")
+                .why(format!("missing or foreign: {pin}"))
+                .next("'killer down --force', then start the services again: what was tracked is lost"),
+            BpfError::Refused { name, why } => {
+                Self::new(code::FAILURE, format!("the kernel refused the program {name}"))
+                    .why(why)
+                    .next("see 'killer doctor -v'; this is a bug of killer worth reporting")
+            }
+            BpfError::Io { what, source } => {
+                Self::new(code::FAILURE, format!("{what} failed")).why(source.to_string())
+            }
+        }
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(e: std::io::Error) -> Self {
+        if matches!(e.raw_os_error(), Some(libc::EPERM | libc::EACCES)) {
+            return Self::new(code::NOT_PERMITTED, "not permitted").why(e.to_string()).next("run it as root");
+        }
+        Self::new(code::FAILURE, e.to_string())
+    }
+}

@@ -1,0 +1,231 @@
+//! `freeze`, `thaw`, and what an interrupted one left.
+
+use std::time::Duration;
+
+use killer_common::record::{R_FREEZING, R_FROZEN, R_THAWING, R_UNDONE};
+
+use super::failure::{Failure, code};
+use super::receipt::{Done, receipt};
+use super::{Screen, facts, find, journal, kill};
+use crate::cli::Kill;
+use crate::kill::{FreezeError, Newborns, Order, SIGCONT, SIGSTOP, freeze as hold, thaw as let_go};
+use crate::lineage::{Lineage, Pick};
+use crate::parse::whom::Whom;
+use crate::parse::{name, signal};
+use crate::report::human;
+use crate::report::model::{Frozen, Receipt};
+use crate::sys::{interrupt, mem, sched};
+use crate::target::{Root, process, registry};
+use crate::tier::Tracker;
+
+/// How long members may take to stop.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn order() -> Order {
+    Order {
+        signal: SIGSTOP,
+        value: None,
+        picks: vec![Pick::All],
+        main: None,
+        glob: name::matches,
+        dry_run: false,
+        caller: process::ancestors(),
+        include_self: false,
+        patience: PATIENCE,
+        newborns: Newborns::Signal,
+        keep: false,
+    }
+}
+
+fn asked(name: &str, signal: i32) -> Kill {
+    Kill {
+        names: vec![name.to_owned()],
+        signal,
+        whom: Whom::default(),
+        value: None,
+        wait: None,
+        dry_run: false,
+        require_exact: false,
+        include_self: false,
+        newborns: Newborns::Signal,
+    }
+}
+
+fn cannot(t: &Tracker) -> Result<(), Failure> {
+    match t.cannot_freeze() {
+        None => Ok(()),
+        Some(why) => Err(Failure::new(code::FAILURE, "this tier cannot freeze")
+            .why(why)
+            .next("'killer doctor' says what a better tier needs; -s STOP stops who is there now")),
+    }
+}
+
+/// Holds every process of a service still.
+pub fn freeze(name: &str, screen: &Screen) -> Result<u8, Failure> {
+    let (t, root) = find(name)?;
+    cannot(&t)?;
+    let _lock = t.lock()?;
+    let mut family = Lineage::new(&t, root.clone());
+    let before = kill::counts(&family);
+    if before.tasks == 0 {
+        return Err(Failure::new(code::DEAD, format!("'{name}' has no live process"))
+            .next(format!("'killer run --name {name} -- CMD' starts it again")));
+    }
+    let started = facts::when(mem::boottime_ns());
+    interrupt::catch();
+    let outcome = {
+        let _hurry = sched::Hurry::start();
+        hold(&mut family, &order()).map_err(|e| match e {
+            FreezeError::Refused(r) => {
+                kill::refused(&root, r).next("run it from elsewhere: who is frozen cannot thaw himself")
+            }
+            FreezeError::Io(e) => {
+                Failure::new(code::FAILURE, format!("cannot freeze '{name}'")).why(e.to_string())
+            }
+        })?
+    };
+    let mut notes = side_effects(&t, &root);
+    let mut exit = 0;
+    let mut word = "frozen";
+    if let Some(sig) = interrupt::came().filter(|_| outcome.unsure) {
+        notes.push(format!("interrupted by {}: it goes on as before", signal::name(sig)));
+        exit = 128 + sig as u8;
+    } else if !outcome.survivors.is_empty() {
+        (exit, word) = (code::TIMEOUT, "running");
+    }
+    let k = asked(name, SIGSTOP);
+    let survivors = outcome.survivors.iter().map(|s| (s.member, s.code.to_owned(), s.text.clone())).collect();
+    let r = receipt(&Done {
+        family: &family,
+        k: &k,
+        main: facts::main_of(&t, &root),
+        exit,
+        outcome: &outcome,
+        before,
+        survivors,
+        released: (None, None),
+        notes,
+        started,
+        word: Some(word),
+    });
+    finish(&t, &root, &r, screen);
+    Ok(exit)
+}
+
+/// Lets it go on.
+pub fn thaw(name: &str, screen: &Screen) -> Result<u8, Failure> {
+    let (t, root) = find(name)?;
+    cannot(&t)?;
+    if let Some(outer) = registry::frozen(&t, root.slot.slot).filter(|s| *s != root.slot.slot) {
+        let outer = registry::in_slot(&t, outer).map(|r| r.name).unwrap_or_default();
+        return Err(Failure::new(
+            code::FAILURE,
+            format!("'{name}' is frozen with '{outer}', which it is inside of"),
+        )
+        .next(format!("'killer thaw {outer}'")));
+    }
+    let _lock = t.lock()?;
+    let r = release(&t, &root)?;
+    finish(&t, &root, &r, screen);
+    Ok(0)
+}
+
+/// Thaws a root under the lock that the caller holds.
+pub fn release(t: &Tracker, root: &Root) -> Result<Receipt, Failure> {
+    let notes = side_effects(t, root);
+    let mut family = Lineage::new(t, root.clone());
+    let before = kill::counts(&family);
+    let started = facts::when(mem::boottime_ns());
+    let outcome = let_go(&mut family, &order())?;
+    let word = if outcome.targets.is_empty() { "nothing" } else { "thawed" };
+    let k = asked(&root.name, SIGCONT);
+    Ok(receipt(&Done {
+        family: &family,
+        k: &k,
+        main: facts::main_of(t, root),
+        exit: 0,
+        outcome: &outcome,
+        before,
+        survivors: Vec::new(),
+        released: (None, None),
+        notes,
+        started,
+        word: Some(word),
+    }))
+}
+
+fn finish(t: &Tracker, root: &Root, r: &Receipt, screen: &Screen) {
+    let _ = t.note_kill(root.slot, r.signal, rustix::process::getuid().as_raw(), r.exit_code);
+    journal::log(r);
+    screen.data(r, |s| if screen.verbose > 0 { human::receipt(r, s) } else { String::new() });
+    if r.exit_code != 0 {
+        let n = human::count(r.survivors.len() as u64, "process runs on", "processes run on");
+        let what = if r.survivors.is_empty() {
+            format!("'{}': {}", r.service, r.notes.last().map_or("interrupted", |n| n))
+        } else {
+            format!("'{}': {n} although the service is frozen", r.service)
+        };
+        screen.message(&format!(
+            "{}{}",
+            crate::report::message::render(&what, None, None),
+            human::survivors(r)
+        ));
+    } else {
+        for n in &r.notes {
+            screen.message(&crate::report::message::render(&format!("'{}': {n}", r.service), None, None));
+        }
+    }
+}
+
+/// What a freeze has done to the program beyond holding it.
+fn side_effects(t: &Tracker, root: &Root) -> Vec<String> {
+    let Some(r) = t.root(root.slot.slot) else { return Vec::new() };
+    let mut v = Vec::new();
+    if r.hangups != 0 {
+        v.push(format!(
+            "the kernel sent SIGHUP to {}: a process group was orphaned while it was stopped",
+            human::count(u64::from(r.hangups), "process", "processes")
+        ));
+    }
+    v
+}
+
+/// Lets everybody go whom a `killer` that died in the middle has left stopped.
+pub fn settle(t: &Tracker) -> Result<(), Failure> {
+    const UNDER_WAY: u64 = R_FREEZING | R_THAWING;
+    let left = |r: &killer_common::record::Root| {
+        r.flags & UNDER_WAY != 0
+            && process::start_of(r.freezer_tgid).is_none_or(|s| !process::same_start(s, r.freezer_start))
+    };
+    for (slot, r) in t.roots() {
+        if !left(&r) {
+            continue;
+        }
+        let _lock = t.lock()?;
+        let Some(root) = registry::in_slot(t, slot).filter(|n| left(&n.record)) else { continue };
+        release(t, &root)?;
+        t.freeze(root.slot, R_UNDONE)?;
+    }
+    Ok(())
+}
+
+/// For `status`.
+pub fn state(t: &Tracker, root: &Root) -> Option<Frozen> {
+    let at = registry::frozen(t, root.slot.slot);
+    let r = t.root(at.unwrap_or(root.slot.slot))?;
+    let state = match r.flags & (R_FREEZING | R_FROZEN | R_THAWING | R_UNDONE) {
+        0 => return None,
+        f if f & R_FROZEN != 0 => "frozen",
+        f if f & R_FREEZING != 0 => "freezing",
+        f if f & R_THAWING != 0 => "thawing",
+        _ => "undone",
+    };
+    Some(Frozen {
+        state: state.into(),
+        with: at.filter(|s| *s != root.slot.slot).and_then(|s| registry::in_slot(t, s)).map(|r| r.name),
+        since: facts::when(r.frozen_at),
+        age_s: facts::seconds_since(r.frozen_at),
+        wakes: r.wakes,
+        hangups: r.hangups,
+    })
+}

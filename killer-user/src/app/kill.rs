@@ -1,0 +1,433 @@
+//! The main form: names → roots → engine → receipts → exit code.
+
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use killer_common::record::Member;
+
+use super::failure::{Failure, code};
+use super::receipt::{self, Done};
+use super::{Screen, doubt, facts, journal, waiting};
+use crate::cli::Kill;
+use crate::kill::{Fate, Newborns, Order, Outcome, Refusal, SIGCONT, SIGKILL, SIGSTOP, Waited, execute};
+use crate::lineage::{Family, Lineage, Pick};
+use crate::parse::whom::{Set, Whom};
+use crate::parse::{name, signal};
+use crate::report::human;
+use crate::report::model::{Counts, Receipt};
+use crate::sys::{interrupt, mem, sched};
+use crate::target::{Root, process, registry};
+use crate::tier::{BpfError, Paths, Slot, Tracker};
+
+/// How long KILL to all goes on before survivors are named.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Does what the main form asks.
+pub fn run(k: &Kill, screen: &Screen) -> u8 {
+    let t = match Tracker::open(&Paths::default()) {
+        Ok(t) => t,
+        Err(BpfError::NotLoaded) => {
+            let all: Vec<Failure> = k.names.iter().map(|n| super::unknown_untracked(n)).collect();
+            return all
+                .into_iter()
+                .map(|f| screen.fail(&f))
+                .reduce(|first, _| first)
+                .unwrap_or(code::UNKNOWN);
+        }
+        Err(e) => return screen.fail(&e.into()),
+    };
+    let picks = match picks(&k.whom) {
+        Ok(p) => p,
+        Err(f) => return screen.fail(&f),
+    };
+    let _log = screen.relay(&t);
+    if let Err(f) = super::exact::account(&t).map_err(Failure::from).and_then(|()| super::freeze::settle(&t))
+    {
+        return screen.fail(&f);
+    }
+    let mut first = 0;
+    let mut note = |c: u8| {
+        if first == 0 {
+            first = c;
+        }
+    };
+    let mut done: Vec<Slot> = Vec::new();
+    let mut receipts = Vec::new();
+    for n in &k.names {
+        let roots = match resolve(&t, n) {
+            Ok(found) => found,
+            Err(f) => {
+                note(screen.fail(&f));
+                continue;
+            }
+        };
+        for root in roots {
+            if done.contains(&root.slot) {
+                continue;
+            }
+            done.push(root.slot);
+            match order(&t, &root, k, &picks, screen) {
+                Ok(r) => {
+                    complain(&r, k, screen);
+                    note(r.exit_code);
+                    receipts.push(r);
+                }
+                Err(f) => note(screen.fail(&f)),
+            }
+        }
+    }
+    match &receipts[..] {
+        [] => {}
+        [one] if k.names.len() == 1 && !name::is_glob(&k.names[0]) => {
+            screen.data(one, |s| shown(one, k, screen, s))
+        }
+        all => screen.data(&all, |s| all.iter().map(|r| shown(r, k, screen, s)).collect()),
+    }
+    first
+}
+
+fn shown(r: &Receipt, k: &Kill, screen: &Screen, s: &crate::report::Style) -> String {
+    if k.dry_run || screen.verbose > 0 { human::receipt(r, s) } else { String::new() }
+}
+
+/// Roots for a name or a glob.
+pub fn resolve(t: &Tracker, word: &str) -> Result<Vec<Root>, Failure> {
+    if let Some(r) = registry::named(t, word) {
+        return Ok(vec![r]);
+    }
+    if name::is_glob(word) {
+        let v: Vec<Root> = registry::all(t).into_iter().filter(|r| name::matches(word, &r.name)).collect();
+        if !v.is_empty() {
+            return Ok(v);
+        }
+    }
+    Err(super::unknown(t, word))
+}
+
+fn picks(w: &Whom) -> Result<Vec<Pick>, Failure> {
+    w.sets.iter().map(pick).collect()
+}
+
+fn pick(s: &Set) -> Result<Pick, Failure> {
+    Ok(match s {
+        Set::All => Pick::All,
+        Set::Main => Pick::Main,
+        Set::Not(s) => Pick::Not(Box::new(pick(s)?)),
+        Set::Control => Pick::Control,
+        Set::Leaves => Pick::Leaves,
+        Set::Orphans => Pick::Orphans,
+        Set::Escaped => Pick::Escaped,
+        Set::Exe(g) => Pick::Exe(g.clone()),
+        Set::Born(d) => Pick::Born(*d),
+        Set::Depth(n) => Pick::Depth(*n),
+        Set::Subtree(p) => Pick::Subtree(*p),
+        Set::Uid(u) => Pick::Uid(uid(u)?),
+    })
+}
+
+fn uid(user: &str) -> Result<u32, Failure> {
+    let known = nix::unistd::User::from_name(user).ok().flatten().map(|u| u.uid.as_raw());
+    known.or_else(|| user.parse().ok()).ok_or_else(|| {
+        Failure::new(code::USAGE, format!("no such user '{user}'"))
+            .next("uid: takes a name that getent passwd knows, or a number")
+    })
+}
+
+/// One order to one root. What did not go well is in the receipt, and nowhere else.
+pub fn order(
+    t: &Tracker,
+    root: &Root,
+    k: &Kill,
+    picks: &[Pick],
+    screen: &Screen,
+) -> Result<Receipt, Failure> {
+    let exactness = facts::exactness(t, root.slot.slot);
+    if k.require_exact && !exactness.exact {
+        return Err(super::not_exact(&root.name, &exactness));
+    }
+    let main = facts::main_of(t, root);
+    let limit = k.wait.map(|w| w.limit());
+    let order = Order {
+        signal: k.signal,
+        value: k.value,
+        picks: picks.to_vec(),
+        main,
+        glob: name::matches,
+        dry_run: k.dry_run,
+        caller: process::ancestors(),
+        include_self: k.include_self,
+        patience: limit.flatten().map_or(PATIENCE, |l| l.min(PATIENCE)),
+        newborns: k.newborns,
+        keep: k.wait.is_some(),
+    };
+    let mut notes = Vec::new();
+    let mut family = Lineage::new(t, root.clone());
+    if k.include_self && !k.dry_run && k.signal != 0 && leave(t, &family)? {
+        notes.push("this killer was a member and left the service first".to_owned());
+    }
+    let active = !k.dry_run && k.signal != 0;
+    if active {
+        notes.extend(family.unknown().iter().map(|(m, sig)| unknown_outcome(m, *sig)));
+        if registry::frozen(t, root.slot.slot).is_some() && !matches!(k.signal, SIGKILL | SIGSTOP) {
+            notes.push(frozen_note(root, k.signal));
+        }
+    }
+    if k.newborns == Newborns::Kill && active && t.birth_gate().is_none() {
+        return Err(Failure::new(code::FAILURE, "this tier cannot end newborns")
+            .why("the kernel has no hook in which a child could be ended before it runs")
+            .next("leave --newborns=kill out, or use -s KILL"));
+    }
+    let began = mem::monotonic_ns();
+    let started = facts::when(mem::boottime_ns());
+    let mut before = counts(&family);
+    if order.keep || before.processes > 512 {
+        mem::raise_nofile();
+    }
+    interrupt::catch();
+    let outcome = {
+        // Somebody may fork against it.
+        let _hurry = active.then(sched::Hurry::start);
+        execute(&mut family, &order).map_err(|r| refused(root, r))?
+    };
+    before.tasks = outcome.tasks_before;
+
+    let mut exit = exit_code(&outcome, &order, k.whom.fail);
+    if outcome.unsure {
+        notes.push(UNSURE.to_owned());
+        exit = if exit == 0 { code::PARTIAL } else { exit };
+    }
+    if outcome.behind > 0 && k.signal < signal::RTMIN {
+        notes.push(format!(
+            "{} had the same signal from before still waiting: they take both as one",
+            human::count(outcome.behind as u64, "process", "processes")
+        ));
+    }
+    if order.ends_all() && outcome.empty && registry::frozen(t, root.slot.slot) == Some(root.slot.slot) {
+        // Nobody is left to be held.
+        let _ = t.freeze(root.slot, 0);
+    }
+    let mut survivors: Vec<(Member, String, String)> =
+        outcome.survivors.iter().map(|s| (s.member, s.code.to_owned(), s.text.clone())).collect();
+    let mut released = None;
+    let mut released_us = None;
+    let mut outcome = outcome;
+    if let (Some(sig), false) = (interrupt::came(), outcome.empty) {
+        notes.push(format!("interrupted by {}", signal::name(sig)));
+        survivors.clear();
+        exit = 128 + sig as u8;
+    }
+    let waits = !k.dry_run && k.signal != 0 && matches!(exit, 0 | code::PARTIAL | code::TIMEOUT);
+    if let (Some(limit), true) = (limit, waits) {
+        let gone = Duration::from_nanos(mem::monotonic_ns() - began);
+        let rest = limit.map(|l| l.saturating_sub(gone));
+        let held: Vec<(Member, OwnedFd)> = std::mem::take(&mut outcome.held);
+        let whole = k.whom.is_systemd();
+        let (w, left) = waiting::wait_released(&family, whole, held, rest, screen.quiet)?;
+        released = Some(w == Waited::Done);
+        released_us = Some((mem::monotonic_ns() - began) / 1000);
+        survivors = match w {
+            Waited::Done => Vec::new(),
+            _ => explain(&family, whole, &left),
+        };
+        exit = match (w, exit) {
+            (Waited::Done, code::TIMEOUT) => 0,
+            (Waited::Done, e) => e,
+            (Waited::TimedOut, _) => code::TIMEOUT,
+            (Waited::Interrupted(sig), _) => {
+                notes.push(format!("interrupted by {} while waiting", signal::name(sig)));
+                128 + sig as u8
+            }
+        };
+    }
+    let doubt = if exit == 0 && k.signal != 0 && !k.dry_run {
+        doubt::after(t, &root.name, outcome.empty)
+    } else {
+        None
+    };
+    if let Some(f) = &doubt {
+        exit = f.code;
+        notes.push(f.why.clone().unwrap_or_default());
+    }
+    if !k.dry_run && k.signal != 0 {
+        super::exact::second_look(t, root.slot);
+        let _ = t.note_kill(root.slot, k.signal, rustix::process::getuid().as_raw(), exit);
+    }
+    let mut r = receipt::receipt(&Done {
+        family: &family,
+        k,
+        main,
+        exit,
+        outcome: &outcome,
+        before,
+        survivors,
+        released: (released, released_us),
+        notes,
+        started,
+        word: None,
+    });
+    if !k.dry_run && k.signal != 0 {
+        journal::log(&r);
+    }
+    if let Some(f) = &doubt {
+        r.outcome = "doubtful".into();
+        r.empty = false;
+        screen.fail(f);
+    }
+    Ok(r)
+}
+
+const UNSURE: &str = "processes were born faster than they could be listed: some may not have been signalled";
+
+/// What `status` and the next receipt say of a claim whose sweeper died.
+pub fn unknown_outcome(m: &Member, signal: i32) -> String {
+    format!(
+        "{} to process {} has an unknown outcome: the killer that sent it died in that moment. It was sent at most once and \
+         is not sent again",
+        signal::name(signal),
+        m.tgid
+    )
+}
+
+fn frozen_note(root: &Root, signal: i32) -> String {
+    let waits = format!("'{}' is frozen", root.name);
+    if signal == SIGCONT {
+        return format!("{waits}: SIGCONT does not let it go on, 'killer thaw {}' does", root.name);
+    }
+    format!("{waits}: the signal waits until 'killer thaw {}'", root.name)
+}
+
+/// Leaves the family when this process is in it; to be done while it has one thread.
+pub fn leave(t: &Tracker, family: &Lineage<'_>) -> Result<bool, Failure> {
+    let mine = t.whose()?;
+    if !mine.is_some_and(|s| family.slots().contains(&s)) {
+        // What ends our ancestors may end our session, too.
+        sched::ignore_hangup();
+        return Ok(false);
+    }
+    sched::ignore_hangup();
+    t.leave()
+        .map_err(|e| Failure::new(code::FAILURE, "this killer cannot leave the service").why(e.to_string()))
+}
+
+/// Processes and tasks now.
+pub fn counts(f: &Lineage<'_>) -> Counts {
+    Counts { processes: f.listed().len() as u64, tasks: f.census().tasks }
+}
+
+/// A refusal in words.
+pub fn refused(root: &Root, r: Refusal) -> Failure {
+    let f = Failure::new(code::FAILURE, format!("refused for '{}': {r}", root.name));
+    match r {
+        Refusal::Init => f.why("process 1 must not be ended"),
+        Refusal::Caller(p) | Refusal::Ancestor(p) => f
+            .why(format!("process {p} is {}; nothing was signalled", process::comm(p)))
+            .next("run it from elsewhere, or give --include-self: killer then leaves the set first"),
+    }
+}
+
+fn exit_code<Fd>(o: &Outcome<Fd>, order: &Order, fail: bool) -> u8 {
+    let refused: Vec<i32> =
+        o.targets.iter().filter_map(|t| if let Fate::Refused(e) = t.fate { Some(e) } else { None }).collect();
+    let hit = o.targets.iter().any(|t| t.fate == Fate::Signalled);
+    if order.dry_run {
+        return if fail && !hit { code::FAILURE } else { 0 };
+    }
+    if order.ends_all() && !o.empty && (hit || refused.is_empty()) {
+        return code::TIMEOUT;
+    }
+    match (hit, refused.first()) {
+        (true, Some(_)) => code::PARTIAL,
+        (false, Some(&libc::EPERM)) => code::NOT_PERMITTED,
+        (false, Some(_)) => code::FAILURE,
+        (false, None) if fail => code::FAILURE,
+        _ => 0,
+    }
+}
+
+/// Who is still there, and why: everybody (`whole`), or what is held.
+pub fn explain(f: &Lineage<'_>, whole: bool, left: &[(Member, OwnedFd)]) -> Vec<(Member, String, String)> {
+    let members = f.members(&f.listed());
+    let mut all: Vec<Member> = if whole { members.clone() } else { Vec::new() };
+    for (m, _) in left {
+        if !all.iter().any(|a| (a.tgid, a.leader_start) == (m.tgid, m.leader_start)) {
+            all.push(*m);
+        }
+    }
+    all.sort_by_key(|m| m.tgid);
+    all.into_iter()
+        .map(|m| {
+            let (code, text) = f.explain(&m);
+            (m, code.to_owned(), text)
+        })
+        .collect()
+}
+
+/// What did not go well, on stderr.
+fn complain(r: &Receipt, k: &Kill, screen: &Screen) {
+    let f = match r.exit_code {
+        0 => return,
+        // Said where it was found.
+        _ if r.outcome == "doubtful" => return,
+        code::TIMEOUT => {
+            let n = human::count(r.survivors.len() as u64, "process lives on", "processes live on");
+            let what = if r.survivors.is_empty() && !r.empty {
+                format!("'{}': {} tasks are left, none of them listed", r.service, r.left.tasks)
+            } else {
+                format!("'{}': {n}", r.service)
+            };
+            screen.message(&format!(
+                "{}{}",
+                crate::report::message::render(&what, None, None),
+                human::survivors(r)
+            ));
+            return;
+        }
+        c if c > 128 => {
+            Failure::new(c, format!("'{}': {}", r.service, r.notes.last().map_or("interrupted", |n| n)))
+                .why("nothing is gated or stopped; who was signalled stays signalled")
+        }
+        code::FAILURE if r.targets.is_empty() => {
+            Failure::new(1, format!("'{}': nothing matched --whom={}", r.service, k.whom.text))
+        }
+        c => {
+            let (n, e) = r
+                .targets
+                .iter()
+                .filter_map(|p| p.error.as_ref())
+                .fold((0, ""), |(n, _), e| (n + 1, e.as_str()));
+            Failure::new(
+                c,
+                format!(
+                    "'{}': {} could not be signalled",
+                    r.service,
+                    human::count(n, "process", "processes")
+                ),
+            )
+            .why(e)
+        }
+    };
+    screen.fail(&f);
+}
+
+/// KILL to everything that is left of a root, for `run --kill-on-exit`. True when the kernel says empty.
+pub fn end(t: &Tracker, root: Root) -> bool {
+    let mut family = Lineage::new(t, root.clone());
+    let order = Order {
+        signal: SIGKILL,
+        value: None,
+        picks: vec![Pick::All],
+        main: None,
+        glob: name::matches,
+        dry_run: false,
+        caller: process::ancestors(),
+        include_self: false,
+        patience: PATIENCE,
+        newborns: Newborns::Signal,
+        keep: false,
+    };
+    let r = {
+        let _hurry = sched::Hurry::start();
+        execute(&mut family, &order)
+    };
+    r.is_ok_and(|o| o.empty)
+}

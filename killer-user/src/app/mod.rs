@@ -1,0 +1,132 @@
+//! The glue: a parsed request → tracker, target, engine → report → exit code.
+
+mod doctor;
+mod doubt;
+pub mod exact;
+pub mod facts;
+pub mod failure;
+pub mod freeze;
+mod journal;
+pub mod kill;
+mod receipt;
+mod registry_verbs;
+mod run;
+mod screen;
+mod selftest;
+mod serve;
+pub mod service;
+mod stop;
+mod verify;
+mod views;
+pub mod waiting;
+
+use crate::cli::{self, Action, Request};
+use crate::parse::name;
+use crate::report::model::Exactness;
+use crate::target::{Root, registry};
+use crate::tier::{BpfError, Paths, Tracker};
+use failure::{Failure, code};
+pub use screen::Screen;
+
+/// Does what was asked; answers the exit code.
+pub fn perform(request: &Request) -> u8 {
+    let screen = Screen::new(&request.common);
+    let done = match &request.action {
+        Action::Kill(k) => return kill::run(k, &screen),
+        Action::Run(r) => run::run(r, &screen),
+        Action::Exec(name, argv) => run::exec(name, argv, &screen),
+        Action::Adopt(name, whose) => run::adopt(name, whose, &screen),
+        Action::Stop(s) => stop::stop(s, &screen),
+        Action::Freeze(name) => freeze::freeze(name, &screen),
+        Action::Thaw(name) => freeze::thaw(name, &screen),
+        Action::List => views::list(&screen),
+        Action::Status(name, exact) => views::status(name, *exact, &screen),
+        Action::Tree(name) => views::tree(name, &screen),
+        Action::Verify(name, exact) => verify::verify(name, *exact, &screen),
+        Action::Wait(name, until, limit) => views::wait(name, *until, *limit, &screen),
+        Action::SetMain(name, pid) => registry_verbs::set_main(name, *pid),
+        Action::Forget(name) => registry_verbs::forget(name),
+        Action::Rename(old, new) => registry_verbs::rename(old, new),
+        Action::Up(witness) => registry_verbs::up(*witness, &screen),
+        Action::Down(force) => registry_verbs::down(*force),
+        Action::Serve(detach) => serve::serve(*detach, &screen),
+        Action::Doctor => doctor::doctor(&screen),
+        Action::Selftest(s) => selftest::selftest(s, &screen),
+        Action::Generate(what) => cli::generate(*what).map_err(Failure::from).map(|out| {
+            screen.bytes(&out);
+            0
+        }),
+    };
+    done.unwrap_or_else(|f| screen.fail(&f))
+}
+
+/// Opens the tracker for a verb that only looks; `None` when it is not loaded, so that nothing is tracked.
+fn look() -> Result<Option<Tracker>, Failure> {
+    match Tracker::open(&Paths::default()) {
+        Ok(t) => {
+            exact::account(&t)?;
+            freeze::settle(&t)?;
+            Ok(Some(t))
+        }
+        Err(BpfError::NotLoaded) => Ok(None),
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// Opens the tracker and finds a service by its exact name.
+fn find(word: &str) -> Result<(Tracker, Root), Failure> {
+    let t = look()?.ok_or_else(|| unknown_untracked(word))?;
+    let r = registry::named(&t, word).ok_or_else(|| unknown(&t, word))?;
+    Ok((t, r))
+}
+
+/// The error for a name that nobody has.
+pub fn unknown(t: &Tracker, word: &str) -> Failure {
+    if let Some(why) = t.passed_by() {
+        return Failure::new(code::NOT_PERMITTED, format!("no service '{word}' of this user"))
+            .why(format!("whether the host tracks one cannot be asked: {why}"))
+            .next("run it as root");
+    }
+    let known: Vec<String> = registry::all(t).into_iter().map(|r| r.name).collect();
+    let mut f = Failure::new(code::UNKNOWN, format!("no such service '{word}'"));
+    f = match known.len() {
+        0 => f.why(nothing_tracked()),
+        n if n > 12 => f.why(format!("tracked: {} and {} more", known[..12].join(", "), n - 12)),
+        _ => f.why(format!("tracked: {}", known.join(", "))),
+    };
+    match name::suggest(word, known.iter().map(String::as_str)) {
+        Some(s) => f.next(format!("did you mean '{s}'?")),
+        None => f.next(format!("see 'killer list'; 'killer run --name {word} -- CMD' starts one")),
+    }
+}
+
+/// The error for a name while no tracker is loaded.
+pub fn unknown_untracked(word: &str) -> Failure {
+    Failure::new(code::UNKNOWN, format!("no such service '{word}'"))
+        .why(nothing_tracked())
+        .next(format!("'killer run --name {word} -- CMD' starts one"))
+}
+
+fn nothing_tracked() -> String {
+    let others = Paths::default().others();
+    if others.is_empty() {
+        return "nothing is tracked".into();
+    }
+    format!("nothing is tracked by this version; pins of other versions are here: {}", others.join(", "))
+}
+
+/// The error when something of the tracker could not be read: what was found may lack somebody.
+fn unsound(t: &Tracker) -> Result<(), Failure> {
+    t.sound().map_err(|e| {
+        let f = Failure::from(e);
+        let why = f.why.unwrap_or(f.what);
+        Failure::new(f.code, "the tracker could not be read").why(why).next("the same command again may do")
+    })
+}
+
+/// The error of `--require-exact`.
+fn not_exact(name: &str, e: &Exactness) -> Failure {
+    Failure::new(code::NOT_EXACT, format!("service '{name}' is not provably exact"))
+        .why(crate::report::human::exactness(e))
+        .next("without --require-exact it goes on with what is known")
+}

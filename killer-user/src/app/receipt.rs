@@ -1,0 +1,124 @@
+//! What one order did → its receipt.
+
+use std::os::fd::OwnedFd;
+
+use killer_common::record::Member;
+
+use super::failure::code;
+use super::{facts, kill};
+use crate::cli::Kill;
+use crate::kill::{Fate, Outcome};
+use crate::lineage::Lineage;
+use crate::parse::signal;
+use crate::report::model::{self, Caller, Counts, Receipt, Signalled, Survivor, Times};
+
+/// Everything that a receipt is made of.
+pub struct Done<'a, 't> {
+    /// The service.
+    pub family: &'a Lineage<'t>,
+    /// What was asked.
+    pub k: &'a Kill,
+    /// Main process at the beginning.
+    pub main: Option<(u32, u64)>,
+    /// Exit code.
+    pub exit: u8,
+    /// What the engine did.
+    pub outcome: &'a Outcome<OwnedFd>,
+    /// Before.
+    pub before: Counts,
+    /// Who is still there: entry, code, words.
+    pub survivors: Vec<(Member, String, String)>,
+    /// Whether all was released, and after how many µs.
+    pub released: (Option<bool>, Option<u64>),
+    /// Anything else.
+    pub notes: Vec<String>,
+    /// When it began.
+    pub started: String,
+    /// The outcome in a word, where the exit code does not say it.
+    pub word: Option<&'static str>,
+}
+
+/// Makes it.
+pub fn receipt(d: &Done<'_, '_>) -> Receipt {
+    let (t, k, o, exit) = (d.family.tracker(), d.k, d.outcome, d.exit);
+    let root = d.family.root();
+    let outcome = match exit {
+        _ if k.dry_run => "dry-run",
+        c if c > 128 => "interrupted",
+        _ if d.word.is_some() => d.word.unwrap_or_default(),
+        code::TIMEOUT => "survivors",
+        code::PARTIAL => "partial",
+        0 if o.targets.is_empty() => "nothing",
+        0 => "done",
+        code::FAILURE if o.targets.is_empty() => "nothing",
+        _ => "failed",
+    };
+    let mut gates = Vec::new();
+    if o.gates.birth {
+        gates.extend(t.birth_gate());
+    }
+    if o.gates.syscalls {
+        gates.push("C");
+    }
+    let targets = o
+        .targets
+        .iter()
+        .map(|x| Signalled {
+            process: facts::process(t, &x.member, d.main),
+            result: match x.fate {
+                Fate::Signalled if k.dry_run => "would-signal",
+                Fate::Signalled => "signalled",
+                Fate::Gone => "gone",
+                Fate::Refused(_) => "refused",
+            }
+            .into(),
+            error: if let Fate::Refused(e) = x.fate {
+                Some(std::io::Error::from_raw_os_error(e).to_string())
+            } else {
+                None
+            },
+        })
+        .collect();
+    Receipt {
+        version: model::SCHEMA_VERSION,
+        kind: "receipt",
+        service: root.name.clone(),
+        signal: k.signal,
+        signal_name: signal::name(k.signal),
+        value: k.value,
+        whom: k.whom.text.clone(),
+        dry_run: k.dry_run,
+        asked_by: Caller { uid: rustix::process::getuid().as_raw(), pid: std::process::id() },
+        outcome: outcome.into(),
+        exit_code: exit,
+        tier: t.tier().name(),
+        gates,
+        // Again: what happened during the kill counts, too.
+        exactness: facts::exactness(t, root.slot.slot),
+        main_pid: d.main.map(|m| m.0),
+        processes: d.before.processes,
+        tasks: d.before.tasks,
+        left: kill::counts(d.family),
+        empty: o.empty || crate::kill::empty(d.family),
+        released: d.released.0,
+        passes: o.passes,
+        cancelled: o.cancelled,
+        targets,
+        survivors: d
+            .survivors
+            .iter()
+            .map(|(m, code, text)| Survivor {
+                process: facts::process(t, m, d.main),
+                code: code.clone(),
+                text: text.clone(),
+            })
+            .collect(),
+        times: Times {
+            started: d.started.clone(),
+            signalled_us: o.signalled_after / 1000,
+            ended_us: o.ended_after / 1000,
+            released_us: d.released.1,
+        },
+        notes: d.notes.clone(),
+    }
+}

@@ -1,0 +1,136 @@
+//! `set-main`, `forget`, `rename`, `up`, `down`.
+
+use super::failure::{Failure, code};
+use super::{Screen, find, unknown};
+use crate::target::registry;
+use crate::tier::{BpfError, Paths, Tracker};
+
+/// Makes a member the main process.
+pub fn set_main(name: &str, pid: u32) -> Result<u8, Failure> {
+    let (t, r) = find(name)?;
+    let _lock = t.lock()?;
+    match t.set_main(r.slot, pid) {
+        Ok(()) => Ok(0),
+        Err(e) if e.raw_os_error() == Some(libc::ENOENT) => {
+            Err(Failure::new(code::FAILURE, format!("process {pid} is no member of '{name}'"))
+                .next(format!("'killer status {name}' shows the members")))
+        }
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// Forgets a service that has ended.
+pub fn forget(name: &str) -> Result<u8, Failure> {
+    let (t, _) = find(name)?;
+    let _lock = t.lock()?;
+    let r = registry::named(&t, name).ok_or_else(|| unknown(&t, name))?;
+    let alive = || {
+        Failure::new(code::FAILURE, format!("service '{name}' has live processes"))
+            .why("a live service is never forgotten: nobody could end it by name any more")
+            .next(format!("end it first: 'killer -s KILL {name}'"))
+    };
+    if registry::family(&t, r.slot.slot).iter().any(|&s| t.count(s) != 0) {
+        return Err(alive());
+    }
+    match t.forget(r.slot) {
+        Ok(()) => Ok(0),
+        Err(e) if e.raw_os_error() == Some(libc::EBUSY) => Err(alive()),
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// Changes a service's name.
+pub fn rename(old: &str, new: &str) -> Result<u8, Failure> {
+    let (t, _) = find(old)?;
+    let _lock = t.lock()?;
+    let r = registry::named(&t, old).ok_or_else(|| unknown(&t, old))?;
+    if old == new {
+        return Ok(0);
+    }
+    if registry::named(&t, new).is_some() {
+        return Err(Failure::new(code::FAILURE, format!("there is a service '{new}' already"))
+            .next(format!("forget it when it has ended ('killer forget {new}'), or choose another name")));
+    }
+    t.rename(r.slot, new)?;
+    Ok(0)
+}
+
+/// Loads and pins the tracker.
+pub fn up(witness: bool, screen: &Screen) -> Result<u8, Failure> {
+    let paths = Paths::default();
+    let mut t = Tracker::load(&paths)?;
+    if witness && t.tier().is_without_programs() {
+        return Err(Failure::new(
+            code::FAILURE,
+            format!("the tier {} has no second witness", t.tier().name()),
+        )
+        .why("it is programs that the named hierarchy is a witness of")
+        .next("'killer doctor' says why there are none"));
+    }
+    if witness {
+        t.up_witness()?;
+    }
+    Tracker::sweep(&paths);
+    super::exact::account(&t)?;
+    let others = paths.others();
+    if !others.is_empty() {
+        screen.message(&crate::report::message::render(
+            &format!("pins of other versions are here, too: {}", others.join(", ")),
+            Some("their services are not visible to this killer"),
+            Some("end them with that version's killer, then its 'down'"),
+        ));
+    }
+    Ok(0)
+}
+
+fn refuse_live(t: &Tracker, force: bool) -> Result<(), Failure> {
+    if force {
+        return Ok(());
+    }
+    let live: Vec<String> =
+        registry::all(t).into_iter().filter(|r| t.count(r.slot.slot) != 0).map(|r| r.name).collect();
+    if live.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(code::FAILURE, "services are tracked")
+        .why(format!("alive: {}", live.join(", ")))
+        .next("end them first; 'killer down --force' loses track of them, and they live on"))
+}
+
+/// Detaches the tracker.
+pub fn down(force: bool) -> Result<u8, Failure> {
+    let paths = Paths::default();
+    let others = Tracker::others();
+    for t in &others {
+        refuse_live(t, force)?;
+    }
+    let tear = || -> Result<u8, Failure> {
+        for t in &others {
+            let _lock = t.lock()?;
+            refuse_live(t, force)?;
+            t.tear_down()?;
+        }
+        Ok(0)
+    };
+    if !paths.root.exists() || Tracker::is_forced() {
+        return tear();
+    }
+    let t = match Tracker::open_pins(&paths) {
+        Ok(t) => Some(t),
+        Err(BpfError::NotLoaded) => None,
+        Err(BpfError::Damaged(_)) if force => None,
+        // A user's own registry is gone, the host's tracker is not this user's.
+        Err(BpfError::NotPermitted { .. }) if !others.is_empty() => return tear(),
+        Err(e) => return Err(e.into()),
+    };
+    let lock = Tracker::lock_at(&paths)?;
+    if let Some(t) = &t {
+        refuse_live(t, force)?;
+    }
+    Tracker::down(&paths, &lock)?;
+    drop(lock);
+    tear()?;
+    // Only an empty directory goes: others may have pins in it.
+    let _ = std::fs::remove_dir(&paths.root);
+    Ok(0)
+}

@@ -1,0 +1,154 @@
+//! `run`, `exec`, `adopt`.
+
+use std::ffi::OsString;
+
+use super::failure::{Failure, code};
+use super::service::{self, Command, StopRecord};
+use super::{Screen, kill, look, unknown_untracked};
+use crate::cli::{Run, Whose};
+use crate::report::{human, message};
+use crate::sys::launch;
+use crate::target::{pidfile, process, registry};
+use crate::tier::Tracker;
+
+/// Failures of `run` and `exec` are 125, so that they are not taken for CMD's; missing privilege stays 77.
+fn run_failed(f: Failure) -> Failure {
+    match f.code {
+        code::FAILURE => f.with_code(code::RUN_FAILED),
+        _ => f,
+    }
+}
+
+/// Starts CMD as the root of a service.
+pub fn run(r: &Run, screen: &Screen) -> Result<u8, Failure> {
+    let t = service::tracker().map_err(run_failed)?;
+    say_tier(&t, screen);
+    let _log = screen.relay(&t);
+    let cmd = Command { argv: r.argv.clone(), env: r.env.clone(), user: r.user.clone(), detach: r.detach };
+    if r.detach && r.kill_on_exit {
+        return background(&t, r, &cmd, screen);
+    }
+    if !r.detach {
+        launch::hold_signals();
+    }
+    let flags = if r.kill_on_exit { service::SUPERVISED } else { 0 };
+    let stop = stop_record(r);
+    let s =
+        service::start(&t, &r.name, &cmd, flags, r.pidfile.as_deref(), stop.as_ref()).map_err(run_failed)?;
+    if r.detach {
+        return Ok(0);
+    }
+    let status = t.attend(s.pid).map_err(|e| run_failed(e.into()))?;
+    after(&t, r, &s);
+    Ok(service::exit_code(status))
+}
+
+/// How it is asked to stop: as the same user, in the directory that `run` was called in.
+fn stop_record(r: &Run) -> Option<StopRecord> {
+    let dir = std::env::current_dir().map_or("/".into(), |d| d.to_string_lossy().into_owned());
+    r.exec_stop.as_ref().map(|c| StopRecord {
+        user: r.user.clone().unwrap_or_default(),
+        dir,
+        command: c.clone(),
+    })
+}
+
+/// When CMD has ended.
+fn after(t: &Tracker, r: &Run, s: &service::Started) {
+    if r.kill_on_exit
+        && let Some(root) = registry::in_slot(t, s.slot.slot).filter(|n| n.slot == s.slot)
+        && !kill::end(t, root)
+    {
+        log::error!("service {} is not empty after its main process ended", r.name);
+    }
+}
+
+/// A supervisor of its own: a small process in a session of its own that starts CMD and ends what it leaves.
+fn background(t: &Tracker, r: &Run, cmd: &Command, screen: &Screen) -> Result<u8, Failure> {
+    let report = match launch::background()? {
+        Err(Some(code)) => return Ok(code),
+        Err(None) => {
+            return Err(Failure::new(code::RUN_FAILED, "the supervisor died before it had started CMD"));
+        }
+        Ok(report) => report,
+    };
+    launch::hold_signals();
+    let stop = stop_record(r);
+    let pidfile = r.pidfile.as_deref();
+    match service::start(t, &r.name, cmd, service::SUPERVISED, pidfile, stop.as_ref()).map_err(run_failed) {
+        Ok(s) => {
+            report.done(0);
+            let _ = t.attend(s.pid);
+            after(t, r, &s);
+            std::process::exit(0);
+        }
+        Err(f) => {
+            let c = screen.fail(&f);
+            report.done(c);
+            std::process::exit(i32::from(c));
+        }
+    }
+}
+
+/// Runs CMD as a control process.
+pub fn exec(name: &str, argv: &[OsString], screen: &Screen) -> Result<u8, Failure> {
+    let t = look().map_err(run_failed)?.ok_or_else(|| unknown_untracked(name))?;
+    let _log = screen.relay(&t);
+    launch::hold_signals();
+    let cmd = Command { argv: argv.to_vec(), ..Command::default() };
+    let s = service::join(&t, name, &cmd).map_err(run_failed)?;
+    Ok(service::exit_code(t.attend(s.pid).map_err(|e| run_failed(e.into()))?))
+}
+
+/// Another user's process is taken in by who may see and signal everybody's only.
+fn own_or_able(pid: u32) -> Result<(), Failure> {
+    let missing = crate::kernel::probe::missing_caps();
+    if missing.is_empty() || process::owner(pid).is_none_or(|u| u == rustix::process::geteuid().as_raw()) {
+        return Ok(());
+    }
+    Err(Failure::new(code::NOT_PERMITTED, format!("not permitted to adopt process {pid} of another user"))
+        .why(format!("this process lacks {}", missing.join(", ")))
+        .next("run it as root"))
+}
+
+/// With `-v`: that it is not the tier that one would expect.
+fn say_tier(t: &Tracker, screen: &Screen) {
+    if let (Some(why), true) = (t.better(), screen.verbose > 0) {
+        let text = format!("tracked by tier {}", t.tier().name());
+        let why = format!("no better one: {why}");
+        screen.message(&message::render(&text, Some(&why), Some("'killer doctor' says what it promises")));
+    }
+}
+
+/// Takes a running process in.
+pub fn adopt(name: &str, whose: &Whose, screen: &Screen) -> Result<u8, Failure> {
+    if let Whose::Pid(pid, _) = whose {
+        own_or_able(*pid)?;
+    }
+    let p = match whose {
+        Whose::Pid(pid, inode) => process::open(*pid, *inode).map_err(|e| {
+            Failure::new(code::FAILURE, format!("cannot adopt: {e}")).next("'ps -e' shows the processes")
+        })?,
+        Whose::Pidfile(f) => pidfile::open(f).map_err(|e| {
+            Failure::new(code::FAILURE, format!("cannot adopt from {}", f.display()))
+                .why(e.to_string())
+                .next("give the process itself with --pid PID when you are sure")
+        })?,
+    };
+    own_or_able(p.pid)?;
+    let t = service::tracker()?;
+    say_tier(&t, screen);
+    let _log = screen.relay(&t);
+    let a = service::adopt(&t, name, &p)?;
+    let e = super::facts::exactness(&t, a.slot.slot);
+    let n = t.pop(a.slot.slot);
+    let text = format!(
+        "adopted {} ({}) in {} passes; {}\n",
+        human::count(n.processes, "process", "processes"),
+        human::count(n.pop.max(0) as u64, "task", "tasks"),
+        a.passes,
+        human::exactness(&e)
+    );
+    screen.message(&format!("killer: '{}': {text}", crate::report::escape::text(name)));
+    Ok(0)
+}

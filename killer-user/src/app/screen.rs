@@ -1,0 +1,91 @@
+//! stdout is data, stderr is messages.
+
+use std::io::{IsTerminal, Write};
+
+use serde::Serialize;
+
+use super::failure::Failure;
+use crate::cli::{Color, Common, Output};
+use crate::report::{Style, json, message};
+use crate::tier::{Held, Tracker};
+
+/// Where output goes, and how.
+#[derive(Clone, Debug)]
+pub struct Screen {
+    output: Output,
+    style: Style,
+    /// `-v`, counted.
+    pub verbose: u8,
+    /// Print nothing.
+    pub quiet: bool,
+}
+
+impl Screen {
+    /// As the options and the environment say.
+    pub fn new(c: &Common) -> Self {
+        let color = match c.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => {
+                std::io::stdout().is_terminal()
+                    && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+                    && std::env::var_os("TERM").is_some_and(|t| t != "dumb")
+            }
+        };
+        Self { output: c.output, style: Style { color, utf8: utf8() }, verbose: c.verbose, quiet: c.quiet }
+    }
+
+    /// The chosen format.
+    pub fn output(&self) -> Output {
+        self.output
+    }
+
+    /// Prints a model: as JSON, or as `human` renders it.
+    pub fn data<T: Serialize>(&self, model: &T, human: impl FnOnce(&Style) -> String) {
+        let text = match self.output {
+            Output::Json => json(model, false),
+            Output::JsonPretty => json(model, true),
+            Output::Short | Output::Dot | Output::Mermaid | Output::Ktap => human(&self.style),
+        };
+        self.bytes(text.as_bytes());
+    }
+
+    /// Prints to stdout; a reader that has gone is no error.
+    pub fn bytes(&self, text: &[u8]) {
+        if !self.quiet {
+            let mut out = std::io::stdout().lock();
+            let _ = out.write_all(text).and_then(|()| out.flush());
+        }
+    }
+
+    /// Prints to stderr what is already escaped.
+    pub fn message(&self, text: &str) {
+        if !self.quiet {
+            let _ = std::io::stderr().write_all(text.as_bytes());
+        }
+    }
+
+    /// Prints a failure; answers its exit code.
+    pub fn fail(&self, f: &Failure) -> u8 {
+        self.message(&message::render(&f.what, f.why.as_deref(), f.next.as_deref()));
+        f.code
+    }
+
+    /// With `-vvv`: the log of the eBPF programs, until the value is dropped.
+    pub fn relay<'t>(&self, t: &'t Tracker) -> Option<Box<dyn Held + 't>> {
+        if self.verbose < 3 {
+            return None;
+        }
+        t.relay()
+    }
+}
+
+/// The locale's character set, as setlocale(3) would choose it.
+fn utf8() -> bool {
+    let set =
+        ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|k| std::env::var(k).ok().filter(|v| !v.is_empty()));
+    set.is_some_and(|v| {
+        let v = v.to_ascii_lowercase();
+        v.contains("utf-8") || v.contains("utf8")
+    })
+}

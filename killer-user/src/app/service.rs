@@ -1,0 +1,316 @@
+//! Making roots: `run`, `exec`, `adopt`.
+
+use std::ffi::{CString, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use killer_common::record::{B_CONTROL, B_MAIN, R_SUPERVISED};
+
+use super::failure::{Failure, code};
+use crate::sys::launch::{Launch, Step};
+use crate::target::process::Process;
+use crate::target::registry;
+use crate::tier::{Paths, Slot, Tracker};
+
+/// What `run` and `exec` start.
+#[derive(Clone, Debug, Default)]
+pub struct Command {
+    /// Program and arguments.
+    pub argv: Vec<OsString>,
+    /// `K=V` on top of the caller's environment.
+    pub env: Vec<(OsString, OsString)>,
+    /// User to become.
+    pub user: Option<String>,
+    /// New session, no terminal.
+    pub detach: bool,
+}
+
+impl Command {
+    fn launch(&self) -> Result<Launch, Failure> {
+        let c = |s: Vec<u8>| {
+            CString::new(s)
+                .map_err(|_| Failure::new(code::RUN_FAILED, "a NUL byte in the command or environment"))
+        };
+        let mut env: Vec<(OsString, OsString)> = std::env::vars_os().collect();
+        let mut ids = None;
+        if let Some(user) = &self.user {
+            let u = lookup(user)?;
+            for (k, v) in [
+                ("HOME", u.dir.into_os_string()),
+                ("USER", u.name.clone().into()),
+                ("LOGNAME", u.name.clone().into()),
+            ] {
+                env.retain(|(e, _)| e != k);
+                env.push((k.into(), v));
+            }
+            let name = c(u.name.clone().into_bytes())?;
+            let groups = nix::unistd::getgrouplist(&name, u.gid).map_err(|e| {
+                Failure::new(code::RUN_FAILED, format!("groups of user '{user}'")).why(e.desc())
+            })?;
+            ids = Some((u.uid.as_raw(), u.gid.as_raw(), groups.into_iter().map(|g| g.as_raw()).collect()));
+        }
+        for (k, v) in &self.env {
+            env.retain(|(e, _)| e != k);
+            env.push((k.clone(), v.clone()));
+        }
+        let argv: Result<Vec<CString>, Failure> =
+            self.argv.iter().map(|a| c(a.as_bytes().to_vec())).collect();
+        let env: Result<Vec<CString>, Failure> = env
+            .into_iter()
+            .map(|(k, v)| {
+                let mut b = k.into_vec();
+                b.push(b'=');
+                b.extend(v.as_bytes());
+                c(b)
+            })
+            .collect();
+        Ok(Launch { argv: argv?, env: env?, ids, detach: self.detach, nofile: None })
+    }
+}
+
+fn lookup(user: &str) -> Result<nix::unistd::User, Failure> {
+    let by_name = nix::unistd::User::from_name(user).ok().flatten();
+    let found = by_name.or_else(|| {
+        let uid = user.parse().ok()?;
+        nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(uid)).ok().flatten()
+    });
+    found.ok_or_else(|| {
+        Failure::new(code::RUN_FAILED, format!("no such user '{user}'"))
+            .next("give a name or number that getent passwd knows")
+    })
+}
+
+/// A service that was just started.
+#[derive(Debug)]
+pub struct Started {
+    /// Its root.
+    pub slot: Slot,
+    /// CMD's process.
+    pub pid: i32,
+}
+
+/// Opens the tracker for a command that may have to load it.
+pub fn tracker() -> Result<Tracker, Failure> {
+    Ok(Tracker::up(&Paths::default())?)
+}
+
+/// How a service is asked to stop, as it is kept with its root.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StopRecord {
+    /// User to become; empty: the caller's.
+    pub user: String,
+    /// Working directory.
+    pub dir: String,
+    /// For `/bin/sh -c`.
+    pub command: String,
+}
+
+impl StopRecord {
+    /// Each with a NUL.
+    pub fn bytes(&self) -> Vec<u8> {
+        [&self.user, &self.dir, &self.command].iter().flat_map(|s| s.bytes().chain([0])).collect()
+    }
+
+    /// The same again.
+    pub fn read(bytes: &[u8]) -> Option<Self> {
+        let mut parts = bytes.split(|b| *b == 0).map(|p| String::from_utf8_lossy(p).into_owned());
+        Some(Self { user: parts.next()?, dir: parts.next()?, command: parts.next()? })
+    }
+}
+
+/// Makes a root and its first process. The root is in the map, and the child a member, before CMD's first
+/// instruction; whatever happens to this process meanwhile, either the service is known or CMD does not run.
+pub fn start(
+    t: &Tracker,
+    name: &str,
+    cmd: &Command,
+    flags: u64,
+    pidfile: Option<&Path>,
+    stop: Option<&StopRecord>,
+) -> Result<Started, Failure> {
+    let launch = cmd.launch()?;
+    let lock = t.lock()?;
+    let (slot, fresh) = make(t, name, flags)?;
+    let undo = |f: Failure| {
+        if fresh {
+            let _ = t.forget(slot);
+        }
+        f
+    };
+    let spawned = t.spawn(slot, B_MAIN, &launch, &mut |pid| {
+        // Before CMD runs: a service that has a stop command is never there without it.
+        stop.map_or(Ok(()), |s| t.set_stop(slot, &s.bytes()))?;
+        pidfile.map_or(Ok(()), |p| write_pidfile(p, pid))
+    });
+    drop(lock);
+    match spawned {
+        Ok(Ok(pid)) => Ok(Started { slot, pid }),
+        Ok(Err((step, e))) => Err(undo(not_started(step, &e, cmd))),
+        Err(e) => {
+            Err(undo(Failure::new(code::RUN_FAILED, format!("cannot start '{name}'")).why(e.to_string())))
+        }
+    }
+}
+
+fn not_started(step: Step, e: &std::io::Error, cmd: &Command) -> Failure {
+    let what = cmd.argv.first().map(|a| a.to_string_lossy().into_owned()).unwrap_or_default();
+    match step {
+        Step::Ids => Failure::new(
+            code::RUN_FAILED,
+            format!("cannot become user '{}'", cmd.user.as_deref().unwrap_or("?")),
+        )
+        .why(e.to_string()),
+        Step::Exec if matches!(e.raw_os_error(), Some(libc::ENOENT)) => {
+            Failure::new(code::NOT_FOUND, format!("cannot run '{what}'")).why(e.to_string())
+        }
+        Step::Exec => Failure::new(code::NOT_EXECUTABLE, format!("cannot run '{what}'")).why(e.to_string()),
+    }
+}
+
+fn write_pidfile(path: &Path, pid: i32) -> std::io::Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut tmp = path.as_os_str().to_owned();
+    tmp.push(format!(".{}", std::process::id()));
+    let tmp = PathBuf::from(tmp);
+    let named = |e: std::io::Error| std::io::Error::new(e.kind(), format!("pidfile {}: {e}", path.display()));
+    let mut f = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o644)
+        .custom_flags(libc::O_NOFOLLOW)
+        .open(&tmp)
+        .map_err(named)?;
+    let done = writeln!(f, "{pid}").and_then(|()| std::fs::rename(&tmp, path)).map_err(named);
+    if done.is_err() {
+        let _ = std::fs::remove_file(&tmp);
+    }
+    done
+}
+
+/// Makes a root with this name; a dead service's name and slot are used again. True: it was not known before.
+fn make(t: &Tracker, name: &str, flags: u64) -> Result<(Slot, bool), Failure> {
+    let failed = |e: std::io::Error| match e.raw_os_error() {
+        Some(libc::ELOOP) => Failure::new(code::RUN_FAILED, "services are nested too deeply")
+            .why(format!("at most {} inside each other", killer_common::MAX_DEPTH)),
+        _ => Failure::new(code::RUN_FAILED, format!("cannot register '{name}'")).why(e.to_string()),
+    };
+    let outer = t.whose().map_err(failed)?.unwrap_or(0);
+    if let Some(old) = registry::every(t).into_iter().find(|r| r.name == name) {
+        let family = registry::family(t, old.slot.slot);
+        if family.iter().any(|&s| t.count(s) != 0) {
+            return Err(Failure::new(
+                code::RUN_FAILED,
+                format!("service '{name}' is already tracked and alive"),
+            )
+            .next(format!("end it with 'killer -s KILL {name}', or choose another name")));
+        }
+        if old.slot.slot != outer {
+            let fresh = registry::abandoned(t, &old);
+            let slot = t.create(old.slot, outer, flags, name).map_err(failed)?;
+            return Ok((slot, fresh));
+        }
+    }
+    let free = t.free_slot().or_else(|| {
+        // Roots that a killed `run` left in STARTING are nobody's.
+        let r = registry::every(t).into_iter().find(|r| registry::abandoned(t, r))?;
+        Some(r.slot)
+    });
+    let free = free.ok_or_else(|| {
+        Failure::new(
+            code::RUN_FAILED,
+            format!("all {} places for services are taken", killer_common::MAX_ROOTS - 1),
+        )
+        .next("forget some that have ended: 'killer list', 'killer forget NAME'")
+    })?;
+    let slot = t.create(free, outer, flags, name).map_err(failed)?;
+    Ok((slot, true))
+}
+
+/// Starts CMD as a control process of a service.
+pub fn join(t: &Tracker, name: &str, cmd: &Command) -> Result<Started, Failure> {
+    let launch = cmd.launch()?;
+    let lock = t.lock()?;
+    let root = registry::named(t, name).ok_or_else(|| super::unknown(t, name))?;
+    if registry::family(t, root.slot.slot).iter().all(|&s| t.count(s) == 0) {
+        return Err(Failure::new(code::RUN_FAILED, format!("service '{name}' has ended"))
+            .why("a control process can only join a service that has a live process")
+            .next(format!("start it again: 'killer run --name {name} -- CMD'")));
+    }
+    let spawned = t.spawn(root.slot, B_CONTROL, &launch, &mut |_| Ok(()));
+    drop(lock);
+    match spawned {
+        Ok(Ok(pid)) => Ok(Started { slot: root.slot, pid }),
+        Ok(Err((step, e))) => Err(not_started(step, &e, cmd)),
+        Err(e) => {
+            let why = if e.raw_os_error() == Some(libc::EPERM) {
+                match registry::frozen(t, root.slot.slot) {
+                    Some(_) => format!("the service is frozen: 'killer thaw {name}' first"),
+                    None => "the service is being killed".into(),
+                }
+            } else {
+                e.to_string()
+            };
+            Err(Failure::new(code::RUN_FAILED, format!("cannot join '{name}'")).why(why))
+        }
+    }
+}
+
+/// Exit code of a raw wait status, as shells have it.
+pub fn exit_code(status: i32) -> u8 {
+    if libc::WIFSIGNALED(status) {
+        (128 + libc::WTERMSIG(status)) as u8
+    } else {
+        libc::WEXITSTATUS(status) as u8
+    }
+}
+
+/// What an adoption found.
+#[derive(Debug)]
+pub struct Adopted {
+    /// The new root.
+    pub slot: Slot,
+    /// Passes over all tasks.
+    pub passes: u32,
+    /// True when the last passes added nothing and nothing odd was seen.
+    pub quiet: bool,
+}
+
+/// Takes a running process and its present descendants in (kernel.md 7).
+pub fn adopt(t: &Tracker, name: &str, p: &Process) -> Result<Adopted, Failure> {
+    let _lock = t.lock()?;
+    if let Ok(Some(m)) = t.member(p.pid)
+        && m.leader_start / 10_000_000 == p.start_ticks
+    {
+        let other = registry::in_slot(t, m.root).map(|r| r.name).unwrap_or_default();
+        return Err(Failure::new(
+            code::FAILURE,
+            format!("process {} is already a member of service '{other}'", p.pid),
+        )
+        .why("a process belongs to one service for its whole life")
+        .next(format!("'killer rename {other} {name}' changes the name")));
+    }
+    let (slot, fresh) = make(t, name, 0).map_err(|f| f.with_code(code::FAILURE))?;
+    let r = take(t, slot, p);
+    if r.is_err() && fresh {
+        let _ = t.forget(slot);
+    }
+    r
+}
+
+fn take(t: &Tracker, slot: Slot, p: &Process) -> Result<Adopted, Failure> {
+    let taken = t.adopt(slot, (p.pid, p.start_ticks, p.inode))?;
+    if t.pop(slot.slot).processes == 0 {
+        return Err(Failure::new(
+            code::FAILURE,
+            format!("process {} ended before it could be taken in", p.pid),
+        ));
+    }
+    // ENOENT: the process itself has ended meanwhile; its descendants are there.
+    let _ = t.set_main(slot, p.pid);
+    t.go_live(slot)?;
+    Ok(Adopted { slot, passes: taken.passes, quiet: taken.quiet })
+}
+
+/// The flag of a root whose owner stays to end it.
+pub const SUPERVISED: u64 = R_SUPERVISED;

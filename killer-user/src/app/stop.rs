@@ -1,0 +1,304 @@
+//! `stop`: the stop command, then systemd's escalation; verified empty.
+
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use killer_common::record::Member;
+
+use super::failure::{Failure, code};
+use super::service::{self, Command, StopRecord};
+use super::{Screen, facts, find, freeze, kill, waiting};
+use crate::cli::{Kill, Mode, Stop};
+use crate::kill::{Newborns, SIGCONT, SIGKILL, Waited};
+use crate::lineage::{Family, Lineage, Pick};
+use crate::parse::schedule::Step;
+use crate::parse::whom::{self, Whom};
+use crate::parse::{signal, span::Span};
+use crate::report::human;
+use crate::report::model::{self, Receipt, StopCommand, Survivor};
+use crate::sys::{interrupt, mem};
+use crate::target::{Root, registry};
+use crate::tier::Tracker;
+
+const SIGHUP: i32 = 1;
+
+/// One stop under way.
+struct Run<'a> {
+    t: &'a Tracker,
+    root: Root,
+    s: &'a Stop,
+    screen: &'a Screen,
+    held: Vec<(Member, OwnedFd)>,
+    report: model::Stop,
+}
+
+/// Ends a service.
+pub fn stop(s: &Stop, screen: &Screen) -> Result<u8, Failure> {
+    let (t, root) = find(&s.name)?;
+    let _log = screen.relay(&t);
+    let began = mem::monotonic_ns();
+    let mut run = Run { t: &t, root, s, screen, held: Vec::new(), report: report(s) };
+    let ended = run.all()?;
+    run.report.took_us = (mem::monotonic_ns() - began) / 1000;
+    run.finish(ended)
+}
+
+fn report(s: &Stop) -> model::Stop {
+    model::Stop {
+        version: model::SCHEMA_VERSION,
+        kind: "stop",
+        service: s.name.clone(),
+        mode: match s.mode {
+            Mode::ControlGroup => "control-group",
+            Mode::Mixed => "mixed",
+            Mode::Process => "process",
+        },
+        outcome: "nothing",
+        exit_code: 0,
+        command: None,
+        steps: Vec::new(),
+        empty: false,
+        released: false,
+        survivors: Vec::new(),
+        took_us: 0,
+        exactness: model::Exactness::default(),
+        notes: Vec::new(),
+    }
+}
+
+impl Run<'_> {
+    fn family(&self) -> Lineage<'_> {
+        Lineage::new(self.t, self.root.clone())
+    }
+
+    /// The whole set is meant, not only the main process.
+    fn whole(&self) -> bool {
+        self.s.mode != Mode::Process
+    }
+
+    fn order(&self, signal: i32, whom: &str, dry_run: bool) -> Kill {
+        Kill {
+            names: vec![self.root.name.clone()],
+            signal,
+            whom: whom::parse(whom).unwrap_or_else(|_| Whom::default()),
+            value: None,
+            wait: None,
+            dry_run,
+            require_exact: false,
+            include_self: self.s.include_self,
+            newborns: Newborns::Signal,
+        }
+    }
+
+    fn send(&mut self, signal: i32, whom: &str) -> Result<Receipt, Failure> {
+        let picks = match whom {
+            "main" => vec![Pick::Main],
+            "control" => vec![Pick::Control],
+            _ => vec![Pick::All],
+        };
+        let r = kill::order(self.t, &self.root, &self.order(signal, whom, false), &picks, self.screen)?;
+        self.report.steps.push(r.clone());
+        Ok(r)
+    }
+
+    fn all(&mut self) -> Result<Waited, Failure> {
+        if self.family().census().tasks == 0 {
+            return Ok(Waited::Done);
+        }
+        // Refused before anything is touched.
+        let whom = if self.whole() { ("all", Pick::All) } else { ("main", Pick::Main) };
+        kill::order(self.t, &self.root, &self.order(15, whom.0, true), &[whom.1], self.screen)?;
+        interrupt::catch();
+        mem::raise_nofile();
+        if registry::frozen(self.t, self.root.slot.slot) == Some(self.root.slot.slot) {
+            let lock = self.t.lock()?;
+            freeze::release(self.t, &self.root)?;
+            drop(lock);
+            self.report.notes.push("it was frozen, and thawed to be stopped".into());
+        }
+        self.hold();
+        if let w @ (Waited::Done | Waited::Interrupted(_)) = self.ask()? {
+            return Ok(w);
+        }
+        let mut last = Waited::TimedOut;
+        for step in self.s.schedule.walk() {
+            last = match step {
+                Step::Signal(sig) => {
+                    self.signal(sig)?;
+                    self.wait(Some(Duration::ZERO))?
+                }
+                Step::Wait(span) => self.wait(span.limit())?,
+            };
+            if let Some(sig) = interrupt::came() {
+                last = Waited::Interrupted(sig);
+            }
+            if last != Waited::TimedOut {
+                break;
+            }
+        }
+        if self.s.mode == Mode::Mixed && last == Waited::Done && !crate::kill::empty(&self.family()) {
+            self.send(SIGKILL, "all")?;
+            last = self.wait_for(true, self.s.timeout.limit())?;
+        }
+        Ok(last)
+    }
+
+    /// The pidfds of all that are there, so that "released" can be waited for.
+    fn hold(&mut self) {
+        let family = Lineage::new(self.t, self.root.clone());
+        let main = facts::main_of(self.t, &self.root);
+        for m in family.members(&family.listed()) {
+            let key = (m.tgid, m.leader_start);
+            let wanted = self.s.mode == Mode::ControlGroup || main == Some(key);
+            if !wanted || self.held.iter().any(|(h, _)| (h.tgid, h.leader_start) == key) {
+                continue;
+            }
+            if let Ok(fd) = family.open(m.tgid)
+                && (m.inode == 0 || family.inode(&fd) == Some(m.inode))
+            {
+                self.held.push((m, fd));
+            }
+        }
+    }
+
+    /// The stop command, as a control process. `TimedOut`: the escalation is to go on.
+    fn ask(&mut self) -> Result<Waited, Failure> {
+        let Some(r) = self.t.stop(self.root.slot)?.and_then(|b| StopRecord::read(&b)) else {
+            return Ok(Waited::TimedOut);
+        };
+        let mut said = StopCommand { command: r.command.clone(), exit_code: None, error: None };
+        let main = facts::main_of(self.t, &self.root).map_or(String::new(), |m| m.0.to_string());
+        let cmd = Command {
+            argv: ["/bin/sh", "-c", "cd -- \"$1\" && eval \"$2\"", "stop", &r.dir, &r.command]
+                .map(Into::into)
+                .into(),
+            env: vec![("MAINPID".into(), main.into()), ("KILLER_SERVICE".into(), (&self.root.name).into())],
+            user: (!r.user.is_empty()).then_some(r.user),
+            detach: false,
+        };
+        match service::join(self.t, &self.root.name, &cmd) {
+            Err(f) => said.error = Some(f.why.map_or(f.what.clone(), |w| format!("{}: {w}", f.what))),
+            Ok(started) => said.exit_code = attend(self.t, started.pid, self.s.timeout)?,
+        }
+        if said.exit_code != Some(0) {
+            let how = match (&said.error, said.exit_code) {
+                (Some(e), _) => e.clone(),
+                (None, Some(c)) => format!("it ended with status {c}"),
+                (None, None) => "it did not end in time".into(),
+            };
+            self.report.notes.push(format!("the stop command failed: {how}"));
+        }
+        self.report.command = Some(said);
+        if let Some(sig) = interrupt::came() {
+            return Ok(Waited::Interrupted(sig));
+        }
+        self.wait(Some(Duration::ZERO))
+    }
+
+    /// A signal to whom the mode names, with SIGCONT and perhaps SIGHUP.
+    fn signal(&mut self, sig: i32) -> Result<(), Failure> {
+        let narrow = match self.s.mode {
+            Mode::ControlGroup => false,
+            Mode::Mixed => sig != SIGKILL,
+            Mode::Process => true,
+        };
+        self.hold();
+        let sets: &[&str] = if narrow { &["main", "control"] } else { &["all"] };
+        for set in sets {
+            self.send(sig, set)?;
+            if sig == SIGKILL {
+                continue;
+            }
+            // Whoever is stopped would not hear it. Never in one broadcast with SIGSTOP: they flush each other.
+            if sig != SIGCONT {
+                self.send(SIGCONT, set)?;
+            }
+            if self.s.sighup {
+                self.send(SIGHUP, set)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn wait(&mut self, limit: Option<Duration>) -> Result<Waited, Failure> {
+        self.wait_for(self.s.mode == Mode::ControlGroup, limit)
+    }
+
+    /// Until nobody is left (`whole`), or the main process is gone, and all that was held is released.
+    fn wait_for(&mut self, whole: bool, limit: Option<Duration>) -> Result<Waited, Failure> {
+        let held = std::mem::take(&mut self.held);
+        let family = Lineage::new(self.t, self.root.clone());
+        let (w, left) = waiting::wait_released(&family, whole, held, limit, self.screen.quiet)?;
+        self.held = left;
+        Ok(w)
+    }
+
+    fn finish(mut self, ended: Waited) -> Result<u8, Failure> {
+        let family = Lineage::new(self.t, self.root.clone());
+        let main = facts::main_of(self.t, &self.root);
+        let r = &mut self.report;
+        r.empty = crate::kill::empty(&family);
+        r.released = ended == Waited::Done;
+        r.exactness = facts::exactness(self.t, self.root.slot.slot);
+        (r.outcome, r.exit_code) = match ended {
+            Waited::Done if r.steps.is_empty() && r.command.is_none() => ("nothing", 0),
+            Waited::Done => ("stopped", 0),
+            Waited::TimedOut => ("survivors", code::TIMEOUT),
+            Waited::Interrupted(sig) => {
+                r.notes.push(format!("interrupted by {}", signal::name(sig)));
+                ("interrupted", 128 + sig as u8)
+            }
+        };
+        if ended == Waited::TimedOut {
+            let whole = self.s.mode != Mode::Process;
+            let left = kill::explain(&family, whole, &self.held);
+            r.survivors = left
+                .into_iter()
+                .map(|(m, code, text)| Survivor { process: facts::process(self.t, &m, main), code, text })
+                .collect();
+        }
+        let r = &self.report;
+        self.screen.data(r, |s| if self.screen.verbose > 0 { human::stop(r, s) } else { String::new() });
+        match ended {
+            Waited::Done => {
+                for n in r.notes.iter().filter(|n| n.starts_with("the stop command")) {
+                    self.screen.message(&crate::report::message::render(
+                        &format!("'{}': {n}", r.service),
+                        None,
+                        None,
+                    ));
+                }
+            }
+            Waited::TimedOut => {
+                let n = human::count(r.survivors.len() as u64, "process lives on", "processes live on");
+                let what = crate::report::message::render(&format!("'{}': {n}", r.service), None, None);
+                self.screen.message(&format!("{what}{}", human::left(&r.survivors)));
+            }
+            Waited::Interrupted(sig) => {
+                let f = Failure::new(
+                    r.exit_code,
+                    format!("'{}': interrupted by {}", r.service, signal::name(sig)),
+                )
+                .why("who was signalled stays signalled; it may end yet")
+                .next(format!("'killer status {}' shows who lives", r.service));
+                self.screen.fail(&f);
+            }
+        }
+        Ok(self.report.exit_code)
+    }
+}
+
+/// Waits for the stop command; `None` when it did not end in time: it is a member, and ends with the others.
+fn attend(t: &Tracker, pid: i32, limit: Span) -> Result<Option<u8>, Failure> {
+    let began = mem::monotonic_ns();
+    loop {
+        let gone = Duration::from_nanos(mem::monotonic_ns() - began);
+        let rest = limit.limit().map_or(Duration::from_secs(1), |l| l.saturating_sub(gone));
+        if let Some(status) = t.await_end(pid, rest.min(Duration::from_secs(1)))? {
+            return Ok(Some(service::exit_code(status)));
+        }
+        if interrupt::came().is_some() || limit.limit().is_some_and(|l| gone >= l) {
+            return Ok(None);
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! `verify`: the kernel's set against every other way of finding it.
+
+use std::collections::{HashMap, HashSet};
+
+use killer_common::record::Member;
+use procfs::process::Stat;
+
+use super::failure::Failure;
+use super::{Screen, facts, find, not_exact, views};
+use crate::lineage::{self, Family, Lineage};
+use crate::report::human;
+use crate::report::model::{self, Counts, OtherWay, SCHEMA_VERSION, Verify};
+use crate::sys::mem;
+use crate::target::process::near_start;
+
+/// One process of the host.
+struct Seen {
+    stat: Stat,
+    cgroups: Vec<(u32, String, String)>,
+}
+
+/// Everything that /proc shows, without kernel threads.
+fn host() -> HashMap<u32, Seen> {
+    const PF_KTHREAD: u32 = 0x0020_0000;
+    let Ok(all) = procfs::process::all_processes() else { return HashMap::new() };
+    all.filter_map(|p| {
+        let p = p.ok()?;
+        let stat = p.stat().ok()?;
+        if stat.flags & PF_KTHREAD != 0 || stat.state == 'Z' {
+            return None;
+        }
+        let cgroups = p
+            .cgroups()
+            .map(|c| c.0.into_iter().map(|g| (g.hierarchy, g.controllers.join(","), g.pathname)).collect())
+            .unwrap_or_default();
+        Some((stat.pid as u32, Seen { stat, cgroups }))
+    })
+    .collect()
+}
+
+/// Compares.
+pub fn verify(name: &str, require_exact: bool, screen: &Screen) -> Result<u8, Failure> {
+    let (t, r) = find(name)?;
+    let family = Lineage::new(&t, r.clone());
+    let members = family.members(&family.listed());
+    let seen = host();
+    let main = facts::main_of(&t, &r);
+    let model_of = |m: &Member| facts::process(&t, m, main);
+    let ids: HashSet<u32> = members.iter().map(|m| m.tgid).collect();
+    let home = views::home(&members, main);
+    let me: HashSet<u32> = [std::process::id()].into();
+
+    let way = |name: &str, used_by: &str, found: Option<HashSet<u32>>, skipped: Option<&str>| {
+        let found = found.unwrap_or_default();
+        let stranger = |pid: &u32| {
+            let s = seen.get(pid)?;
+            Some(model::Process {
+                pid: *pid,
+                comm: s.stat.comm.clone(),
+                creator: s.stat.ppid as u32,
+                ..model::Process::default()
+            })
+        };
+        let mut strangers: Vec<u32> =
+            found.iter().filter(|p| !ids.contains(p) && !me.contains(p)).copied().collect();
+        strangers.sort_unstable();
+        OtherWay {
+            way: name.into(),
+            used_by: used_by.into(),
+            found: found.intersection(&ids).count(),
+            missed: if skipped.is_some() {
+                Vec::new()
+            } else {
+                members.iter().filter(|m| !found.contains(&m.tgid)).map(model_of).collect()
+            },
+            strangers: strangers.iter().filter_map(stranger).collect(),
+            skipped: skipped.map(String::from),
+        }
+    };
+    let mut ways = Vec::new();
+    match home.and_then(|h| Some((h.tgid, seen.get(&h.tgid)?))) {
+        None => ways.push(way("all", "", None, Some("the service has no live process"))),
+        Some((pid, h)) => {
+            let by = |f: &dyn Fn(&Seen) -> bool| {
+                Some(seen.iter().filter(|(_, s)| f(s)).map(|(p, _)| *p).collect())
+            };
+            ways.push(way(
+                "process group",
+                "kill -- -PGID, shells",
+                by(&|s| s.stat.pgrp == h.stat.pgrp),
+                None,
+            ));
+            ways.push(way("session", "pkill -s", by(&|s| s.stat.session == h.stat.session), None));
+            ways.push(way("/proc parent walk", "psutil, pstree, tree-kill", Some(walk(&seen, pid)), None));
+            ways.push(way("process name", "killall, pkill -x", by(&|s| s.stat.comm == h.stat.comm), None));
+            let group = h.cgroups.iter().find(|(id, c, _)| *id == 0 || c == "name=systemd").cloned();
+            ways.push(match group {
+                Some(g) if g.2 != "/" => {
+                    way("cgroup", "systemctl kill, cgroup.kill", by(&|s| s.cgroups.contains(&g)), None)
+                }
+                Some(_) => way(
+                    "cgroup",
+                    "systemctl kill, cgroup.kill",
+                    None,
+                    Some("the service is in the root cgroup with everybody else"),
+                ),
+                None => {
+                    way("cgroup", "systemctl kill, cgroup.kill", None, Some("no cgroup hierarchy is mounted"))
+                }
+            });
+        }
+    }
+    let v = Verify {
+        version: SCHEMA_VERSION,
+        kind: "verify",
+        service: r.name.clone(),
+        counts: Counts { processes: members.len() as u64, tasks: family.census().tasks },
+        members: members.iter().map(model_of).collect(),
+        ways,
+        exactness: facts::exactness(&t, r.slot.slot),
+        disagreements: members.iter().filter_map(|m| disagreement(&family, m)).collect(),
+    };
+    super::unsound(&t)?;
+    screen.data(&v, |s| human::verify(&v, s));
+    if require_exact && !v.exactness.exact {
+        return Err(not_exact(name, &v.exactness));
+    }
+    Ok(u8::from(!v.disagreements.is_empty()))
+}
+
+/// Everything below a process by its present parents.
+fn walk(seen: &HashMap<u32, Seen>, top: u32) -> HashSet<u32> {
+    let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
+    for (pid, s) in seen {
+        children.entry(s.stat.ppid as u32).or_default().push(*pid);
+    }
+    let mut found = HashSet::from([top]);
+    let mut queue = vec![top];
+    while let Some(p) = queue.pop() {
+        for &c in children.get(&p).into_iter().flatten() {
+            if found.insert(c) {
+                queue.push(c);
+            }
+        }
+    }
+    found
+}
+
+/// An index entry that /proc contradicts, looked at twice so that an exit between the two is none.
+fn disagreement(f: &Lineage<'_>, m: &Member) -> Option<String> {
+    if lineage::describe(m).is_some() {
+        return None;
+    }
+    let again = f.member(m.tgid).ok().flatten()?;
+    if again.leader_start != m.leader_start || lineage::describe(&again).is_some() {
+        return None;
+    }
+    let stat = procfs::process::Process::new(m.tgid as i32).and_then(|p| p.stat()).ok();
+    match stat {
+        // Its exit is under way, or /proc of another PID namespace is mounted here.
+        None => None,
+        Some(s) if near_start(mem::host_ticks(s.starttime), m.leader_start) => None,
+        Some(_) => {
+            Some(format!("the index says that {} is a member, but another process has this number", m.tgid))
+        }
+    }
+}

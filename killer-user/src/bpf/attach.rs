@@ -1,0 +1,87 @@
+//! Links: pinned, or held by this process where they cannot be (the keeper).
+
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use killer_common::names::*;
+
+use super::{BpfError, What};
+use crate::kernel::tier::Tier;
+use crate::kernel::tracefs;
+use crate::sys::{bpf, perf};
+
+/// Programs of the second object that are attached, in this order: (pin, program of tier raw, its tracepoint).
+pub(super) const RAW: [(&str, &str); 5] = [
+    (P_EXIT, "sched_process_exit"),
+    (P_EXEC, "sched_process_exec"),
+    (P_NEWTASK, "task_newtask"),
+    (P_FORK, "sched_process_fork"),
+    (P_FORK2, "sched_process_fork"),
+];
+/// Of tier legacy: (pin, classic tracepoint).
+pub(super) const CLASSIC: [(&str, &str); 3] = [
+    (P_EXIT, "sched/sched_process_exit"),
+    (P_EXEC, "sched/sched_process_exec"),
+    (P_NEWTASK, "task/task_newtask"),
+];
+
+/// Hooks of a tier in attach order: ends before births (kernel.md L7); X, E, F, W.
+pub(super) fn hooks(tier: Tier, orphans: bool) -> Vec<(&'static str, &'static str)> {
+    match tier {
+        Tier::Witnessed => [WITNESS[0]].into_iter().chain(HOOKS).chain([WITNESS[1]]).collect(),
+        // The children of an ending task before its own end.
+        Tier::Typed => {
+            orphans.then_some((P_ORPHANS, "sched_process_exit")).into_iter().chain(HOOKS).collect()
+        }
+        Tier::Raw => RAW.to_vec(),
+        Tier::Legacy => CLASSIC.to_vec(),
+        _ => Vec::new(),
+    }
+}
+
+/// Where links go.
+#[derive(Debug)]
+pub(super) enum Links {
+    /// Pinned in this directory.
+    Pins(PathBuf),
+    /// Kept open.
+    Held(Vec<OwnedFd>),
+}
+
+impl Links {
+    fn keep(&mut self, name: &str, link: OwnedFd, can_pin: bool) -> Result<(), BpfError> {
+        match self {
+            Self::Held(v) => v.push(link),
+            Self::Pins(_) if !can_pin => return Err(BpfError::NeedsKeeper),
+            Self::Pins(dir) => match bpf::obj_pin(&link, &dir.join(name)) {
+                // Links of these kinds can be pinned since 5.7.
+                Err(e) if e.raw_os_error() == Some(libc::EINVAL) => return Err(BpfError::NeedsKeeper),
+                r => r.what(format!("pinning the link of {name}"))?,
+            },
+        }
+        Ok(())
+    }
+
+    /// Attaches the pinned programs of a tier.
+    pub(super) fn attach(&mut self, progs: &Path, tier: Tier, orphans: bool) -> Result<(), BpfError> {
+        for (name, at) in hooks(tier, orphans) {
+            let prog = bpf::obj_get(&progs.join(name)).what(format!("opening program {name}"))?;
+            let (link, can_pin) = match tier {
+                Tier::Legacy => classic(&prog, at)?,
+                Tier::Raw => {
+                    (bpf::raw_tracepoint_open(&prog, at).what(format!("attaching {name} to {at}"))?, true)
+                }
+                _ => (bpf::raw_tracepoint_open(&prog, "").what(format!("attaching {name} to {at}"))?, true),
+            };
+            self.keep(name, link, can_pin)?;
+        }
+        Ok(())
+    }
+}
+
+/// Attaches a program to a classic tracepoint.
+pub(super) fn classic(prog: &OwnedFd, at: &str) -> Result<(OwnedFd, bool), BpfError> {
+    let root = tracefs::root().map_err(BpfError::Kernel)?;
+    let id = tracefs::id(&root, at).map_err(BpfError::Kernel)?;
+    perf::attach(prog, id).what(format!("attaching to {at} (kernel.perf_event_paranoid?)"))
+}

@@ -1,0 +1,180 @@
+//! The keeper: a process that holds the links where they cannot be pinned (classic tracepoints before 5.15, everything before
+//! 5.7). Maps and programs stay pinned, so one that is started again attaches the same programs to the same sets; what
+//! happened between is a reason (`tracker-gap`).
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use killer_common::names::P_ORPHANS;
+use killer_common::reason;
+
+use super::attach::Links;
+use super::ctl::Slot;
+use super::pins::{self, PIN_ROOT, Paths, Registry};
+use super::tracker::Tracker;
+use super::{BpfError, What, canary, load};
+use crate::kernel::probe;
+use crate::sys::{daemon, proc};
+
+/// Environment variable: `1` lets links be held by a keeper where they could be pinned, too.
+pub const KEEPER: &str = "KILLER_KEEPER";
+/// A directory of this name with process and start says who holds the links of a version directory.
+const SIGN: &str = "keeper-";
+/// How long a keeper may take to load.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// The links of a tracker, held while it lives.
+#[derive(Debug)]
+pub struct Keeper {
+    links: Links,
+    again: bool,
+}
+
+fn start_of(pid: u32) -> Option<u64> {
+    let s = procfs::process::Process::new(pid as i32).and_then(|p| p.stat()).ok()?;
+    (!matches!(s.state, 'Z' | 'X')).then_some(s.starttime)
+}
+
+/// Notes this process as the keeper of a directory of pins.
+pub(super) fn sign(dir: &Path) -> Result<(), BpfError> {
+    let me = std::process::id();
+    let name = format!("{SIGN}{me}-{}", start_of(me).unwrap_or_default());
+    std::fs::create_dir(dir.join(name)).what("noting the keeper")
+}
+
+fn signed(dir: &Path) -> Option<(u32, u64)> {
+    std::fs::read_dir(dir).ok()?.flatten().find_map(|e| {
+        let name = e.file_name().into_string().ok()?;
+        let (pid, start) = name.strip_prefix(SIGN)?.split_once('-')?;
+        Some((pid.parse().ok()?, start.parse().ok()?))
+    })
+}
+
+/// Whether the keeper of a directory of pins lives; `None` where links are pinned.
+pub(super) fn alive(dir: &Path) -> Option<bool> {
+    let (pid, start) = signed(dir)?;
+    Some(start_of(pid) == Some(start))
+}
+
+/// Ends the keeper of a directory of pins.
+pub(super) fn end(dir: &Path) {
+    let Some((pid, start)) = signed(dir) else { return };
+    if let Ok(fd) = proc::pidfd_open(pid)
+        && start_of(pid) == Some(start)
+    {
+        let _ = proc::pidfd_send(&fd, libc::SIGTERM, None);
+        proc::pidfd_wait(&fd, Duration::from_secs(5));
+    }
+}
+
+/// True when the caller wants a keeper in any case.
+pub(super) fn wanted() -> bool {
+    std::env::var_os(KEEPER).is_some_and(|v| v == "1")
+}
+
+/// Starts a keeper in the background and waits until it holds the links.
+pub(super) fn start(paths: &Paths) -> Result<(), BpfError> {
+    let exe = std::env::current_exe().what("finding this program")?;
+    let mut command = Command::new(exe);
+    // What a service's launcher has open, a pipe say, must not stay open with the keeper.
+    daemon::alone(&mut command);
+    let mut child = command
+        .args(["serve", "--detach"])
+        .env(PIN_ROOT, &paths.root)
+        .env(KEEPER, "1")
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .what("starting a keeper ('killer serve')")?;
+    let begun = Instant::now();
+    while alive(&paths.version()) != Some(true) {
+        if let Ok(Some(status)) = child.try_wait() {
+            let mut why = String::new();
+            if let Some(mut e) = child.stderr.take() {
+                let _ = std::io::Read::read_to_string(&mut e, &mut why);
+            }
+            let why = why.trim().strip_prefix("killer: ").unwrap_or(why.trim()).replace('\n', ";");
+            return Err(BpfError::Kernel(format!("a keeper ('killer serve' ended with {status}: {why})")));
+        }
+        if begun.elapsed() > PATIENCE {
+            return Err(BpfError::Kernel("a keeper ('killer serve' was not ready in time)".into()));
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(())
+}
+
+impl Keeper {
+    /// Loads the tracker, or attaches what a dead keeper has left, and holds the links that cannot be pinned.
+    pub fn take(paths: &Paths) -> Result<Self, BpfError> {
+        if !probe::in_initial_pid_ns() {
+            return Err(BpfError::PidNamespace);
+        }
+        pins::in_host_mounts(paths, || Self::take_here(paths))
+    }
+
+    fn take_here(paths: &Paths) -> Result<Self, BpfError> {
+        if !probe::missing_caps().is_empty() {
+            return Err(pins::not_permitted("load the tracker"));
+        }
+        paths.make()?;
+        let _lock = Registry::lock(paths)?;
+        paths.sweep();
+        let v = paths.version();
+        if v.is_dir() {
+            return match alive(&v) {
+                None => Ok(Self { links: Links::Pins(v), again: false }),
+                Some(true) => Err(BpfError::Kernel("a second keeper: one holds the links already".into())),
+                Some(false) => Self::again(paths, &v),
+            };
+        }
+        if !wanted() {
+            match load::make(paths, &mut |dir| Links::Pins(dir.join("links")), &mut Vec::new()) {
+                Err(BpfError::NeedsKeeper) => {}
+                r => return r.map(|links| Self { links, again: false }),
+            }
+        }
+        let links = load::make(paths, &mut |_| Links::Held(Vec::new()), &mut Vec::new())?;
+        Ok(Self { links, again: false })
+    }
+
+    fn again(paths: &Paths, v: &Path) -> Result<Self, BpfError> {
+        let t = Tracker::open_in(paths, v)?;
+        let progs = v.join("progs");
+        let mut links = Links::Held(Vec::new());
+        links.attach(&progs, t.tier(), progs.join(P_ORPHANS).exists())?;
+        if let Some((pid, start)) = signed(v) {
+            let _ = std::fs::remove_dir(v.join(format!("{SIGN}{pid}-{start}")));
+        }
+        sign(v)?;
+        for (slot, r) in t.roots() {
+            if t.count(slot) != 0 {
+                t.reason(Slot { slot, generation: r.generation }, reason::TRACKER_GAP)
+                    .what("noting the gap")?;
+            }
+        }
+        // Of a member: what a service has started must not end with the service.
+        let _ = t.leave();
+        canary::sing(&t).map_err(|why| BpfError::Refused { name: "the canary".into(), why })?;
+        if let Err(e) = t.repair() {
+            log::warn!("after the gap the sets could not be compared with the host: {e}");
+        }
+        Ok(Self { links, again: true })
+    }
+
+    /// Links that end with this process; 0: they are pinned, and nobody has to hold them.
+    pub fn held(&self) -> usize {
+        match &self.links {
+            Links::Held(v) => v.len(),
+            Links::Pins(_) => 0,
+        }
+    }
+
+    /// True when it has taken over what another has left.
+    pub fn took_over(&self) -> bool {
+        self.again
+    }
+}

@@ -1,0 +1,165 @@
+//! Maps: made by calls of our own, with sizes of this host, frozen where only programs may write.
+
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use killer_common::names::*;
+use killer_common::record::*;
+use killer_common::{MAX_DEAD, MAX_EDGES, MAX_ROOTS, MAX_SEEDS};
+
+use super::{BpfError, What};
+use crate::kernel::probe;
+use crate::sys::bpf::{self, MMAPABLE, MapType};
+
+/// `BPF_F_NO_PREALLOC`
+const NO_PREALLOC: u32 = 1;
+
+/// What the maps are sized by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// `kernel.pid_max`.
+    pub pid_max: u32,
+    /// `kernel.threads-max`.
+    pub threads_max: u32,
+    /// Fewer entries than the host could need, so that a test can fill the maps.
+    pub few: Option<u32>,
+}
+
+/// Environment variable for tests: entries of `births` and `members`.
+const FEW: &str = "KILLER_MAP_TASKS";
+
+impl Limits {
+    /// Of this host, now.
+    pub fn read() -> Self {
+        let few = std::env::var(FEW).ok().and_then(|n| n.parse().ok());
+        Self { pid_max: probe::pid_max(), threads_max: probe::threads_max(), few }
+    }
+
+    /// Tasks that can be alive at once: `births` and `members` cannot overflow. Kernel threads, which are never
+    /// members, are the slack; a rounded number keeps the buckets from doubling.
+    pub fn tasks(&self) -> u32 {
+        self.few.unwrap_or(self.pid_max.min(self.threads_max).next_multiple_of(4096))
+    }
+
+    /// Entries of the index, a power of two: a tgid is below `pid_max`.
+    pub fn index(&self) -> u32 {
+        self.pid_max.max(4096).next_power_of_two()
+    }
+
+    /// Counters of the filter.
+    pub fn filter(&self) -> u32 {
+        self.pid_max.max(65536).next_power_of_two()
+    }
+}
+
+struct Spec {
+    name: &'static str,
+    ty: MapType,
+    key: u32,
+    value: u32,
+    max: u32,
+    flags: u32,
+    freeze: bool,
+}
+
+fn specs(l: Limits) -> [Spec; MAPS.len()] {
+    const fn of<T>() -> u32 {
+        size_of::<T>() as u32
+    }
+    let hash = |name, key, value, max, flags, freeze| Spec {
+        name,
+        ty: MapType::Hash,
+        key,
+        value,
+        max,
+        flags,
+        freeze,
+    };
+    let array = |name, value, max, freeze| Spec {
+        name,
+        ty: MapType::Array,
+        key: 4,
+        value,
+        max,
+        flags: MMAPABLE,
+        freeze,
+    };
+    [
+        hash(BIRTHS, 8, of::<Birth>(), l.tasks(), 0, true),
+        array(POP, of::<Pop>(), MAX_ROOTS, true),
+        array(ROOTS, of::<Root>(), MAX_ROOTS, true),
+        array(CONTROL, of::<Control>(), MAX_ROOTS, false),
+        array(INDEX, 2 * l.index(), 1, true),
+        hash(MEMBERS, 4, of::<Member>(), l.tasks(), 0, true),
+        hash(SEEDS, 8, of::<Birth>(), MAX_SEEDS, 0, true),
+        Spec {
+            name: DEAD,
+            ty: MapType::LruHash,
+            key: of::<TaskKey>(),
+            value: of::<Dead>(),
+            max: MAX_DEAD,
+            flags: 0,
+            freeze: true,
+        },
+        array(FILTER, 4 * l.filter(), 1, true),
+        array(REASONS, of::<Reasons>(), MAX_ROOTS, true),
+        array(GLOBAL, of::<Global>(), 1, true),
+        // Filled in adopt mode only, so not preallocated; a refusal is counted (kernel/bpf/hashtab.c:alloc_htab_elem).
+        hash(EDGES, of::<TaskKey>(), of::<Edge>(), MAX_EDGES, NO_PREALLOC, true),
+        array(CLAIMS, 8 * l.index(), 1, false),
+        // Takes memory only for roots that have one.
+        hash(STOPS, 4, of::<Stop>(), MAX_ROOTS, NO_PREALLOC, false),
+    ]
+}
+
+/// Bytes of kernel memory that the maps take: elements and buckets.
+pub fn map_bytes(l: Limits) -> u64 {
+    specs(l)
+        .iter()
+        .map(|s| {
+            let (k, v, n) = (
+                u64::from(s.key.next_multiple_of(8)),
+                u64::from(s.value.next_multiple_of(8)),
+                u64::from(s.max),
+            );
+            match s.ty {
+                MapType::Array => v * n,
+                _ if s.flags & NO_PREALLOC != 0 => 16 * n.next_power_of_two(),
+                _ => (48 + k + v) * n + 16 * n.next_power_of_two(),
+            }
+        })
+        .sum()
+}
+
+/// Creates every map, freezes what programs alone may write, and pins them in `dir`.
+pub fn create(dir: &Path, l: Limits) -> Result<(), BpfError> {
+    for s in specs(l) {
+        let fd: OwnedFd =
+            bpf::map_create(s.ty, s.key, s.value, s.max, s.flags, s.name).map_err(|e| {
+                match e.raw_os_error() {
+                    Some(libc::EPERM) => super::pins::not_permitted("create BPF maps"),
+                    _ => BpfError::Io { what: format!("creating map {}", s.name), source: e },
+                }
+            })?;
+        bpf::obj_pin(&fd, &dir.join(s.name)).what(format!("pinning map {}", s.name))?;
+        if s.freeze {
+            bpf::map_freeze(&fd).what(format!("freezing map {}", s.name))?;
+        }
+    }
+    Ok(())
+}
+
+/// Checks a map that was opened against what this version would have made.
+pub fn check(fd: &OwnedFd, name: &str) -> Result<u32, BpfError> {
+    let i = bpf::map_info(fd).what(format!("figures of map {name}"))?;
+    let Some(s) =
+        specs(Limits { pid_max: 32768, threads_max: 32768, few: None }).into_iter().find(|s| s.name == name)
+    else {
+        return Err(BpfError::Damaged(name.into()));
+    };
+    let sized = [INDEX, FILTER, CLAIMS].contains(&name);
+    if i.kind != s.ty as u32 || i.key_size != s.key || (!sized && i.value_size != s.value) {
+        return Err(BpfError::Damaged(format!("{name} (of another layout)")));
+    }
+    Ok(if sized { i.value_size } else { i.max_entries })
+}

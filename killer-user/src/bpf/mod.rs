@@ -1,0 +1,103 @@
+//! The tracker: the only room that names aya. Loads and pins the programs, opens the pins, and offers typed
+//! views of the maps, the on-demand program and the walk.
+
+mod attach;
+mod canary;
+mod ctl;
+mod keeper;
+mod kfunc;
+mod load;
+mod log;
+mod maps;
+mod pins;
+mod repair;
+mod second;
+mod syscall_gate;
+mod tracker;
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+pub use canary::NAME as CANARY;
+#[cfg(test)]
+pub(crate) use ctl::name_words;
+pub use ctl::{Adoption, Slot};
+pub use keeper::{KEEPER, Keeper};
+pub use load::{OBJECT, TIER, object_sha256, try_out};
+pub use log::Relay;
+pub use maps::{Limits, map_bytes};
+pub use pins::{Paths, Registry};
+pub use syscall_gate::SyscallGate;
+pub use tracker::{Broadcast, Health, Tracker};
+
+/// Removes what a killed loader left.
+pub fn sweep(paths: &Paths) {
+    let _ = pins::in_host_mounts(paths, || {
+        paths.sweep();
+        Ok(())
+    });
+}
+
+/// Why the tracker could not be used.
+#[derive(Debug, Error)]
+pub enum BpfError {
+    /// The caller lacks capabilities.
+    #[error("not permitted to {what}: this process lacks {missing}")]
+    NotPermitted {
+        /// What was tried.
+        what: &'static str,
+        /// Capability names.
+        missing: String,
+    },
+    /// The kernel lacks something.
+    #[error("this kernel lacks {0}")]
+    Kernel(String),
+    /// The caller is in a PID namespace of its own: the numbers that the programs see are others.
+    #[error("this process is in a PID namespace of its own")]
+    PidNamespace,
+    /// The pin root is on no bpffs and none could be mounted.
+    #[error("no bpffs for {path}: {why}")]
+    NoBpffs {
+        /// Where it was wanted.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
+    /// Links cannot be pinned on this kernel: some process has to hold them.
+    #[error("the links of the programs cannot be pinned on this kernel")]
+    NeedsKeeper,
+    /// The tracker is not loaded.
+    #[error("the tracker is not loaded")]
+    NotLoaded,
+    /// Some pins are missing.
+    #[error("the tracker's pin {0} is missing")]
+    Damaged(String),
+    /// A program was refused.
+    #[error("the kernel refused program {name}: {why}")]
+    Refused {
+        /// Name of the program.
+        name: String,
+        /// The end of the verifier's log, or the error.
+        why: String,
+    },
+    /// A call failed.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// Its error.
+        source: io::Error,
+    },
+}
+
+pub(crate) trait What<T> {
+    fn what(self, what: impl Into<String>) -> Result<T, BpfError>;
+}
+
+impl<T, E: Into<io::Error>> What<T> for Result<T, E> {
+    fn what(self, what: impl Into<String>) -> Result<T, BpfError> {
+        self.map_err(|e| BpfError::Io { what: what.into(), source: e.into() })
+    }
+}

@@ -1,0 +1,65 @@
+//! Comparing the sets with the host: walks, and claims of what has ended unseen (docs/PROTOCOL.md 2).
+
+use std::io::{self, Read};
+
+use killer_common::names::{P_CLEAR, P_SWEEP, P_WALK};
+use killer_common::record::Birth;
+
+use super::tracker::Tracker;
+use crate::sys::bpf::{self, Hash};
+
+impl Tracker {
+    /// True where all tasks can be walked over, which an adoption needs.
+    pub fn can_walk(&self) -> bool {
+        self.births.is_none()
+    }
+
+    /// Walks all tasks once: repairs what hooks missed, and fills a root that is being adopted. Answers its number.
+    pub fn walk(&self) -> io::Result<u32> {
+        let number = self.walk_begin()?;
+        let mut file = bpf::iter_open(self.program(P_WALK)?)?;
+        let mut buf = [0; 4096];
+        loop {
+            match file.read(&mut buf) {
+                Ok(0) => return Ok(number),
+                Ok(_) => {}
+                Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    /// Walks twice and claims what neither walk met: entries of tasks whose exit was missed.
+    pub fn repair(&self) -> io::Result<()> {
+        if let Some(births) = &self.births {
+            return self.repair_by_hand(births);
+        }
+        let first = self.walk()?;
+        self.walk()?;
+        match self.program(P_SWEEP) {
+            Ok(p) => bpf::prog_run(p, &[u64::from(first), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]).map(drop),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Claims entries of processes that are gone: where there is no walk.
+    fn repair_by_hand(&self, births: &Hash<u64, Birth>) -> io::Result<()> {
+        for (addr, b) in births.all(4096)? {
+            let gone = match procfs::process::Process::new(b.tgid as i32).and_then(|p| p.stat()) {
+                Err(procfs::ProcError::NotFound(_)) => true,
+                // Younger by more than what a start is late by, and by a tick of /proc: the number is another's.
+                Ok(s) => s.starttime > b.leader_start / 10_000_000 + 1,
+                Err(_) => false,
+            };
+            if gone {
+                self.claim_dead(addr, &b)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Empties the log of forks (5.13+); false where the kernel cannot.
+    pub fn clear_edges(&self) -> bool {
+        self.program(P_CLEAR).and_then(|p| bpf::prog_run(p, &[0; 12])).is_ok()
+    }
+}

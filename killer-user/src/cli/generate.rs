@@ -1,0 +1,116 @@
+//! `generate`: man page and completions from the one definition of the options; the schema is report's.
+
+use std::io::{self, Write};
+
+use clap::{Command, CommandFactory};
+use clap_mangen::Man;
+
+use super::main_form::MainForm;
+use super::verbs::VerbForm;
+use super::{EXAMPLES, EXIT_STATUS, Generate};
+
+/// Options that every verb has.
+const COMMON: [&str; 5] = ["output", "verbose", "quiet", "color", "help"];
+
+/// The main form with the verbs below it.
+fn whole() -> Command {
+    let verbs = VerbForm::command();
+    let verbs = verbs.get_subcommands().map(|v| v.clone().disable_help_subcommand(true));
+    MainForm::command().subcommand_negates_reqs(true).disable_help_subcommand(true).subcommands(verbs)
+}
+
+/// Makes it, for stdout.
+pub fn generate(what: Generate) -> io::Result<Vec<u8>> {
+    let mut out = Vec::new();
+    match what {
+        Generate::Man => man(&mut out)?,
+        Generate::Completions(shell) => clap_complete::generate(shell, &mut whole(), "killer", &mut out),
+        Generate::Schema => out.extend(crate::report::schema().into_bytes()),
+    }
+    Ok(out)
+}
+
+/// One page for everything: a verb has a section, not a page.
+fn man(out: &mut Vec<u8>) -> io::Result<()> {
+    let main = MainForm::command();
+    let page = Man::new(main.clone());
+    page.render_title(out)?;
+    page.render_name_section(out)?;
+    writeln!(out, ".SH SYNOPSIS")?;
+    writeln!(out, "{}", lines(&["killer [-s SIG | -SIG] [OPTIONS] NAME...", "killer VERB [OPTIONS] ..."]))?;
+    page.render_description_section(out)?;
+    page.render_options_section(out)?;
+    writeln!(out, ".SH VERBS")?;
+    writeln!(out, "A service that is called like a verb is reached with {}.", roff("'killer -- NAME'"))?;
+    let mut verbs = VerbForm::command();
+    verbs.build();
+    for verb in verbs.get_subcommands() {
+        section(verb, out)?;
+    }
+    writeln!(out, ".SH EXAMPLES\n{}", lines(&EXAMPLES.lines().map(str::trim).collect::<Vec<_>>()))?;
+    writeln!(out, ".SH \"EXIT STATUS\"")?;
+    for (code, meaning) in EXIT_STATUS {
+        writeln!(out, ".TP\n{}\n{}", roff(code), roff(meaning))?;
+    }
+    page.render_version_section(out)
+}
+
+/// A verb: how it is called, what it does, its own options.
+fn section(verb: &Command, out: &mut Vec<u8>) -> io::Result<()> {
+    let usage = verb.clone().render_usage().to_string();
+    writeln!(out, ".SS \"{}\"", roff(usage.trim_start_matches("Usage: ")))?;
+    let about = [verb.get_about(), verb.get_after_help()];
+    for text in about.into_iter().flatten() {
+        writeln!(out, "{}.", roff(text.to_string().trim_end_matches('.')))?;
+    }
+    let mut own = verb.clone();
+    for common in COMMON {
+        own = own.mut_arg(common, |a| a.hide(true));
+    }
+    let mut options = Vec::new();
+    Man::new(own).render_options_section(&mut options)?;
+    for line in String::from_utf8_lossy(&options).lines().filter(|l| !l.starts_with(".SH")) {
+        writeln!(out, "{line}")?;
+    }
+    Ok(())
+}
+
+fn lines(text: &[&str]) -> String {
+    format!(".nf\n{}\n.fi", text.iter().map(|l| roff(l)).collect::<Vec<_>>().join("\n"))
+}
+
+/// Text for troff: no hyphens for dashes, no curly quotes, no requests by accident.
+fn roff(text: &str) -> String {
+    let text = text.replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\(aq").replace('"', "\\(dq");
+    if text.starts_with('.') { format!("\\&{text}") } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::verbs::VERBS;
+
+    #[test]
+    fn the_page_has_every_verb_and_no_other_page() {
+        let page = String::from_utf8(generate(Generate::Man).unwrap()).unwrap();
+        for verb in VERBS {
+            assert!(page.contains(&format!(".SS \"killer {}", roff(verb))), "{verb}");
+        }
+        for word in ["\\-\\-kill\\-on\\-exit", "\\-\\-whom", "size<=N", "EXIT STATUS"] {
+            assert!(page.contains(word), "{word}: {page}");
+        }
+        assert!(!page.contains("killer\\-run(1)"));
+    }
+
+    #[test]
+    fn completions_offer_what_there_is() {
+        use clap_complete::Shell;
+        for shell in [Shell::Bash, Shell::Zsh, Shell::Fish, Shell::Elvish, Shell::PowerShell] {
+            let text = String::from_utf8(generate(Generate::Completions(shell)).unwrap()).unwrap();
+            for word in ["set-main", "kill-on-exit", "require-exact"] {
+                assert!(text.contains(word), "{shell}: {word}");
+            }
+            assert!(!text.contains("killer help") && !text.contains("killer__help"), "{shell}");
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! `killer [-s SIG | -SIG] [--whom=WHOM] … NAME…`
+
+use clap::{ArgAction, Parser};
+
+use super::request::{Color, Kill, Output};
+use crate::kill::Newborns;
+use crate::parse::span::Span;
+use crate::parse::whom::Whom;
+use crate::parse::{name, signal, span, value, whom};
+
+/// End a service completely: signal every process that it ever forked, and nobody else.
+#[derive(Debug, Parser)]
+#[command(
+    name = "killer",
+    version,
+    max_term_width = 100,
+    override_usage = "killer [-s SIG | -SIG] [OPTIONS] NAME...\n       killer VERB [OPTIONS] ...",
+    after_help = super::after_help()
+)]
+pub struct MainForm {
+    /// Signal: name in any case, number, RTMIN+n, RTMAX-n, 0 to probe; 'list' or 'help' prints them
+    #[arg(
+        short,
+        long,
+        value_name = "SIG",
+        default_value = "TERM",
+        allow_hyphen_values = true,
+        overrides_with = "signal"
+    )]
+    pub signal: String,
+    /// Whom: all, main, control (each with -fail), leaves, orphans, escaped, uid:USER, exe:GLOB, born:<SPAN, depth:N,
+    /// subtree:PID; '!' is everybody else, a comma intersects
+    #[arg(long, visible_alias = "who", aliases = ["kill-who", "kill-whom"], default_value = "all", value_parser = whom::parse, overrides_with = "whom")]
+    pub whom: Whom,
+    /// Value for a real-time signal, as sigqueue(3) sends it
+    #[arg(long, alias = "kill-value", value_name = "INT", value_parser = value::parse, allow_hyphen_values = true)]
+    pub value: Option<i32>,
+    /// Return when the kernel says that the service is empty and has let go of files, ports and memory, or after SPAN
+    #[arg(long, value_name = "SPAN", num_args = 0..=1, require_equals = true, default_missing_value = "infinity", value_parser = span::parse)]
+    pub wait: Option<Span>,
+    /// Exit 1 when nothing matched
+    #[arg(long)]
+    pub fail: bool,
+    /// Print exactly what would be signalled, signal nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+    /// Refuse (exit 5) unless the set is provably exact
+    #[arg(long)]
+    pub require_exact: bool,
+    /// Go on although the set holds this killer or its ancestors: leave the set first
+    #[arg(long)]
+    pub include_self: bool,
+    /// What processes get that are born while the signal is sent to all: signal (once, when their creator had not received
+    /// it), ignore, kill
+    #[arg(long, value_enum, value_name = "WHAT", default_value = "signal", hide_possible_values = true)]
+    pub newborns: Born,
+    /// Print signal names
+    #[arg(short = 'l')]
+    pub list: bool,
+    /// Print a table of signals
+    #[arg(short = 'L')]
+    pub table: bool,
+    #[command(flatten)]
+    pub look: Look,
+    /// Service names; globs (cron*); '.service' is dropped
+    #[arg(value_name = "NAME", value_parser = name::parse)]
+    pub names: Vec<String>,
+}
+
+/// Options of every form.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Look {
+    /// Output: short, json, json-pretty; of 'tree' also dot, mermaid
+    #[arg(
+        short,
+        long,
+        value_enum,
+        value_name = "FORMAT",
+        default_value = "short",
+        hide_possible_values = true
+    )]
+    pub output: Output,
+    /// Say more; -vvv shows the log of the eBPF programs
+    #[arg(short, long, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// Print nothing
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Colour: auto, always, never
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
+    pub color: Color,
+}
+
+/// `--newborns`
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub enum Born {
+    /// The signal, when their creator had not received it.
+    Signal,
+    /// Nothing.
+    Ignore,
+    /// SIGKILL.
+    Kill,
+}
+
+impl From<Born> for Newborns {
+    fn from(b: Born) -> Self {
+        match b {
+            Born::Signal => Self::Signal,
+            Born::Ignore => Self::Ignore,
+            Born::Kill => Self::Kill,
+        }
+    }
+}
+
+/// What the main form came to.
+pub enum Form {
+    /// A kill.
+    Kill(Kill),
+    /// Something to print.
+    Print(String),
+    /// A usage error: what, next step.
+    Usage(String, String),
+}
+
+impl MainForm {
+    /// Checks what clap cannot.
+    pub fn resolve(self) -> Form {
+        if self.list || self.signal == "list" {
+            return Form::Print(signal::list());
+        }
+        if self.table || self.signal == "help" {
+            return Form::Print(signal::table());
+        }
+        let number = match signal::parse(&self.signal) {
+            Ok(n) => n,
+            Err(e) => return Form::Usage(e, format!("one of: {}", signal::words())),
+        };
+        if let Some(verb) = self.look.output.only_for() {
+            return Form::Usage(
+                format!("this format is for 'killer {verb}' only"),
+                "use -o short, json or json-pretty".into(),
+            );
+        }
+        if self.value.is_some() && !(signal::RTMIN..=signal::RTMAX).contains(&number) {
+            return Form::Usage(
+                format!("{}, refusing for signal {}.", value::NOT_REAL_TIME, signal::name(number)),
+                "use -s RTMIN+n with --value".into(),
+            );
+        }
+        if self.names.is_empty() {
+            return Form::Usage(
+                "no service named".into(),
+                "killer [-s SIG] NAME..., or 'killer --help'".into(),
+            );
+        }
+        let mut whom = self.whom;
+        whom.fail |= self.fail;
+        Form::Kill(Kill {
+            names: self.names,
+            signal: number,
+            whom,
+            value: self.value,
+            wait: self.wait,
+            dry_run: self.dry_run,
+            require_exact: self.require_exact,
+            include_self: self.include_self,
+            newborns: self.newborns.into(),
+        })
+    }
+}

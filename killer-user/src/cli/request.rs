@@ -1,0 +1,245 @@
+//! What was asked, resolved and free of clap.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use crate::kill::Newborns;
+use crate::parse::schedule::Schedule;
+use crate::parse::span::Span;
+use crate::parse::whom::Whom;
+
+/// Output format.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Output {
+    /// For people.
+    #[default]
+    Short,
+    /// One line of JSON.
+    Json,
+    /// JSON, indented.
+    JsonPretty,
+    /// Graphviz (tree).
+    Dot,
+    /// Mermaid (tree).
+    Mermaid,
+    /// The kernel's Test Anything Protocol (selftest).
+    Ktap,
+}
+
+impl Output {
+    /// The verb that this format is for, when it is for one only.
+    pub fn only_for(self) -> Option<&'static str> {
+        match self {
+            Self::Short | Self::Json | Self::JsonPretty => None,
+            Self::Dot | Self::Mermaid => Some("tree"),
+            Self::Ktap => Some("selftest"),
+        }
+    }
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What every request has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Common {
+    /// Format of stdout.
+    pub output: Output,
+    /// `-v` counted; `-vvv` reads the programs' log.
+    pub verbose: u8,
+    /// Print nothing.
+    pub quiet: bool,
+    /// Colour.
+    pub color: Color,
+}
+
+/// `killer [-s SIG] NAME…`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kill {
+    /// Names and globs.
+    pub names: Vec<String>,
+    /// Signal; 0 probes.
+    pub signal: i32,
+    /// Whom it is for.
+    pub whom: Whom,
+    /// Value of a real-time signal.
+    pub value: Option<i32>,
+    /// Wait until released.
+    pub wait: Option<Span>,
+    /// Only say what would be done.
+    pub dry_run: bool,
+    /// Refuse unless exact.
+    pub require_exact: bool,
+    /// What processes get that are born meanwhile.
+    pub newborns: Newborns,
+    /// Sets with the caller or its ancestors are meant.
+    pub include_self: bool,
+}
+
+/// `killer run`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Service name.
+    pub name: String,
+    /// Return at once.
+    pub detach: bool,
+    /// KILL the rest when CMD ends.
+    pub kill_on_exit: bool,
+    /// User to become.
+    pub user: Option<String>,
+    /// `K=V`.
+    pub env: Vec<(OsString, OsString)>,
+    /// Where to write CMD's PID.
+    pub pidfile: Option<PathBuf>,
+    /// How it is asked to stop.
+    pub exec_stop: Option<String>,
+    /// Program and arguments.
+    pub argv: Vec<OsString>,
+}
+
+/// Which processes `stop` signals, as systemd's KillMode= has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Mode {
+    /// All of them.
+    #[default]
+    ControlGroup,
+    /// The signal to the main process, SIGKILL to all.
+    Mixed,
+    /// Only the main process.
+    Process,
+}
+
+/// `killer stop`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stop {
+    /// Service name.
+    pub name: String,
+    /// Signals and waits, in their order.
+    pub schedule: Schedule,
+    /// For the stop command.
+    pub timeout: Span,
+    /// SIGHUP after each signal but KILL.
+    pub sighup: bool,
+    /// Whom.
+    pub mode: Mode,
+    /// Sets with the caller or its ancestors are meant.
+    pub include_self: bool,
+}
+
+/// How `adopt` is told the process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// `--pid PID[:INODE]`
+    Pid(u32, Option<u64>),
+    /// `--pidfile F`
+    Pidfile(PathBuf),
+}
+
+/// What `wait` waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// No live process.
+    Empty,
+    /// The main process has ended.
+    MainGone,
+    /// At most so many processes.
+    Size(usize),
+}
+
+/// What `generate` makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Generate {
+    /// A man page.
+    Man,
+    /// Completions for a shell.
+    Completions(clap_complete::Shell),
+    /// The JSON schema of receipts.
+    Schema,
+}
+
+/// `killer selftest`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selftest {
+    /// Each trial once and small.
+    pub quick: bool,
+    /// Parts of names of trials; none: all.
+    pub only: Vec<String>,
+    /// Rounds of each.
+    pub rounds: Option<u32>,
+}
+
+/// A request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// The main form.
+    Kill(Kill),
+    /// `run`
+    Run(Run),
+    /// `exec`: name, program and arguments.
+    Exec(String, Vec<OsString>),
+    /// `adopt`
+    Adopt(String, Whose),
+    /// `stop`
+    Stop(Stop),
+    /// `freeze`
+    Freeze(String),
+    /// `thaw`
+    Thaw(String),
+    /// `list`
+    List,
+    /// `status`, and whether exactness is required.
+    Status(String, bool),
+    /// `tree`
+    Tree(String),
+    /// `wait`
+    Wait(String, Until, Option<Span>),
+    /// `verify`, and whether exactness is required.
+    Verify(String, bool),
+    /// `set-main`
+    SetMain(String, u32),
+    /// `forget`
+    Forget(String),
+    /// `rename`
+    Rename(String, String),
+    /// `up`, with a second witness?
+    Up(bool),
+    /// `down`, by force?
+    Down(bool),
+    /// `serve`, in a session of its own?
+    Serve(bool),
+    /// `doctor`
+    Doctor,
+    /// `selftest`
+    Selftest(Selftest),
+    /// `generate`
+    Generate(Generate),
+}
+
+/// A parsed command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// What to do.
+    pub action: Action,
+    /// How to show it.
+    pub common: Common,
+}
+
+/// The end of a call that needs no kernel: help, version, lists, usage errors.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Exit {
+    /// Exit code.
+    pub code: u8,
+    /// For stdout.
+    pub stdout: String,
+    /// For stderr.
+    pub stderr: String,
+}

@@ -1,0 +1,86 @@
+//! Usage errors: clap's many lines → what, and the next step.
+
+use std::error::Error;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use super::Exit;
+use crate::parse::whom;
+use crate::report::message;
+
+/// Exit 2 with a message.
+pub fn usage(what: &str, next: &str) -> Exit {
+    Exit { code: 2, stdout: String::new(), stderr: message::render(what, None, Some(next)) }
+}
+
+/// What clap said about the main form or about `verb`; `early`: options stood before the verb.
+pub fn from_clap(e: &clap::Error, verb: Option<&str>, early: bool) -> Exit {
+    let text = e.render().to_string();
+    let argument = match e.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(s)) => s.as_str(),
+        _ => "",
+    };
+    let help = verb.map_or("see 'killer --help'".to_owned(), |v| format!("see 'killer {v} --help'"));
+    let (what, tip) = first_lines(&text);
+    match (e.kind(), verb) {
+        (ErrorKind::DisplayHelp | ErrorKind::DisplayVersion, _) => {
+            Exit { code: 0, stdout: text, stderr: String::new() }
+        }
+        (ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand, Some(v)) => {
+            usage(&format!("'killer {v}' lacks what it is to do"), &help)
+        }
+        (ErrorKind::ValueValidation, _) => {
+            let why = e.source().map_or(what, ToString::to_string);
+            let option = argument.split([' ', '[']).next().filter(|o| o.starts_with("--"));
+            let what = match option {
+                Some(o) if why.starts_with("bad ") => format!("{why} for {o}"),
+                _ => why,
+            };
+            usage(&what, &hint(argument).unwrap_or(help))
+        }
+        (ErrorKind::UnknownArgument, Some(v)) if early && argument.starts_with('-') => {
+            usage(&what, &format!("'{v}' is a verb; a service of this name: killer [OPTIONS] -- {v}"))
+        }
+        (ErrorKind::UnknownArgument, Some(v @ ("run" | "exec"))) if !argument.starts_with('-') => {
+            usage(&what, &format!("'--' goes before CMD: killer {v} --name NAME -- CMD..."))
+        }
+        _ => usage(&what, &tip.unwrap_or(help)),
+    }
+}
+
+/// The error in one line, and clap's tip.
+fn first_lines(text: &str) -> (String, Option<String>) {
+    let mut lines = text.lines().map(str::trim).filter(|l| !l.is_empty());
+    let mut what = lines.next().unwrap_or("bad usage").trim_start_matches("error: ").to_owned();
+    let mut tip = None;
+    for l in lines.take_while(|l| !l.starts_with("Usage:")) {
+        if let Some(t) = l.strip_prefix("tip: ") {
+            // "to pass '-x' as a value, use '-- -x'": nobody wants a service called -x.
+            tip = tip.or_else(|| (!t.starts_with("to pass ")).then(|| t.to_owned()));
+        } else if what.ends_with(':') || l.starts_with("[possible values") || l.starts_with(['<', '-']) {
+            // "the following required arguments were not provided:" goes on in the next lines.
+            what = format!("{what} {l}");
+        }
+    }
+    (what, tip)
+}
+
+/// What would be right, for the arguments with a grammar of their own.
+fn hint(argument: &str) -> Option<String> {
+    let starts = |names: &[&str]| names.iter().any(|n| argument.starts_with(n));
+    Some(if starts(&["--wait", "--timeout"]) {
+        "for example 5s, '1min 30s', infinity; a bare number is seconds".into()
+    } else if starts(&["--whom"]) {
+        format!("one of: {}", whom::WORDS)
+    } else if starts(&["--value"]) {
+        "32 bits: decimal, 0x, 0o or 0b".into()
+    } else if starts(&["--pid", "<PID"]) {
+        "a PID is 1 to 4194304; PID:INODE is that very process".into()
+    } else if starts(&["--until"]) {
+        "one of: empty, main-gone, size<=N".into()
+    } else if starts(&["--name", "<NAME", "[NAME", "<OLD", "<NEW"]) {
+        "a name has 1 to 64 bytes, no control characters and no '/'".into()
+    } else {
+        return None;
+    })
+}

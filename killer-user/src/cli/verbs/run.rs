@@ -1,0 +1,70 @@
+//! `killer run`
+
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::cli::main_form::Look;
+use crate::cli::{Action, Run};
+use crate::parse::name;
+
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "killer run --name NAME [OPTIONS] -- CMD...",
+    after_help = "The root is a member before CMD's first instruction. In the foreground the exit status is CMD's (128+N when it died \
+                  of signal N); 125: killer failed, 126: CMD is not executable, 127: CMD was not found."
+)]
+pub struct RunArgs {
+    #[command(flatten)]
+    look: Look,
+    /// Name of the service
+    #[arg(long, value_parser = name::parse_new)]
+    name: String,
+    /// Return as soon as CMD runs; it gets a session of its own
+    #[arg(long, short)]
+    detach: bool,
+    /// When CMD ends, kill whatever is left of the service
+    #[arg(long)]
+    kill_on_exit: bool,
+    /// Become this user
+    #[arg(long, value_name = "USER")]
+    user: Option<String>,
+    /// Set a variable for CMD
+    #[arg(long, value_name = "K=V", value_parser = clap::builder::OsStringValueParser::new())]
+    env: Vec<OsString>,
+    /// Write CMD's PID to this file
+    #[arg(long, value_name = "FILE")]
+    pidfile: Option<PathBuf>,
+    /// How 'killer stop' asks it to stop first: a command for /bin/sh -c, with MAINPID in its environment
+    #[arg(long, value_name = "CMD")]
+    exec_stop: Option<String>,
+    /// Program and arguments
+    #[arg(required = true, last = true, value_name = "CMD", num_args = 1..)]
+    argv: Vec<OsString>,
+}
+
+impl RunArgs {
+    pub(super) fn resolve(self) -> Result<(Action, Look), (String, String)> {
+        let mut env = Vec::new();
+        for kv in self.env {
+            let b = kv.as_bytes();
+            let Some(at) = b.iter().position(|&c| c == b'=').filter(|&at| at > 0) else {
+                return Err(("--env needs K=V".into(), "for example --env LANG=C".into()));
+            };
+            env.push((OsString::from_vec(b[..at].to_vec()), OsString::from_vec(b[at + 1..].to_vec())));
+        }
+        let run = Run {
+            name: self.name,
+            detach: self.detach,
+            kill_on_exit: self.kill_on_exit,
+            user: self.user,
+            env,
+            pidfile: self.pidfile,
+            exec_stop: self.exec_stop,
+            argv: self.argv,
+        };
+        Ok((Action::Run(run), self.look))
+    }
+}

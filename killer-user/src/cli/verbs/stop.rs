@@ -1,0 +1,59 @@
+//! `killer stop`
+
+use clap::Args;
+
+use crate::cli::main_form::Look;
+use crate::cli::{Action, Mode, Stop};
+use crate::parse::schedule::{self, Schedule};
+use crate::parse::span::{self, Span};
+use crate::parse::{name, signal};
+
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "killer stop [OPTIONS] NAME",
+    after_help = "First the command of 'run --exec-stop', as a control process; then the signal with SIGCONT, a wait, SIGKILL, a \
+                  wait. Exit status: 0 the kernel says that nobody is left, 124 survivors, each with its reason."
+)]
+pub struct StopArgs {
+    #[command(flatten)]
+    look: Look,
+    /// First signal
+    #[arg(short, long, value_name = "SIG", default_value = "TERM", value_parser = signal::parse, conflicts_with = "retry")]
+    signal: i32,
+    /// How long each wait takes at most, the one for the stop command too
+    #[arg(long, value_name = "SPAN", default_value = "90s", value_parser = span::parse)]
+    timeout: Span,
+    /// SIGHUP right after the signal: shells end by it
+    #[arg(long)]
+    send_sighup: bool,
+    /// control-group (all), mixed (the signal to the main process, SIGKILL to all), process (only the main process)
+    #[arg(long, value_enum, default_value = "control-group", hide_possible_values = true)]
+    mode: Mode,
+    /// Signals and waits instead: TERM/30/KILL/5; N is TERM/N/KILL/N; what follows 'forever' is repeated, at the end all
+    #[arg(long, value_name = "SCHEDULE", value_parser = schedule::parse)]
+    retry: Option<Schedule>,
+    /// Go on although the service holds this killer or its ancestors: leave it first
+    #[arg(long)]
+    include_self: bool,
+    /// Service name
+    #[arg(value_parser = name::parse)]
+    name: String,
+}
+
+impl StopArgs {
+    pub(super) fn resolve(self) -> Result<(Action, Look), (String, String)> {
+        if self.signal == 0 {
+            return Err(("signal 0 stops nobody".into(), "for example --signal TERM".into()));
+        }
+        let schedule = self.retry.unwrap_or_else(|| Schedule::usual(self.signal, self.timeout));
+        let stop = Stop {
+            name: self.name,
+            schedule,
+            timeout: self.timeout,
+            sighup: self.send_sighup,
+            mode: self.mode,
+            include_self: self.include_self,
+        };
+        Ok((Action::Stop(stop), self.look))
+    }
+}

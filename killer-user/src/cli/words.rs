@@ -1,0 +1,157 @@
+//! The words before clap sees them: which one is the verb, which ones are signals like `-KILL`.
+
+use std::ffi::OsString;
+
+use super::verbs::{RESERVED, VERBS};
+use crate::parse::signal;
+
+/// Long options of the main form that may have their value in the next word.
+const LONG: [&str; 10] = [
+    "--newborns",
+    "--signal",
+    "--whom",
+    "--who",
+    "--kill-who",
+    "--kill-whom",
+    "--value",
+    "--kill-value",
+    "--output",
+    "--color",
+];
+/// Short options with a value.
+const SHORT: [char; 2] = ['s', 'o'];
+/// Short options without.
+const FLAGS: &str = "nvqlLhV";
+
+fn all_flags(cluster: &str) -> bool {
+    cluster.chars().all(|c| FLAGS.contains(c))
+}
+
+/// True when the next word is this one's value: `--signal KILL`, `-s KILL`, `-vo json`.
+fn takes_next(word: &str) -> bool {
+    if word.starts_with("--") {
+        return LONG.contains(&word);
+    }
+    word.strip_prefix('-').and_then(|w| w.strip_suffix(SHORT)).is_some_and(all_flags)
+}
+
+/// Where the verb stands (or a word that is to become one), when the first word that is no option is one.
+pub fn verb_at(args: &[OsString]) -> Option<usize> {
+    let mut value = false;
+    for (at, word) in args.iter().enumerate() {
+        let word = word.to_string_lossy();
+        if std::mem::take(&mut value) {
+            continue;
+        }
+        if word == "--" {
+            return None;
+        }
+        if word.len() > 1 && word.starts_with('-') {
+            value = takes_next(&word);
+            continue;
+        }
+        return (VERBS.contains(&&*word) || RESERVED.contains(&&*word)).then_some(at);
+    }
+    None
+}
+
+/// `-KILL`, `-9`, `-kill`, `-RTMIN+3` before `--` become `--signal=…`.
+pub fn shorthands(args: Vec<OsString>) -> impl Iterator<Item = OsString> {
+    let mut open = true;
+    let mut value = false;
+    args.into_iter().map(move |arg| {
+        let is_value = std::mem::take(&mut value);
+        let Some(word) = arg.to_str().filter(|_| open && !is_value) else { return arg };
+        open = word != "--";
+        value = takes_next(word);
+        match word.strip_prefix('-').filter(|w| is_signal(w)) {
+            Some(signal) => format!("--signal={signal}").into(),
+            None => arg,
+        }
+    })
+}
+
+/// Capitals and digits are meant as a signal also when there is none of that name (`-NOPE`), small letters only
+/// when there is one: `-hup` is a signal, `-vn` and `-sKILL` are options.
+fn is_signal(word: &str) -> bool {
+    match word.as_bytes() {
+        [b'0'..=b'9', ..] => true,
+        [b'A'..=b'Z', second, ..] => second.is_ascii_alphabetic() && !all_flags(word),
+        [b'a'..=b'z', _, ..] => signal::parse(word).is_ok(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn os(words: &[&str]) -> Vec<OsString> {
+        words.iter().map(OsString::from).collect()
+    }
+
+    #[test]
+    fn verbs_are_found_behind_options_and_their_values() {
+        for (words, at) in [
+            (&["list"][..], Some(0)),
+            (&["-v", "list"], Some(1)),
+            (&["-o", "json", "list"], Some(2)),
+            (&["-ojson", "list"], Some(1)),
+            (&["-vo", "json", "list"], Some(2)),
+            (&["--color", "never", "list"], Some(2)),
+            (&["--color=never", "list"], Some(1)),
+            (&["freeze", "cron"], Some(0)),
+            (&["-s", "list"], None),
+            (&["-ns", "list"], None),
+            (&["--whom", "list", "cron"], None),
+            (&["cron", "list"], None),
+            (&["--", "list"], None),
+            (&["-"], None),
+            (&[], None),
+        ] {
+            assert_eq!(verb_at(&os(words)), at, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn signals_are_told_from_options() {
+        for (word, becomes) in [
+            ("-KILL", "--signal=KILL"),
+            ("-Kill", "--signal=Kill"),
+            ("-kill", "--signal=kill"),
+            ("-hup", "--signal=hup"),
+            ("-sigterm", "--signal=sigterm"),
+            ("-9", "--signal=9"),
+            ("-0", "--signal=0"),
+            ("-RTMIN+3", "--signal=RTMIN+3"),
+            ("-NOPE", "--signal=NOPE"),
+            ("-s9", "-s9"),
+            ("-sKILL", "-sKILL"),
+            ("-vvv", "-vvv"),
+            ("-nq", "-nq"),
+            ("-L", "-L"),
+            ("-Lq", "-Lq"),
+            ("-V", "-V"),
+            ("-ojson", "-ojson"),
+            ("--", "--"),
+            ("-", "-"),
+            ("kill", "kill"),
+        ] {
+            assert_eq!(shorthands(os(&[word])).next(), Some(becomes.into()), "{word}");
+        }
+        let keep = os(&["-s", "-9", "-ns", "-KILL", "--value", "-5", "--", "-9"]);
+        assert_eq!(shorthands(keep.clone()).collect::<Vec<_>>(), keep);
+    }
+
+    proptest! {
+        #[test]
+        fn every_word_stays_in_its_place(words in prop::collection::vec("[-a-zA-Z0-9+=]{0,8}", 0..6)) {
+            let args: Vec<OsString> = words.iter().map(OsString::from).collect();
+            if let Some(at) = verb_at(&args) {
+                prop_assert!(!words[at].starts_with('-'));
+            }
+            prop_assert_eq!(shorthands(args).count(), words.len());
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Facts about the host that decide what can be promised.
+
+use std::path::Path;
+
+/// Reads a number from a file of /proc/sys.
+pub fn sysctl(name: &str) -> Option<u64> {
+    std::fs::read_to_string(Path::new("/proc/sys").join(name)).ok()?.trim().parse().ok()
+}
+
+/// `kernel.pid_max`.
+pub fn pid_max() -> u32 {
+    sysctl("kernel/pid_max").unwrap_or(4 << 20) as u32
+}
+
+/// `kernel.threads-max`.
+pub fn threads_max() -> u32 {
+    sysctl("kernel/threads-max").unwrap_or(u64::from(u32::MAX)) as u32
+}
+
+/// Kernel release, for people.
+pub fn release() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned()
+}
+
+/// Inode of the initial PID namespace (`include/linux/proc_ns.h`: PROC_PID_INIT_INO).
+const INIT_PID_NS: u64 = 0xEFFF_FFFC;
+
+/// True when this process sees the PIDs that the programs see.
+pub fn in_initial_pid_ns() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata("/proc/self/ns/pid").map(|m| m.ino() == INIT_PID_NS).unwrap_or(true)
+}
+
+/// The effective capabilities, as in capabilities(7), bit by number.
+pub fn effective_caps() -> u64 {
+    let s = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    s.lines()
+        .find_map(|l| l.strip_prefix("CapEff:"))
+        .and_then(|v| u64::from_str_radix(v.trim(), 16).ok())
+        .unwrap_or(0)
+}
+
+/// CAP_BPF, CAP_PERFMON, CAP_SYS_ADMIN, CAP_KILL.
+pub const CAPS: [(u32, &str); 4] =
+    [(39, "CAP_BPF"), (38, "CAP_PERFMON"), (21, "CAP_SYS_ADMIN"), (5, "CAP_KILL")];
+
+/// Names of the capabilities that tracking needs and this process lacks. CAP_SYS_ADMIN covers the first two.
+pub fn missing_caps() -> Vec<&'static str> {
+    let have = effective_caps();
+    let has = |n: u32| have & (1 << n) != 0;
+    if has(21) {
+        return Vec::new();
+    }
+    CAPS.iter().take(3).filter(|(n, _)| !has(*n)).map(|(_, s)| *s).collect()
+}
+
+/// True when classic tracepoint programs can be dropped without a trace: `bpf_prog_active` is taken by preemptible map
+/// system calls since 5.11, which is when helper 160 came (`bpf_ktime_get_coarse_ns`).
+pub fn classic_can_lose() -> bool {
+    const KTIME_GET_COARSE_NS: i32 = 160;
+    crate::sys::prog::has_helper(KTIME_GET_COARSE_NS)
+}
+
+/// The active LSMs, `None` when securityfs is not mounted.
+pub fn lsms() -> Option<Vec<String>> {
+    let s = std::fs::read_to_string("/sys/kernel/security/lsm").ok()?;
+    Some(s.trim().split(',').map(String::from).collect())
+}
+
+/// True when `path` is on a bpffs (`BPF_FS_MAGIC`).
+pub fn is_bpffs(path: &Path) -> bool {
+    const BPF_FS_MAGIC: i64 = 0xcafe_4a11;
+    rustix::fs::statfs(path).map(|s| s.f_type == BPF_FS_MAGIC).unwrap_or(false)
+}

@@ -1,0 +1,92 @@
+//! Any signal but KILL: each member once, and children of creators that had not received it when they forked
+//! (docs/PROTOCOL.md 8).
+
+use std::time::Duration;
+
+use killer_common::claim;
+use killer_common::record::Member;
+
+use super::Newborns;
+use super::gate::Lease;
+use super::sweep::{Sweep, key};
+use crate::lineage::Family;
+
+/// Passes, a millisecond each, that are made for those who may turn out to be behind.
+const SETTLED: u32 = 200;
+/// How long lineages may hop away from the list before the set counts as unsure.
+const MOST: Duration = Duration::from_secs(5);
+
+impl<Fd> Sweep<'_, Fd> {
+    /// Sends it.
+    pub fn once_each<F: Family<Fd = Fd>>(&mut self, family: &mut F) {
+        if self.order.signal == 0 || !self.all() {
+            // A probe, or a set that newborns are not in by themselves: who is there now.
+            self.passes = 1;
+            for m in self.wanted(family) {
+                self.send(family, m);
+            }
+            return;
+        }
+        let policy = match self.order.newborns {
+            Newborns::Ignore => claim::NEWBORNS_IGNORE,
+            _ => claim::NEWBORNS_SIGNAL,
+        };
+        // Before the list: who is born from here on dies at birth.
+        let mut gate = (self.order.newborns == Newborns::Kill).then(|| Lease::close(family));
+        self.behind = family.begin(self.order.signal, self.order.value, policy);
+        self.until_claimed(family, &mut gate);
+        if let Some(mut gate) = gate {
+            self.gates = gate.gates;
+            gate.open(family);
+        }
+        family.finish();
+    }
+
+    /// Passes until a whole list has nobody without a claim: whoever is born from then on has a creator with one, and is
+    /// decided at birth. The *numbers* of the list are asked, not the entries: one that has ended since the list was made
+    /// may have left a child that is in none yet.
+    fn until_claimed<F: Family<Fd = Fd>>(&mut self, family: &mut F, gate: &mut Option<Lease>) {
+        let began = family.monotonic();
+        let mut idle = 0u32;
+        let (mut waited, mut calm) = (0u32, family.sends_at_birth());
+        loop {
+            let (listed, whole) = family.listed_whole();
+            let open: Vec<u32> = listed.into_iter().filter(|&t| family.claim(t) == claim::NONE).collect();
+            let members = family.members(&open);
+            let ended = members.len() < open.len();
+            let new: Vec<Member> = members.into_iter().filter(|m| !self.sent.contains_key(&key(m))).collect();
+            self.passes += 1;
+            if new.is_empty() && !ended && whole {
+                // Where newborns are not sent it at birth, a fork in flight may yet bring somebody who is behind.
+                let settled = family.settled();
+                if settled && calm || waited >= SETTLED {
+                    return;
+                }
+                calm = settled;
+                waited += 1;
+                family.go_on();
+                family.pause(None, Duration::from_millis(1));
+                continue;
+            }
+            idle = if new.is_empty() { idle + 1 } else { 0 };
+            for m in new {
+                self.send_claimed(family, m);
+            }
+            if family.interrupted() || family.monotonic() - began >= MOST.as_nanos() as u64 {
+                self.unsure = true;
+                return;
+            }
+            family.go_on();
+            if let Some(gate) = gate {
+                gate.renew(family);
+            }
+            if idle == 32 {
+                self.repairs += 1;
+                let _ = family.repair();
+            }
+            if idle > 4 {
+                family.pause(None, Duration::from_micros(20 << idle.min(8)));
+            }
+        }
+    }
+}

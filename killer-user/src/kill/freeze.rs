@@ -1,0 +1,156 @@
+//! Freeze: newborns and forkers are held by the tier's hooks, everybody else by SIGSTOP, until nobody can run code of his
+//! own; and the way back (docs/PROTOCOL.md 12).
+
+use std::collections::HashMap;
+use std::io;
+use std::time::Duration;
+
+use killer_common::record::{B_STOPPED, Member, R_FREEZING, R_FROZEN, R_THAWING, R_UNDONE};
+use thiserror::Error;
+
+use super::gate::Gates;
+use super::sweep::{Key, Sweep, key};
+use super::{Order, Outcome, Refusal, Survivor, guard, proof};
+use crate::lineage::{Family, Still};
+
+/// `SIGSTOP`
+pub const SIGSTOP: i32 = 19;
+/// `SIGCONT`
+pub const SIGCONT: i32 = 18;
+
+/// Who still runs so long after SIGSTOP was woken by somebody.
+const AGAIN: Duration = Duration::from_millis(20);
+
+/// Why nothing was frozen.
+#[derive(Debug, Error)]
+pub enum FreezeError {
+    /// The set must not be held.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The tier could not.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Holds the whole set still; `order` says for how long to try. Who cannot be held is a survivor of the outcome, and the
+/// set stays frozen; interrupted, it is thawed again and the outcome is unsure.
+///
+/// # Errors
+/// [`FreezeError`]; nothing is held then.
+pub fn freeze<F: Family>(family: &mut F, order: &Order) -> Result<Outcome<F::Fd>, FreezeError> {
+    let began = family.monotonic();
+    let before = family.census();
+    let order = Order { signal: SIGSTOP, ..order.clone() };
+    guard::check(family, &order)?;
+    let stopped = |f: &F, m: &Member| f.stillness(m) == Still::Stopped;
+    let mut earlier = family.members(&family.listed());
+    earlier.retain(|m| stopped(family, m));
+    let was = family.set_freeze(R_FREEZING)?;
+    if was & R_FROZEN != 0 {
+        // Held already: who was woken since is stopped again, and nothing is undone when this call dies.
+        family.set_freeze(R_FROZEN)?;
+    } else if was & !R_UNDONE == 0 {
+        for m in &earlier {
+            family.note_stopped(m, true);
+        }
+    }
+    let mut gates = Gates { birth: family.gate_at_birth(), syscalls: false };
+    if !gates.birth {
+        gates.syscalls = family.gate_at_syscalls().is_ok();
+    }
+    let mut run = Sweep::new(&order);
+    run.gates = gates;
+    family.cancel_marks();
+    let left = run.until_still(family, began);
+    if run.unsure && was & R_FROZEN == 0 {
+        family.set_freeze(R_THAWING)?;
+        let mut back = Sweep::new(&order);
+        back.wake(family);
+        family.set_freeze(0)?;
+    } else {
+        family.set_freeze(R_FROZEN)?;
+    }
+    let empty = proof::empty(family);
+    let after = family.census();
+    Ok(run.outcome(family, began, before.tasks, after.tasks, empty, left))
+}
+
+/// Lets it go on. Who was stopped before the freeze stays so.
+///
+/// # Errors
+/// When the tier could not.
+pub fn thaw<F: Family>(family: &mut F, order: &Order) -> io::Result<Outcome<F::Fd>> {
+    let began = family.monotonic();
+    let before = family.census();
+    let order = Order { signal: SIGCONT, ..order.clone() };
+    let mut run = Sweep::new(&order);
+    // First nobody is held any more, else the hooks would stop again whom SIGCONT wakes.
+    if family.set_freeze(R_THAWING)? & !R_UNDONE != 0 {
+        run.wake(family);
+    }
+    family.set_freeze(0)?;
+    let empty = proof::empty(family);
+    let after = family.census();
+    Ok(run.outcome(family, began, before.tasks, after.tasks, empty, Vec::new()))
+}
+
+impl<Fd> Sweep<'_, Fd> {
+    /// Stops whoever runs until nobody does and nobody was born meanwhile. Answers who could not be held in time.
+    fn until_still<F: Family<Fd = Fd>>(&mut self, family: &mut F, began: u64) -> Vec<Survivor> {
+        let mut since: HashMap<Key, u64> = HashMap::new();
+        let mut idle = 0u32;
+        loop {
+            let inserts = family.census().inserts;
+            let listed = family.listed();
+            let members = family.members(&listed);
+            let whole = members.len() == listed.len();
+            self.passes += 1;
+            let mut left = Vec::new();
+            let mut new = false;
+            // In PID order: parents before the children that would be an orphaned process group without them.
+            for m in members {
+                let Still::Runs(states) = family.stillness(&m) else { continue };
+                let k = key(&m);
+                let now = family.monotonic();
+                if since.get(&k).is_none_or(|at| now - at > AGAIN.as_nanos() as u64) {
+                    new |= since.insert(k, now).is_none();
+                    self.sent.remove(&k);
+                    self.send(family, m);
+                }
+                left.push(Survivor { member: m, code: "running", text: format!("runs (state {states})") });
+            }
+            if left.is_empty() && whole && family.census().inserts == inserts {
+                return left;
+            }
+            if family.interrupted() {
+                self.unsure = true;
+                return left;
+            }
+            if family.monotonic() - began >= self.order.patience.as_nanos() as u64 {
+                return left;
+            }
+            idle = if new { 0 } else { idle + 1 };
+            family.pause(None, Duration::from_micros(100 << idle.min(5)));
+        }
+    }
+
+    /// SIGCONT to everybody whom the freeze has stopped.
+    fn wake<F: Family<Fd = Fd>>(&mut self, family: &F) {
+        while self.passes < 8 {
+            let members = family.members(&family.listed());
+            let new: Vec<Member> = members.into_iter().filter(|m| !self.sent.contains_key(&key(m))).collect();
+            self.passes += 1;
+            if new.is_empty() {
+                return;
+            }
+            for m in new {
+                if m.flags & B_STOPPED != 0 {
+                    family.note_stopped(&m, false);
+                    self.sent.insert(key(&m), 0);
+                } else {
+                    self.send_signal(family, m, SIGCONT);
+                }
+            }
+        }
+    }
+}

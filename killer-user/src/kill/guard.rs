@@ -1,0 +1,44 @@
+//! Refusals: nothing has been touched when one is returned.
+
+use thiserror::Error;
+
+use super::Order;
+use super::sweep::Sweep;
+use crate::lineage::Family;
+
+/// Why an order is not carried out.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum Refusal {
+    /// The set holds the host's init.
+    #[error("the set holds process 1, the host's init")]
+    Init,
+    /// The set holds the caller.
+    #[error("the set holds this killer itself (process {0})")]
+    Caller(u32),
+    /// The set holds an ancestor of the caller.
+    #[error("the set holds process {0}, an ancestor of this killer")]
+    Ancestor(u32),
+}
+
+/// Refuses PID 1, and a set with the caller or its ancestors unless they are meant.
+pub fn check<F: Family>(family: &F, order: &Order) -> Result<(), Refusal> {
+    if order.signal == 0 {
+        return Ok(());
+    }
+    let mut look = Sweep::new(order);
+    let wanted = look.wanted(family);
+    for m in &wanted {
+        if m.tgid == 1 {
+            return Err(Refusal::Init);
+        }
+        if order.include_self {
+            continue;
+        }
+        match order.caller.iter().position(|&p| p == m.tgid) {
+            Some(0) => return Err(Refusal::Caller(m.tgid)),
+            Some(_) => return Err(Refusal::Ancestor(m.tgid)),
+            None => {}
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,167 @@
+//! The engine: guard → gate → sweep → settle → proof. One path for every signal and set; it sees members, the
+//! kernel's count, a gate and a clock through [`Family`], and does not know which tier keeps them.
+
+mod broadcast;
+mod freeze;
+mod gate;
+mod guard;
+mod proof;
+mod settle;
+mod sweep;
+
+use std::time::Duration;
+
+use killer_common::record::Member;
+
+pub use freeze::{FreezeError, SIGCONT, SIGSTOP, freeze, thaw};
+pub use gate::Gates;
+pub use guard::Refusal;
+pub use proof::empty;
+pub use settle::{Waited, released, until};
+
+use crate::lineage::{Family, Pick};
+
+/// `SIGKILL`
+pub const SIGKILL: i32 = 9;
+
+/// What processes get that are born while a signal is sent to all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Newborns {
+    /// The signal, when their creator had not received it when it forked.
+    #[default]
+    Signal,
+    /// Nothing.
+    Ignore,
+    /// SIGKILL at birth, while the command runs.
+    Kill,
+}
+
+/// What is asked of the engine.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// Signal; 0 only probes.
+    pub signal: i32,
+    /// Value of a real-time signal.
+    pub value: Option<i32>,
+    /// Whom it is for; an intersection. Empty: all.
+    pub picks: Vec<Pick>,
+    /// Main process of the root.
+    pub main: Option<(u32, u64)>,
+    /// Matches globs of the picks.
+    pub glob: fn(&str, &str) -> bool,
+    /// Stop before the gate and only say what would be done.
+    pub dry_run: bool,
+    /// The caller and its ancestors, which a set must not hold.
+    pub caller: Vec<u32>,
+    /// Members among the caller's ancestors are meant, too.
+    pub include_self: bool,
+    /// How long to go on before survivors are named; only KILL to everything goes on until empty.
+    pub patience: Duration,
+    /// What newborns get.
+    pub newborns: Newborns,
+    /// Keep the pidfds of all that were signalled, for [`released`].
+    pub keep: bool,
+}
+
+impl Order {
+    /// True when this is the order that ends with "empty": KILL to all.
+    pub fn ends_all(&self) -> bool {
+        self.signal == SIGKILL && self.picks.iter().all(|p| *p == Pick::All)
+    }
+}
+
+/// What became of one member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// The signal was sent (or, in a dry run, would be).
+    Signalled,
+    /// It had ended before.
+    Gone,
+    /// The kernel refused: errno.
+    Refused(i32),
+}
+
+/// A member that a signal was meant for.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Its entry when it was found.
+    pub member: Member,
+    /// What became of it.
+    pub fate: Fate,
+}
+
+/// A member that is still there, with the reason.
+#[derive(Clone, Debug)]
+pub struct Survivor {
+    /// Its entry.
+    pub member: Member,
+    /// Short code.
+    pub code: &'static str,
+    /// Words.
+    pub text: String,
+}
+
+/// Everything that one order did.
+#[derive(Debug)]
+pub struct Outcome<Fd> {
+    /// Members that the signal was meant for, in the order of sending.
+    pub targets: Vec<Target>,
+    /// Tasks that the kernel counted before.
+    pub tasks_before: i64,
+    /// Tasks that it counts now.
+    pub tasks_after: i64,
+    /// `Some(true)`: the kernel says that the set is empty; `Some(false)`: it says it is not.
+    pub empty: bool,
+    /// Passes over the set.
+    pub passes: u32,
+    /// Somebody may have been missed: lineages hopped away for too long, or the call was interrupted.
+    pub unsure: bool,
+    /// Members that had not taken the same signal of the broadcast before, although it was waited for.
+    pub behind: usize,
+    /// Gates that were used.
+    pub gates: Gates,
+    /// Launchers whose pending fork was cancelled.
+    pub cancelled: usize,
+    /// Times the set was compared with all tasks of the host.
+    pub repairs: u32,
+    /// Who is still there when an order to end all has run out of patience.
+    pub survivors: Vec<Survivor>,
+    /// Pidfds of what was signalled, when asked to keep them.
+    pub held: Vec<(Member, Fd)>,
+    /// ns from the start until the last signal was sent.
+    pub signalled_after: u64,
+    /// ns from the start until the end.
+    pub ended_after: u64,
+}
+
+/// Does what the order says.
+///
+/// # Errors
+/// [`Refusal`] when the set holds what must not be signalled; nothing has been touched then.
+pub fn execute<F: Family>(family: &mut F, order: &Order) -> Result<Outcome<F::Fd>, Refusal> {
+    let began = family.monotonic();
+    let before = family.census();
+    guard::check(family, order)?;
+
+    let mut run = sweep::Sweep::new(order);
+    if order.dry_run {
+        run.look(family);
+    } else if order.ends_all() {
+        let mut gate = gate::Lease::close(family);
+        run.until_empty(family, &mut gate);
+        gate.open(family);
+    } else {
+        run.once_each(family);
+    }
+
+    let empty = proof::empty(family);
+    let survivors =
+        if order.ends_all() && !order.dry_run && !empty { proof::survivors(family) } else { Vec::new() };
+    let after = family.census();
+    Ok(run.outcome(family, began, before.tasks, after.tasks, empty, survivors))
+}
+
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod properties;

@@ -1,0 +1,144 @@
+//! Any interleaving of fork, exit, exec and PID re-use between any two steps of the engine leaves no live member
+//! unsignalled and no outsider signalled.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::fake::{Event, Fake, World};
+use super::{Fate, Order, Refusal, SIGKILL, execute};
+use crate::lineage::Pick;
+
+fn order(signal: i32) -> Order {
+    Order {
+        signal,
+        value: None,
+        picks: vec![Pick::All],
+        main: None,
+        glob: |_, _| false,
+        dry_run: false,
+        caller: vec![9999],
+        include_self: false,
+        patience: Duration::from_secs(10),
+        newborns: super::Newborns::Signal,
+        keep: false,
+    }
+}
+
+fn world(members: u32, strangers: u32, inodes: bool, gate_at_birth: bool, script: Vec<Event>) -> Fake {
+    let mut w = World { inodes, gate_at_birth, script: script.into(), ..World::default() };
+    for i in 0..members {
+        w.birth(2 + i, true, (1, 0));
+    }
+    for i in 0..strangers {
+        w.birth(2 + members + i, false, (1, 0));
+    }
+    Fake(RefCell::new(w))
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        4 => (any::<u8>(), any::<u8>()).prop_map(|(a, b)| Event::Fork(a, b)),
+        3 => any::<u8>().prop_map(Event::Exit),
+        1 => any::<u8>().prop_map(Event::Exec),
+        2 => any::<u8>().prop_map(Event::Stranger),
+        1 => any::<u8>().prop_map(Event::StrangerExit),
+        1 => Just(Event::Tidy),
+        3 => any::<u8>().prop_map(Event::Die),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
+
+    #[test]
+    fn kill_leaves_nobody_and_hits_nobody_else(
+        members in 1u32..6, strangers in 0u32..4, inodes: bool, gate: bool,
+        script in prop::collection::vec(event(), 0..300),
+    ) {
+        let mut f = world(members, strangers, inodes, gate, script);
+        let o = execute(&mut f, &order(SIGKILL)).unwrap();
+        let w = f.0.borrow();
+        prop_assert!(w.violations.is_empty(), "{:?}", w.violations);
+        prop_assert!(o.empty, "not empty: {:?}", w.procs);
+        prop_assert_eq!(w.alive(), 0);
+        prop_assert_eq!(w.gate, 0, "the gate is open again");
+    }
+
+    #[test]
+    fn other_signals_at_most_once_and_to_members_only(
+        members in 1u32..6, strangers in 0u32..4, inodes: bool,
+        script in prop::collection::vec(event(), 0..120),
+    ) {
+        let mut f = world(members, strangers, inodes, true, script);
+        let first: Vec<(u32, u64)> = f.0.borrow().procs.iter().filter(|(_, p)| p.member).map(|(k, p)| (*k, p.start)).collect();
+        execute(&mut f, &order(15)).unwrap();
+        let w = f.0.borrow();
+        prop_assert!(w.violations.is_empty(), "{:?}", w.violations);
+        for (pid, p) in &w.procs {
+            prop_assert!(p.signals <= 1, "{pid} got {} signals", p.signals);
+            if first.contains(&(*pid, p.start)) {
+                prop_assert_eq!(p.signals, 1, "{} was a member from the beginning", pid);
+            }
+        }
+        for (pid, p) in w.procs.iter().filter(|(_, p)| p.member && p.owed) {
+            prop_assert_eq!(p.signals, 1, "{} is a child of a creator that had not received it", pid);
+        }
+        for (pid, start, n) in &w.reaped {
+            prop_assert!(*n <= 1, "{pid} from {start} got {n} signals");
+        }
+    }
+
+    #[test]
+    fn a_dry_run_touches_nothing(members in 1u32..6, script in prop::collection::vec(event(), 0..40)) {
+        let mut f = world(members, 0, true, true, script);
+        let mut d = order(SIGKILL);
+        d.dry_run = true;
+        execute(&mut f, &d).unwrap();
+        let w = f.0.borrow();
+        prop_assert!(w.procs.values().all(|p| p.signals == 0));
+        prop_assert_eq!(w.gate, 0);
+    }
+}
+
+#[test]
+fn refuses_the_caller_and_its_ancestors() {
+    let mut f = world(3, 0, true, true, vec![]);
+    let mut o = order(SIGKILL);
+    o.caller = vec![50, 3];
+    assert_eq!(execute(&mut f, &o).unwrap_err(), Refusal::Ancestor(3));
+    o.caller = vec![3];
+    assert_eq!(execute(&mut f, &o).unwrap_err(), Refusal::Caller(3));
+    assert!(f.0.borrow().procs.values().all(|p| p.signals == 0));
+    o.include_self = true;
+    assert!(execute(&mut f, &o).unwrap().empty);
+}
+
+#[test]
+fn an_empty_set_is_nothing_to_do() {
+    let mut f = world(0, 2, true, true, vec![]);
+    let o = execute(&mut f, &order(SIGKILL)).unwrap();
+    assert!(o.empty && o.targets.is_empty());
+}
+
+#[test]
+fn without_a_gate_at_birth_the_second_pass_closes_system_calls() {
+    // Nothing until the first list is made, then forks behind it.
+    let script = [vec![Event::Tidy; 12], vec![Event::Fork(0, 0); 8], vec![Event::Tidy; 200]].concat();
+    let mut f = world(2, 0, true, false, script);
+    let o = execute(&mut f, &order(SIGKILL)).unwrap();
+    assert!(o.empty && o.passes > 1 && o.gates.syscalls && f.0.borrow().syscalls);
+}
+
+#[test]
+fn who_cannot_be_killed_is_a_survivor() {
+    // A member that never dies although it is doomed: the script keeps the world busy with nothing.
+    let mut f = world(1, 0, true, true, vec![Event::Tidy; 4000]);
+    let mut o = order(SIGKILL);
+    o.patience = Duration::from_millis(50);
+    let r = execute(&mut f, &o).unwrap();
+    assert!(!r.empty);
+    assert_eq!(r.survivors.len(), 1);
+    assert_eq!(r.targets[0].fate, Fate::Signalled);
+}

@@ -1,0 +1,264 @@
+//! Passes over the set: index in PID order → identity → signal, until nothing is new.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::time::Duration;
+
+use killer_common::claim;
+use killer_common::record::Member;
+
+use super::gate::Lease;
+use super::{Fate, Order, Outcome, Survivor, Target, proof};
+use crate::lineage::{Family, Pick, Snapshot};
+
+pub(super) type Key = (u32, u64);
+
+/// Pidfds that are kept without being asked for: what is waited on between passes.
+const KEEP: usize = 64;
+
+pub(super) fn key(m: &Member) -> Key {
+    (m.tgid, m.leader_start)
+}
+
+/// One order's passes.
+pub struct Sweep<'o, Fd> {
+    pub(super) order: &'o Order,
+    /// What was signalled, and when (CLOCK_BOOTTIME ns, read before it was sent).
+    pub(super) sent: HashMap<Key, u64>,
+    targets: Vec<Target>,
+    held: VecDeque<(Member, Fd)>,
+    pub(super) passes: u32,
+    pub(super) repairs: u32,
+    cancelled: usize,
+    pub(super) gates: super::Gates,
+    last_sent: u64,
+    /// Somebody may have been missed.
+    pub(super) unsure: bool,
+    /// Members that had not taken the same signal of the broadcast before.
+    pub(super) behind: usize,
+}
+
+impl<'o, Fd> Sweep<'o, Fd> {
+    /// Nothing has been done yet.
+    pub fn new(order: &'o Order) -> Self {
+        Self {
+            order,
+            sent: HashMap::new(),
+            targets: Vec::new(),
+            held: VecDeque::new(),
+            passes: 0,
+            repairs: 0,
+            cancelled: 0,
+            gates: super::Gates::default(),
+            last_sent: 0,
+            unsure: false,
+            behind: 0,
+        }
+    }
+
+    /// True when the order is for everybody.
+    pub(super) fn all(&self) -> bool {
+        self.order.picks.iter().all(|p| *p == Pick::All)
+    }
+
+    /// Members that the order is for, in PID order.
+    pub fn wanted<F: Family<Fd = Fd>>(&mut self, family: &F) -> Vec<Member> {
+        let listed = family.listed();
+        let mut members = family.members(&listed);
+        if !self.all() {
+            let snapshot = Snapshot {
+                members: &members,
+                dead: &family.dead(),
+                main: self.order.main,
+                now: family.boottime(),
+                glob: self.order.glob,
+            };
+            let chosen: HashSet<Key> = snapshot.chosen(&self.order.picks);
+            members.retain(|m| chosen.contains(&key(m)));
+        }
+        members
+    }
+
+    /// A dry run: names what would be signalled.
+    pub fn look<F: Family<Fd = Fd>>(&mut self, family: &F) {
+        let wanted = self.wanted(family);
+        self.targets.extend(wanted.into_iter().map(|member| Target { member, fate: Fate::Signalled }));
+        self.passes = 1;
+    }
+
+    /// Sends to one member. It is that member, or nothing is sent: the pidfd is opened by number, and then either
+    /// its inode is the entry's (an inode names one process for this boot), or the entry is read again and
+    /// still equal, so that the process had the number all the time (docs/PROTOCOL.md 2).
+    pub(super) fn send<F: Family<Fd = Fd>>(&mut self, family: &F, m: Member) {
+        self.deliver(family, m, self.order.signal, false);
+    }
+
+    /// As [`Self::send`], another signal than the order's.
+    pub(super) fn send_signal<F: Family<Fd = Fd>>(&mut self, family: &F, m: Member, signal: i32) {
+        self.deliver(family, m, signal, false);
+    }
+
+    /// As [`Self::send`], with the claim around it: taken after the identity was checked, so that a newborn that got the
+    /// number meanwhile is not taken for its former owner; given back when nothing was sent. Each change is an
+    /// exchange, because the fork hook writes the words of newborns.
+    pub(super) fn send_claimed<F: Family<Fd = Fd>>(&mut self, family: &F, m: Member) {
+        self.deliver(family, m, self.order.signal, true);
+    }
+
+    fn deliver<F: Family<Fd = Fd>>(&mut self, family: &F, m: Member, signal: i32, claimed: bool) {
+        self.sent.insert(key(&m), family.boottime());
+        let fate = match family.open(m.tgid) {
+            Err(e) if matches!(e.raw_os_error(), Some(libc::ESRCH | libc::EINVAL)) => Fate::Gone,
+            Err(e) => Fate::Refused(e.raw_os_error().unwrap_or(libc::EIO)),
+            Ok(fd) => {
+                let same = match (m.inode, family.inode(&fd)) {
+                    (0, _) | (_, None) => {
+                        matches!(family.member(m.tgid), Ok(Some(n)) if key(&n) == key(&m) && n.root == m.root)
+                    }
+                    (a, Some(b)) => a == b,
+                };
+                if claimed && same && !family.exchange(m.tgid, claim::NONE, claim::CLAIMED) {
+                    // Decided at birth meanwhile: the number is a newborn's.
+                    return;
+                }
+                let fate = if same { sent(family.send(&fd, signal, self.order.value)) } else { Fate::Gone };
+                if claimed && same {
+                    let to = if fate == Fate::Gone { claim::NONE } else { claim::SENT };
+                    family.exchange(m.tgid, claim::CLAIMED, to);
+                }
+                if fate == Fate::Signalled {
+                    self.hold(m, fd);
+                }
+                fate
+            }
+        };
+        self.last_sent = family.monotonic();
+        self.targets.push(Target { member: m, fate });
+    }
+
+    /// Keeps what the sweeper sleeps on between passes: the last ones end last. No look at the others: that would be
+    /// a system call for each of them at each signal.
+    fn hold(&mut self, m: Member, fd: Fd) {
+        if !self.order.keep && self.held.len() >= KEEP {
+            self.held.pop_front();
+        }
+        self.held.push_back((m, fd));
+    }
+
+    /// KILL to all: until the kernel says empty, or patience is at an end.
+    pub fn until_empty<F: Family<Fd = Fd>>(&mut self, family: &mut F, gate: &mut Lease) {
+        let began = family.monotonic();
+        self.cancelled += family.cancel_marks();
+        let mut idle = 0u32;
+        let (mut stuck, mut left) = (0u32, i64::MAX);
+        loop {
+            let new: Vec<Member> =
+                self.wanted(family).into_iter().filter(|m| !self.sent.contains_key(&key(m))).collect();
+            let found = !new.is_empty();
+            if found || self.passes == 0 {
+                self.passes += 1;
+            }
+            for m in new {
+                self.send(family, m);
+            }
+            if proof::empty(family) {
+                break;
+            }
+            let late = family.monotonic() - began >= self.order.patience.as_nanos() as u64;
+            if late || family.interrupted() {
+                break;
+            }
+            gate.renew(family);
+            if found {
+                idle = 0;
+                if self.passes > 1 {
+                    // The first pass did not empty the set: somebody forks against us.
+                    gate.at_syscalls(family);
+                }
+                self.rest(family, Duration::from_micros(200));
+                continue;
+            }
+            // Nothing new, and the count is not 0: exits are under way, or a launcher, or the index lacks one.
+            idle += 1;
+            self.cancelled += family.cancel_marks();
+            self.forgive(family);
+            self.rest(family, Duration::from_micros(500 << idle.min(6)));
+            let tasks = family.census().tasks;
+            stuck = if tasks < left { 0 } else { stuck + 1 };
+            left = tasks;
+            // While the count falls, exits are under way, and a look at all tasks of the host would only slow them.
+            if stuck == 4 || stuck % 64 == 63 {
+                self.repairs += 1;
+                let _ = family.repair();
+            }
+        }
+        self.gates = gate.gates;
+    }
+
+    /// Sends again to what was sent KILL and is not on its way: nothing but a refusal can leave it there.
+    fn forgive<F: Family<Fd = Fd>>(&mut self, family: &F) {
+        let failed: Vec<Key> = self
+            .targets
+            .iter()
+            .filter(|t| !matches!(t.fate, Fate::Signalled))
+            .map(|t| key(&t.member))
+            .collect();
+        if failed.is_empty() {
+            return;
+        }
+        let still: HashSet<Key> = family.members(&family.listed()).iter().map(key).collect();
+        for k in failed {
+            if still.contains(&k) {
+                self.sent.remove(&k);
+                self.targets.retain(|t| key(&t.member) != k);
+            }
+        }
+    }
+
+    /// Sleeps until something that was signalled has ended, or so long.
+    pub(super) fn rest<F: Family<Fd = Fd>>(&mut self, family: &F, most: Duration) {
+        while let Some((_, fd)) = self.held.back() {
+            if self.order.keep || !family.ended(fd) {
+                break;
+            }
+            self.held.pop_back();
+        }
+        let alive = self.held.iter().rev().find(|(_, fd)| !family.ended(fd)).map(|(_, fd)| fd);
+        family.pause(alive, most);
+    }
+
+    /// Everything that was done.
+    pub fn outcome<F: Family<Fd = Fd>>(
+        self,
+        family: &F,
+        began: u64,
+        before: i64,
+        after: i64,
+        empty: bool,
+        survivors: Vec<Survivor>,
+    ) -> Outcome<Fd> {
+        Outcome {
+            targets: self.targets,
+            tasks_before: before,
+            tasks_after: after,
+            empty,
+            passes: self.passes,
+            unsure: self.unsure,
+            behind: self.behind,
+            gates: self.gates,
+            cancelled: self.cancelled,
+            repairs: self.repairs,
+            survivors,
+            held: self.held.into(),
+            signalled_after: self.last_sent.saturating_sub(began),
+            ended_after: family.monotonic() - began,
+        }
+    }
+}
+
+fn sent(r: std::io::Result<()>) -> Fate {
+    match r {
+        Ok(()) => Fate::Signalled,
+        Err(e) if e.raw_os_error() == Some(libc::ESRCH) => Fate::Gone,
+        Err(e) => Fate::Refused(e.raw_os_error().unwrap_or(libc::EIO)),
+    }
+}

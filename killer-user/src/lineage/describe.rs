@@ -1,0 +1,148 @@
+//! What /proc says about a member. It decides nothing: membership is the kernel's, this is for people.
+
+use std::collections::BTreeMap;
+
+use killer_common::record::Member;
+use procfs::process::Process;
+
+use crate::sys::mem;
+use crate::target::process::near_start;
+
+/// Facts about a member that the kernel map does not keep.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outside {
+    /// Arguments, as the process has them now.
+    pub cmdline: Vec<String>,
+    /// Parent as the kernel has it now.
+    pub ppid: u32,
+    /// Process group.
+    pub pgrp: u32,
+    /// Session.
+    pub session: u32,
+    /// Path of its program.
+    pub exe: Option<String>,
+    /// cgroups, hierarchy → path.
+    pub cgroups: BTreeMap<String, String>,
+    /// Inode of its PID namespace.
+    pub pid_ns: Option<u64>,
+    /// State letter.
+    pub state: char,
+    /// Tasks.
+    pub threads: i64,
+}
+
+/// Reads what /proc has about a member; `None` when it is gone or another process has its number.
+pub fn describe(m: &Member) -> Option<Outside> {
+    let p = Process::new(m.tgid as i32).ok()?;
+    let s = p.stat().ok()?;
+    if !near_start(mem::host_ticks(s.starttime), m.leader_start) {
+        return None;
+    }
+    let cgroups = p.cgroups().map(|c| c.0).unwrap_or_default();
+    Some(Outside {
+        cmdline: p.cmdline().unwrap_or_default(),
+        ppid: s.ppid as u32,
+        pgrp: s.pgrp as u32,
+        session: s.session as u32,
+        exe: p.exe().ok().map(|e| e.to_string_lossy().into_owned()),
+        cgroups: cgroups
+            .into_iter()
+            .map(|c| (format!("{}:{}", c.hierarchy, c.controllers.join(",")), c.pathname))
+            .collect(),
+        pid_ns: ns_inode(m.tgid),
+        state: s.state,
+        threads: s.num_threads,
+    })
+}
+
+fn ns_inode(pid: u32) -> Option<u64> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(format!("/proc/{pid}/ns/pid")).ok().map(|m| m.ino())
+}
+
+/// Real uid of a member now.
+pub fn uid(m: &Member) -> Option<u32> {
+    let p = Process::new(m.tgid as i32).ok()?;
+    near_start(p.stat().ok()?.starttime, m.leader_start).then(|| p.status().ok().map(|s| s.ruid))?
+}
+
+/// How a member slipped from what other tools look at, compared with the root's first process.
+pub fn escapes(root: &Outside, o: &Outside) -> Vec<&'static str> {
+    let mut v = Vec::new();
+    if o.session != root.session {
+        v.push("session");
+    }
+    if o.pgrp != root.pgrp {
+        v.push("process group");
+    }
+    if o.cgroups != root.cgroups {
+        v.push("cgroup");
+    }
+    if o.pid_ns != root.pid_ns {
+        v.push("PID namespace");
+    }
+    v
+}
+
+/// Why a member that was sent SIGKILL is still there (kernel.md 10): (code, words).
+pub fn explain(m: &Member) -> (&'static str, String) {
+    let pid = m.tgid;
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let field = |k: &str| {
+        status
+            .lines()
+            .find_map(|l| l.strip_prefix(k)?.strip_prefix(':').map(str::trim))
+            .unwrap_or_default()
+            .to_owned()
+    };
+    if status.is_empty() {
+        return ("exiting", "its exit is under way".into());
+    }
+    let tracer = field("TracerPid");
+    if !tracer.is_empty() && tracer != "0" {
+        return ("traced", format!("held by tracer {tracer}: it goes when the tracer goes on or dies"));
+    }
+    if field("CoreDumping") == "1" {
+        return ("coredump", "dumping core".into());
+    }
+    if let Some(path) = frozen(pid) {
+        return ("frozen", format!("in a frozen cgroup v1: {path}; it dies when that is thawed"));
+    }
+    let state = field("State");
+    if state.starts_with('D') {
+        let wchan = std::fs::read_to_string(format!("/proc/{pid}/wchan")).unwrap_or_default();
+        let wchan = if wchan.is_empty() || wchan == "0" { "an unknown place".into() } else { wchan };
+        return (
+            "uninterruptible",
+            format!("in uninterruptible sleep in {wchan}: no code of its own will run again"),
+        );
+    }
+    if state.starts_with('Z') {
+        return ("zombie", format!("a zombie that its parent {} has not reaped", field("PPid")));
+    }
+    ("alive", format!("alive in state {state}"))
+}
+
+/// True while a signal waits for a process or its main thread.
+pub fn pending(pid: u32, signal: i32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let bit = 1u64 << ((signal - 1) & 63);
+    status.lines().any(|l| {
+        let hex = l.strip_prefix("SigPnd:").or_else(|| l.strip_prefix("ShdPnd:"));
+        hex.and_then(|h| u64::from_str_radix(h.trim(), 16).ok()).is_some_and(|set| set & bit != 0)
+    })
+}
+
+fn frozen(pid: u32) -> Option<String> {
+    let groups = Process::new(pid as i32).ok()?.cgroups().ok()?;
+    let g = groups.0.iter().find(|g| g.controllers.iter().any(|c| c == "freezer"))?;
+    for mount in ["/sys/fs/cgroup/freezer", "/cgroup/freezer"] {
+        let dir = format!("{mount}{}", g.pathname);
+        if let Ok(s) = std::fs::read_to_string(format!("{dir}/freezer.state"))
+            && s.trim() != "THAWED"
+        {
+            return Some(dir);
+        }
+    }
+    None
+}

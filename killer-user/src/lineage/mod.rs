@@ -1,0 +1,15 @@
+//! Members and fork edges of a root, read from the kernel's maps.
+
+mod describe;
+mod family;
+mod select;
+mod still;
+mod tree;
+mod unknown;
+
+pub use describe::{Outside, describe, escapes};
+pub use family::{Census, Family, Lineage};
+pub use select::{Pick, Snapshot};
+pub use still::Still;
+pub use tree::{Node, tree};
+pub use unknown::look as unsettled;

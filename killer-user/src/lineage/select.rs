@@ -1,0 +1,170 @@
+//! Which members a signal is for: systemd's words and the sets beyond them.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use killer_common::record::{B_CONTROL, Dead, Member};
+
+use crate::target::process;
+
+use super::describe::{self, Outside};
+
+/// One set. Several are an intersection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pick {
+    /// Everything.
+    All,
+    /// The main process.
+    Main,
+    /// Everybody else.
+    Not(Box<Pick>),
+    /// Control processes (`exec`, stop commands) themselves; what they forked is not meant.
+    Control,
+    /// No member is their child.
+    Leaves,
+    /// Their creator is gone.
+    Orphans,
+    /// Left the session, process group, cgroup or PID namespace of the root.
+    Escaped,
+    /// Real uid.
+    Uid(u32),
+    /// Path of the program matches.
+    Exe(String),
+    /// Born within this span.
+    Born(Duration),
+    /// So many forks below the root (0 = the root's own first process).
+    Depth(u32),
+    /// A process and everything that it forked, in any depth.
+    Subtree(u32),
+}
+
+/// Whether a process lives that is no member.
+fn lives(key: (u32, u64)) -> bool {
+    process::start_of(key.0).is_some_and(|s| process::same_start(s, key.1))
+}
+
+/// Members at one moment, with what the picks need.
+pub struct Snapshot<'a> {
+    /// Members.
+    pub members: &'a [Member],
+    /// Members that have ended, as far as they are remembered.
+    pub dead: &'a [Dead],
+    /// tgid and start of the main process.
+    pub main: Option<(u32, u64)>,
+    /// Now, CLOCK_BOOTTIME ns.
+    pub now: u64,
+    /// Matches a glob.
+    pub glob: fn(&str, &str) -> bool,
+}
+
+impl Snapshot<'_> {
+    fn is_main(&self, m: &Member) -> bool {
+        self.main == Some((m.tgid, m.leader_start))
+    }
+
+    /// (tgid, start) of the members that every pick takes.
+    pub fn chosen(&self, picks: &[Pick]) -> HashSet<(u32, u64)> {
+        let mut set: HashSet<(u32, u64)> = self.members.iter().map(|m| (m.tgid, m.leader_start)).collect();
+        for p in picks {
+            let keep: HashSet<(u32, u64)> = self.one(p);
+            set.retain(|k| keep.contains(k));
+        }
+        set
+    }
+
+    fn one(&self, p: &Pick) -> HashSet<(u32, u64)> {
+        let by = |f: &dyn Fn(&Member) -> bool| -> HashSet<(u32, u64)> {
+            self.members.iter().filter(|m| f(m)).map(|m| (m.tgid, m.leader_start)).collect()
+        };
+        let alive: HashMap<(u32, u64), &Member> =
+            self.members.iter().map(|m| ((m.tgid, m.leader_start), m)).collect();
+        match p {
+            Pick::All => by(&|_| true),
+            Pick::Main => by(&|m| self.is_main(m)),
+            Pick::Not(p) => {
+                let others = self.one(p);
+                by(&|m| !others.contains(&(m.tgid, m.leader_start)))
+            }
+            Pick::Control => by(&|m| m.flags & B_CONTROL != 0),
+            // As it is now: a process may have changed it without an exec, which is when the entry learns of it.
+            Pick::Uid(u) => by(&|m| describe::uid(m).unwrap_or(m.uid) == *u),
+            Pick::Born(d) => by(&|m| u128::from(self.now.saturating_sub(m.born)) <= d.as_nanos()),
+            Pick::Leaves => {
+                let parents: HashSet<(u32, u64)> =
+                    self.members.iter().map(|m| (m.creator_tgid, m.creator_start)).collect();
+                by(&|m| !parents.contains(&(m.tgid, m.leader_start)))
+            }
+            Pick::Orphans => {
+                // Who was started from outside (main, control, adopted) has no parent among the members; it may live.
+                by(&|m| {
+                    let up = (m.creator_tgid, m.creator_start);
+                    !self.is_main(m) && !alive.contains_key(&up) && !lives(up)
+                })
+            }
+            Pick::Escaped => {
+                let Some(home) = self.home() else { return HashSet::new() };
+                by(&|m| describe::describe(m).is_some_and(|o| !describe::escapes(&home, &o).is_empty()))
+            }
+            Pick::Exe(g) => by(&|m| {
+                describe::describe(m).and_then(|o| o.exe).is_some_and(|e| {
+                    (self.glob)(g, &e) || e.rsplit('/').next().is_some_and(|base| (self.glob)(g, base))
+                })
+            }),
+            Pick::Depth(d) => {
+                let up = self.creators();
+                by(&|m| {
+                    let mut depth = 0;
+                    let mut at = (m.tgid, m.leader_start);
+                    // One step too many is enough to know that it is not so deep.
+                    while let Some(next) = up.get(&at).filter(|next| up.contains_key(next)) {
+                        depth += 1;
+                        at = *next;
+                        if depth > *d {
+                            return false;
+                        }
+                    }
+                    depth == *d
+                })
+            }
+            Pick::Subtree(pid) => {
+                let up = self.creators();
+                // The living one of that number, else the one that died last: it may have descendants.
+                let living = self.members.iter().find(|m| m.tgid == *pid).map(|m| (m.tgid, m.leader_start));
+                let dead = up.keys().filter(|k| k.0 == *pid).max_by_key(|k| k.1).copied();
+                let Some(top) = living.or(dead) else { return HashSet::new() };
+                // Whether each is below, found out once for every one on the way up.
+                let mut below: HashMap<(u32, u64), bool> = HashMap::from([(top, true)]);
+                for m in self.members {
+                    let mut way = Vec::new();
+                    let mut at = Some((m.tgid, m.leader_start));
+                    let mut is = false;
+                    while let Some(k) = at {
+                        if let Some(known) = below.get(&k) {
+                            is = *known;
+                            break;
+                        }
+                        way.push(k);
+                        below.insert(k, false);
+                        at = up.get(&k).copied();
+                    }
+                    below.extend(way.into_iter().map(|k| (k, is)));
+                }
+                by(&|m| below.get(&(m.tgid, m.leader_start)) == Some(&true))
+            }
+        }
+    }
+
+    /// Who forked whom, the dead that are remembered among them: a link that has died does not end a lineage.
+    fn creators(&self) -> HashMap<(u32, u64), (u32, u64)> {
+        let dead = self.dead.iter().map(|d| &d.member);
+        dead.chain(self.members)
+            .map(|m| ((m.tgid, m.leader_start), (m.creator_tgid, m.creator_start)))
+            .collect()
+    }
+
+    /// What "did not leave" means: the main process, else the oldest member.
+    fn home(&self) -> Option<Outside> {
+        let main = self.members.iter().find(|m| self.is_main(m));
+        main.or_else(|| self.members.iter().min_by_key(|m| m.born)).and_then(describe::describe)
+    }
+}

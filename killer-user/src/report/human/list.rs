@@ -1,0 +1,43 @@
+//! `list`: a table.
+
+use super::{BOLD, age, last, paint};
+use crate::report::Style;
+use crate::report::escape::text;
+use crate::report::model::Services;
+
+/// `list`
+pub fn services(l: &Services, s: &Style) -> String {
+    if l.services.is_empty() {
+        return "no services are tracked\n".into();
+    }
+    let head = ["NAME", "STATE", "MAIN", "PROCESSES", "TASKS", "EVER", "AGE", "EXACT"].map(String::from);
+    let mut rows = vec![head.to_vec()];
+    for x in &l.services {
+        rows.push(vec![
+            text(&x.name),
+            x.state.clone(),
+            x.main_pid.map_or("-".into(), |p| p.to_string()),
+            x.counts.processes.to_string(),
+            x.counts.tasks.to_string(),
+            x.ever.to_string(),
+            age(x.age_s),
+            if x.exactness.exact {
+                "yes".into()
+            } else {
+                let v: Vec<&str> = x.exactness.reasons.iter().map(|r| r.code.as_str()).collect();
+                format!("no ({})", v.join(", "))
+            },
+        ]);
+    }
+    let width: Vec<usize> =
+        (0..head.len()).map(|c| rows.iter().map(|r| r[c].chars().count()).max().unwrap_or(0)).collect();
+    let mut out = String::new();
+    for (i, r) in rows.iter().enumerate() {
+        let cells: Vec<String> = r.iter().zip(&width).map(|(c, w)| format!("{c:<w$}", w = *w)).collect();
+        let line = cells.join("  ");
+        let line = line.trim_end();
+        out.push_str(&if i == 0 { paint(s, BOLD, line) } else { line.to_owned() });
+        out.push('\n');
+    }
+    last(s, out)
+}

@@ -1,0 +1,77 @@
+//! For people: one renderer a file. What they share is here.
+
+mod doctor;
+mod list;
+mod receipt;
+mod selftest;
+mod status;
+mod tree;
+mod verify;
+
+pub use doctor::doctor;
+pub use list::services;
+pub use receipt::{left, receipt, stop, survivors};
+pub use selftest::{measure, selftest_begins, selftest_ends, trial, verdict};
+pub use status::status;
+pub use tree::tree;
+pub use verify::verify;
+
+use super::model::Exactness;
+use super::{Style, escape};
+
+const RED: &str = "\x1b[31m";
+const GREEN: &str = "\x1b[32m";
+const YELLOW: &str = "\x1b[33m";
+const BOLD: &str = "\x1b[1m";
+const RESET: &str = "\x1b[0m";
+
+fn paint(s: &Style, color: &str, what: &str) -> String {
+    if s.color { format!("{color}{what}{RESET}") } else { what.to_owned() }
+}
+
+fn last(s: &Style, out: String) -> String {
+    if s.utf8 { out } else { out.split('\n').map(escape::ascii).collect::<Vec<_>>().join("\n") }
+}
+
+/// `3h 12min`, as systemd abbreviates.
+pub fn age(seconds: u64) -> String {
+    let (d, h, m, s) = (seconds / 86400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    match (d, h, m) {
+        (0, 0, 0) => format!("{s}s"),
+        (0, 0, _) => format!("{m}min {s}s"),
+        (0, _, _) => format!("{h}h {m}min"),
+        _ => format!("{d}d {h}h"),
+    }
+}
+
+/// `exact`, or `not exact: …`.
+pub fn exactness(e: &Exactness) -> String {
+    if e.exact {
+        return "exact".into();
+    }
+    let v: Vec<String> = e
+        .reasons
+        .iter()
+        .map(|r| (escape::text(&r.text), r.count))
+        .map(|(words, n)| if n > 1 { format!("{words} ({n} times)") } else { words })
+        .collect();
+    format!("not exact: {}", v.join("; "))
+}
+
+/// `1 process`, `2 processes`
+pub fn count(n: u64, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages() {
+        assert_eq!(
+            (age(5), age(65), age(3700), age(90000)),
+            ("5s".into(), "1min 5s".into(), "1h 1min".into(), "1d 1h".into())
+        );
+    }
+}

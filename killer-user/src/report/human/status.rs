@@ -1,0 +1,90 @@
+//! `status`: as `systemctl status` looks.
+
+use super::{BOLD, GREEN, YELLOW, age, count, exactness, last, paint, tree};
+use crate::report::Style;
+use crate::report::escape::text;
+use crate::report::model::{Frozen, Status};
+
+/// `status`
+pub fn status(t: &Status, s: &Style) -> String {
+    let x = &t.service;
+    let live = matches!(x.state.as_str(), "live" | "frozen");
+    let color = if x.state == "live" { GREEN } else { YELLOW };
+    let dot = if s.utf8 { "●" } else { "*" };
+    let mut out = format!("{} {}\n", paint(s, color, dot), paint(s, BOLD, &text(&x.name)));
+    let mut line = |k: &str, v: String| out.push_str(&format!("{k:>11}: {v}\n"));
+    line("State", format!("{}; started {}, {} ago", paint(s, color, &x.state), x.since, age(x.age_s)));
+    if let Some(o) = &x.inside {
+        line("Inside", text(o));
+    }
+    if !t.contains.is_empty() {
+        line("Contains", t.contains.iter().map(|c| text(c)).collect::<Vec<_>>().join(", "));
+    }
+    match &t.main {
+        Some(m) => line("Main PID", format!("{} ({})", m.pid, text(&m.comm))),
+        None if live => line("Main PID", "none: it has ended; 'killer set-main' chooses another".into()),
+        None => {}
+    }
+    line(
+        "Members",
+        format!(
+            "{}, {}; {} ever",
+            count(x.counts.processes, "process", "processes"),
+            count(x.counts.tasks.max(0) as u64, "task", "tasks"),
+            x.ever
+        ),
+    );
+    line(
+        "Exactness",
+        format!(
+            "{} (tier {})",
+            paint(s, if x.exactness.exact { GREEN } else { YELLOW }, &exactness(&x.exactness)),
+            t.tier
+        ),
+    );
+    if let Some(p) = t.supervisor {
+        line("Supervisor", format!("{p} (kills the rest when the main process ends)"));
+    }
+    if t.gated {
+        line("Gate", "closed: a kill is under way".into());
+    }
+    if let Some(f) = &t.frozen {
+        line("Freeze", frozen(f));
+    }
+    for n in &t.notes {
+        line("Note", text(n));
+    }
+    if let Some(k) = &t.last_kill {
+        line(
+            "Last kill",
+            format!("{} by uid {} at {}; {} ago (exit {})", k.signal, k.uid, k.at, age(k.age_s), k.exit_code),
+        );
+    }
+    if !t.tree.is_empty() {
+        out.push_str(&format!("{:>11}:\n", "Lineage"));
+        tree::forest(&t.tree, s, "             ", &mut out);
+    }
+    last(s, out)
+}
+
+fn frozen(f: &Frozen) -> String {
+    let mut out = match f.state.as_str() {
+        "undone" => format!("interrupted at {}; everybody was let go", f.since),
+        "frozen" => format!("since {}, {} ago", f.since, age(f.age_s)),
+        state => format!("{state} since {}", f.since),
+    };
+    if let Some(w) = &f.with {
+        out.push_str(&format!(", with '{}'", text(w)));
+    }
+    if f.wakes > 0 {
+        out.push_str(&format!(
+            "; {} from elsewhere, undone at once",
+            count(u64::from(f.wakes), "SIGCONT", "SIGCONTs")
+        ));
+    }
+    if f.hangups > 0 {
+        let n = count(u64::from(f.hangups), "SIGHUP", "SIGHUPs");
+        out.push_str(&format!("; {n} from the kernel to orphaned process groups"));
+    }
+    out
+}

@@ -1,0 +1,108 @@
+//! `tree`, and the members in `status`.
+
+use super::{BOLD, RED, last, paint};
+use crate::report::Style;
+use crate::report::escape::{cut, text};
+use crate::report::model::{Node, Tree};
+use crate::report::nest::DEEP;
+
+/// `tree`
+pub fn tree(t: &Tree, s: &Style) -> String {
+    if t.tree.is_empty() {
+        return format!("{} has no live process\n", text(&t.service));
+    }
+    let mut out = format!("{}\n", paint(s, BOLD, &text(&t.service)));
+    forest(&t.tree, s, "", &mut out);
+    last(s, out)
+}
+
+/// Draws without recursion: a lineage can be ten thousand deep.
+pub(super) fn forest(nodes: &[Node], s: &Style, indent: &str, out: &mut String) {
+    let (tee, end, bar) = if s.utf8 { ("├─", "└─", "│ ") } else { ("|-", "`-", "| ") };
+    let mut stack: Vec<(&Node, String, bool, usize)> = Vec::new();
+    for (i, n) in nodes.iter().enumerate().rev() {
+        stack.push((n, String::new(), i + 1 == nodes.len(), 0));
+    }
+    while let Some((n, lead, is_last, depth)) = stack.pop() {
+        let shown = if depth > DEEP { format!("({depth} deep) ") } else { String::new() };
+        out.push_str(&format!("{indent}{lead}{}{shown}{}\n", if is_last { end } else { tee }, label(n, s)));
+        let below =
+            if depth >= DEEP { lead.clone() } else { format!("{lead}{}", if is_last { "  " } else { bar }) };
+        for (i, c) in n.children.iter().enumerate().rev() {
+            stack.push((c, below.clone(), i + 1 == n.children.len(), depth + 1));
+        }
+    }
+}
+
+fn label(n: &Node, s: &Style) -> String {
+    let p = &n.process;
+    let what = match &p.command {
+        Some(c) if !c.is_empty() => cut(c, 160),
+        _ => format!("({})", text(&p.comm)),
+    };
+    let mut marks = Vec::new();
+    if p.main {
+        marks.push("main".to_owned());
+    }
+    if p.control {
+        marks.push("control".into());
+    }
+    if p.adopted {
+        marks.push("adopted".into());
+    }
+    if let Some(t) = n.tasks.filter(|&t| t > 1) {
+        marks.push(format!("{t} tasks"));
+    }
+    if !n.escaped.is_empty() {
+        marks.push(format!("left its {}", text(&n.escaped.join(", "))));
+    }
+    let marks = if marks.is_empty() { String::new() } else { format!("  [{}]", marks.join("; ")) };
+    if n.alive {
+        format!("{} {what}{marks}", p.pid)
+    } else {
+        paint(s, RED, &format!("{} {what}  [ended]", p.pid))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::model::Process;
+
+    fn node(pid: u32, children: Vec<Node>) -> Node {
+        Node {
+            process: Process { pid, comm: "a\x1bb".into(), ..Process::default() },
+            alive: pid % 2 == 1,
+            tasks: None,
+            escaped: vec![],
+            age_s: 0,
+            children,
+        }
+    }
+
+    #[test]
+    fn trees_are_drawn_and_escaped() {
+        let t = Tree {
+            version: 1,
+            kind: "tree",
+            service: "x".into(),
+            tree: vec![node(1, vec![node(2, vec![node(3, vec![])]), node(5, vec![])])],
+        };
+        let s = Style { color: false, utf8: true };
+        assert_eq!(
+            tree(&t, &s),
+            "x\n└─1 (a\\x1bb)\n  ├─2 (a\\x1bb)  [ended]\n  │ └─3 (a\\x1bb)\n  └─5 (a\\x1bb)\n"
+        );
+        assert!(tree(&t, &Style::default()).is_ascii());
+    }
+
+    #[test]
+    fn deep_trees_are_drawn() {
+        let mut n = node(1, vec![]);
+        for i in 0..3000 {
+            n = node(i, vec![n]);
+        }
+        let t = Tree { version: 1, kind: "tree", service: "x".into(), tree: vec![n] };
+        assert_eq!(tree(&t, &Style::default()).lines().count(), 3002);
+    }
+}

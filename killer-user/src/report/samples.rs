@@ -1,0 +1,409 @@
+//! Models for the tests of the renderers: as they look, and that nothing a member writes comes through.
+
+use serde::Serialize;
+
+use super::model::*;
+use super::{Style, graph, human, json, ktap};
+
+fn process(pid: u32, word: &str) -> Process {
+    Process {
+        pid,
+        start: 7,
+        comm: word.into(),
+        service: word.into(),
+        command: Some(word.into()),
+        ..Process::default()
+    }
+}
+
+fn exactness(word: &str) -> Exactness {
+    let reason =
+        |count| Reason { code: "orphans".into(), text: word.into(), count, since: "2026-11-24".into() };
+    Exactness { exact: false, reasons: vec![reason(1), reason(3)] }
+}
+
+fn receipt(word: &str) -> Receipt {
+    let target = |pid, result: &str, error: Option<&str>| Signalled {
+        process: Process { main: pid == 10, control: pid == 11, ..process(pid, word) },
+        result: result.into(),
+        error: error.map(Into::into),
+    };
+    Receipt {
+        version: SCHEMA_VERSION,
+        kind: "receipt",
+        service: word.into(),
+        signal: 9,
+        signal_name: "SIGKILL".into(),
+        value: None,
+        whom: word.into(),
+        dry_run: false,
+        asked_by: Caller::default(),
+        outcome: "partial".into(),
+        exit_code: 64,
+        tier: "typed",
+        gates: vec!["D", "C"],
+        exactness: exactness(word),
+        main_pid: Some(10),
+        processes: 4,
+        tasks: 5,
+        left: Counts { processes: 1, tasks: 1 },
+        empty: false,
+        released: None,
+        passes: 2,
+        cancelled: 0,
+        targets: vec![
+            target(10, "signalled", None),
+            target(11, "signalled", None),
+            target(12, "gone", None),
+            target(13, "refused", Some(word)),
+        ],
+        survivors: vec![Survivor { process: process(13, word), code: "traced".into(), text: word.into() }],
+        times: Times { ended_us: 1234, ..Times::default() },
+        notes: vec![word.into()],
+    }
+}
+
+fn service(word: &str) -> Service {
+    Service {
+        name: word.into(),
+        state: "live".into(),
+        main_pid: Some(10),
+        counts: Counts { processes: 3, tasks: 4 },
+        ever: 17,
+        since: "2026-11-24 04:00:00".into(),
+        age_s: 3700,
+        exactness: exactness(word),
+        inside: Some(word.into()),
+    }
+}
+
+fn services(word: &str) -> Services {
+    let ended = Service {
+        name: "a".into(),
+        state: "ended".into(),
+        main_pid: None,
+        exactness: Exactness { exact: true, reasons: vec![] },
+        ..service(word)
+    };
+    Services { version: SCHEMA_VERSION, kind: "list", services: vec![service(word), ended] }
+}
+
+fn node(pid: u32, word: &str, children: Vec<Node>) -> Node {
+    Node {
+        process: Process { main: pid == 10, adopted: pid == 12, ..process(pid, word) },
+        alive: pid != 11,
+        tasks: Some(2),
+        escaped: vec![word.into()],
+        age_s: 1,
+        children,
+    }
+}
+
+fn forest(word: &str) -> Vec<Node> {
+    vec![node(10, word, vec![node(11, word, vec![node(12, word, vec![])]), node(13, word, vec![])])]
+}
+
+fn status(word: &str) -> Status {
+    Status {
+        version: SCHEMA_VERSION,
+        kind: "status",
+        service: service(word),
+        main: Some(process(10, word)),
+        tier: "typed",
+        contains: vec![word.into()],
+        gated: true,
+        frozen: None,
+        notes: Vec::new(),
+        supervisor: Some(9),
+        last_kill: Some(LastKill {
+            signal: "SIGHUP".into(),
+            uid: 0,
+            at: "04:00".into(),
+            age_s: 5,
+            exit_code: 0,
+        }),
+        tree: forest(word),
+    }
+}
+
+fn tree(word: &str) -> Tree {
+    Tree { version: SCHEMA_VERSION, kind: "tree", service: word.into(), tree: forest(word) }
+}
+
+fn verify(word: &str) -> Verify {
+    let way = |missed, strangers, skipped: Option<&str>| OtherWay {
+        way: "process group".into(),
+        used_by: word.into(),
+        found: 2,
+        missed,
+        strangers,
+        skipped: skipped.map(Into::into),
+    };
+    Verify {
+        version: SCHEMA_VERSION,
+        kind: "verify",
+        service: word.into(),
+        members: vec![process(10, word)],
+        counts: Counts { processes: 3, tasks: 4 },
+        ways: vec![
+            way(vec![process(11, word)], vec![process(20, word)], None),
+            way(vec![], vec![], None),
+            way(vec![], vec![], Some(word)),
+        ],
+        exactness: exactness(word),
+        disagreements: vec![word.into()],
+    }
+}
+
+fn doctor(word: &str) -> Doctor {
+    let check = |result: &str| Check {
+        name: word.into(),
+        result: result.into(),
+        text: word.into(),
+        hint: Some(word.into()),
+    };
+    Doctor {
+        version: SCHEMA_VERSION,
+        kind: "doctor",
+        kernel: word.into(),
+        tier: "typed".into(),
+        guarantees: vec![word.into()],
+        why_not_better: word.into(),
+        object_sha256: "00ff".into(),
+        checks: vec![check("ok"), check("warn"), check("fail")],
+    }
+}
+
+/// A self-test with one trial of each kind.
+pub fn selftest(word: &str) -> Selftest {
+    let trial = |name: &str, result: &str, why: Option<&str>| Trial {
+        name: name.into(),
+        what: word.into(),
+        result: result.into(),
+        why: why.map(Into::into),
+        rounds: 10,
+        processes: 20,
+        ended_us: 1234,
+        doubts: Vec::new(),
+    };
+    let mut m = Selftest {
+        version: SCHEMA_VERSION,
+        kind: "selftest",
+        kernel: "6.18".into(),
+        tier: "typed",
+        gate: Some("D"),
+        quick: false,
+        planned: 3,
+        trials: vec![
+            trial("plain", "pass", None),
+            trial("io_uring", "skip", Some(word)),
+            trial("bomb", "fail", Some(word)),
+        ],
+        passed: 1,
+        failed: 1,
+        skipped: 1,
+        interrupted: None,
+        clean: true,
+        took_us: 2_100_000,
+        verdict: String::new(),
+    };
+    m.trials[0].doubts = vec![word.into()];
+    m.verdict = human::verdict(&m);
+    m
+}
+
+fn selftest_lines(m: &Selftest, s: &Style) -> String {
+    let trials: String = m.trials.iter().map(|t| human::trial(t, s)).collect();
+    human::selftest_begins(m, s) + &trials + &human::selftest_ends(m, s)
+}
+
+/// The whole of its KTAP.
+pub fn selftest_ktap(m: &Selftest) -> String {
+    let trials: String = m.trials.iter().enumerate().map(|(i, t)| ktap::trial(i + 1, t)).collect();
+    ktap::begins(m) + &trials + &ktap::ends(m)
+}
+
+/// Every renderer's output, with its name.
+fn all(word: &str, s: &Style) -> Vec<(&'static str, String)> {
+    fn both(out: &mut Vec<(&'static str, String)>, name: &'static str, model: &impl Serialize) {
+        out.extend([(name, json(model, false)), (name, json(model, true))]);
+    }
+    let dry = Receipt { dry_run: true, ..receipt(word) };
+    let mut out = vec![
+        ("receipt", human::receipt(&receipt(word), s)),
+        ("dry run", human::receipt(&dry, s)),
+        ("survivors", human::survivors(&receipt(word))),
+        ("list", human::services(&services(word), s)),
+        ("status", human::status(&status(word), s)),
+        ("tree", human::tree(&tree(word), s)),
+        ("verify", human::verify(&verify(word), s)),
+        ("doctor", human::doctor(&doctor(word), s)),
+        ("exactness", human::exactness(&exactness(word))),
+        ("dot", graph::dot(&tree(word))),
+        ("mermaid", graph::mermaid(&tree(word))),
+        ("selftest", selftest_lines(&selftest(word), s)),
+        ("ktap", selftest_ktap(&selftest(word))),
+    ];
+    both(&mut out, "receipt json", &receipt(word));
+    both(&mut out, "list json", &services(word));
+    both(&mut out, "status json", &status(word));
+    both(&mut out, "tree json", &tree(word));
+    both(&mut out, "verify json", &verify(word));
+    both(&mut out, "doctor json", &doctor(word));
+    both(&mut out, "selftest json", &selftest(word));
+    out
+}
+
+#[test]
+fn nothing_a_member_writes_comes_through() {
+    let hostile = "a\x1b[31m\r\n\0\u{7f}\u{9b}2J\u{202e}\u{2028}\u{fffd}\"]);--> <b>\\";
+    for (name, out) in all(hostile, &Style { color: false, utf8: true }) {
+        for c in ['\x1b', '\r', '\0', '\u{7f}', '\u{9b}', '\u{202e}', '\u{2028}'] {
+            assert!(!out.contains(c), "{name}: {c:?} in {out:?}");
+        }
+        let plain = all("a", &Style { color: false, utf8: true });
+        let lines = |v: &[(&str, String)]| {
+            v.iter().filter(|p| p.0 == name).map(|p| p.1.lines().count()).sum::<usize>()
+        };
+        assert_eq!(
+            lines(&plain),
+            lines(&all(hostile, &Style { color: false, utf8: true })),
+            "lines of {name}"
+        );
+    }
+}
+
+#[test]
+fn plain_terminals_get_ascii_and_no_colour() {
+    for (name, out) in all("größe ●", &Style::default()) {
+        if name.ends_with("json") || matches!(name, "survivors" | "dot" | "exactness" | "ktap") {
+            continue;
+        }
+        assert!(out.is_ascii() && !out.contains('\x1b'), "{name}: {out}");
+    }
+}
+
+#[test]
+fn colours_are_closed() {
+    for (name, out) in all("x", &Style { color: true, utf8: true }) {
+        let opened = out.matches("\x1b[").count();
+        assert_eq!(opened, 2 * out.matches("\x1b[0m").count(), "{name}");
+    }
+}
+
+#[test]
+fn receipts_use_systemds_words() {
+    let out = human::receipt(&receipt("cron"), &Style::default());
+    let lines: Vec<&str> = out.lines().collect();
+    assert_eq!(lines[0], "Sent signal SIGKILL to main process 10 (cron) on client request.");
+    assert_eq!(lines[1], "Sent signal SIGKILL to control process 11 (cron) on client request.");
+    assert_eq!(lines[2], "Not sent to process 12 (cron): it had ended");
+    assert_eq!(lines[3], "Failed to send signal SIGKILL to process 13 (cron): cron");
+    assert_eq!(
+        lines[4],
+        "cron: 2 processes signalled in 2 passes, gate D+C, 1.2 ms; 1 task lives on; tier typed, not exact: cron; \
+         cron (3 times)"
+    );
+    assert_eq!(human::survivors(&receipt("cron")), "  13 (cron): cron\n");
+}
+
+#[test]
+fn lists_are_aligned() {
+    let out = human::services(&services("größe"), &Style { color: false, utf8: true });
+    assert_eq!(
+        out,
+        "NAME   STATE  MAIN  PROCESSES  TASKS  EVER  AGE     EXACT\n\
+         größe  live   10    3          4      17    1h 1min  no (orphans, orphans)\n\
+         a      ended  -     3          4      17    1h 1min  yes\n"
+            .replace("AGE     EXACT", "AGE      EXACT")
+    );
+    let none = Services { version: 1, kind: "list", services: vec![] };
+    assert_eq!(human::services(&none, &Style::default()), "no services are tracked\n");
+}
+
+#[test]
+fn status_looks_like_systemctl() {
+    let out = human::status(&status("cron"), &Style { color: false, utf8: true });
+    assert_eq!(
+        out,
+        "● cron
+      State: live; started 2026-11-24 04:00:00, 1h 1min ago
+     Inside: cron
+   Contains: cron
+   Main PID: 10 (cron)
+    Members: 3 processes, 4 tasks; 17 ever
+  Exactness: not exact: cron; cron (3 times) (tier typed)
+ Supervisor: 9 (kills the rest when the main process ends)
+       Gate: closed: a kill is under way
+  Last kill: SIGHUP by uid 0 at 04:00; 5s ago (exit 0)
+    Lineage:
+             └─10 cron  [main; 2 tasks; left its cron]
+               ├─11 cron  [ended]
+               │ └─12 cron  [adopted; 2 tasks; left its cron]
+               └─13 cron  [2 tasks; left its cron]
+"
+    );
+}
+
+#[test]
+fn verify_names_who_is_missed_and_who_is_hit() {
+    let out = human::verify(&verify("x"), &Style::default());
+    for line in [
+        "finds 2: misses 1, would hit 1 stranger",
+        "missed: 11 (x)",
+        "strangers: 20 (x)",
+        "finds 2: all, and nobody else",
+        "not tried: x",
+    ] {
+        assert!(out.contains(line), "{line}: {out}");
+    }
+}
+
+#[test]
+fn graphs() {
+    assert_eq!(
+        graph::dot(&tree("a\"b")).lines().take(5).collect::<Vec<_>>(),
+        [
+            "digraph \"a\\\"b\" {",
+            "  node [shape=box];",
+            "  n0 [label=\"10 a\\\"b\"];",
+            "  n1 [label=\"11 a\\\"b (ended)\", style=dashed];",
+            "  n0 -> n1;"
+        ]
+    );
+    assert_eq!(
+        graph::mermaid(&tree("a\"]")),
+        "flowchart TD\n  n0[\"10 a#34;#93;\"]\n  n1([\"11 a#34;#93; #40;ended#41;\"])\n  n0 --> n1\n  \
+         n2[\"12 a#34;#93;\"]\n  n1 --> n2\n  n3[\"13 a#34;#93;\"]\n  n0 --> n3\n"
+    );
+}
+
+#[test]
+fn the_schema_has_every_field_that_is_printed() {
+    let schema: serde_json::Value = serde_json::from_str(&super::schema()).unwrap();
+    let defs = schema["$defs"].as_object().unwrap();
+    fn fields(v: &impl Serialize) -> Vec<String> {
+        serde_json::to_value(v).unwrap().as_object().unwrap().keys().cloned().collect()
+    }
+    for (name, printed) in [
+        ("Receipt", fields(&receipt("x"))),
+        ("Signalled", fields(&receipt("x").targets[0])),
+        ("Survivor", fields(&receipt("x").survivors[0])),
+        ("Services", fields(&services("x"))),
+        ("Service", fields(&service("x"))),
+        ("Status", fields(&status("x"))),
+        ("Tree", fields(&tree("x"))),
+        ("Node", fields(&node(10, "x", vec![]))),
+        ("Verify", fields(&verify("x"))),
+        ("OtherWay", fields(&verify("x").ways[2])),
+        ("Doctor", fields(&doctor("x"))),
+        ("Check", fields(&doctor("x").checks[0])),
+        ("Selftest", fields(&Selftest { interrupted: Some("SIGINT".into()), ..selftest("x") })),
+        ("Trial", fields(&selftest("x").trials[2])),
+    ] {
+        let known = defs[name]["properties"].as_object().unwrap();
+        for f in printed {
+            assert!(known.contains_key(&f), "{name}.{f}");
+        }
+    }
+}

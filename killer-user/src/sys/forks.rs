@@ -1,0 +1,160 @@
+//! The proc connector: the kernel tells of every fork and exit (`drivers/connector/cn_proc.c`). It needs CAP_NET_ADMIN and the
+//! initial user and PID namespaces; it can lose events, and says so (ENOBUFS).
+
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::time::Duration;
+
+const NETLINK_CONNECTOR: i32 = 11;
+const CN_IDX_PROC: u32 = 1;
+const CN_VAL_PROC: u32 = 1;
+const PROC_CN_MCAST_LISTEN: u32 = 1;
+const PROC_EVENT_FORK: u32 = 1;
+const PROC_EVENT_EXIT: u32 = 0x8000_0000;
+/// struct nlmsghdr, struct cn_msg, and the head of struct proc_event (what, cpu, timestamp).
+const NLMSG: usize = 16;
+const CN_MSG: usize = 20;
+const EVENT: usize = 16;
+
+impl std::os::fd::AsFd for Forks {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// What the kernel told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A process (not a thread) was forked: creator, child.
+    Fork(u32, u32),
+    /// The leader of a process has ended.
+    Exit(u32),
+}
+
+/// A listener.
+#[derive(Debug)]
+pub struct Forks(OwnedFd);
+
+impl Forks {
+    /// Begins to listen.
+    pub fn listen() -> io::Result<Self> {
+        // SAFETY: plain numbers; a non-negative result is a descriptor that is ours.
+        let fd = unsafe {
+            libc::socket(libc::AF_NETLINK, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, NETLINK_CONNECTOR)
+        };
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: see above.
+        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+        // SAFETY: addr is zeroed, plain C data, and lives through the call.
+        let bound = unsafe {
+            let mut addr: libc::sockaddr_nl = std::mem::zeroed();
+            addr.nl_family = libc::AF_NETLINK as u16;
+            addr.nl_groups = CN_IDX_PROC;
+            libc::bind(fd.as_raw_fd(), (&raw const addr).cast(), size_of::<libc::sockaddr_nl>() as u32)
+        };
+        if bound != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let mut m = Vec::new();
+        for word in [(NLMSG + CN_MSG + 4) as u32, libc::NLMSG_DONE as u32, 0, std::process::id()] {
+            m.extend(word.to_ne_bytes());
+        }
+        for word in [CN_IDX_PROC, CN_VAL_PROC, 0, 0, 4, PROC_CN_MCAST_LISTEN] {
+            m.extend(word.to_ne_bytes());
+        }
+        // SAFETY: m is live.
+        if unsafe { libc::send(fd.as_raw_fd(), m.as_ptr().cast(), m.len(), 0) } < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(Self(fd))
+    }
+
+    /// Events, waiting for the first one so long; the error: some were lost.
+    pub fn next(&self, most: Duration) -> io::Result<Vec<Event>> {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let t = Timespec { tv_sec: most.as_secs() as i64, tv_nsec: i64::from(most.subsec_nanos()) };
+        let mut events = Vec::new();
+        if !matches!(poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&t)), Ok(n) if n > 0) {
+            return Ok(events);
+        }
+        let mut buf = [0u8; 1024];
+        loop {
+            // SAFETY: addr is zeroed, plain C data; buf and len are live.
+            let (n, from) = unsafe {
+                let mut addr: libc::sockaddr_nl = std::mem::zeroed();
+                let mut len = size_of::<libc::sockaddr_nl>() as u32;
+                let n = libc::recvfrom(
+                    self.0.as_raw_fd(),
+                    buf.as_mut_ptr().cast(),
+                    buf.len(),
+                    libc::MSG_DONTWAIT,
+                    (&raw mut addr).cast(),
+                    &raw mut len,
+                );
+                (n, addr.nl_pid)
+            };
+            if n < 0 {
+                let e = io::Error::last_os_error();
+                return if e.kind() == io::ErrorKind::WouldBlock { Ok(events) } else { Err(e) };
+            }
+            // Only the kernel is number 0.
+            if from == 0 {
+                events.extend(parse(&buf[..n as usize]));
+            }
+        }
+    }
+}
+
+fn parse(m: &[u8]) -> Option<Event> {
+    let word = |at: usize| Some(u32::from_ne_bytes(m.get(at..at + 4)?.try_into().ok()?));
+    let (what, data) = (NLMSG + CN_MSG, NLMSG + CN_MSG + EVENT);
+    if word(NLMSG)? != CN_IDX_PROC || word(NLMSG + 4)? != CN_VAL_PROC {
+        return None;
+    }
+    let (a, b, c, d) = (word(data)?, word(data + 4)?, word(data + 8), word(data + 12));
+    match word(what)? {
+        // parent_pid, parent_tgid, child_pid, child_tgid
+        PROC_EVENT_FORK if c == d => Some(Event::Fork(b, d?)),
+        // process_pid, process_tgid
+        PROC_EVENT_EXIT if a == b => Some(Event::Exit(b)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fork_is_told() {
+        let forks = match Forks::listen() {
+            Ok(f) => f,
+            Err(e) => {
+                println!("SKIP: a_fork_is_told: {e}");
+                return;
+            }
+        };
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let (mut born, mut gone) = (false, false);
+        for _ in 0..500 {
+            for e in forks.next(Duration::from_millis(10)).unwrap_or_default() {
+                born |= e == Event::Fork(std::process::id(), child.id());
+                gone |= e == Event::Exit(child.id());
+            }
+            if born && gone {
+                break;
+            }
+        }
+        child.wait().unwrap();
+        assert!(born && gone);
+    }
+
+    #[test]
+    fn what_is_too_short_is_nothing() {
+        for n in 0..80 {
+            assert_eq!(parse(&vec![1; n]), None);
+        }
+    }
+}

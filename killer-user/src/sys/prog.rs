@@ -1,0 +1,46 @@
+//! Programs of a few instructions written by hand, for finding out what a kernel does.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use super::bpf;
+
+/// `BPF_PROG_TYPE_LSM`
+const LSM: u32 = 29;
+/// `BPF_LSM_MAC`
+const LSM_MAC: u32 = 27;
+
+const CURRENT_PID_TGID: i32 = 14;
+
+/// One instruction: opcode, destination and source registers, offset, immediate.
+const fn insn(op: u8, dst: u8, src: u8, off: i16, imm: i32) -> u64 {
+    op as u64 | (dst as u64) << 8 | (src as u64) << 12 | (off as u16 as u64) << 16 | (imm as u32 as u64) << 32
+}
+
+/// `BPF_PROG_TYPE_SOCKET_FILTER`
+const SOCKET_FILTER: u32 = 1;
+
+/// True when the kernel has this helper, in any program.
+pub fn has_helper(number: i32) -> bool {
+    let code = [insn(0x85, 0, 0, 0, number), insn(0xb7, 0, 0, 0, 0), insn(0x95, 0, 0, 0, 0)];
+    bpf::prog_load(SOCKET_FILTER, 0, 0, &code).is_ok()
+}
+
+/// Attaches an LSM program to the hook with this BTF id that denies with EPERM what the task `pid_tgid` does, and
+/// nobody else. It acts as long as the descriptors live.
+pub fn deny_only(hook: u32, pid_tgid: u64) -> io::Result<[OwnedFd; 2]> {
+    let code = [
+        insn(0x85, 0, 0, 0, CURRENT_PID_TGID),
+        // A 64-bit immediate takes two slots.
+        insn(0x18, 1, 0, 0, pid_tgid as i32),
+        insn(0, 0, 0, 0, (pid_tgid >> 32) as i32),
+        insn(0x1d, 0, 1, 2, 0),
+        insn(0xb7, 0, 0, 0, 0),
+        insn(0x95, 0, 0, 0, 0),
+        insn(0xb7, 0, 0, 0, -libc::EPERM),
+        insn(0x95, 0, 0, 0, 0),
+    ];
+    let prog = bpf::prog_load(LSM, LSM_MAC, hook, &code)?;
+    let link = bpf::raw_tracepoint_open(&prog, "")?;
+    Ok([prog, link])
+}

@@ -1,0 +1,117 @@
+//! A supervisor that orphans come to: fork, `PR_SET_CHILD_SUBREAPER`, and waiting until nobody is left.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+/// Signals that a process in the foreground passes on.
+const PASSED_ON: [i32; 4] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT];
+
+/// A pipe: (read, write).
+pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    Ok(rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?)
+}
+
+/// Forks: the child's number in the parent, `None` in the child, which goes on as a copy. Only while this process has one
+/// thread.
+pub fn fork() -> io::Result<Option<i32>> {
+    // SAFETY: this process has one thread here (callers start none before), so the child is a whole copy.
+    match unsafe { libc::fork() } {
+        n if n < 0 => Err(io::Error::last_os_error()),
+        0 => Ok(None),
+        n => Ok(Some(n)),
+    }
+}
+
+/// From here on orphans among the descendants of this process become its children (3.4+).
+pub fn become_subreaper() -> io::Result<()> {
+    // SAFETY: plain numbers.
+    match unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Lets go of the caller's world: a session of its own, no signal that a terminal or a shell sends, no descriptor but
+/// `keep`.
+pub fn let_go(keep: &[BorrowedFd<'_>]) {
+    // SAFETY: no pointer but literals; dispositions and descriptors are this process's own, which goes on in a loop that
+    // uses `keep` and what it opens itself.
+    unsafe {
+        libc::setsid();
+        for s in PASSED_ON.into_iter().chain([libc::SIGUSR1, libc::SIGUSR2, libc::SIGALRM, libc::SIGPIPE]) {
+            libc::signal(s, libc::SIG_IGN);
+        }
+        let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR);
+        for fd in 0..3 {
+            libc::dup2(null, fd);
+        }
+    }
+    let open = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    let open: Vec<i32> = open.filter_map(|e| e.file_name().to_str()?.parse().ok()).collect();
+    for fd in open.into_iter().filter(|&fd| fd > 2 && keep.iter().all(|k| k.as_raw_fd() != fd)) {
+        // SAFETY: whatever this was, nobody in this process uses it again (it ends with _exit).
+        unsafe { libc::close(fd) };
+    }
+    let _ = std::env::set_current_dir("/");
+}
+
+/// Waits for the end of any child, whatever its exit signal: (number, raw status); `None` when there is no child left, which
+/// is the kernel's word that no descendant is left, since orphans become children.
+pub fn next_end() -> Option<(i32, i32)> {
+    loop {
+        let mut st = 0;
+        // SAFETY: st is a live int.
+        let pid = unsafe { libc::waitpid(-1, &mut st, libc::__WALL) };
+        if pid > 0 {
+            return Some((pid, st));
+        }
+        if io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
+            return None;
+        }
+    }
+}
+
+/// Ends this process at once.
+pub fn exit(code: i32) -> ! {
+    // SAFETY: never returns; nothing of this process needs to be tidied up.
+    unsafe { libc::_exit(code) }
+}
+
+/// Waits until `fd` is readable, and passes on what was sent to this process alone (see
+/// [`launch::supervise`](super::launch::supervise)).
+pub fn attend(fd: BorrowedFd<'_>, mut pass: impl FnMut(i32)) -> io::Result<()> {
+    use rustix::event::{PollFd, PollFlags, poll};
+    // SAFETY: the set is live and filled; a non-negative result is a descriptor that is ours.
+    let signals = unsafe {
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&mut set);
+        for s in PASSED_ON {
+            libc::sigaddset(&mut set, s);
+        }
+        let fd = libc::signalfd(-1, &set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK);
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        OwnedFd::from_raw_fd(fd)
+    };
+    loop {
+        let mut fds = [PollFd::new(&fd, PollFlags::IN), PollFd::new(&signals, PollFlags::IN)];
+        match poll(&mut fds, None) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(e) => return Err(e.into()),
+        }
+        let done = !fds[0].revents().is_empty();
+        // struct signalfd_siginfo: 128 bytes; ssi_signo at 0, ssi_code at 8.
+        let mut info = [0u8; 128];
+        while let Ok(128) = rustix::io::read(&signals, &mut info) {
+            let word = |at: usize| i32::from_ne_bytes([info[at], info[at + 1], info[at + 2], info[at + 3]]);
+            const SI_KERNEL: i32 = 0x80;
+            if word(8) != SI_KERNEL {
+                pass(word(0));
+            }
+        }
+        if done {
+            return Ok(());
+        }
+    }
+}

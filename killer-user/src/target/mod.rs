@@ -1,0 +1,7 @@
+//! Names, pids and pidfiles → roots and processes. One resolver per file.
+
+pub mod pidfile;
+pub mod process;
+pub mod registry;
+
+pub use registry::Root;

@@ -1,0 +1,133 @@
+//! A process by its number, with what identifies it.
+
+use std::io;
+
+use thiserror::Error;
+
+use crate::sys::{mem, proc};
+
+/// A process that was found, held by its pidfd.
+#[derive(Debug)]
+pub struct Process {
+    /// Thread group id.
+    pub pid: u32,
+    /// Start in clock ticks since boot, as /proc has it.
+    pub start_ticks: u64,
+    /// pidfs inode (6.9+); of no meaning before.
+    pub inode: u64,
+    /// The process.
+    pub pidfd: std::os::fd::OwnedFd,
+}
+
+/// Why a number is no process that can be taken.
+#[derive(Debug, Error)]
+pub enum ProcessError {
+    /// There is none.
+    #[error("no process {0}")]
+    Gone(u32),
+    /// PID 1.
+    #[error("process 1 is the host's init")]
+    Init,
+    /// A kernel thread.
+    #[error("process {0} is a kernel thread")]
+    KernelThread(u32),
+    /// A thread, not a process.
+    #[error("{0} is a thread of process {1}, not a process")]
+    Thread(u32, u32),
+    /// The inode is another's.
+    #[error("process {pid} is another one: its inode is {is}, not {wanted}")]
+    Inode {
+        /// The number.
+        pid: u32,
+        /// Its inode.
+        is: u64,
+        /// The wanted one.
+        wanted: u64,
+    },
+    /// Something else.
+    #[error("process {0}: {1}")]
+    Io(u32, io::Error),
+}
+
+/// `PF_KTHREAD`
+const PF_KTHREAD: u32 = 0x0020_0000;
+const TICKS: u64 = 100;
+
+/// Start of a living process in clock ticks since boot; a zombie that nobody has reaped is not alive.
+pub fn start_of(pid: u32) -> Option<u64> {
+    let s = procfs::process::Process::new(pid as i32).and_then(|p| p.stat()).ok()?;
+    (!matches!(s.state, 'Z' | 'X')).then_some(mem::host_ticks(s.starttime))
+}
+
+/// Whether ticks of /proc and nanoseconds of the kernel name the same start (USER_HZ is 100 on every Linux that
+/// runs BPF; `fs/proc/array.c:do_task_stat` truncates).
+pub fn same_start(ticks: u64, ns: u64) -> bool {
+    ns / (1_000_000_000 / TICKS) == ticks
+}
+
+/// The same where the kernel's side is the moment of registration (tiers without BTF): it may fall into the next tick.
+pub fn near_start(ticks: u64, ns: u64) -> bool {
+    same_start(ticks, ns) || same_start(ticks + 1, ns)
+}
+
+/// Opens a process by number and checks that it may be a service's root.
+pub fn open(pid: u32, inode: Option<u64>) -> Result<Process, ProcessError> {
+    if pid == 1 {
+        return Err(ProcessError::Init);
+    }
+    let gone = |e: io::Error| match e.raw_os_error() {
+        Some(libc::ESRCH | libc::EINVAL) => ProcessError::Gone(pid),
+        _ => ProcessError::Io(pid, e),
+    };
+    let stat = procfs::process::Process::new(pid as i32).and_then(|p| p.stat());
+    let stat = match stat {
+        Ok(s) => s,
+        Err(_) => return Err(ProcessError::Gone(pid)),
+    };
+    if stat.flags & PF_KTHREAD != 0 || stat.ppid == 2 && stat.pgrp == 0 {
+        return Err(ProcessError::KernelThread(pid));
+    }
+    let status = procfs::process::Process::new(pid as i32).and_then(|p| p.status());
+    if let Ok(s) = status
+        && s.tgid != pid as i32
+    {
+        return Err(ProcessError::Thread(pid, s.tgid as u32));
+    }
+    let pidfd = proc::pidfd_open(pid).map_err(gone)?;
+    let is = proc::pidfd_inode(&pidfd).map_err(|e| ProcessError::Io(pid, e))?;
+    if let Some(wanted) = inode
+        && wanted != is
+    {
+        return Err(ProcessError::Inode { pid, is, wanted });
+    }
+    let start_ticks = mem::host_ticks(stat.starttime);
+    if start_of(pid) != Some(start_ticks) || proc::pidfd_ended(&pidfd) {
+        return Err(ProcessError::Gone(pid));
+    }
+    Ok(Process { pid, start_ticks, inode: is, pidfd })
+}
+
+/// The caller's process and its ancestors, nearest first, without PID 1.
+pub fn ancestors() -> Vec<u32> {
+    let mut v = vec![std::process::id()];
+    let mut at = std::process::id();
+    while let Ok(s) = procfs::process::Process::new(at as i32).and_then(|p| p.stat()) {
+        let up = s.ppid as u32;
+        if up <= 1 || v.contains(&up) {
+            break;
+        }
+        v.push(up);
+        at = up;
+    }
+    v
+}
+
+/// Who a process belongs to.
+pub fn owner(pid: u32) -> Option<u32> {
+    procfs::process::Process::new(pid as i32).and_then(|p| p.uid()).ok()
+}
+
+/// Name of a process, for people.
+pub fn comm(pid: u32) -> String {
+    std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim_end_matches('\n').to_owned()
+}

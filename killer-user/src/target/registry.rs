@@ -1,0 +1,162 @@
+//! Service names → roots: the registry of the tier is the only one.
+
+use killer_common::record::{R_FREEZING, R_FROZEN, R_LIVE, R_STARTING};
+
+use crate::tier::{Slot, Tracker};
+
+/// A root as the registry has it.
+#[derive(Clone, Debug)]
+pub struct Root {
+    /// Slot and generation.
+    pub slot: Slot,
+    /// Service name.
+    pub name: String,
+    /// The kernel's record.
+    pub record: killer_common::record::Root,
+}
+
+/// The name in a record.
+pub fn name_of(r: &killer_common::record::Root) -> String {
+    let len = r.name.iter().position(|&b| b == 0).unwrap_or(r.name.len());
+    String::from_utf8_lossy(&r.name[..len]).into_owned()
+}
+
+/// Every root, by name, without those that a killed `run` left behind.
+pub fn all(t: &Tracker) -> Vec<Root> {
+    let mut v = every(t);
+    v.retain(|r| !abandoned(t, r) && r.name != crate::tier::CANARY);
+    v
+}
+
+/// Every root in use.
+pub fn every(t: &Tracker) -> Vec<Root> {
+    let mut v: Vec<Root> = t
+        .roots()
+        .into_iter()
+        .map(|(slot, record)| Root {
+            slot: Slot { slot, generation: record.generation },
+            name: name_of(&record),
+            record,
+        })
+        .collect();
+    v.sort_by(|a, b| a.name.cmp(&b.name));
+    v
+}
+
+/// The root with exactly this name.
+pub fn named(t: &Tracker, name: &str) -> Option<Root> {
+    every(t).into_iter().find(|r| r.name == name && !abandoned(t, r))
+}
+
+/// The root in a slot.
+pub fn in_slot(t: &Tracker, slot: u32) -> Option<Root> {
+    let record = t.root(slot)?;
+    Some(Root { slot: Slot { slot, generation: record.generation }, name: name_of(&record), record })
+}
+
+/// The root again; `None` when it was forgotten or its slot has another use.
+pub fn again(t: &Tracker, r: &Root) -> Option<Root> {
+    in_slot(t, r.slot.slot).filter(|n| n.slot == r.slot)
+}
+
+/// Slots of a root and of all roots inside it, outermost first.
+pub fn family(t: &Tracker, slot: u32) -> Vec<u32> {
+    let roots = t.roots();
+    let mut v = vec![slot];
+    let mut i = 0;
+    while i < v.len() {
+        let outer = v[i];
+        let generation = t.slot(outer).map_or(0, |r| r.generation);
+        for (s, r) in &roots {
+            if r.parent == outer && r.parent_generation == generation && !v.contains(s) {
+                v.push(*s);
+            }
+        }
+        i += 1;
+    }
+    v
+}
+
+/// Roots that stand in state STARTING although their maker is gone and nothing is in them: left by a `killer`
+/// that was killed in the middle of `run`. They are as good as forgotten.
+pub fn abandoned(t: &Tracker, r: &Root) -> bool {
+    if r.record.state != R_STARTING || t.count(r.slot.slot) != 0 {
+        return false;
+    }
+    super::process::start_of(r.record.owner_tgid)
+        // 0: the programs of this tier cannot say.
+        .is_none_or(|s| r.record.owner_start != 0 && !super::process::same_start(s, r.record.owner_start))
+}
+
+/// Slot of the root that is frozen: this one, or one around it.
+pub fn frozen(t: &Tracker, slot: u32) -> Option<u32> {
+    let mut at = slot;
+    for _ in 0..=killer_common::MAX_DEPTH {
+        let r = t.root(at)?;
+        if r.flags & (R_FREEZING | R_FROZEN) != 0 {
+            return Some(at);
+        }
+        at = r.parent;
+    }
+    None
+}
+
+/// True when the root has had a first process.
+pub fn is_live_state(r: &Root) -> bool {
+    r.record.state == R_LIVE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parse::name;
+    use killer_common::NAME_LEN;
+    use proptest::prelude::*;
+
+    fn named(bytes: [u8; NAME_LEN]) -> killer_common::record::Root {
+        killer_common::record::Root {
+            generation: 1,
+            state: R_LIVE,
+            parent: 0,
+            depth: 0,
+            main_tgid: 0,
+            parent_generation: 0,
+            main_start: 0,
+            born: 0,
+            owner_tgid: 0,
+            last_signal: 0,
+            owner_start: 0,
+            last_at: 0,
+            last_uid: 0,
+            last_outcome: 0,
+            name: bytes,
+            flags: 0,
+            freezer_start: 0,
+            freezer_tgid: 0,
+            wakes: 0,
+            hangups: 0,
+            reserved0: 0,
+            frozen_at: 0,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_record_has_a_name(a in any::<[u8; 32]>(), b in any::<[u8; 32]>()) {
+            let bytes: [u8; NAME_LEN] = [a, b].concat().try_into().unwrap();
+            let n = name_of(&named(bytes));
+            prop_assert!(!n.contains('\0') && n.len() <= 3 * NAME_LEN);
+        }
+
+        #[test]
+        fn a_name_comes_back(s in ".{1,64}") {
+            if let Ok(n) = name::parse(&s) {
+                let mut bytes = [0; NAME_LEN];
+                for (to, word) in bytes.chunks_exact_mut(8).zip(crate::tier::name_words(&n)) {
+                    to.copy_from_slice(&word.to_le_bytes());
+                }
+                prop_assert_eq!(name_of(&named(bytes)), n);
+            }
+        }
+    }
+}

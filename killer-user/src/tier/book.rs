@@ -1,0 +1,371 @@
+//! A registry in files, for the tiers without programs: a page a root, each replaced whole, in a directory that is
+//! the owner's alone.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use killer_common::record::{R_FREE, R_LIVE, R_STARTING, Reasons};
+use killer_common::{MAX_DEPTH, MAX_ROOTS, reason};
+
+pub use super::page::{Id, Page, code};
+use super::{Slot, look};
+use crate::sys::mem;
+
+/// What [`Keep`](super::Keep) asks of a registry, answered by a book.
+macro_rules! kept_in_book {
+    () => {
+        fn lock(&self) -> Result<Lock, BpfError> {
+            let lock = self.book.lock();
+            Ok(Lock::Book(lock.map_err(|e| BpfError::Io { what: "locking the registry".into(), source: e })?))
+        }
+
+        fn slot(&self, slot: u32) -> Option<Root> {
+            Some(self.book.page(slot).root())
+        }
+
+        fn roots(&self) -> Vec<(u32, Root)> {
+            self.book.pages().into_iter().map(|(s, p)| (s, p.root())).collect()
+        }
+
+        fn free_slot(&self) -> Option<Slot> {
+            self.book.free_slot()
+        }
+
+        fn go_live(&self, s: Slot) -> io::Result<()> {
+            self.book.go_live(s)
+        }
+
+        fn rename(&self, s: Slot, name: &str) -> io::Result<()> {
+            self.book.change(s, |p| p.name = name.to_owned())
+        }
+
+        fn set_main(&self, s: Slot, tgid: u32) -> io::Result<()> {
+            let main = match self.member(tgid)? {
+                _ if tgid == 0 => (0, 0),
+                Some(m) if m.root == s.slot => (tgid, look::ticks(m.leader_start)),
+                _ => return Err(io::Error::from_raw_os_error(libc::ENOENT)),
+            };
+            self.book.change(s, |p| p.main = main)
+        }
+
+        fn note_kill(&self, s: Slot, signal: i32, uid: u32, outcome: u8) -> io::Result<()> {
+            self.book.note_kill(s, signal, uid, outcome)
+        }
+
+        fn reason(&self, s: Slot, reason: u32) -> io::Result<()> {
+            self.book.reason(s, reason)
+        }
+
+        fn set_stop(&self, s: Slot, text: &[u8]) -> io::Result<()> {
+            self.book.change(s, |p| p.stop = text.to_owned())
+        }
+
+        fn stop(&self, s: Slot) -> io::Result<Option<Vec<u8>>> {
+            let p = self.book.page(s.slot);
+            Ok(Some(p.stop).filter(|t| p.generation == s.generation && !t.is_empty()))
+        }
+    };
+}
+pub(super) use kept_in_book;
+
+/// A directory of pages.
+#[derive(Clone, Debug)]
+pub struct Book {
+    dir: PathBuf,
+}
+
+/// An exclusive lock on a book.
+#[derive(Debug)]
+pub struct BookLock(File);
+
+impl Drop for BookLock {
+    fn drop(&mut self) {
+        // By hand: a child that is being launched holds the same open file until its exec.
+        let _ = rustix::fs::flock(&self.0, rustix::fs::FlockOperation::Unlock);
+    }
+}
+
+fn is_ours(dir: &Path) -> io::Result<()> {
+    let m = std::fs::symlink_metadata(dir)?;
+    let owner = rustix::process::geteuid().as_raw();
+    if !m.is_dir() || (m.uid() != owner && owner != 0) || m.mode() & 0o077 != 0 {
+        return Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            format!("{} is not a directory of this user's alone", dir.display()),
+        ));
+    }
+    Ok(())
+}
+
+/// One word for this boot: what is written in another one says nothing.
+fn boot() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+}
+
+impl Book {
+    /// Opens a book that is there.
+    pub fn open(dir: &Path) -> io::Result<Option<Self>> {
+        match is_ours(dir) {
+            Ok(()) => {}
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(e),
+        }
+        let book = Self { dir: dir.to_owned() };
+        let same = std::fs::read_to_string(dir.join("boot")).is_ok_and(|b| b == boot());
+        Ok(same.then_some(book))
+    }
+
+    /// Opens it, after making it when it is not there, or not of this boot.
+    pub fn make(dir: &Path) -> io::Result<Self> {
+        if let Some(b) = Self::open(dir)? {
+            return Ok(b);
+        }
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+        is_ours(dir)?;
+        let book = Self { dir: dir.to_owned() };
+        let _lock = book.lock()?;
+        if Self::open(dir)?.is_none() {
+            book.tear()?;
+            book.put("boot", boot().as_bytes())?;
+        }
+        Ok(book)
+    }
+
+    /// Where it is.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Waits for the lock.
+    pub fn lock(&self) -> io::Result<BookLock> {
+        let f = File::open(&self.dir)?;
+        rustix::fs::flock(&f, rustix::fs::FlockOperation::LockExclusive)?;
+        Ok(BookLock(f))
+    }
+
+    /// Removes every page.
+    pub fn tear(&self) -> io::Result<()> {
+        for e in std::fs::read_dir(&self.dir)?.flatten() {
+            if e.file_type().is_ok_and(|t| t.is_file()) {
+                std::fs::remove_file(e.path())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Replaces a file whole.
+    pub fn put(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let tmp = self.dir.join(format!(".{name}.{}", std::process::id()));
+        let _ = std::fs::remove_file(&tmp);
+        let mut f = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&tmp)?;
+        f.write_all(bytes)?;
+        drop(f);
+        std::fs::rename(&tmp, self.dir.join(name))
+    }
+
+    /// The page of any slot, also a free one.
+    pub fn page(&self, slot: u32) -> Page {
+        let text = std::fs::read(self.dir.join(format!("{slot}.json"))).unwrap_or_default();
+        serde_json::from_slice(&text).unwrap_or_default()
+    }
+
+    /// Every page in use.
+    pub fn pages(&self) -> Vec<(u32, Page)> {
+        let names = std::fs::read_dir(&self.dir).into_iter().flatten().flatten();
+        let mut v: Vec<(u32, Page)> = names
+            .filter_map(|e| e.file_name().to_str()?.strip_suffix(".json")?.parse().ok())
+            .map(|slot| (slot, self.page(slot)))
+            .filter(|(slot, p)| *slot != 0 && *slot < MAX_ROOTS && p.state != R_FREE)
+            .collect();
+        v.sort_by_key(|(s, _)| *s);
+        v
+    }
+
+    /// Held for the moment of one change only: who notes a signal or a reason does not have the lock of the registry, and must
+    /// not write an old page over a new one.
+    fn one_change(&self) -> io::Result<BookLock> {
+        let f = std::fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(self.dir.join("lock"))?;
+        rustix::fs::flock(&f, rustix::fs::FlockOperation::LockExclusive)?;
+        Ok(BookLock(f))
+    }
+
+    /// Changes a page; the generation must be the slot's.
+    pub fn change(&self, s: Slot, f: impl FnOnce(&mut Page)) -> io::Result<()> {
+        let _lock = self.one_change()?;
+        let mut p = self.page(s.slot);
+        if p.generation != s.generation || p.state == R_FREE {
+            return Err(io::Error::from_raw_os_error(libc::ESTALE));
+        }
+        f(&mut p);
+        self.write(s.slot, &p)
+    }
+
+    fn write(&self, slot: u32, p: &Page) -> io::Result<()> {
+        self.put(&format!("{slot}.json"), &serde_json::to_vec(p)?)
+    }
+
+    /// The first free slot.
+    pub fn free_slot(&self) -> Option<Slot> {
+        (1..MAX_ROOTS).find_map(|slot| {
+            let p = self.page(slot);
+            (p.state == R_FREE).then_some(Slot { slot, generation: p.generation })
+        })
+    }
+
+    /// Makes a slot a new root in state STARTING; `prepare` makes what must be there before its page is.
+    pub fn create(
+        &self,
+        old: Slot,
+        parent: u32,
+        flags: u64,
+        name: &str,
+        prepare: impl FnOnce(&mut Page) -> io::Result<()>,
+    ) -> io::Result<Slot> {
+        let before = self.page(old.slot);
+        if before.generation != old.generation {
+            return Err(io::Error::from_raw_os_error(libc::ESTALE));
+        }
+        let outer = (parent != 0).then(|| self.page(parent));
+        let depth = outer.as_ref().map_or(0, |p| p.depth + 1);
+        if depth >= MAX_DEPTH {
+            return Err(io::Error::from_raw_os_error(libc::ELOOP));
+        }
+        let mut page = Page {
+            generation: old.generation + 1,
+            state: R_STARTING,
+            parent: outer.map_or((0, 0), |p| (parent, p.generation)),
+            depth,
+            born: mem::boottime_ns(),
+            owner: look::me(),
+            name: name.to_owned(),
+            flags,
+            ..Page::default()
+        };
+        prepare(&mut page)?;
+        let _lock = self.one_change()?;
+        self.write(old.slot, &page)?;
+        Ok(Slot { slot: old.slot, generation: page.generation })
+    }
+
+    /// Processes that were ever in it, as far as they were seen.
+    pub fn ever(&self, slot: u32, now: u64) -> u64 {
+        let p = self.page(slot);
+        if now > p.ever {
+            // What cannot be noted is seen now at least.
+            let _ = self.change(Slot { slot, generation: p.generation }, |p| p.ever = p.ever.max(now));
+        }
+        p.ever.max(now)
+    }
+
+    /// STARTING → LIVE.
+    pub fn go_live(&self, s: Slot) -> io::Result<()> {
+        self.change(s, |p| p.state = R_LIVE)
+    }
+
+    /// A process was started in a root: the main process, with which it is live, or a control process.
+    pub fn started(&self, s: Slot, main: bool, id: Id) -> io::Result<()> {
+        self.change(s, |p| {
+            p.ever += 1;
+            if main {
+                (p.state, p.main) = (R_LIVE, id);
+                return;
+            }
+            p.control.retain(|c| look::process(c.0).is_some_and(|l| l.start == c.1));
+            p.control.push(id);
+        })
+    }
+
+    /// Frees a slot.
+    pub fn forget(&self, s: Slot) -> io::Result<()> {
+        self.change(s, |p| *p = Page { generation: p.generation, ..Page::default() })
+    }
+
+    /// Notes the last signal and who asked.
+    pub fn note_kill(&self, s: Slot, signal: i32, uid: u32, outcome: u8) -> io::Result<()> {
+        self.change(s, |p| p.last = (signal as u32, mem::boottime_ns(), uid, u32::from(outcome)))
+    }
+
+    /// Counts a reason.
+    pub fn reason(&self, s: Slot, reason: u32) -> io::Result<()> {
+        self.change(s, |p| {
+            let r = p.reasons.entry(code(reason).to_owned()).or_insert((0, mem::boottime_ns()));
+            r.0 += 1;
+        })
+    }
+
+    /// Reasons against a root.
+    pub fn reasons(&self, slot: u32) -> Reasons {
+        let mut r = Reasons { count: [0; reason::COUNT], first: [0; reason::COUNT] };
+        for (code, (count, first)) in self.page(slot).reasons {
+            if let Some((i, ..)) = reason::ALL.iter().find(|x| x.1 == code) {
+                (r.count[*i as usize], r.first[*i as usize]) = (count, first);
+            }
+        }
+        r
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn book(name: &str) -> Book {
+        let dir = std::env::temp_dir().join(format!("killer-book-{}-{name}", std::process::id()));
+        let book = Book::make(&dir).unwrap();
+        book.tear().unwrap();
+        book.put("boot", boot().as_bytes()).unwrap();
+        book
+    }
+
+    fn gone(b: &Book) {
+        let _ = std::fs::remove_dir_all(b.dir());
+    }
+
+    #[test]
+    fn the_life_of_a_root() {
+        let b = book("life");
+        let free = b.free_slot().unwrap();
+        let s = b.create(free, 0, 0, "a\n\u{1b}", |_| Ok(())).unwrap();
+        assert_eq!((s.slot, s.generation, b.page(1).state), (1, 1, R_STARTING));
+        assert!(b.create(free, 0, 0, "b", |_| Ok(())).is_err(), "an old generation");
+        b.started(s, true, (7, 8)).unwrap();
+        b.reason(s, reason::ADOPTED).unwrap();
+        b.reason(s, reason::ADOPTED).unwrap();
+        assert_eq!(b.reasons(1).count[reason::ADOPTED as usize], 2);
+        assert_eq!((b.page(1).main, b.ever(1, 3), b.ever(1, 2)), ((7, 8), 3, 3));
+        assert_eq!(b.pages().len(), 1);
+        b.forget(s).unwrap();
+        assert!(b.change(s, |_| {}).is_err() && b.pages().is_empty());
+        assert_eq!(b.free_slot().unwrap().generation, 1, "a slot is never used twice with one generation");
+        gone(&b);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn any_bytes_are_no_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let b = book("bytes");
+            b.put("1.json", &bytes).unwrap();
+            let p = b.page(1);
+            let _ = (p.root(), b.pages(), b.reasons(1));
+            gone(&b);
+        }
+
+        #[test]
+        fn a_page_comes_back(name in ".{0,64}", n in any::<(u32, u64, u64)>(), place in ".{0,20}") {
+            let b = book("page");
+            let p = Page { name, main: (n.0, n.1), born: n.2, place, state: R_LIVE, ..Page::default() };
+            b.write(9, &p).unwrap();
+            prop_assert_eq!(b.page(9), p);
+            gone(&b);
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! What /proc says of processes, for the tiers without programs.
+
+use std::collections::HashMap;
+use std::io;
+
+use killer_common::record::Member;
+use procfs::process::Process;
+
+/// Nanoseconds of a clock tick of /proc (USER_HZ is 100).
+const TICK: u64 = 10_000_000;
+
+/// A process as /proc shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Thread group id.
+    pub pid: u32,
+    /// Parent as the kernel has it now.
+    pub ppid: u32,
+    /// Start, clock ticks since boot.
+    pub start: u64,
+    /// Threads, a dead leader among them.
+    pub threads: i64,
+    /// Owner.
+    pub uid: u32,
+    /// Name.
+    pub comm: String,
+    /// Its only thread is on its way out.
+    pub exiting: bool,
+    /// Its leader has ended, other threads go on.
+    pub leader_dead: bool,
+}
+
+/// A process; `None` when there is none, or a zombie without a live thread, or a kernel thread.
+pub fn process(pid: u32) -> Option<Seen> {
+    const PF_KTHREAD: u32 = 0x0020_0000;
+    const PF_EXITING: u32 = 4;
+    let p = Process::new(pid as i32).ok()?;
+    let s = p.stat().ok()?;
+    // A leader that has ended while its threads go on is a zombie, too.
+    let leader_dead = matches!(s.state, 'Z' | 'X');
+    if leader_dead && s.num_threads <= 1 || s.flags & PF_KTHREAD != 0 {
+        return None;
+    }
+    let uid = p.uid().unwrap_or(u32::MAX);
+    let exiting = s.flags & PF_EXITING != 0 && s.num_threads <= 1;
+    Some(Seen {
+        pid,
+        ppid: s.ppid as u32,
+        start: s.starttime,
+        threads: s.num_threads,
+        uid,
+        comm: s.comm,
+        exiting,
+        leader_dead,
+    })
+}
+
+/// Every process that /proc shows. In the order of their numbers: who is born meanwhile can be missed.
+pub fn everybody() -> io::Result<HashMap<u32, Seen>> {
+    let mut all = HashMap::new();
+    for e in std::fs::read_dir("/proc")?.flatten() {
+        if let Some(s) = e.file_name().to_str().and_then(|n| n.parse().ok()).and_then(process) {
+            all.insert(s.pid, s);
+        }
+    }
+    Ok(all)
+}
+
+/// The index entry that the programs would have made. Creator is the present parent: that is all /proc knows.
+pub fn entry(s: &Seen, root: u32, generation: u32, flags: u32, creator_start: u64) -> Member {
+    let mut comm = [0; 16];
+    for (to, from) in comm[..15].iter_mut().zip(s.comm.bytes()) {
+        *to = from;
+    }
+    let (leader_start, born) = (s.start * TICK, s.start * TICK);
+    Member {
+        tgid: s.pid,
+        root,
+        generation,
+        flags,
+        leader_start,
+        inode: 0,
+        signal: 0,
+        creator_tgid: s.ppid,
+        uid: s.uid,
+        creator_start: creator_start * TICK,
+        execs: 0,
+        threads: s.threads as u32,
+        walk: 0,
+        born,
+        comm,
+        reserved: [0; 4],
+    }
+}
+
+/// Start of a process in the clock of entries.
+pub fn start_ns(ticks: u64) -> u64 {
+    ticks * TICK
+}
+
+/// Start of an entry in the clock of /proc.
+pub fn ticks(start: u64) -> u64 {
+    start / TICK
+}
+
+/// This process: number and start.
+pub fn me() -> (u32, u64) {
+    let pid = std::process::id();
+    (pid, process(pid).map_or(0, |s| s.start))
+}

@@ -1,0 +1,290 @@
+//! The tier `named`: a cgroup v1 hierarchy of our own without controllers, a directory a root. The kernel's inheritance of
+//! cgroups keeps the sets; nobody delegates this hierarchy, and nothing else uses it.
+//!
+//! "Empty" is `rmdir`, which the kernel refuses while a task of the directory has not come to `cgroup_exit` in
+//! `do_exit` (`kernel/cgroup/cgroup.c:cgroup_destroy_locked`, `cgroup_is_populated`). Zombies do not count; a live
+//! thread counts, also when its leader has ended; files are closed by then. A fork in flight counts, because its creator does.
+
+mod hierarchy;
+
+use std::io;
+use std::path::PathBuf;
+
+use killer_common::reason;
+use killer_common::record::{B_CONTROL, B_MAIN, Member, Pop, R_STARTING, Reasons, Root};
+
+pub use hierarchy::missing;
+use hierarchy::{Hierarchy, failed, no_such};
+
+use super::book::{Book, Id, Page, kept_in_book};
+use super::{BpfError, Keep, Lock, Place, Slot, Spawned, Taken, Whose, look};
+use crate::kernel::tier::Tier;
+use crate::sys::launch::{self, Launch};
+
+const PASSES: u32 = 24;
+
+/// The hierarchy and the registry of its roots.
+#[derive(Debug)]
+pub struct Named {
+    book: Book,
+    tree: Hierarchy,
+}
+
+/// Directory of the registry and the mount.
+fn home(at: &Place) -> PathBuf {
+    at.root.join(at.own.as_ref().map_or("named".into(), |o| format!("named-{o}")))
+}
+
+fn place(slot: u32, generation: u32) -> String {
+    format!("s{slot}.{generation}")
+}
+
+/// Slot and generation of a directory of ours.
+fn placed(path: &str) -> Option<(u32, u32)> {
+    let (slot, generation) = path.rsplit('/').next()?.strip_prefix('s')?.split_once('.')?;
+    Some((slot.parse().ok()?, generation.parse().ok()?))
+}
+
+impl Named {
+    /// Opens it where it has been made; `NotLoaded` elsewhere.
+    pub fn open(at: &Place) -> Result<Self, BpfError> {
+        let dir = home(at);
+        let book = Book::open(&dir.join("book")).map_err(|e| failed("open the registry", e))?;
+        Self::mounted(book.ok_or(BpfError::NotLoaded)?, at)
+    }
+
+    /// Opens it, after making it when it is not there.
+    pub fn up(at: &Place) -> Result<Self, BpfError> {
+        let dir = home(at);
+        let book = Book::make(&dir.join("book")).map_err(|e| failed("make the registry", e))?;
+        Self::mounted(book, at)
+    }
+
+    fn mounted(book: Book, at: &Place) -> Result<Self, BpfError> {
+        let tree = Hierarchy::at(at, home(at).join("mnt"));
+        if !tree.is_mounted() {
+            let _one_at_a_time = book.lock().map_err(|e| failed("lock the registry", e))?;
+            tree.mounted()?;
+        }
+        Ok(Self { book, tree })
+    }
+
+    fn take_down(&self) -> io::Result<()> {
+        self.tree.unmount()?;
+        self.book.tear()?;
+        std::fs::remove_dir(self.book.dir())?;
+        if let Some(dir) = self.book.dir().parent() {
+            let _ = std::fs::remove_dir(dir);
+        }
+        Ok(())
+    }
+
+    /// The hierarchy.
+    pub fn tree(&self) -> &Hierarchy {
+        &self.tree
+    }
+
+    /// True when it was made to be the witness of another tier.
+    pub fn is_witness(at: &Place) -> bool {
+        home(at).join("book/witness").exists()
+    }
+
+    /// Makes it the witness of another tier.
+    pub fn be_witness(&self) -> Result<(), BpfError> {
+        self.book.put("witness", b"").map_err(|e| failed("make the registry", e))
+    }
+
+    /// The root that a process is in.
+    fn slot_of(&self, s: &look::Seen) -> Option<(u32, Page)> {
+        let at = PathBuf::from(format!("/proc/{}", s.pid));
+        let mut path = self.tree.path_of(&at)?;
+        if path.is_empty() && s.leader_dead {
+            // A zombie's is the root (`kernel/cgroup/cgroup.c:proc_cgroup_show`); its threads say where they are.
+            let tasks = std::fs::read_dir(at.join("task")).ok()?;
+            path = tasks.flatten().filter_map(|t| self.tree.path_of(&t.path())).find(|p| !p.is_empty())?;
+        }
+        let (slot, generation) = placed(&path)?;
+        let page = self.book.page(slot);
+        (page.generation == generation && page.place == path).then_some((slot, page))
+    }
+
+    fn entry(&self, s: &look::Seen, slot: u32, p: &Page) -> Member {
+        let control = if p.control.contains(&(s.pid, s.start)) { B_CONTROL } else { 0 };
+        let creator = look::process(s.ppid).map_or(0, |c| c.start);
+        look::entry(s, slot, p.generation, control, creator)
+    }
+
+    /// True when the kernel says that nobody is in the directory; it is gone then, and nobody can come. With services inside
+    /// it stays: the count of its own tasks, which the kernel takes under its lock, has to do.
+    fn removed(&self, p: &Page) -> bool {
+        self.tree.remove(&p.place).is_ok() || self.tree.has_inner(&p.place)
+    }
+
+    /// Puts a process into a root.
+    pub fn join(&self, s: Slot, pid: u32) -> io::Result<()> {
+        let p = self.book.page(s.slot);
+        if p.generation != s.generation {
+            return Err(io::Error::from_raw_os_error(libc::ESTALE));
+        }
+        self.tree.enter(pid, &p.place)
+    }
+
+    fn started(&self, s: Slot, flags: u32, pid: u32) -> io::Result<()> {
+        self.join(s, pid)?;
+        let id: Id = (pid, look::process(pid).map_or(0, |p| p.start));
+        self.book.started(s, flags & B_MAIN != 0, id)
+    }
+}
+
+impl Keep for Named {
+    kept_in_book!();
+
+    fn tier(&self) -> Tier {
+        Tier::Named
+    }
+
+    fn reasons(&self, slot: u32) -> Option<Reasons> {
+        Some(self.book.reasons(slot))
+    }
+
+    fn create(&self, old: Slot, parent: u32, flags: u64, name: &str) -> io::Result<Slot> {
+        let mut at = place(old.slot, old.generation + 1);
+        if parent != 0 {
+            at = format!("{}/{at}", self.book.page(parent).place);
+        }
+        self.book.create(old, parent, flags, name, |p| {
+            p.place = at;
+            self.tree.make_place(&p.place)
+        })
+    }
+
+    fn forget(&self, s: Slot) -> io::Result<()> {
+        if self.count(s.slot) != 0 {
+            return Err(io::Error::from_raw_os_error(libc::EBUSY));
+        }
+        self.book.forget(s)
+    }
+
+    fn cannot_miss(&self) -> bool {
+        true
+    }
+
+    fn count(&self, slot: u32) -> i64 {
+        let p = self.book.page(slot);
+        if p.place.is_empty() {
+            return 0;
+        }
+        match self.tree.tasks(&p.place) {
+            None => i64::from(!self.tree.is_mounted()),
+            Some(0) if p.state == R_STARTING && p.owner_lives() => 1,
+            Some(0) if self.removed(&p) => 0,
+            Some(0) => self.tree.tasks(&p.place).unwrap_or(0).max(1),
+            Some(n) => n,
+        }
+    }
+
+    fn pop(&self, slot: u32) -> Pop {
+        let p = self.book.page(slot);
+        let now = self.tree.inside(&p.place).map_or(0, |v| v.len()) as u64;
+        Pop { pop: self.count(slot), processes: self.book.ever(slot, now), ..Pop::default() }
+    }
+
+    fn member(&self, tgid: u32) -> io::Result<Option<Member>> {
+        let Some(s) = look::process(tgid) else { return Ok(None) };
+        Ok(self.slot_of(&s).map(|(slot, p)| self.entry(&s, slot, &p)))
+    }
+
+    fn all_members(&self) -> io::Result<Vec<Member>> {
+        let listed = self.listed(&|_| true);
+        Ok(listed.into_iter().filter_map(|t| self.member(t).ok().flatten()).collect())
+    }
+
+    fn listed(&self, set: &dyn Fn(u16) -> bool) -> Vec<u32> {
+        let pages = self.book.pages().into_iter().filter(|(s, _)| set(*s as u16));
+        let mut v: Vec<u32> =
+            pages.flat_map(|(_, p)| self.tree.inside(&p.place).unwrap_or_default()).collect();
+        v.sort_unstable();
+        v.dedup();
+        v
+    }
+
+    fn whose(&self) -> io::Result<Option<u32>> {
+        Ok(self.member(std::process::id())?.map(|m| m.root))
+    }
+
+    fn leave(&self) -> io::Result<bool> {
+        let was = self.whose()?.is_some();
+        self.tree.enter(std::process::id(), "")?;
+        Ok(was)
+    }
+
+    fn spawn(
+        &self,
+        s: Slot,
+        flags: u32,
+        l: &Launch,
+        ready: &mut dyn FnMut(i32) -> io::Result<()>,
+    ) -> io::Result<Spawned> {
+        // The child waits before exec until this is done; when this process dies first, it ends.
+        launch::spawn(
+            l,
+            || Ok(()),
+            |pid| {
+                self.started(s, flags, pid as u32).map_err(|e| match no_such(&e) {
+                    true => io::Error::from_raw_os_error(libc::EPERM),
+                    false => e,
+                })?;
+                ready(pid)
+            },
+        )
+    }
+
+    fn adopt(&self, s: Slot, whose: Whose) -> io::Result<Taken> {
+        self.reason(s, reason::ADOPTED)?;
+        let first = look::process(whose.0).filter(|p| p.start == whose.1);
+        if first.is_some() {
+            self.join(s, whose.0)?;
+        }
+        let (mut passes, mut quiet) = (0, 0);
+        while passes < PASSES && quiet < 2 {
+            passes += 1;
+            let mut new = 0;
+            let all = look::everybody()?;
+            let mut order: Vec<&look::Seen> = all.values().collect();
+            order.sort_by_key(|p| (p.start, p.pid));
+            for p in order {
+                let inside = |pid: u32| all.get(&pid).and_then(|p| self.slot_of(p)).map(|x| x.0);
+                if inside(p.ppid) == Some(s.slot) && inside(p.pid).is_none() && self.join(s, p.pid).is_ok() {
+                    new += 1;
+                }
+            }
+            quiet = if new == 0 { quiet + 1 } else { 0 };
+        }
+        if quiet < 2 {
+            self.reason(s, reason::ADOPT_UNSURE)?;
+        }
+        Ok(Taken { passes, quiet: quiet >= 2 })
+    }
+
+    fn tear_down(&self) -> io::Result<()> {
+        self.take_down()
+    }
+
+    fn cancel_marks(&self, slot: u32) -> usize {
+        let p = self.book.page(slot);
+        let pending = p.state == R_STARTING && !p.place.is_empty();
+        usize::from(pending && self.tree.tasks(&p.place).is_some() && self.tree.remove(&p.place).is_ok())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places() {
+        assert_eq!(placed(&format!("{}/{}", place(3, 1), place(12, 7))), Some((12, 7)));
+        assert_eq!(placed("a/b"), None);
+        assert_eq!(placed(""), None);
+    }
+}

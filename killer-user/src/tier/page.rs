@@ -1,0 +1,96 @@
+//! The record of a root in a registry of files.
+
+use std::collections::BTreeMap;
+
+use killer_common::record::Root;
+use killer_common::{NAME_LEN, reason};
+use serde::{Deserialize, Serialize};
+
+use super::look;
+
+/// A process: number and start in clock ticks.
+pub type Id = (u32, u64);
+
+/// The record of a root.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Page {
+    /// Counts the uses of the slot.
+    pub generation: u32,
+    /// `R_*` state.
+    pub state: u32,
+    /// Outer root: slot and generation, 0 = none.
+    pub parent: (u32, u32),
+    /// Nesting depth.
+    pub depth: u32,
+    /// Main process, 0 = none.
+    pub main: Id,
+    /// When it was made, CLOCK_BOOTTIME ns.
+    pub born: u64,
+    /// The `killer` that made it.
+    pub owner: Id,
+    /// Service name.
+    pub name: String,
+    /// `R_SUPERVISED`.
+    pub flags: u64,
+    /// Last signal: number, when, who, exit code.
+    pub last: (u32, u64, u32, u32),
+    /// Reasons by code: how often, and first when.
+    pub reasons: BTreeMap<String, (u64, u64)>,
+    /// Processes that were ever in it, as far as they were seen.
+    pub ever: u64,
+    /// Its stop command, as it was given.
+    pub stop: Vec<u8>,
+    /// Control processes.
+    pub control: Vec<Id>,
+    /// Directory of its own, below the hierarchy (tier `named`).
+    pub place: String,
+    /// Processes that keep watch over it (tier `scan`).
+    pub watchers: Vec<Id>,
+    /// Processes that look at what was adopted (tier `scan`).
+    pub adopters: Vec<Id>,
+}
+
+impl Page {
+    /// As the programs' registry would have it.
+    pub fn root(&self) -> Root {
+        let mut name = [0; NAME_LEN];
+        for (to, from) in name.iter_mut().zip(self.name.bytes()) {
+            *to = from;
+        }
+        Root {
+            generation: self.generation,
+            state: self.state,
+            parent: self.parent.0,
+            depth: self.depth,
+            main_tgid: self.main.0,
+            parent_generation: self.parent.1,
+            main_start: look::start_ns(self.main.1),
+            born: self.born,
+            owner_tgid: self.owner.0,
+            last_signal: self.last.0,
+            owner_start: look::start_ns(self.owner.1),
+            last_at: self.last.1,
+            last_uid: self.last.2,
+            last_outcome: self.last.3,
+            name,
+            flags: self.flags,
+            freezer_start: 0,
+            freezer_tgid: 0,
+            wakes: 0,
+            hangups: 0,
+            reserved0: 0,
+            frozen_at: 0,
+        }
+    }
+
+    /// True while the `killer` that made it is alive.
+    pub fn owner_lives(&self) -> bool {
+        look::process(self.owner.0).is_some_and(|s| s.start == self.owner.1)
+    }
+}
+
+/// The short code of a reason.
+pub fn code(reason: u32) -> &'static str {
+    reason::ALL.iter().find(|r| r.0 == reason).map_or("unknown", |r| r.1)
+}

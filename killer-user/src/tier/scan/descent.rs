@@ -1,0 +1,53 @@
+//! Descent as /proc shows it: from a process up to one that a root is known by.
+
+use std::collections::HashMap;
+
+/// Processes that everything below belongs to a root: number → start, slot, whether they are members themselves.
+pub type Tops = HashMap<u32, (u64, u32, bool)>;
+
+/// The slot of the nearest top at or above a process.
+pub fn climb(pid: u32, tops: &Tops, up: impl Fn(u32) -> Option<(u32, u64)>) -> Option<u32> {
+    let mut at = pid;
+    // A snapshot of moving things can hold a ring.
+    for _ in 0..1 << 22 {
+        let (ppid, start) = up(at)?;
+        if let Some((born, slot, itself)) = tops.get(&at)
+            && *born == start
+        {
+            return (*itself || at != pid).then_some(*slot);
+        }
+        if ppid <= 1 || ppid == at {
+            return None;
+        }
+        at = ppid;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn up_to_the_nearest_top() {
+        // 10 is a supervisor, 20 one below it, 30 was adopted; 40 has another start than the one that was known.
+        let tops =
+            Tops::from([(10, (1, 1, false)), (20, (2, 2, false)), (30, (3, 3, true)), (40, (4, 4, true))]);
+        let parents = HashMap::from([
+            (10, (1, 1)),
+            (11, (10, 5)),
+            (20, (11, 2)),
+            (21, (20, 6)),
+            (30, (1, 3)),
+            (31, (30, 7)),
+            (40, (1, 9)),
+            (41, (40, 9)),
+            (50, (51, 9)),
+            (51, (50, 9)),
+        ]);
+        let of = |pid| climb(pid, &tops, |p| parents.get(&p).copied());
+        assert_eq!((of(10), of(11), of(20), of(21)), (None, Some(1), None, Some(2)));
+        assert_eq!((of(30), of(31)), (Some(3), Some(3)));
+        assert_eq!((of(40), of(41), of(50), of(99)), (None, None, None, None));
+    }
+}

@@ -1,0 +1,367 @@
+//! The tier `scan`: neither programs nor root. Members are who descends from a supervisor process, as /proc shows it.
+//!
+//! The supervisor is a subreaper (`kernel/exit.c:find_new_reaper`): orphans among its descendants become its children, so
+//! it has no child left exactly when no descendant is left, and takes its mark away then. Only somebody who may enter another
+//! PID namespace, or kill the supervisor, slips away. What it was told of an adopted process it can only look at.
+
+mod descent;
+mod gate;
+mod supervisor;
+
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use std::io::{self, ErrorKind, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use killer_common::reason;
+use killer_common::record::{B_ADOPTED, B_CONTROL, Member, Pop, R_STARTING, Reasons, Root};
+
+use descent::{Tops, climb};
+
+use super::book::{Book, Id, Page, kept_in_book};
+use super::look::{self, Seen};
+use super::{BpfError, Keep, Lock, Place, Slot, Spawned, Taken, Whose, wire};
+use crate::kernel::tier::Tier;
+use crate::sys::launch::Launch;
+use crate::sys::{mem, proc, supervise};
+
+const ADOPT_PASSES: i32 = 24;
+
+/// The registry, and what this process knows of the sets.
+#[derive(Debug)]
+pub struct Scan {
+    book: Book,
+    /// Who was found to be a member: descent is for life, so (number, start) is enough.
+    known: RefCell<HashMap<Id, u32>>,
+    /// Whom this process has stopped.
+    stopped: RefCell<HashSet<Id>>,
+    /// Where supervisors say how what this process started has ended.
+    ends: RefCell<HashMap<i32, OwnedFd>>,
+}
+
+/// What became of a supervisor or an adopter.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Watch {
+    Running,
+    /// It said that nobody is left.
+    Ended,
+    /// It was killed: what it knew last is all there is.
+    Lost,
+}
+
+/// Where the registry of this user is.
+fn home(at: &Place) -> PathBuf {
+    let uid = rustix::process::geteuid().as_raw();
+    if at.chosen {
+        return at.root.join(format!("scan-{uid}"));
+    }
+    let named = |word: &str| at.own.as_ref().map_or(word.to_owned(), |o| format!("{word}-{o}"));
+    let given = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|d| {
+        use std::os::unix::fs::MetadataExt;
+        d.is_absolute() && d.metadata().is_ok_and(|m| m.is_dir() && m.uid() == uid)
+    });
+    let user = PathBuf::from(format!("/run/user/{uid}"));
+    match given {
+        _ if uid == 0 => at.root.join(named("scan")),
+        Some(d) => d.join(named("killer")),
+        None if user.is_dir() => user.join(named("killer")),
+        None => std::env::temp_dir().join(named(&format!("killer-{uid}"))),
+    }
+}
+
+fn mark(s: Slot, w: Id) -> String {
+    format!("alive.{}.{}.{}.{}", s.slot, s.generation, w.0, w.1)
+}
+
+fn notes(s: Slot, w: Id) -> String {
+    format!("known.{}.{}.{}", s.slot, s.generation, w.0)
+}
+
+/// One look at all processes: who is there, and whose member each is.
+struct Look {
+    all: HashMap<u32, Seen>,
+    slots: HashMap<u32, u32>,
+}
+
+impl Scan {
+    fn at(book: Book) -> Self {
+        Self { book, known: RefCell::default(), stopped: RefCell::default(), ends: RefCell::default() }
+    }
+
+    /// Opens it where it has been made; `NotLoaded` elsewhere.
+    pub fn open(at: &Place) -> Result<Self, BpfError> {
+        let book = Book::open(&home(at)).map_err(|e| io_error("opening the registry", e))?;
+        Ok(Self::at(book.ok_or(BpfError::NotLoaded)?))
+    }
+
+    /// Opens it, after making it when it is not there.
+    pub fn up(at: &Place) -> Result<Self, BpfError> {
+        Ok(Self::at(Book::make(&home(at)).map_err(|e| io_error("making the registry", e))?))
+    }
+
+    fn watch(&self, s: Slot, w: Id) -> Watch {
+        if !self.book.dir().join(mark(s, w)).exists() {
+            return Watch::Ended;
+        }
+        match look::process(w.0) {
+            Some(p) if p.start == w.1 => Watch::Running,
+            // It takes its mark away and then ends: look again.
+            _ if self.book.dir().join(mark(s, w)).exists() => Watch::Lost,
+            _ => Watch::Ended,
+        }
+    }
+
+    fn notes(&self, s: Slot, w: Id) -> Vec<Id> {
+        let text = std::fs::read(self.book.dir().join(notes(s, w))).unwrap_or_default();
+        serde_json::from_slice(&text).unwrap_or_default()
+    }
+
+    /// Processes that everything below belongs to a root: (slot, whether they are members themselves).
+    fn tops(&self) -> Tops {
+        let mut tops = Tops::new();
+        for (slot, p) in self.book.pages() {
+            let s = Slot { slot, generation: p.generation };
+            for &w in &p.watchers {
+                match self.watch(s, w) {
+                    Watch::Running => drop(tops.insert(w.0, (w.1, slot, false))),
+                    Watch::Lost => {
+                        let was = self.notes(s, w).into_iter().chain([p.main]);
+                        tops.extend(was.map(|id| (id.0, (id.1, slot, true))));
+                    }
+                    Watch::Ended => {}
+                }
+            }
+            for &w in &p.adopters {
+                // The adopter itself is nobody's member.
+                if self.watch(s, w) != Watch::Ended {
+                    tops.extend(self.notes(s, w).into_iter().map(|id| (id.0, (id.1, slot, true))));
+                }
+            }
+        }
+        tops
+    }
+
+    fn look(&self) -> Look {
+        let tops = self.tops();
+        let all = if tops.is_empty() { HashMap::new() } else { look::everybody().unwrap_or_default() };
+        let mut slots: HashMap<u32, u32> = HashMap::new();
+        for pid in all.keys() {
+            if let Some(slot) = climb(*pid, &tops, |p| all.get(&p).map(|s| (s.ppid, s.start))) {
+                slots.insert(*pid, slot);
+            }
+        }
+        let mut known = self.known.borrow_mut();
+        known.extend(slots.iter().filter_map(|(p, s)| Some(((*p, all.get(p)?.start), *s))));
+        Look { all, slots }
+    }
+
+    fn entry(&self, s: &Seen, slot: u32, p: &Page, creator: u64) -> Member {
+        let control = if p.control.contains(&(s.pid, s.start)) { B_CONTROL } else { 0 };
+        let adopted = if p.adopters.is_empty() { 0 } else { B_ADOPTED };
+        look::entry(s, slot, p.generation, control | adopted, creator)
+    }
+
+    fn watches(&self, slot: u32) -> Vec<Watch> {
+        let p = self.book.page(slot);
+        let s = Slot { slot, generation: p.generation };
+        p.watchers.iter().chain(&p.adopters).map(|&w| self.watch(s, w)).collect()
+    }
+
+    /// A root and the roots inside it.
+    fn family(&self, slot: u32) -> Vec<u32> {
+        let pages = self.book.pages();
+        let mut v = vec![slot];
+        let mut i = 0;
+        while i < v.len() {
+            let outer = (v[i], self.book.page(v[i]).generation);
+            v.extend(pages.iter().filter(|(_, p)| p.parent == outer).map(|(s, _)| *s));
+            i += 1;
+        }
+        v
+    }
+}
+
+/// How it has ended, as its supervisor says.
+fn status(end: OwnedFd) -> io::Result<i32> {
+    let mut status = [0; 4];
+    std::fs::File::from(end)
+        .read_exact(&mut status)
+        .map_err(|_| io::Error::other("the supervisor of this service was killed"))?;
+    Ok(i32::from_ne_bytes(status))
+}
+
+fn io_error(what: &str, e: io::Error) -> BpfError {
+    BpfError::Io { what: what.to_owned(), source: e }
+}
+
+impl Keep for Scan {
+    kept_in_book!();
+
+    fn tier(&self) -> Tier {
+        Tier::Scan
+    }
+
+    fn create(&self, old: Slot, parent: u32, flags: u64, name: &str) -> io::Result<Slot> {
+        self.book.create(old, parent, flags, name, |p| {
+            p.reasons.insert(super::book::code(reason::BEST_EFFORT).into(), (1, mem::boottime_ns()));
+            Ok(())
+        })
+    }
+
+    fn forget(&self, s: Slot) -> io::Result<()> {
+        if self.count(s.slot) != 0 {
+            return Err(io::Error::from_raw_os_error(libc::EBUSY));
+        }
+        let p = self.book.page(s.slot);
+        for w in p.watchers.iter().chain(&p.adopters) {
+            self.end_watch(s, *w);
+        }
+        self.book.forget(s)
+    }
+
+    fn reasons(&self, slot: u32) -> Option<Reasons> {
+        let mut r = self.book.reasons(slot);
+        if self.watches(slot).contains(&Watch::Lost) {
+            r.count[reason::SUPERVISOR as usize] += 1;
+            r.first[reason::SUPERVISOR as usize] = mem::boottime_ns();
+        }
+        Some(r)
+    }
+
+    fn cannot_miss(&self) -> bool {
+        false
+    }
+
+    fn count(&self, slot: u32) -> i64 {
+        let watches = self.watches(slot);
+        let starting = || {
+            let p = self.book.page(slot);
+            p.state == R_STARTING && p.owner_lives()
+        };
+        if watches.iter().all(|w| *w == Watch::Ended) {
+            return i64::from(watches.is_empty() && starting());
+        }
+        let l = self.look();
+        let found = l.slots.iter().filter(|(_, s)| **s == slot).filter_map(|(p, _)| l.all.get(p));
+        let tasks = found.map(|s| s.threads - i64::from(s.leader_dead)).sum();
+        if watches.contains(&Watch::Running) { i64::max(tasks, 1) } else { tasks }
+    }
+
+    fn pop(&self, slot: u32) -> Pop {
+        let processes = self.listed(&|s| u32::from(s) == slot).len() as u64;
+        let ever = self.book.ever(slot, processes);
+        Pop { pop: self.count(slot), processes: ever, ..Pop::default() }
+    }
+
+    fn member(&self, tgid: u32) -> io::Result<Option<Member>> {
+        let Some(s) = look::process(tgid) else { return Ok(None) };
+        let before = self.known.borrow().get(&(s.pid, s.start)).copied();
+        let slot = before.or_else(|| {
+            let tops = self.tops();
+            let up = |p| look::process(p).map(|s| (s.ppid, s.start));
+            let found = (0..3).find_map(|_| climb(tgid, &tops, up))?;
+            self.known.borrow_mut().insert((s.pid, s.start), found);
+            Some(found)
+        });
+        let creator = look::process(s.ppid).map_or(0, |c| c.start);
+        Ok(slot.map(|slot| self.entry(&s, slot, &self.book.page(slot), creator)))
+    }
+
+    fn all_members(&self) -> io::Result<Vec<Member>> {
+        let l = self.look();
+        let pages: HashMap<u32, Page> = self.book.pages().into_iter().collect();
+        let found = l.slots.iter().filter_map(|(pid, slot)| {
+            let s = l.all.get(pid)?;
+            let creator = l.all.get(&s.ppid).map_or(0, |c| c.start);
+            Some(self.entry(s, *slot, pages.get(slot)?, creator))
+        });
+        Ok(found.collect())
+    }
+
+    fn listed(&self, set: &dyn Fn(u16) -> bool) -> Vec<u32> {
+        let l = self.look();
+        let mut v: Vec<u32> = l.slots.iter().filter(|(_, s)| set(**s as u16)).map(|(p, _)| *p).collect();
+        v.sort_unstable();
+        v
+    }
+
+    fn whose(&self) -> io::Result<Option<u32>> {
+        Ok(self.member(std::process::id())?.map(|m| m.root))
+    }
+
+    fn leave(&self) -> io::Result<bool> {
+        Err(io::Error::new(
+            ErrorKind::Unsupported,
+            "without the kernel's help descent is for life (tier scan); run it from outside of the service",
+        ))
+    }
+
+    fn spawn(
+        &self,
+        s: Slot,
+        flags: u32,
+        l: &Launch,
+        ready: &mut dyn FnMut(i32) -> io::Result<()>,
+    ) -> io::Result<Spawned> {
+        let (from, to) = supervise::pipe()?;
+        if supervise::fork()?.is_none() {
+            drop(from);
+            self.supervise(to.into(), s, flags, l, ready);
+        }
+        drop(to);
+        let mut from = std::fs::File::from(from);
+        let spawned = wire::decode(&wire::line(&mut from)?)?;
+        if let Ok(pid) = spawned {
+            self.ends.borrow_mut().insert(pid, from.into());
+        }
+        Ok(spawned)
+    }
+
+    fn attend(&self, pid: i32) -> io::Result<i32> {
+        let Some(end) = self.ends.borrow_mut().remove(&pid) else { return Err(ErrorKind::NotFound.into()) };
+        // It may have ended, and even been reaped, long before.
+        let fd = proc::pidfd_open(pid as u32).ok();
+        supervise::attend(end.as_fd(), |sig| {
+            if let Some(fd) = &fd {
+                let _ = proc::pidfd_send(fd, sig, None);
+            }
+        })?;
+        status(end)
+    }
+
+    fn await_end(&self, pid: i32, most: Duration) -> io::Result<Option<i32>> {
+        let Some(end) = self.ends.borrow_mut().remove(&pid) else { return Err(ErrorKind::NotFound.into()) };
+        if proc::readable(&end, most) {
+            return status(end).map(Some);
+        }
+        self.ends.borrow_mut().insert(pid, end);
+        Ok(None)
+    }
+
+    fn adopt(&self, s: Slot, whose: Whose) -> io::Result<Taken> {
+        self.reason(s, reason::ADOPTED)?;
+        let (from, to) = supervise::pipe()?;
+        if supervise::fork()?.is_none() {
+            drop(from);
+            self.adopter(to.into(), s, (whose.0, whose.1));
+        }
+        drop(to);
+        let passes = wire::decode(&wire::line(&mut from.into())?)?.map_err(|(_, e)| e)?;
+        Ok(Taken { passes: passes as u32, quiet: passes < ADOPT_PASSES })
+    }
+
+    fn close_gate(&self, slot: u32, _: u64) {
+        self.stop(slot);
+    }
+
+    fn open_gate(&self, _: u32, _: u64) {
+        self.go_on();
+    }
+
+    fn tear_down(&self) -> io::Result<()> {
+        self.book.tear()?;
+        std::fs::remove_dir(self.book.dir())
+    }
+}

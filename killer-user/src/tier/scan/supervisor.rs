@@ -1,0 +1,173 @@
+//! The processes that stay behind: a supervisor of what was started, an adopter of what was taken in.
+
+use std::collections::{HashMap, HashSet};
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use killer_common::record::B_MAIN;
+
+use super::super::book::{Book, Id};
+use super::super::{Slot, look, wire};
+use super::descent::climb;
+use super::{ADOPT_PASSES, Scan, mark, notes};
+use crate::sys::forks::{Event, Forks};
+use crate::sys::launch::{self, Launch};
+use crate::sys::supervise;
+
+/// How often a supervisor looks at its descendants, and an adopter at what it was told of.
+const LOOK: Duration = Duration::from_secs(2);
+const LOOK_ADOPTED: Duration = Duration::from_millis(50);
+
+impl Scan {
+    /// The life of a supervisor: starts CMD, says so, and stays until nobody is left.
+    pub(super) fn supervise(
+        &self,
+        mut to: std::fs::File,
+        s: Slot,
+        flags: u32,
+        l: &Launch,
+        ready: &mut dyn FnMut(i32) -> io::Result<()>,
+    ) -> ! {
+        let me = look::me();
+        let mut main = 0;
+        let begun = supervise::become_subreaper()
+            .and_then(|()| self.book.put(&mark(s, me), b""))
+            .and_then(|()| self.book.change(s, |p| p.watchers.push(me)));
+        let spawned = begun.and_then(|()| {
+            launch::spawn(
+                l,
+                || Ok(()),
+                |pid| {
+                    let id = (pid as u32, look::process(pid as u32).map_or(0, |p| p.start));
+                    self.book.put(&notes(s, me), &serde_json::to_vec(&[id])?)?;
+                    self.book.started(s, flags & B_MAIN != 0, id)?;
+                    ready(pid)
+                },
+            )
+        });
+        match &spawned {
+            Ok(Ok(pid)) => main = *pid,
+            // Before it is said: who is told of it may forget the service at once.
+            _ => self.end_watch(s, me),
+        }
+        // Nobody reads it any more when `killer run` was killed: the service goes on.
+        let _ = to.write_all(wire::encode(&spawned).as_bytes());
+        supervise::let_go(&[to.as_fd()]);
+        if main != 0 {
+            let (book, own) = (self.book.clone(), me.0);
+            let _ = std::thread::Builder::new().spawn(move || note_descendants(&book, s, (own, me.1)));
+        }
+        while let Some((pid, status)) = supervise::next_end() {
+            if pid == main {
+                let _ = to.write_all(&status.to_ne_bytes());
+            }
+        }
+        self.end_watch(s, me);
+        supervise::exit(0)
+    }
+
+    pub(super) fn end_watch(&self, s: Slot, me: Id) {
+        let _ = std::fs::remove_file(self.book.dir().join(mark(s, me)));
+        let _ = std::fs::remove_file(self.book.dir().join(notes(s, me)));
+    }
+
+    /// The life of an adopter: looks at what it was told of, and at what that forks, until nobody is left.
+    pub(super) fn adopter(&self, mut to: std::fs::File, s: Slot, first: Id) -> ! {
+        let me = look::me();
+        let mut ids = vec![first];
+        let begun = self
+            .book
+            .put(&notes(s, me), &serde_json::to_vec(&ids).unwrap_or_default())
+            .and_then(|()| self.book.put(&mark(s, me), b""))
+            .and_then(|()| self.book.change(s, |p| p.adopters.push(me)));
+        if let Err(e) = begun {
+            let _ = to.write_all(wire::encode(&Err(e)).as_bytes());
+            supervise::exit(1);
+        }
+        // Before the first look: from here on nobody is born unheard, where the kernel tells.
+        let forks = Forks::listen().ok();
+        let (mut passes, mut quiet) = (0, 0);
+        while passes < ADOPT_PASSES && quiet < 2 {
+            quiet = if self.grow(s, me, &mut ids) { 0 } else { quiet + 1 };
+            passes += 1;
+        }
+        let _ = to.write_all(wire::encode(&Ok(Ok(passes))).as_bytes());
+        let keep = forks.iter().map(AsFd::as_fd).chain([to.as_fd()]);
+        supervise::let_go(&keep.collect::<Vec<_>>());
+        // Who was there one look ago can have forked since it was last heard of.
+        let mut before = Vec::new();
+        while !ids.is_empty() || !before.is_empty() {
+            match &forks {
+                Some(f) => self.hear(f, s, me, &before, &mut ids),
+                None => std::thread::sleep(LOOK_ADOPTED),
+            }
+            before.clone_from(&ids);
+            self.grow(s, me, &mut ids);
+        }
+        self.end_watch(s, me);
+        supervise::exit(0)
+    }
+
+    /// Adds what the kernel tells of: children of members, and theirs, also of those that have ended since.
+    fn hear(&self, forks: &Forks, s: Slot, me: Id, earlier: &[Id], ids: &mut Vec<Id>) {
+        let before = ids.clone();
+        let mut numbers: HashSet<u32> = ids.iter().chain(earlier).map(|id| id.0).collect();
+        // Lost events: the look that follows is what there is.
+        for e in forks.next(LOOK_ADOPTED).unwrap_or_default() {
+            match e {
+                Event::Fork(creator, child) if numbers.contains(&creator) => {
+                    numbers.insert(child);
+                    if let Some(p) = look::process(child) {
+                        ids.push((p.pid, p.start));
+                    }
+                }
+                Event::Exit(pid) => drop(numbers.remove(&pid)),
+                Event::Fork(..) => {}
+            }
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        if *ids != before {
+            let _ = self.book.put(&notes(s, me), &serde_json::to_vec(&*ids).unwrap_or_default());
+        }
+    }
+
+    /// Adds what descends from `ids`, drops who has ended; true when somebody was new.
+    fn grow(&self, s: Slot, me: Id, ids: &mut Vec<Id>) -> bool {
+        let Ok(all) = look::everybody() else { return false };
+        let before = ids.clone();
+        ids.retain(|id| all.get(&id.0).is_some_and(|p| p.start == id.1));
+        let tops = ids.iter().map(|id| (id.0, (id.1, s.slot, true))).collect();
+        for p in all.values() {
+            let found = climb(p.pid, &tops, |p| all.get(&p).map(|s| (s.ppid, s.start)));
+            if found.is_some() && p.pid != me.0 && !ids.contains(&(p.pid, p.start)) {
+                ids.push((p.pid, p.start));
+            }
+        }
+        if *ids != before {
+            let _ = self.book.put(&notes(s, me), &serde_json::to_vec(&*ids).unwrap_or_default());
+        }
+        ids.iter().any(|id| !before.contains(id))
+    }
+}
+
+/// What a killed supervisor's service is found by: its descendants, as they were a moment ago.
+fn note_descendants(book: &Book, s: Slot, me: Id) {
+    let tops = HashMap::from([(me.0, (me.1, s.slot, false))]);
+    let mut last = Vec::new();
+    loop {
+        std::thread::sleep(LOOK);
+        let Ok(all) = look::everybody() else { continue };
+        let mut ids: Vec<Id> = all
+            .values()
+            .filter(|p| climb(p.pid, &tops, |p| all.get(&p).map(|s| (s.ppid, s.start))).is_some())
+            .map(|p| (p.pid, p.start))
+            .collect();
+        ids.sort_unstable();
+        if ids != last {
+            let _ = book.put(&notes(s, me), &serde_json::to_vec(&ids).unwrap_or_default());
+            last = ids;
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! Which tier it is here: the best that works, unless one is in use or asked for.
+
+use std::io;
+use std::ops::Deref;
+use std::path::PathBuf;
+
+use super::witness::Witness;
+use super::{BpfError, Keep, Lock, Paths, Slot, Spawned, Taken, Whose, named, scan};
+use crate::bpf::Registry;
+use crate::kernel::probe;
+use crate::kernel::tier::Tier;
+use crate::sys::launch::Launch;
+
+/// Where the tiers without programs keep what they need.
+const RUN: &str = "/run/killer";
+/// Environment variable that moves it.
+const RUN_ROOT: &str = "KILLER_RUN_ROOT";
+
+/// What keeps the sets here: one of the tiers, whichever.
+#[derive(Debug)]
+pub struct Tracker {
+    keep: Box<dyn Keep>,
+    better: Option<String>,
+    passed_by: bool,
+    witness: Option<Witness>,
+}
+
+impl Deref for Tracker {
+    type Target = dyn Keep;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.keep
+    }
+}
+
+/// A tier without programs that the caller has asked for.
+fn forced() -> Option<Tier> {
+    let word = std::env::var("KILLER_TIER").ok()?;
+    Tier::named(&word).filter(|t| t.is_without_programs())
+}
+
+/// Where the registries are. A tracker at a place of its own has registries of its own.
+fn run_root() -> Place {
+    if let Some(r) = std::env::var_os(RUN_ROOT).filter(|r| !r.is_empty()) {
+        return Place { root: r.into(), own: None, chosen: true };
+    }
+    let root = PathBuf::from(RUN);
+    let pins = Paths::default();
+    match pins.chosen {
+        true => Place { root, own: Some(hash(pins.root.as_os_str().as_encoded_bytes())), chosen: false },
+        false => Place { root, own: None, chosen: false },
+    }
+}
+
+/// Where the tiers without programs keep what they need.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(super) root: PathBuf,
+    /// Apart from others at the same root.
+    pub(super) own: Option<String>,
+    /// By the caller.
+    pub(super) chosen: bool,
+}
+
+/// FNV-1a, as a word.
+pub(super) fn hash(bytes: &[u8]) -> String {
+    let h = bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3));
+    format!("{h:016x}")
+}
+
+/// Opens a tier without programs, or makes it.
+fn files(tier: Tier, make: bool) -> Result<Box<dyn Keep>, BpfError> {
+    let at = run_root();
+    Ok(match (tier, make) {
+        (Tier::Named, true) => Box::new(named::Named::up(&at)?),
+        (Tier::Named, false) => Box::new(named::Named::open(&at)?),
+        (_, true) => Box::new(scan::Scan::up(&at)?),
+        (_, false) => Box::new(scan::Scan::open(&at)?),
+    })
+}
+
+const WITHOUT: [Tier; 2] = [Tier::Named, Tier::Scan];
+
+/// True when another tier may do what the programs cannot; false when there is a tracker that must not be passed by, or
+/// the caller has chosen a place for one that cannot be, or asked for a tier.
+fn may_fall(why: &BpfError, paths: &Paths) -> bool {
+    match why {
+        _ if std::env::var_os("KILLER_TIER").is_some_and(|t| !t.is_empty()) => false,
+        // One call of it failed: a service that is started beside it would be in a list that nobody looks at afterwards.
+        BpfError::NotPermitted { .. } if paths.version().exists() => !probe::missing_caps().is_empty(),
+        BpfError::PidNamespace => true,
+        _ if paths.version().exists() => false,
+        BpfError::Damaged(_) => false,
+        BpfError::NoBpffs { .. } => !paths.chosen,
+        _ => true,
+    }
+}
+
+impl Tracker {
+    fn of(keep: Box<dyn Keep>, better: Option<String>) -> Self {
+        Self { keep, better, passed_by: false, witness: None }
+    }
+
+    /// The programs, with the second witness where it was asked for.
+    fn programs(t: crate::bpf::Tracker) -> Self {
+        Self { witness: Witness::open(&run_root()), ..Self::of(Box::new(t), None) }
+    }
+
+    /// From here on the named hierarchy is a second witness of what is started.
+    pub fn up_witness(&mut self) -> Result<(), BpfError> {
+        if !self.tier().is_without_programs() {
+            self.witness = Some(Witness::up(&run_root())?);
+        }
+        Ok(())
+    }
+
+    /// As [`Keep::spawn`], before the second witness, too.
+    pub fn spawn(
+        &self,
+        s: Slot,
+        flags: u32,
+        l: &Launch,
+        ready: &mut dyn FnMut(i32) -> io::Result<()>,
+    ) -> io::Result<Spawned> {
+        self.keep.spawn(s, flags, l, &mut |pid| {
+            if let Some(w) = &self.witness {
+                w.join(s, pid as u32)?;
+            }
+            ready(pid)
+        })
+    }
+
+    /// As [`Keep::adopt`], before the second witness, too.
+    pub fn adopt(&self, s: Slot, whose: Whose) -> io::Result<Taken> {
+        let taken = self.keep.adopt(s, whose)?;
+        if let Some(w) = &self.witness {
+            w.adopt(&*self.keep, s)?;
+        }
+        Ok(taken)
+    }
+
+    /// As [`Keep::forget`].
+    pub fn forget(&self, s: Slot) -> io::Result<()> {
+        self.keep.forget(s)?;
+        if let Some(w) = &self.witness {
+            w.forget(s);
+        }
+        Ok(())
+    }
+
+    /// True when the second witness, where there is one, says otherwise.
+    pub fn differs(&self, s: Slot) -> bool {
+        self.witness.as_ref().is_some_and(|w| w.differs(&*self.keep, s))
+    }
+
+    /// Opens what is there. Nothing is loaded or changed.
+    pub fn open(paths: &Paths) -> Result<Self, BpfError> {
+        if let Some(t) = forced() {
+            return Ok(Self::of(files(t, false)?, None));
+        }
+        match crate::bpf::Tracker::open(paths) {
+            Ok(t) => Ok(Self::programs(t)),
+            Err(why) if may_fall(&why, paths) => {
+                let there = WITHOUT.into_iter().find_map(|t| files(t, false).ok());
+                let Some(keep) = there else { return Err(why) };
+                let passed_by = matches!(why, BpfError::NotPermitted { .. });
+                Ok(Self { passed_by, ..Self::of(keep, Some(why.to_string())) })
+            }
+            Err(why) => Err(why),
+        }
+    }
+
+    /// Opens the programs' pins and nothing else.
+    pub fn open_pins(paths: &Paths) -> Result<Self, BpfError> {
+        Ok(Self::programs(crate::bpf::Tracker::open(paths)?))
+    }
+
+    /// Opens it for something new, after making it when it is not there: the best tier that works, unless one is in use.
+    pub fn up(paths: &Paths) -> Result<Self, BpfError> {
+        Self::best(paths, &WITHOUT)
+    }
+
+    /// As [`Self::up`], but only tiers that other callers can use, too.
+    pub fn load(paths: &Paths) -> Result<Self, BpfError> {
+        Self::best(paths, &[Tier::Named])
+    }
+
+    fn best(paths: &Paths, others: &[Tier]) -> Result<Self, BpfError> {
+        if let Some(t) = forced() {
+            return Ok(Self::of(files(t, true)?, None));
+        }
+        // When it is there, too, it goes on to `up`: its keeper may have died.
+        if let Err(BpfError::NotLoaded) = crate::bpf::Tracker::open(paths) {
+            let busy = |k: &dyn Keep| k.roots().iter().any(|(s, _)| k.count(*s) != 0);
+            let mut used = WITHOUT.into_iter().filter_map(|t| files(t, false).ok());
+            if let Some(k) = used.find(|k| busy(&**k)) {
+                return Ok(Self::of(k, Some("services of it are alive".into())));
+            }
+        }
+        match crate::bpf::Tracker::up(paths) {
+            Ok(t) => Ok(Self::programs(t)),
+            Err(why) if may_fall(&why, paths) => {
+                for &t in others {
+                    match files(t, true) {
+                        Ok(k) => return Ok(Self::of(k, Some(why.to_string()))),
+                        Err(e) => log::info!("no tier {}: {e}", t.name()),
+                    }
+                }
+                Err(why)
+            }
+            Err(why) => Err(why),
+        }
+    }
+
+    /// Why it is not a better tier, where that was found out by trying.
+    pub fn better(&self) -> Option<&str> {
+        self.better.as_deref()
+    }
+
+    /// Why a tracker of the host that may be there could not be asked.
+    pub fn passed_by(&self) -> Option<&str> {
+        self.better.as_deref().filter(|_| self.passed_by)
+    }
+
+    /// Tiers without programs that have a registry here.
+    pub fn others() -> Vec<Self> {
+        let wanted = WITHOUT.into_iter().filter(|t| forced().is_none_or(|f| f == *t));
+        let there = wanted.filter_map(|t| files(t, false).ok());
+        there.map(|k| Self::of(k, None)).collect()
+    }
+
+    /// The best tier that needs no programs here.
+    pub fn without_programs() -> Tier {
+        match Self::named_missing() {
+            _ if forced().is_some() => forced().unwrap_or(Tier::Scan),
+            None => Tier::Named,
+            Some(_) => Tier::Scan,
+        }
+    }
+
+    /// What the tier `named` lacks here, as far as can be said without mounting.
+    pub fn named_missing() -> Option<String> {
+        named::missing()
+    }
+
+    /// True when a tier without programs is asked for.
+    pub fn is_forced() -> bool {
+        forced().is_some()
+    }
+
+    /// Takes the programs down. The caller has made sure that nothing is tracked.
+    pub fn down(paths: &Paths, lock: &Lock) -> Result<bool, BpfError> {
+        match lock {
+            Lock::Pins(pins) => crate::bpf::Tracker::down(paths, pins),
+            Lock::Book(_) => Ok(false),
+        }
+    }
+
+    /// The lock on the pins at a place, also when nothing is loaded there.
+    pub fn lock_at(paths: &Paths) -> Result<Lock, BpfError> {
+        Ok(Lock::Pins(Registry::lock(paths)?))
+    }
+
+    /// Removes what a killed loader left.
+    pub fn sweep(paths: &Paths) {
+        crate::bpf::sweep(paths);
+    }
+}
