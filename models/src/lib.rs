@@ -1,0 +1,18 @@
+//! Small models of the protocol (docs/PROTOCOL.md), one a file, each explored to the last state (docs/MODELS.md).
+//!
+//! A model is the code with everything left out that decides nothing: each action is one step that another CPU can come
+//! between, and says which function it mirrors. Memory is sequentially consistent. Each model takes a `Variant`: the code
+//! as it is, a repair of something that the model found, or a known-bad change that a property has to catch.
+
+pub mod adoption;
+pub mod births;
+pub mod broadcast;
+pub mod explore;
+pub mod gate;
+pub mod hooks;
+pub mod nested;
+pub mod repair;
+pub mod seeds;
+pub mod world;
+
+pub use explore::{Explored, Verdict, every_state, first_failure, random_walks};

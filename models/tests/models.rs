@@ -1,0 +1,247 @@
+//! Each model to its last state, what it found in the code, and the known-bad changes that it has to catch.
+//!
+//! `cargo test -p killer-models -- --nocapture --test-threads 1` prints the table of docs/MODELS.md; with
+//! `MODEL_TRACES=1` also the shortest way to each failure.
+
+use killer_models::{Explored, Verdict, every_state, first_failure, random_walks};
+
+/// States that the random walks of one model see.
+const WALK: usize = 400_000;
+
+fn said(kind: &str, name: &str, e: &Explored) {
+    let name = name.trim_start_matches("models::");
+    let (states, depth, seconds) = (e.states, e.depth, e.time.as_secs_f32());
+    let verdict = match e.verdict() {
+        Verdict::Holds => "holds".to_owned(),
+        Verdict::Fails(p) => format!("fails: {}", p.join("; ")),
+        Verdict::Vacuous(p) => format!("never seen: {}", p.join("; ")),
+    };
+    println!("{kind:9} {name:40} {states:>8} states, depth {depth:>3}, {seconds:>5.1} s: {verdict}");
+    if std::env::var_os("MODEL_TRACES").is_some() {
+        e.failures.iter().for_each(|f| println!("{f}"));
+    }
+}
+
+/// Every property holds in every state, and the model can do what it should.
+macro_rules! holds {
+    ($($name:ident: $model:expr;)*) => {$(
+        #[test]
+        fn $name() {
+            let e = every_state($model);
+            said("holds", concat!(module_path!(), "::", stringify!($name)), &e);
+            assert!(e.failures.is_empty(), "{}", e.failures[0]);
+            assert!(e.unseen.is_empty(), "never seen: {:?}", e.unseen);
+        }
+    )*};
+}
+
+/// A property catches it: this fails when the change survives.
+macro_rules! fails {
+    ($kind:literal: $($name:ident: $model:expr => $property:literal;)*) => {$(
+        #[test]
+        fn $name() {
+            let e = first_failure($model);
+            said($kind, concat!(module_path!(), "::", stringify!($name)), &e);
+            let caught = e.failures.iter().any(|f| f.property == $property);
+            assert!(caught, "'{}' caught nothing: {:?}", $property, e.verdict());
+        }
+    )*};
+}
+
+/// Seeded random walks through a larger one.
+macro_rules! walks {
+    ($($name:ident: $model:expr;)*) => {$(
+        #[test]
+        fn $name() {
+            let e = random_walks($model, 20_251_125, WALK);
+            said("walks", concat!(module_path!(), "::", stringify!($name)), &e);
+            assert!(e.failures.is_empty(), "{}", e.failures[0]);
+        }
+    )*};
+}
+
+mod births {
+    use super::*;
+    use killer_models::world::{Mutant, Tier::*, World};
+
+    holds! {
+        typed: World::three(Typed, Mutant::No);
+        typed_nothing_skipped: World::nothing_skipped(Typed, Mutant::No);
+        witnessed: World::three(Witnessed, Mutant::No);
+        witnessed_nothing_skipped: World::nothing_skipped(Witnessed, Mutant::No);
+    }
+    walks! {
+        large_typed: World::large(Typed);
+        large_witnessed: World::large(Witnessed);
+    }
+    fails! { "mutant":
+        exit_hook_attached_last: World::nothing_skipped(Typed, Mutant::ExitHookLast)
+            => "in the end the count is 0, unless an exit was missed";
+        removal_at_the_leaders_exit: World::nothing_skipped(Typed, Mutant::LeaderExit)
+            => "who runs is indexed, unless a hook was skipped";
+        start_not_compared: World::three(Typed, Mutant::NoStart) => "no stranger is a member";
+        counted_after_the_insert: World::three(Typed, Mutant::InsertFirst)
+            => "count 0: nobody is alive or coming (I3)";
+        stale_entry_kept: World::three(Typed, Mutant::KeepStale) => "who runs is registered (I1)";
+        task_free_claims_nothing: World::nothing_skipped(Witnessed, Mutant::NoFree)
+            => "no stranger is a member";
+    }
+}
+
+mod seeds {
+    use super::*;
+    use killer_models::seeds::{Seeds, Variant};
+
+    holds! {
+        hand_over: Seeds::three(Variant::HandOver);
+    }
+    fails! { "as built":
+        as_built: Seeds::three(Variant::AsBuilt) => "CMD never runs untracked";
+        child_first: Seeds::three(Variant::ChildFirst) => "after \"empty\" nobody runs who was coming";
+        membership_not_asked: Seeds::three(Variant::NoQuestion) => "CMD never runs untracked";
+    }
+    fails! { "mutant":
+        mark_claimed_before_the_child_is_inserted: Seeds::three(Variant::MarkFirst)
+            => "after \"empty\" nobody runs who was coming";
+        counted_down_without_winning: Seeds::three(Variant::NoWin) => "the count is never negative";
+        child_does_not_wait: Seeds::three(Variant::NoPipe) => "CMD never runs untracked";
+        mark_counted_late: Seeds::three(Variant::CountLate) => "the count is never negative";
+        exit_hook_leaves_marks: Seeds::three(Variant::MarkStays) => "in the end the count is who is there";
+    }
+}
+
+mod gate {
+    use super::*;
+    use killer_models::gate::{Gate, Variant};
+
+    holds! {
+        one_sweeper: Gate::three(Variant::AsBuilt);
+        two_sweepers: Gate::two_sweepers(Variant::AsBuilt);
+    }
+    walks! {
+        large: Gate::large(Variant::AsBuilt);
+    }
+    fails! { "as built":
+        the_later_lease_takes_the_other_along: Gate { strict: true, ..Gate::two_sweepers(Variant::AsBuilt) }
+            => "a lease holds while its sweeper works";
+    }
+    fails! { "mutant":
+        gate_read_before_the_insert: Gate::three(Variant::GateFirst)
+            => "who is not in a pass under the gate is killed at birth";
+        no_second_read: Gate::three(Variant::NoSecondRead) => "no stranger is signalled";
+        saw_nothing_is_empty: Gate::three(Variant::NothingSeen) => "\"empty\" is never said early";
+        no_lease: Gate::three(Variant::NoLease) => "in the end the gate is open";
+        opens_anothers: Gate::two_sweepers(Variant::OpensAny) => "nobody's lease is cut short by another";
+        shorter_stands: Gate::two_sweepers(Variant::ShorterStands) => "nobody's lease is cut short by another";
+        removal_at_the_leaders_exit: Gate::three(Variant::LeaderExit) => "in the end all are dead";
+    }
+}
+
+mod broadcast {
+    use super::*;
+    use killer_models::broadcast::{Broadcast, Variant};
+
+    holds! {
+        repaired: Broadcast::three(Variant::Repaired);
+        repaired_inodes: Broadcast::inodes(Variant::Repaired);
+    }
+    walks! {
+        large: Broadcast::large(Variant::Repaired);
+    }
+    fails! { "as built":
+        as_built: Broadcast::three(Variant::AsBuilt) => "at most once along a path";
+        word_written_after_the_index: Broadcast::three(Variant::OneWrite) => "at most once along a path";
+        one_list_in_pid_order: Broadcast::three(Variant::PidOrder) => "in the end once along every path";
+        inner_epoch_hides_outer: Broadcast::three(Variant::InnerFirst) => "in the end once along every path";
+    }
+    fails! { "mutant":
+        child_inherits_the_mark: Broadcast::three(Variant::NaiveInherit) => "in the end once along every path";
+        no_recheck_of_the_epoch: Broadcast::three(Variant::NoRecheck) => "in the end once along every path";
+        no_second_read: Broadcast::three(Variant::NoSecondRead) => "no stranger is signalled";
+        settled_by_the_sweeper: Broadcast::three(Variant::LateSettle) => "at most once along a path";
+        sent_before_the_claim: Broadcast::three(Variant::SendFirst) => "at most once along a path";
+        plain_stores: Broadcast::three(Variant::PlainStore) => "at most once along a path";
+        one_pass: Broadcast::three(Variant::OnePass) => "in the end once along every path";
+    }
+}
+
+mod nested {
+    use super::*;
+    use killer_models::nested::{Nested, Variant};
+
+    holds! {
+        members_launch: Nested::three(Variant::AsBuilt);
+        members_launch_repaired: Nested::three(Variant::Repaired);
+        an_outsider_launches_third_look: Nested::outsider(Variant::ThirdLook);
+        an_outsider_launches_repaired: Nested::outsider(Variant::Repaired);
+    }
+    walks! {
+        large: Nested::large(Variant::Repaired);
+    }
+    fails! { "as built":
+        an_outsider_launches: Nested::outsider(Variant::AsBuilt) => "\"empty\" is never said early";
+    }
+    fails! { "mutant":
+        single_collect: Nested::three(Variant::Single) => "\"empty\" is never said early";
+        insertions_not_compared: Nested::three(Variant::NoInserts) => "\"empty\" is never said early";
+        insertions_read_last: Nested::three(Variant::InsertsLast) => "\"empty\" is never said early";
+    }
+}
+
+mod adoption {
+    use super::*;
+    use killer_models::adoption::{Adoption, Variant};
+
+    holds! {
+        as_built: Adoption::three(Variant::AsBuilt);
+        edges: Adoption::three(Variant::Edges);
+        edges_hoppers: Adoption::hoppers(Variant::Edges);
+    }
+    walks! {
+        large: Adoption::large(Variant::Edges);
+    }
+    fails! { "as built":
+        two_quiet_passes: Adoption::hoppers(Variant::AsBuilt) => "quiet: all of the lineage are members";
+    }
+    fails! { "mutant":
+        forks_not_logged: Adoption::three(Variant::NoForkLog) => "quiet: all of the lineage are members";
+        ends_not_logged: Adoption::three(Variant::NoExitLog) => "quiet: all of the lineage are members";
+        no_second_look: Adoption::three(Variant::NoRecheck) => "in the end the count is who is there";
+        no_hold: Adoption::three(Variant::NoHold) => "the count is not 0 while the adoption goes on";
+        guesses: Adoption::three(Variant::Guesses) => "no outsider is taken in";
+    }
+}
+
+mod repair {
+    use super::*;
+    use killer_models::repair::{Repair, Variant};
+    use killer_models::world::Tier::*;
+
+    holds! {
+        typed: Repair::one_walk(Typed, Variant::Repaired);
+        witnessed: Repair::one_walk(Witnessed, Variant::Repaired);
+        lost_thread: Repair::lost_thread(Variant::Repaired);
+        stamps: Repair::stamps(Variant::Stamped);
+        stamps_witnessed: Repair::stamps_witnessed(Variant::Stamped);
+    }
+    walks! {
+        large_typed: Repair::large(Typed, Variant::Repaired);
+        large_witnessed: Repair::large(Witnessed, Variant::Repaired);
+        large_stamps: Repair::large(Typed, Variant::Stamped);
+    }
+    fails! { "as built":
+        as_built: Repair::stamps(Variant::AsBuilt) => "who runs is registered (I1)";
+        walk_meets_newborns: Repair::one_walk(Typed, Variant::MeetsNewborns) => "who runs is registered (I1)";
+        walk_fills_in_place: Repair::one_walk(Witnessed, Variant::InPlace) => "who runs is registered (I1)";
+        thread_exits_while_the_walk_registers_it: Repair::lost_thread(Variant::LiveZero) => "in the end the count is 0";
+        stamps_without_lock: Repair::stamps(Variant::StampsNoLock) => "who runs is registered (I1)";
+        stamps_not_renewed: Repair::stamps(Variant::StampsNotRenewed) => "who runs is registered (I1)";
+        stamps_not_renewed_witnessed: Repair::stamps_witnessed(Variant::StampsNotRenewed)
+            => "who runs is registered (I1)";
+    }
+    fails! { "mutant":
+        one_walk_is_enough: Repair::stamps(Variant::OneWalk) => "who runs is registered (I1)";
+        counted_down_without_winning: Repair::lost_thread(Variant::NoWin) => "the count is never negative";
+        no_second_look: Repair::lost_thread(Variant::NoRecheck) => "in the end the count is 0";
+    }
+}
