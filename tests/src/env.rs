@@ -43,6 +43,11 @@ pub fn monotonic_secs() -> i64 {
     rustix::time::clock_gettime(rustix::time::ClockId::Monotonic).tv_sec as i64
 }
 
+/// Release of the running kernel.
+pub fn kernel() -> String {
+    rustix::system::uname().release().to_string_lossy().into_owned()
+}
+
 /// One test's world: a pin root, a scratch directory, and what has to go at the end.
 #[derive(Debug)]
 pub struct TestEnv {
@@ -52,8 +57,14 @@ pub struct TestEnv {
     pub pin_root: PathBuf,
     /// Scratch directory, removed at the end.
     pub dir: tempfile::TempDir,
+    /// The tracker is not this test's alone and stays.
+    shared: bool,
+    /// Set for every `killer`.
+    pub vars: Vec<(&'static str, &'static str)>,
     cgroup: Option<PathBuf>,
     serial: AtomicU32,
+    tier: Option<&'static str>,
+    uid: Option<u32>,
 }
 
 impl TestEnv {
@@ -63,7 +74,8 @@ impl TestEnv {
             skip(test, "not root");
             return None;
         }
-        if !Path::new("/sys/kernel/btf/vmlinux").exists() {
+        // Tiers raw and legacy need none, and lack what most tests are about.
+        if !Path::new("/sys/kernel/btf/vmlinux").exists() && std::env::var_os("KILLER_TIER").is_none() {
             skip(test, "the kernel has no BTF");
             return None;
         }
@@ -71,21 +83,99 @@ impl TestEnv {
             skip(test, "no bpffs, and it cannot be mounted");
             return None;
         }
+        static ONCE: std::sync::Once = std::sync::Once::new();
+        ONCE.call_once(sweep);
         let n = NEXT.fetch_add(1, Ordering::Relaxed);
-        let pin_root = Path::new(BPFFS).join(format!("killer-test-{}-{n}", std::process::id()));
+        // To load a tracker takes an emulated machine many seconds: one after the other, tests can share one.
+        let shared = std::env::var_os("KILLER_TESTS_PIN_ROOT").map(PathBuf::from);
+        let own = Path::new(BPFFS).join(format!("killer-test-{}-{n}", std::process::id()));
+        let (shared, pin_root) = (shared.is_some(), shared.unwrap_or(own));
         let dir = tempfile::Builder::new().prefix("killer-test-").tempdir().expect("scratch directory");
         // Members with another identity write here too.
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(dir.path(), open).expect("chmod of the scratch directory");
-        Some(TestEnv { test: test.into(), pin_root, dir, cgroup: None, serial: AtomicU32::new(0) })
+        Some(TestEnv {
+            test: test.into(),
+            pin_root,
+            dir,
+            shared,
+            vars: Vec::new(),
+            cgroup: None,
+            serial: AtomicU32::new(0),
+            tier: None,
+            uid: None,
+        })
+    }
+
+    /// With a tracker of its own, also where others share one.
+    pub fn alone(mut self) -> TestEnv {
+        let n = NEXT.fetch_add(1, Ordering::Relaxed);
+        self.pin_root = Path::new(BPFFS).join(format!("killer-test-{}-{n}", std::process::id()));
+        self.shared = false;
+        self
+    }
+
+    /// A fresh world for a tier without programs; `uid` is who `killer` and its services run as.
+    pub fn without_programs(test: &str, tier: &'static str, uid: Option<u32>) -> Option<TestEnv> {
+        if !rustix::process::geteuid().is_root() {
+            skip(test, "not root");
+            return None;
+        }
+        let n = NEXT.fetch_add(1, Ordering::Relaxed);
+        let dir = tempfile::Builder::new().prefix("killer-test-").tempdir().expect("scratch directory");
+        let open = |mode| std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(dir.path(), open(0o755)).expect("chmod of the scratch directory");
+        let run = dir.path().join("run");
+        std::fs::create_dir(&run).expect("run root");
+        std::os::unix::fs::chown(&run, uid, uid).expect("chown of the run root");
+        if let Some(uid) = uid {
+            let mut look = Command::new(killer());
+            std::os::unix::process::CommandExt::uid(&mut look, uid);
+            if look.arg("--help").stdout(Stdio::null()).status().is_err() {
+                skip(test, "another user cannot execute what was built here");
+                return None;
+            }
+        }
+        // Nothing is ever pinned there.
+        let pin_root = dir.path().join(format!("killer-test-{}-{n}", std::process::id()));
+        let (tier, serial) = (Some(tier), AtomicU32::new(0));
+        Some(TestEnv {
+            test: test.into(),
+            pin_root,
+            dir,
+            shared: false,
+            vars: Vec::new(),
+            cgroup: None,
+            serial,
+            tier,
+            uid,
+        })
     }
 
     /// `killer` with this tracker, not started yet; stdin is empty.
     pub fn command(&self) -> Command {
         let mut command = Command::new(killer());
-        command.env("KILLER_PIN_ROOT", &self.pin_root).env("NO_COLOR", "1").env("LC_ALL", "C.UTF-8");
-        command.stdin(Stdio::null());
         command
+            .env("KILLER_PIN_ROOT", &self.pin_root)
+            .env("NO_COLOR", "1")
+            .env("LC_ALL", "C.UTF-8")
+            .env("TZ", "UTC");
+        command.envs(self.vars.iter().copied()).stdin(Stdio::null());
+        command.env("KILLER_RUN_ROOT", self.dir.path().join("run"));
+        if let Some(tier) = self.tier {
+            command.env("KILLER_TIER", tier);
+        }
+        self.identity(&mut command);
+        command
+    }
+
+    /// Makes a command run as this world's user.
+    pub fn identity(&self, command: &mut Command) {
+        if let Some(uid) = self.uid {
+            std::os::unix::process::CommandExt::uid(command, uid);
+            std::os::unix::process::CommandExt::gid(command, uid);
+            command.current_dir("/");
+        }
     }
 
     /// Runs `killer ARGS`; 40 s at most.
@@ -118,7 +208,7 @@ impl TestEnv {
         if self.cgroup.is_none() {
             let mounts = std::fs::read_to_string("/proc/self/mounts").ok()?;
             let mount = mounts.lines().find(|l| l.split(' ').nth(2) == Some("cgroup2"))?.split(' ').nth(1)?;
-            let dir = Path::new(mount).join(self.pin_root.file_name()?);
+            let dir = Path::new(mount).join(self.dir.path().file_name()?);
             std::fs::create_dir(&dir).ok()?;
             self.cgroup = Some(dir);
         }
@@ -144,15 +234,31 @@ fn mount_bpffs() -> bool {
     bpffs_mounted() || mount("bpf", BPFFS, "bpf", MountFlags::empty(), None).is_ok()
 }
 
+/// Removes the trackers of test processes that were killed.
+fn sweep() {
+    for entry in std::fs::read_dir(BPFFS).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let pid = name.strip_prefix("killer-test-").and_then(|n| n.split('-').next());
+        if pid.is_some_and(|p| p.parse::<u32>().is_ok() && !Path::new("/proc").join(p).exists()) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
 impl Drop for TestEnv {
     fn drop(&mut self) {
-        let mut command = self.command();
-        command.args(["down", "--force"]);
-        if self.pin_root.exists() {
-            self.spawn(command).wait(Duration::from_secs(20));
+        if self.pin_root.exists() || self.tier.is_some() {
+            let ways = [&["-q", "-s", "KILL", "*"][..], &["down", "--force"]];
+            for args in ways.into_iter().take(if self.shared { 1 } else { 2 }) {
+                let mut command = self.command();
+                command.args(args);
+                self.spawn(command).wait(Duration::from_secs(15));
+            }
         }
         // A tracker that did not go by itself goes with its pins.
-        let _ = std::fs::remove_dir_all(&self.pin_root);
+        if !self.shared {
+            let _ = std::fs::remove_dir_all(&self.pin_root);
+        }
         if let Some(dir) = &self.cgroup {
             crate::process::eventually(Duration::from_secs(2), || std::fs::remove_dir(dir).is_ok());
         }
@@ -199,8 +305,21 @@ impl Running {
         }
     }
 
-    /// What it has printed so far.
+    /// What it has printed so far, both streams.
     pub fn so_far(&self) -> String {
-        std::fs::read_to_string(&self.out).unwrap_or_default()
+        [&self.out, &self.err].map(|p| std::fs::read_to_string(p).unwrap_or_default()).concat()
+    }
+
+    /// The process, by a handle that no other can take over.
+    pub fn pidfd(&self) -> crate::Pidfd {
+        crate::Pidfd::open(self.child.id() as i32).expect("our own child is there until we wait")
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both do nothing after wait(): the status is kept.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }

@@ -1,5 +1,6 @@
 //! The two pipes between a test and an adversary.
 
+use crate::process::patience;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -25,6 +26,12 @@ fn pipe() -> (OwnedFd, OwnedFd) {
     pipe_with(PipeFlags::CLOEXEC).expect("pipe2")
 }
 
+fn open_fifo(path: &std::path::Path) -> OwnedFd {
+    use rustix::fs::{Mode, OFlags, open};
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    open(path, flags, Mode::empty()).expect("open of a FIFO")
+}
+
 /// Read end of the liveness pipe. Nobody ever writes to it: all that can come is the end.
 #[derive(Debug)]
 pub struct LivePipe(OwnedFd);
@@ -36,9 +43,21 @@ impl LivePipe {
         (LivePipe(read), write)
     }
 
+    /// A new FIFO at `path`: until somebody has opened it for writing it counts as alive.
+    pub fn fifo(path: &std::path::Path) -> LivePipe {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).expect("mkfifo");
+        LivePipe(open_fifo(path))
+    }
+
+    /// A FIFO that is there already.
+    pub fn fifo_at(path: &std::path::Path) -> LivePipe {
+        LivePipe(open_fifo(path))
+    }
+
     /// Whether the last holder is dead, or dies within `limit`.
     pub fn eof_within(&self, limit: Duration) -> bool {
-        poll_in(self.0.as_fd(), limit).is_some_and(|f| f.contains(PollFlags::HUP))
+        poll_in(self.0.as_fd(), patience(limit)).is_some_and(|f| f.contains(PollFlags::HUP))
     }
 
     /// Whether somebody still holds the other end.
@@ -72,9 +91,14 @@ impl ReadyPipe {
         (ReadyPipe { read, pending: Vec::new() }, write)
     }
 
+    /// A FIFO that is there already.
+    pub fn fifo_at(path: &std::path::Path) -> ReadyPipe {
+        ReadyPipe { read: open_fifo(path), pending: Vec::new() }
+    }
+
     /// The next line; `None` when the time is over or everybody who could say something is dead.
     pub fn next(&mut self, limit: Duration) -> Option<Said> {
-        let end = Instant::now() + limit;
+        let end = Instant::now() + patience(limit);
         loop {
             if let Some(at) = self.pending.iter().position(|b| *b == b'\n') {
                 let line: Vec<u8> = self.pending.drain(..=at).collect();

@@ -5,6 +5,14 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+/// A limit as long as this machine needs it: `KILLER_TESTS_PATIENCE` times what an ordinary one needs. An emulated guest
+/// on a busy host is many times slower.
+pub fn patience(limit: Duration) -> Duration {
+    static TIMES: std::sync::OnceLock<u32> = std::sync::OnceLock::new();
+    let times = || std::env::var("KILLER_TESTS_PATIENCE").ok()?.parse().ok();
+    limit * *TIMES.get_or_init(|| times().unwrap_or(1))
+}
+
 /// A process that stays the same one whatever becomes of its number.
 #[derive(Debug)]
 pub struct Pidfd {
@@ -22,7 +30,7 @@ impl Pidfd {
 
     /// Whether it ends within `limit` (a zombie has ended).
     pub fn ends_within(&self, limit: Duration) -> bool {
-        poll_in(self.fd.as_fd(), limit).is_some()
+        poll_in(self.fd.as_fd(), patience(limit)).is_some()
     }
 
     /// Whether it has not ended.
@@ -45,7 +53,7 @@ pub fn proc_state(pid: i32) -> Option<char> {
 
 /// Asks until `done` says yes, for `limit` at most; whether it did.
 pub fn eventually(limit: Duration, mut done: impl FnMut() -> bool) -> bool {
-    let end = Instant::now() + limit;
+    let end = Instant::now() + patience(limit);
     loop {
         if done() {
             return true;

@@ -1,12 +1,13 @@
 //! Adversaries as services, and bystanders.
 
-use crate::env::{TestEnv, adversary, monotonic_secs};
+use crate::env::{Running, TestEnv, adversary, monotonic_secs};
 use crate::pipe::{LivePipe, ReadyPipe, Said};
 use crate::process::{Pidfd, eventually, proc_state};
 use crate::skip::skip;
 use rustix::process::Signal;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -17,13 +18,17 @@ const READY: i32 = 201;
 const LEASE: i64 = 40;
 
 /// How to start an adversary.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Launch {
     behaviour: String,
+    program: Option<PathBuf>,
+    script: Option<String>,
     args: Vec<String>,
     run_options: Vec<String>,
     lines: u32,
     lease: i64,
+    own_group: bool,
+    nanny: bool,
 }
 
 impl Launch {
@@ -32,7 +37,42 @@ impl Launch {
         // Two children of io-uring announce themselves.
         let lines = if behaviour == "io-uring" { 2 } else { 1 };
         let (args, run_options) = (Vec::new(), Vec::new());
-        Launch { behaviour: behaviour.into(), args, run_options, lines, lease: LEASE }
+        let behaviour = behaviour.into();
+        Launch {
+            behaviour,
+            program: None,
+            script: None,
+            args,
+            run_options,
+            lines,
+            lease: LEASE,
+            own_group: false,
+            nanny: false,
+        }
+    }
+
+    /// A shell script; `$1` is where its facts go (`echo ready a=1 > $1`), one line. Whatever it leaves has to end by
+    /// itself.
+    pub fn shell(script: &str) -> Launch {
+        Launch { script: Some(script.into()), ..Launch::new("sh") }
+    }
+
+    /// Starts this copy of the adversary program.
+    pub fn program(mut self, path: &Path) -> Launch {
+        self.program = Some(path.into());
+        self
+    }
+
+    /// Orphans are reaped at once, by somebody outside.
+    pub fn nanny(mut self) -> Launch {
+        self.nanny = true;
+        self
+    }
+
+    /// Announces nothing.
+    pub fn quiet(mut self) -> Launch {
+        self.lines = 0;
+        self
     }
 
     /// Adds an argument for the behaviour.
@@ -53,17 +93,39 @@ impl Launch {
         self
     }
 
-    fn words(&self) -> Vec<String> {
-        let deadline = (monotonic_secs() + self.lease).to_string();
-        let mut words = vec![self.behaviour.clone(), LIVE.to_string(), READY.to_string(), deadline];
+    /// Leads a process group of its own when it is started directly.
+    pub fn own_group(mut self) -> Launch {
+        self.own_group = true;
+        self
+    }
+
+    /// The whole command.
+    pub fn words(&self) -> Vec<String> {
+        if let Some(script) = &self.script {
+            let ready = format!("/proc/self/fd/{READY}");
+            let mut words = vec!["/bin/sh".into(), "-c".into(), script.clone(), "sh".into(), ready];
+            words.extend(self.args.iter().cloned());
+            return words;
+        }
+        let program = self.program.clone().unwrap_or_else(adversary).to_string_lossy().into_owned();
+        let lease = crate::process::patience(Duration::from_secs(self.lease.unsigned_abs()));
+        let deadline = (monotonic_secs() + lease.as_secs() as i64).to_string();
+        let mut words = vec![program, self.behaviour.clone(), LIVE.to_string(), READY.to_string(), deadline];
         words.extend(self.args.iter().cloned());
         words
     }
 
     /// Starts it outside of any service: `None` after a skip.
+    #[track_caller]
     pub fn direct(&self, test: &str) -> Option<Bystander> {
-        let mut command = Command::new(adversary());
-        command.args(self.words()).stdin(Stdio::null()).stdout(Stdio::null());
+        let words = self.words();
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]);
+        let mut command = self.nannied(command);
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        if self.own_group {
+            command.process_group(0);
+        }
         let (live, live_write) = LivePipe::new();
         let (mut ready, ready_write) = ReadyPipe::new();
         hand_over(&mut command, &live_write, &ready_write);
@@ -84,15 +146,66 @@ impl Launch {
     pub fn service(&self, env: &TestEnv, name: &str) -> Option<Service> {
         let mut command = env.command();
         command.args(["run", "--name", name, "--detach"]).args(&self.run_options).arg("--");
-        command.arg(adversary()).args(self.words());
+        let (running, mut service) = self.begin(env, command, name);
+        running.finish(Duration::from_secs(20)).ok();
+        service.facts = collect(&env.test, self, &mut service.ready)?;
+        Some(service)
+    }
+
+    /// Starts it as the service `name` with `killer run` in the foreground: `None` after a skip.
+    #[track_caller]
+    pub fn foreground(&self, env: &TestEnv, name: &str) -> Option<(Running, Service)> {
+        let mut command = env.command();
+        command.args(["run", "--name", name]).args(&self.run_options).arg("--");
+        self.under(env, command, name)
+    }
+
+    /// Starts it with `command`, a prepared `killer` that wants a CMD at its end: `None` after a skip.
+    #[track_caller]
+    pub fn under(&self, env: &TestEnv, command: Command, name: &str) -> Option<(Running, Service)> {
+        let (running, mut service) = self.begin(env, command, name);
+        service.facts = collect(&env.test, self, &mut service.ready)?;
+        Some((running, service))
+    }
+
+    /// Behaviours that make orphans by the thousand have somebody to reap them, who is no member of anything.
+    fn nannied(&self, command: Command) -> Command {
+        let many = ["chains", "evasive", "tick", "fork-count", "fork-threads"];
+        if !self.nanny && !many.contains(&self.behaviour.as_str()) {
+            return command;
+        }
+        let mut nanny = Command::new(adversary());
+        nanny.arg("nanny").arg(command.get_program()).args(command.get_args()).stdin(Stdio::null());
+        for (key, value) in command.get_envs() {
+            match value {
+                Some(value) => nanny.env(key, value),
+                None => nanny.env_remove(key),
+            };
+        }
+        nanny
+    }
+
+    /// Lets `run` start the prepared `command`, with this behaviour as its CMD and both pipes in its hands.
+    pub fn around(&self, mut command: Command, name: &str, run: impl FnOnce(Command)) -> Service {
+        command.args(self.words());
+        let mut command = self.nannied(command);
         let (live, live_write) = LivePipe::new();
-        let (mut ready, ready_write) = ReadyPipe::new();
+        let (ready, ready_write) = ReadyPipe::new();
+        hand_over(&mut command, &live_write, &ready_write);
+        run(command);
+        Service { name: name.into(), live, ready, facts: Vec::new() }
+    }
+
+    /// As [`Launch::under`], without waiting for what it says.
+    pub fn begin(&self, env: &TestEnv, mut command: Command, name: &str) -> (Running, Service) {
+        command.args(self.words());
+        let mut command = self.nannied(command);
+        env.identity(&mut command);
+        let (live, live_write) = LivePipe::new();
+        let (ready, ready_write) = ReadyPipe::new();
         hand_over(&mut command, &live_write, &ready_write);
         let running = env.spawn(command);
-        drop((live_write, ready_write));
-        running.finish(Duration::from_secs(20)).ok();
-        let facts = collect(&env.test, self, &mut ready)?;
-        Some(Service { name: name.into(), live, ready, facts })
+        (running, Service { name: name.into(), live, ready, facts: Vec::new() })
     }
 }
 
@@ -156,6 +269,14 @@ impl Service {
         }
     }
 
+    /// The numbers behind `pids=`.
+    #[track_caller]
+    pub fn pids(&self) -> Vec<i32> {
+        let list = self.facts.iter().flat_map(|f| f.split_whitespace()).find_map(|w| w.strip_prefix("pids="));
+        let Some(list) = list else { panic!("no pids in {:?}", self.facts) };
+        list.split(',').map(|p| p.parse().expect("a PID")).collect()
+    }
+
     /// Asserts that the last member dies within 10 s.
     #[track_caller]
     pub fn assert_dead(&self) {
@@ -200,6 +321,26 @@ impl Bystander {
     /// A pair that looks like any service here: same program, same user, same session and process group as `killer`.
     pub fn new(test: &str) -> Bystander {
         Launch::new("plain").direct(test).expect("'plain' never skips")
+    }
+
+    /// The first process.
+    pub fn pid(&self) -> i32 {
+        self.child.id() as i32
+    }
+
+    /// Asserts that the first process lives.
+    #[track_caller]
+    pub fn assert_untouched_pid(&self) {
+        let first = Pidfd::open(self.pid()).expect("our own child is there until we wait");
+        assert!(first.alive(), "{} was killed", self.pid());
+    }
+
+    /// Whether every one of its processes lives and runs.
+    pub fn untouched(&self) -> bool {
+        self.members.iter().all(|member| {
+            let runs = || matches!(proc_state(member.pid), Some('S' | 'R' | 'D'));
+            member.alive() && eventually(Duration::from_secs(1), runs)
+        })
     }
 
     /// Asserts that every one of its processes lives and runs.

@@ -53,20 +53,31 @@ fn listen(ctx: &Ctx, set: &libc::sigset_t, file: &mut File) {
     }
 }
 
-/// Argument: file. Forks every 10 ms and writes `ok`, or the error of a fork that failed.
+/// Arguments: file, and how many idle ones to make before (0). The last one forks every 10 ms and writes `ok`, or what
+/// went wrong with the fork or its child.
 pub fn fork_beat(ctx: Ctx, args: &[String]) {
     let mut file = journal(&ctx, args);
-    ctx.child(|| ctx.hold());
-    ctx.ready(&format!("pid={}", pid()));
+    let crowd: u32 = args.get(1).and_then(|a| a.parse().ok()).unwrap_or(0);
+    for _ in 0..=crowd {
+        ctx.child(|| ctx.hold());
+    }
+    if crowd == 0 {
+        beat(ctx, &mut file);
+    }
+    ctx.child(|| beat(ctx, &mut file));
+    ctx.hold()
+}
+
+fn beat(ctx: Ctx, file: &mut File) -> ! {
+    ctx.ready(&format!("pid={} beat={}", pid(), pid()));
     while !ctx.over() {
-        let line = match ctx.try_child(|| exit(0)) {
-            Some(child) => {
-                reap(child);
-                "ok\n".to_string()
-            }
+        let line = match ctx.try_child(|| exit(0)).map(reap) {
+            Some(0) => "ok\n".to_string(),
+            Some(status) => format!("child ended with {status:#x}\n"),
             None => format!("{}\n", std::io::Error::last_os_error()),
         };
         let _ = file.write_all(line.as_bytes());
         sleep_ms(10);
     }
+    exit(0)
 }

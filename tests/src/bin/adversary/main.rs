@@ -5,16 +5,23 @@
 //! the second of `CLOCK_MONOTONIC` after which every process here ends by itself, so that nothing outlives a test.
 //! All three are arguments and not variables, because some behaviours clear their environment.
 
+mod churn;
+mod churn_threads;
 mod confine;
 mod ctx;
 mod descent;
+mod evasive;
+mod hold_on;
 mod kernel_asks;
 mod listen;
+mod nanny;
 mod resist;
 mod ring;
 mod spawn;
 mod swarm;
 mod threads;
+mod tick;
+mod trio;
 
 use ctx::Ctx;
 
@@ -47,15 +54,24 @@ const BEHAVIOURS: &[Behaviour] = &[
     ("memfd-exec", spawn::memfd_exec),
     ("pid-reuse", spawn::pid_reuse),
     ("claim-pid", spawn::claim_pid),
+    ("far", spawn::far),
     ("term-ignored", resist::term_ignored),
     ("self-stopped", resist::self_stopped),
     ("ptraced", resist::ptraced),
     ("revive", resist::revive),
+    ("revive-three", trio::revive_three),
     ("chains", swarm::chains),
+    ("evasive", evasive::chains),
+    ("evasive-link", evasive::link),
     ("bomb", swarm::bomb),
     ("star", swarm::star),
     ("signal-log", listen::signal_log),
     ("fork-beat", listen::fork_beat),
+    ("fork-count", churn::fork_count),
+    ("fork-threads", churn_threads::fork_threads),
+    ("tick", tick::tick),
+    ("server", hold_on::server),
+    ("tracer", hold_on::tracer),
 ];
 
 fn main() {
@@ -64,6 +80,13 @@ fn main() {
         for (name, _) in BEHAVIOURS {
             println!("{name}");
         }
+        return;
+    }
+    if args.get(1).is_some_and(|a| a == "nanny") && args.len() > 2 {
+        nanny::nanny(&args[2..]);
+    }
+    if args.len() == 1 {
+        // What `tick` spawns.
         return;
     }
     let Some((ctx, rest)) = Ctx::parse(&args) else {

@@ -133,3 +133,28 @@ pub fn claim_pid(ctx: Ctx, args: &[String]) {
     }
     ctx.skip("the PID was taken by somebody else")
 }
+
+/// A child with the PID in the first argument, or the next one that is free.
+pub fn far(ctx: Ctx, args: &[String]) {
+    let Some(first) = args.first().and_then(|a| a.parse::<libc::pid_t>().ok()) else {
+        ctx.fail("no PID given")
+    };
+    for want in first..first + 100 {
+        let args = CloneArgs {
+            exit_signal: libc::SIGCHLD as u64,
+            set_tid: (&raw const want) as u64,
+            set_tid_size: 1,
+            ..Default::default()
+        };
+        match clone3(&args) {
+            0 => {
+                ctx.ready(&format!("pid={}", pid()));
+                ctx.hold()
+            }
+            -1 if errno() == libc::EEXIST => {}
+            -1 => refused(&ctx, "clone3(set_tid)"),
+            _ => ctx.hold(),
+        }
+    }
+    ctx.skip("no free PID there")
+}

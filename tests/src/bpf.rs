@@ -1,0 +1,248 @@
+//! What the kernel holds for a tracker, asked by bpf(2) itself: maps, programs and links by their ids, gate words, and
+//! whatever is left in the maps when nobody is tracked.
+
+use killer_common::record::{Control, Global, Pop, R_FREE, Root};
+use killer_common::{ABI_VERSION, MAX_ROOTS, gate, names};
+use std::collections::BTreeSet;
+use std::ffi::CString;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+const MAP_LOOKUP: i32 = 1;
+const MAP_NEXT_KEY: i32 = 4;
+const OBJ_GET: i32 = 7;
+const PROG_NEXT_ID: i32 = 11;
+const MAP_NEXT_ID: i32 = 12;
+const INFO_BY_FD: i32 = 15;
+const LINK_FD_BY_ID: i32 = 30;
+const LINK_NEXT_ID: i32 = 31;
+
+/// bpf(2) with `words` as its attributes; the kernel takes what they leave out as zero.
+fn call(command: i32, words: &mut [u64]) -> std::io::Result<i64> {
+    let size = size_of_val(words);
+    // SAFETY: `words` is as long as we say, and what it points to belongs to the callers below and outlives the call.
+    let r = unsafe { libc::syscall(libc::SYS_bpf, command, words.as_mut_ptr(), size) };
+    if r < 0 { Err(std::io::Error::last_os_error()) } else { Ok(r) }
+}
+
+fn own(r: i64) -> OwnedFd {
+    // SAFETY: a new descriptor, nobody else's.
+    unsafe { OwnedFd::from_raw_fd(r as i32) }
+}
+
+fn obj_get(path: &Path) -> Option<OwnedFd> {
+    let path = CString::new(path.as_os_str().as_bytes()).ok()?;
+    call(OBJ_GET, &mut [path.as_ptr() as u64, 0]).map(own).ok()
+}
+
+/// The head of the object's `struct bpf_*_info`.
+fn info(fd: &OwnedFd) -> Option<[u64; 29]> {
+    let mut words = [0; 29];
+    let head = fd.as_raw_fd() as u64 | (size_of_val(&words) as u64) << 32;
+    call(INFO_BY_FD, &mut [head, words.as_mut_ptr() as u64]).ok()?;
+    Some(words)
+}
+
+/// Kernel-wide ids of the objects of one kind.
+fn ids(next: i32) -> BTreeSet<u32> {
+    let mut all = BTreeSet::new();
+    let mut at = 0u32;
+    loop {
+        // start_id, then next_id as the answer.
+        let mut words = [u64::from(at), 0];
+        if call(next, &mut words).is_err() {
+            return all;
+        }
+        at = (words[0] >> 32) as u32;
+        all.insert(at);
+    }
+}
+
+/// Objects by id.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ids {
+    /// Maps.
+    pub maps: BTreeSet<u32>,
+    /// Programs.
+    pub programs: BTreeSet<u32>,
+    /// Links to these programs, pinned or held by some process.
+    pub links: BTreeSet<u32>,
+}
+
+impl Ids {
+    /// Those of these that the kernel still has; links are looked for anew.
+    pub fn left(&self) -> Ids {
+        Ids {
+            maps: self.maps.intersection(&ids(MAP_NEXT_ID)).copied().collect(),
+            programs: self.programs.intersection(&ids(PROG_NEXT_ID)).copied().collect(),
+            links: links(&self.programs),
+        }
+    }
+
+    /// No object at all.
+    pub fn is_empty(&self) -> bool {
+        self.maps.is_empty() && self.programs.is_empty() && self.links.is_empty()
+    }
+}
+
+/// Links whose program is one of these.
+fn links(programs: &BTreeSet<u32>) -> BTreeSet<u32> {
+    let ours = |id: &u32| {
+        let fd = call(LINK_FD_BY_ID, &mut [u64::from(*id), 0]).map(own).ok()?;
+        // type and id, prog_id
+        Some(programs.contains(&(info(&fd)?[1] as u32)))
+    };
+    ids(LINK_NEXT_ID).into_iter().filter(|id| ours(id) == Some(true)).collect()
+}
+
+/// Everything that a tracker has, held open; see [`Pins::ids`] for what holds nothing.
+#[derive(Debug)]
+pub struct Objects {
+    dir: PathBuf,
+}
+
+/// The pins of a tracker, by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pins {
+    /// Paths below the pin root.
+    pub names: BTreeSet<PathBuf>,
+    /// What they are.
+    pub ids: Ids,
+}
+
+impl Objects {
+    /// Of the tracker below this pin root.
+    pub fn new(root: &Path) -> Objects {
+        Objects { dir: root.join(format!("v{ABI_VERSION}")) }
+    }
+
+    /// Names and ids now; nothing is kept open.
+    pub fn pins(&self) -> Pins {
+        let mut pins = Pins { names: BTreeSet::new(), ids: Ids::default() };
+        for kind in ["maps", "progs", "links"] {
+            for entry in std::fs::read_dir(self.dir.join(kind)).into_iter().flatten().flatten() {
+                pins.names.insert(Path::new(kind).join(entry.file_name()));
+                let Some(words) = obj_get(&entry.path()).and_then(|fd| info(&fd)) else { continue };
+                // Maps, programs and links alike: type, id.
+                let id = (words[0] >> 32) as u32;
+                match kind {
+                    "maps" => drop(pins.ids.maps.insert(id)),
+                    "progs" => drop(pins.ids.programs.insert(id)),
+                    _ => {}
+                }
+            }
+        }
+        pins.ids.links = links(&pins.ids.programs);
+        pins
+    }
+
+    /// A map.
+    pub fn map(&self, name: &str) -> Option<OwnedFd> {
+        obj_get(&self.dir.join("maps").join(name))
+    }
+
+    /// Runs of the tracker's programs that the kernel skipped (`recursion_misses`, 5.12+).
+    pub fn skipped(&self) -> u64 {
+        let mut sum = 0;
+        for entry in std::fs::read_dir(self.dir.join("progs")).into_iter().flatten().flatten() {
+            sum += obj_get(&entry.path()).and_then(|fd| info(&fd)).map_or(0, |words| words[26]);
+        }
+        sum
+    }
+
+    /// Element `at` of an array of records. `T` must be plain integers.
+    fn element<T: Copy + Plain>(&self, name: &str, at: u32) -> Option<T> {
+        let fd = self.map(name)?;
+        let mut value = std::mem::MaybeUninit::<T>::uninit();
+        let head = fd.as_raw_fd() as u64;
+        call(MAP_LOOKUP, &mut [head, (&raw const at) as u64, value.as_mut_ptr() as u64, 0]).ok()?;
+        // SAFETY: the kernel has filled the element, whose size the ABI version fixes; any bits are a valid T.
+        Some(unsafe { value.assume_init() })
+    }
+
+    /// The root with this name: slot and record.
+    pub fn root(&self, name: &str) -> Option<(u32, Root)> {
+        let high = self.element::<Global>(names::GLOBAL, 0)?.high_slot as u32;
+        (1..=high.min(MAX_ROOTS - 1)).find_map(|slot| {
+            let root: Root = self.element(names::ROOTS, slot)?;
+            let end = root.name.iter().position(|b| *b == 0).unwrap_or(root.name.len());
+            (root.state != R_FREE && &root.name[..end] == name.as_bytes()).then_some((slot, root))
+        })
+    }
+
+    /// The counts of a root.
+    pub fn pop(&self, slot: u32) -> Option<Pop> {
+        self.element(names::POP, slot)
+    }
+
+    /// Figures of the tracker.
+    pub fn global(&self) -> Option<Global> {
+        self.element(names::GLOBAL, 0)
+    }
+
+    /// Roots whose gate holds now, with the nanoseconds that are left.
+    pub fn closed_gates(&self) -> Vec<(u32, u64)> {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        let now = now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64;
+        let high = self.global().map_or(0, |g| g.high_slot as u32).min(MAX_ROOTS - 1);
+        let word = |slot| Some(self.element::<Control>(names::CONTROL, slot)?.gate);
+        let closed = (1..=high).filter_map(|slot| Some((slot, word(slot)?)));
+        closed
+            .filter(|(_, w)| gate::kind_at(*w, now) != gate::OPEN)
+            .map(|(s, w)| (s, (w & !15) - now))
+            .collect()
+    }
+
+    /// What a tracker that tracks nobody should not have: entries, counts, marks, closed gates. Empty when all is well.
+    pub fn residue(&self) -> Vec<String> {
+        let mut left = Vec::new();
+        for name in [names::BIRTHS, names::MEMBERS, names::SEEDS] {
+            let Some(fd) = self.map(name) else { continue };
+            let mut key = [0u64; 2];
+            let mut words = [fd.as_raw_fd() as u64, 0, key.as_mut_ptr() as u64, 0];
+            if call(MAP_NEXT_KEY, &mut words).is_ok() {
+                left.push(format!("{name} has {:#x}", key[0]));
+            }
+        }
+        for (name, width) in [(names::INDEX, 2), (names::FILTER, 4)] {
+            let Some(fd) = self.map(name) else { continue };
+            // type and id, key_size and value_size
+            let Some(bytes) = info(&fd).map(|words| (words[1] >> 32) as usize) else { continue };
+            let mut value = vec![0u8; bytes.next_multiple_of(8)];
+            let at = 0u32;
+            let mut words = [fd.as_raw_fd() as u64, (&raw const at) as u64, value.as_mut_ptr() as u64, 0];
+            if call(MAP_LOOKUP, &mut words).is_err() {
+                continue;
+            }
+            let odd: Vec<usize> = value
+                .chunks(width)
+                .enumerate()
+                .filter(|(_, c)| c.iter().any(|b| *b != 0))
+                .map(|(i, _)| i)
+                .collect();
+            if !odd.is_empty() {
+                left.push(format!("{name} is not zero at {} places, first {}", odd.len(), odd[0]));
+            }
+        }
+        let high = self.global().map_or(0, |g| g.high_slot as u32).min(MAX_ROOTS - 1);
+        for slot in 1..=high {
+            match self.pop(slot) {
+                Some(p) if p.pop != 0 => left.push(format!("slot {slot} counts {}", p.pop)),
+                _ => {}
+            }
+        }
+        if let Some(g) = self.global().filter(|g| g.marks != 0) {
+            left.push(format!("{} marks", g.marks));
+        }
+        left.extend(self.closed_gates().iter().map(|(slot, ns)| format!("gate of slot {slot} for {ns} ns")));
+        left
+    }
+}
+
+/// Records of the ABI: integers only, any bits are valid.
+trait Plain {}
+impl Plain for Root {}
+impl Plain for Pop {}
+impl Plain for Global {}
+impl Plain for Control {}

@@ -1,0 +1,183 @@
+//! `killer` one system call at a time (ptrace): it can be killed before any of them, and any bpf(2) call can be made to
+//! fail.
+
+use crate::env::TestEnv;
+use crate::output::Out;
+use crate::process::Pidfd;
+use std::fs::File;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Command, ExitStatus};
+use std::time::{Duration, Instant};
+
+/// A system call that is about to be made.
+#[derive(Debug, Clone, Copy)]
+pub struct Call {
+    /// Which one since the start of the program, from 1.
+    pub n: u64,
+    /// Its number.
+    pub number: i64,
+    /// Its arguments.
+    pub args: [u64; 6],
+    /// Which bpf(2) call, from 1; 0 when it is another.
+    pub bpf: u64,
+}
+
+/// What becomes of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Act {
+    /// It is made.
+    Go,
+    /// It is not made, the program dies by SIGKILL.
+    Kill,
+    /// It is not made and answers this errno.
+    Fail(i32),
+}
+
+/// How a traced program ended.
+#[derive(Debug)]
+pub struct Traced {
+    /// What it printed, and its status.
+    pub out: Out,
+    /// System calls that were begun.
+    pub calls: u64,
+    /// bpf(2) calls among them.
+    pub bpf: u64,
+    /// It was killed by the tracer.
+    pub killed: bool,
+}
+
+/// Whether this machine can make calls fail.
+pub const CAN_FAIL: bool = cfg!(target_arch = "x86_64");
+
+fn ptrace(request: i64, pid: i32, address: usize, data: usize) -> libc::c_long {
+    // SAFETY: the requests used here take integers, or point to live buffers of the callers.
+    unsafe { libc::ptrace(request as _, pid, address, data) }
+}
+
+fn wait(pid: i32) -> i32 {
+    let mut status = 0;
+    // SAFETY: room for an int; our own child.
+    while unsafe { libc::waitpid(pid, &mut status, libc::__WALL) } == -1
+        && std::io::Error::last_os_error().raw_os_error() == Some(libc::EINTR)
+    {}
+    status
+}
+
+/// `include/uapi/linux/ptrace.h` (5.3+); not every C library's headers have them.
+const PTRACE_GET_SYSCALL_INFO: i64 = 0x420e;
+const PTRACE_SYSCALL_INFO_ENTRY: u64 = 1;
+
+/// The call at whose entry the tracee stands.
+fn entry(pid: i32) -> Option<(i64, [u64; 6])> {
+    // struct ptrace_syscall_info: op in the first byte, architecture, instruction and stack pointers, number, arguments.
+    let mut info = [0u64; 11];
+    let size = size_of_val(&info);
+    if ptrace(PTRACE_GET_SYSCALL_INFO, pid, size, (&raw mut info) as usize) <= 0
+        || info[0] & 0xff != PTRACE_SYSCALL_INFO_ENTRY
+    {
+        return None;
+    }
+    let args = info[4..10].try_into().ok()?;
+    Some((info[3] as i64, args))
+}
+
+/// Skips the call at whose entry the tracee stands, so that it answers `errno`.
+#[cfg(target_arch = "x86_64")]
+fn fail(pid: i32, errno: i32) {
+    // SAFETY: zero is valid for this plain struct, which GETREGS fills.
+    let mut regs: libc::user_regs_struct = unsafe { std::mem::zeroed() };
+    let at = &raw mut regs;
+    ptrace(libc::PTRACE_GETREGS as i64, pid, 0, at as usize);
+    // SAFETY: `at` points to `regs`, which nobody else uses.
+    unsafe { (*at).orig_rax = u64::MAX };
+    ptrace(libc::PTRACE_SETREGS as i64, pid, 0, at as usize);
+    ptrace(libc::PTRACE_SYSCALL as i64, pid, 0, 0);
+    wait(pid);
+    ptrace(libc::PTRACE_GETREGS as i64, pid, 0, at as usize);
+    // SAFETY: as above.
+    unsafe { (*at).rax = -i64::from(errno) as u64 };
+    ptrace(libc::PTRACE_SETREGS as i64, pid, 0, at as usize);
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn fail(_: i32, _: i32) {
+    panic!("calls cannot be made to fail on this architecture");
+}
+
+/// Runs `command` (a `killer` of this environment) under the tracer, which asks `decide` before each system call.
+/// Children that it forks are not traced. After `limit` it is killed, which is a failure.
+#[track_caller]
+#[expect(clippy::zombie_processes, reason = "the loop below waits until the end, as a tracer has to")]
+pub fn traced(
+    env: &TestEnv,
+    mut command: Command,
+    limit: Duration,
+    mut decide: impl FnMut(&Call) -> Act,
+) -> Traced {
+    let (out, err) = (env.path("traced.out"), env.path("traced.err"));
+    command.stdout(File::create(&out).expect("output file")).stderr(File::create(&err).expect("output file"));
+    let args: Vec<String> = command.get_args().map(|a| a.to_string_lossy().into_owned()).collect();
+    // SAFETY: ptrace(TRACEME) is one system call.
+    unsafe {
+        command.pre_exec(|| match ptrace(libc::PTRACE_TRACEME as i64, 0, 0, 0) {
+            -1 => Err(std::io::Error::last_os_error()),
+            _ => Ok(()),
+        });
+    }
+    let begun = Instant::now();
+    let child = command.spawn().unwrap_or_else(|e| panic!("cannot start {command:?}: {e}"));
+    let pid = child.id() as i32;
+    let pidfd = Pidfd::open(pid).expect("our own child");
+    let (done, timer) = std::sync::mpsc::channel::<()>();
+    let watch = std::thread::spawn(move || {
+        let late = timer.recv_timeout(limit) == Err(std::sync::mpsc::RecvTimeoutError::Timeout);
+        if late {
+            pidfd.signal(rustix::process::Signal::KILL);
+        }
+        late
+    });
+    let (mut calls, mut bpf, mut killed) = (0, 0, false);
+    let mut deliver = 0;
+    let mut first = true;
+    let status = loop {
+        let status = wait(pid);
+        if !libc::WIFSTOPPED(status) {
+            break status;
+        }
+        let signal = libc::WSTOPSIG(status);
+        if first {
+            first = false;
+            let options = libc::PTRACE_O_TRACESYSGOOD | libc::PTRACE_O_EXITKILL;
+            ptrace(libc::PTRACE_SETOPTIONS as i64, pid, 0, options as usize);
+        } else if signal == libc::SIGTRAP | 0x80 {
+            if let Some((number, args)) = entry(pid) {
+                calls += 1;
+                let is_bpf = number == libc::SYS_bpf;
+                bpf += u64::from(is_bpf);
+                let call = Call { n: calls, number, args, bpf: if is_bpf { bpf } else { 0 } };
+                match decide(&call) {
+                    Act::Go => {}
+                    Act::Kill => {
+                        killed = true;
+                        // SAFETY: our own child, which stands in a trace stop.
+                        unsafe { libc::kill(pid, libc::SIGKILL) };
+                    }
+                    Act::Fail(errno) => fail(pid, errno),
+                }
+            }
+        } else {
+            deliver = signal;
+        }
+        if !killed {
+            ptrace(libc::PTRACE_SYSCALL as i64, pid, 0, deliver as usize);
+        }
+        deliver = 0;
+    };
+    let _ = done.send(());
+    let late = watch.join().unwrap_or(false);
+    let text = |p| String::from_utf8_lossy(&std::fs::read(p).unwrap_or_default()).into_owned();
+    let status = ExitStatus::from_raw(status);
+    let out = Out { args, status, stdout: text(&out), stderr: text(&err), took: begun.elapsed() };
+    assert!(!late, "not at its end after {limit:?}: {out}");
+    Traced { out, calls, bpf, killed }
+}

@@ -1,0 +1,132 @@
+//! Exactly once: every signal but KILL, along every line of descent, while the tree forks all the time.
+//!
+//! `KILLER_ROUNDS=1000 cargo test -p killer-tests --test broadcast -- --nocapture` is the long run; each test prints its
+//! figures. From processes with threads 60 rounds are enough for some minutes.
+
+use killer_tests::{Journal, Launch, TestEnv};
+use std::time::{Duration, Instant};
+
+fn rounds(few: usize) -> usize {
+    std::env::var("KILLER_ROUNDS").ok().and_then(|r| r.parse().ok()).unwrap_or(few)
+}
+
+/// Sends `rounds` times, then looks at what everybody who lives at the end has taken, himself or before he was forked.
+#[track_caller]
+fn once_each(test: &str, behaviour: &str, signal: i32, options: &[&str], sum: Option<usize>) {
+    let Some(env) = TestEnv::new(test) else { return };
+    let rounds = rounds(12);
+    let path = env.path("count");
+    let launch = Launch::new(behaviour).arg(path.to_string_lossy()).arg(signal.to_string());
+    let Some(service) = launch.lease(40 + rounds as i64 / 5).service(&env, "svc") else { return };
+    let begun = Instant::now();
+    let mut both = 0;
+    for _ in 0..rounds {
+        let out = env.killer([&["-v", "-s", &signal.to_string()], options, &["svc"]].concat());
+        out.ok();
+        // On a machine that is too busy to let them take it within half a second it says so: standard signals do not queue.
+        both += usize::from(out.stdout.contains("both as one"));
+    }
+    let took = begun.elapsed();
+    let ever = env.killer(["list", "-o", "json"]).json()["services"][0]["ever"].as_u64().unwrap_or(0);
+    std::fs::write(env.path("count.stop"), "").expect("stop file");
+    assert!(service.live.eof_within(Duration::from_secs(20)), "it does not end");
+    let lines = Journal::new(path).next(4);
+    let words = |l: &String| l.split(' ').map(|w| w.parse::<usize>().expect("a number")).collect::<Vec<_>>();
+    let missed = lines.iter().filter(|l| words(l)[2] < rounds - both).count();
+    let double = lines.iter().filter(|l| words(l)[2] > rounds).count();
+    let inside = lines.iter().map(|l| words(l)[1]).max().unwrap_or(0);
+    println!(
+        "{test}: {rounds} rounds in {took:.1?}, {ever} processes, {} at the end: {missed} missed, {double} double{}",
+        lines.len(),
+        if sum.is_none() && behaviour == "fork-threads" {
+            format!("; {inside} taken inside a fork")
+        } else {
+            String::new()
+        }
+    );
+    if both > 0 {
+        println!(
+            "{test}: before {both} of them somebody had not taken the one before yet, as the receipt said"
+        );
+        assert!(signal < 34, "real-time signals queue");
+    }
+    assert!(lines.len() >= 4 && missed + double == 0, "wrong of {rounds}: {lines:?}");
+    if let Some(sum) = sum {
+        assert!(lines.iter().all(|l| words(l)[1] == sum * rounds), "values of {rounds} rounds: {lines:?}");
+    }
+}
+
+#[test]
+fn real_time_with_a_value() {
+    once_each("real_time_with_a_value", "fork-count", 35, &["--value=7"], Some(7));
+}
+
+#[test]
+fn term() {
+    once_each("term", "fork-count", 15, &[], None);
+}
+
+#[test]
+fn hup() {
+    once_each("hup", "fork-count", 1, &[], None);
+}
+
+#[test]
+fn usr1() {
+    once_each("usr1", "fork-count", 10, &[], None);
+}
+
+/// Another thread takes the signal while one forks.
+#[test]
+fn from_processes_with_threads() {
+    once_each("from_processes_with_threads", "fork-threads", 36, &[], None);
+}
+
+#[test]
+fn usr2_from_processes_with_threads() {
+    once_each("usr2_from_processes_with_threads", "fork-threads", 12, &[], None);
+}
+
+/// `--newborns=ignore`: who was there gets it once, who comes nothing; nobody more than once.
+#[test]
+fn newborns_are_ignored() {
+    let Some(env) = TestEnv::new("newborns_are_ignored") else { return };
+    let path = env.path("count");
+    let launch = Launch::new("fork-count").arg(path.to_string_lossy()).arg("35");
+    let Some(service) = launch.service(&env, "svc") else { return };
+    for _ in 0..8 {
+        env.killer(["-s", "35", "--newborns=ignore", "svc"]).ok().silent();
+    }
+    std::fs::write(env.path("count.stop"), "").expect("stop file");
+    assert!(service.live.eof_within(Duration::from_secs(20)));
+    let counts: Vec<usize> = Journal::new(path)
+        .next(11)
+        .iter()
+        .map(|l| l.rsplit(' ').next().unwrap_or("").parse().expect("a number"))
+        .collect();
+    assert!(counts.iter().all(|c| *c <= 8), "somebody got more than was sent: {counts:?}");
+    // The root and the four families live from the beginning to the end.
+    assert!(counts.iter().filter(|c| **c == 8).count() >= 5, "{counts:?}");
+}
+
+/// `--newborns=kill`: nobody who is born meanwhile lives.
+#[test]
+fn newborns_are_killed() {
+    let Some(env) = TestEnv::new("newborns_are_killed") else { return };
+    let path = env.path("count");
+    let launch = Launch::new("fork-count").arg(path.to_string_lossy()).arg("35");
+    let Some(service) = launch.service(&env, "svc") else { return };
+    let out = env.killer(["-s", "35", "--newborns=kill", "-o", "json", "svc"]);
+    if out.exit() == 1 && out.stderr.contains("cannot end newborns") {
+        killer_tests::skip(&env.test, "no gate at birth here");
+        return;
+    }
+    out.ok();
+    assert!(out.json()["gates"].as_array().is_some_and(|g| !g.is_empty()), "{out}");
+    service.assert_alive();
+    env.killer(["-s", "35", "--newborns=nobody", "svc"]).code(2);
+    // The gate is open again: chains that still live fork on.
+    std::fs::write(env.path("count.stop"), "").expect("stop file");
+    assert!(service.live.eof_within(Duration::from_secs(20)));
+    env.killer(["-KILL", "svc"]).ok();
+}

@@ -1,0 +1,162 @@
+//! `killer` dies by SIGKILL between two system calls of a freeze, a thaw or a broadcast: who was stopped goes on, and what nobody
+//! can know is said.
+
+use killer_tests::{Journal, Launch, Service, TestEnv, eventually};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::os::unix::process::CommandExt;
+use std::process::Stdio;
+use std::time::Duration;
+
+fn ptrace(request: libc::c_uint, pid: i32, address: usize, data: usize) -> libc::c_long {
+    // SAFETY: the requests used here take integers, or point to a live buffer of the caller.
+    unsafe { libc::ptrace(request as _, pid, address, data) }
+}
+
+/// The number of the system call at whose entry the tracee stands.
+fn entry(pid: i32) -> Option<i64> {
+    // SAFETY: zero is valid for this plain struct.
+    let mut info: libc::ptrace_syscall_info = unsafe { std::mem::zeroed() };
+    let size = size_of::<libc::ptrace_syscall_info>();
+    let got = ptrace(libc::PTRACE_GET_SYSCALL_INFO, pid, size, (&raw mut info) as usize);
+    if got <= 0 || info.op != libc::PTRACE_SYSCALL_INFO_ENTRY {
+        return None;
+    }
+    // SAFETY: `op` says that this member is the one.
+    Some(unsafe { info.u.entry.nr } as i64)
+}
+
+/// Runs `killer ARGS` and kills it right before its `nth` signal to a process is sent. False: it ended before.
+fn killed_before_signal(env: &TestEnv, args: &[&str], nth: u32) -> bool {
+    let mut command = env.command();
+    command.args(args).stdout(Stdio::null()).stderr(Stdio::null());
+    // SAFETY: ptrace(TRACEME) is one system call.
+    unsafe {
+        command.pre_exec(|| match ptrace(libc::PTRACE_TRACEME, 0, 0, 0) {
+            -1 => Err(std::io::Error::last_os_error()),
+            _ => Ok(()),
+        });
+    }
+    let mut child = command.spawn().expect("start of killer");
+    let pid = child.id() as i32;
+    let (mut seen, mut first, mut killed) = (0, true, false);
+    loop {
+        let mut status = 0;
+        // SAFETY: room for an int; our own child.
+        if unsafe { libc::waitpid(pid, &mut status, libc::__WALL) } == -1 || !libc::WIFSTOPPED(status) {
+            break;
+        }
+        let signal = libc::WSTOPSIG(status);
+        let mut deliver = 0;
+        if first {
+            first = false;
+            let options = libc::PTRACE_O_TRACESYSGOOD | libc::PTRACE_O_EXITKILL;
+            ptrace(libc::PTRACE_SETOPTIONS, pid, 0, options as usize);
+        } else if signal != libc::SIGTRAP | 0x80 {
+            deliver = signal;
+        } else if entry(pid) == Some(libc::SYS_pidfd_send_signal) {
+            seen += 1;
+            if seen == nth {
+                killed = true;
+                let _ = child.kill();
+                continue;
+            }
+        }
+        ptrace(libc::PTRACE_SYSCALL, pid, 0, deliver as usize);
+    }
+    // Reaped above; this only forgets it.
+    let _ = child.wait();
+    killed
+}
+
+struct Marks(File);
+
+impl Marks {
+    fn word(&self, n: u64) -> u64 {
+        let mut bytes = [0; 8];
+        self.0.read_exact_at(&mut bytes, 8 * n).expect("the marks");
+        u64::from_ne_bytes(bytes)
+    }
+
+    fn moves(&self) -> bool {
+        let before = self.word(0);
+        eventually(Duration::from_secs(3), || self.word(0) > before + 5)
+    }
+}
+
+fn ticking(env: &TestEnv) -> Option<(Service, Marks)> {
+    let path = env.path("marks");
+    std::fs::write(&path, [0; 4096]).expect("marks");
+    let launch = Launch::new("tick").arg(path.to_string_lossy()).arg("families+threads+chains");
+    Some((launch.service(env, "svc")?, Marks(File::open(path).expect("marks"))))
+}
+
+#[test]
+fn a_freeze() {
+    let Some(env) = TestEnv::new("a_freeze") else { return };
+    let Some((service, marks)) = ticking(&env) else { return };
+    let out = env.killer(["freeze", "svc"]);
+    if out.exit() == 1 && out.stderr.contains("cannot freeze") {
+        killer_tests::skip(&env.test, "this tier cannot freeze");
+        return;
+    }
+    out.ok();
+    env.killer(["thaw", "svc"]).ok();
+    for nth in [1, 2, 4, 6] {
+        assert!(marks.moves());
+        if !killed_before_signal(&env, &["freeze", "svc"], nth) {
+            // The hooks were faster: nobody was left to be signalled. Then it is frozen for good.
+            assert!(nth > 1, "who does not fork has to be signalled");
+            env.killer(["thaw", "svc"]).ok();
+            continue;
+        }
+        let out = env.killer(["status", "svc"]);
+        assert!(out.ok().stdout.contains("Freeze: interrupted"), "{out}");
+        assert!(marks.moves(), "stopped before signal {nth} and not let go");
+    }
+    assert_eq!(marks.word(1), 0, "the program saw errno {}", marks.word(2));
+    // And the way back: half of them woken, then nobody.
+    for nth in [1, 3] {
+        env.killer(["freeze", "svc"]).ok();
+        assert!(killed_before_signal(&env, &["thaw", "svc"], nth));
+        env.killer(["list"]).ok();
+        assert!(marks.moves());
+        let states = env.killer(["status", "-o", "json", "svc"]).json();
+        for pid in killer_tests::pids(&states) {
+            let runs = || killer_tests::proc_state(pid) != Some('T');
+            assert!(eventually(Duration::from_secs(1), runs), "{pid} is still stopped");
+        }
+    }
+    env.killer(["-KILL", "--wait", "svc"]).ok();
+    service.assert_dead();
+}
+
+#[test]
+fn a_broadcast() {
+    let Some(env) = TestEnv::new("a_broadcast") else { return };
+    let path = env.path("journal");
+    let launch = Launch::new("signal-log").arg(path.to_string_lossy()).arg("5");
+    let Some(service) = launch.service(&env, "svc") else { return };
+    let mut journal = Journal::new(path);
+    let mut pids = service.pids();
+    pids.sort_unstable();
+    let third = format!("process {} has an unknown outcome", pids[2]);
+    assert!(killed_before_signal(&env, &["-s", "RTMIN+1", "svc"], 3));
+    let got: Vec<i32> = journal.signals(2).into_iter().map(|t| t.pid).collect();
+    assert_eq!(got, pids[..2], "sent at most once, in PID order");
+    let out = env.killer(["status", "svc"]);
+    if !out.ok().stdout.contains("unknown outcome") && out.stdout.contains("tier scan") {
+        killer_tests::skip(&env.test, "this tier keeps no claims");
+        return;
+    }
+    assert!(out.stdout.contains(&third), "{out}");
+    // The next signal is told once, and is sent to everybody.
+    let out = env.killer(["-v", "-s", "USR2", "svc"]);
+    assert!(out.ok().stdout.contains(&third), "{out}");
+    assert_eq!(journal.signals(6).len(), 6);
+    let out = env.killer(["-v", "-s", "USR2", "svc"]);
+    assert!(!out.ok().stdout.contains("unknown outcome"), "{out}");
+    assert_eq!(journal.signals(6).len(), 6);
+    env.killer(["-KILL", "svc"]).ok();
+    service.assert_dead();
+}

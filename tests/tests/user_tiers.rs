@@ -1,0 +1,458 @@
+//! The tiers without programs, forced: every adversary that they claim, and what they say of themselves.
+//!
+//! `named` runs as root, `scan` as an unprivileged user: a user of each test's own, since the kernel counts processes
+//! by user (RLIMIT_NPROC).
+
+use killer_tests::{Bystander, Launch, Pidfd, Service, TestEnv};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+static USERS: AtomicU32 = AtomicU32::new(61_000);
+
+fn named(test: &str) -> Option<TestEnv> {
+    let env = TestEnv::without_programs(test, "named", None)?;
+    let up = env.killer(["up"]);
+    if up.stderr.contains("named cgroup v1 hierarchy") {
+        killer_tests::skip(test, up.stderr.trim());
+        return None;
+    }
+    up.ok();
+    Some(env)
+}
+
+fn scan(test: &str) -> Option<TestEnv> {
+    let user = USERS.fetch_add(1, Ordering::Relaxed) + std::process::id() % 1000;
+    TestEnv::without_programs(test, "scan", Some(user))
+}
+
+/// As root: for what needs it, such as a shell that writes to a pipe of root's.
+fn scan_as_root(test: &str) -> Option<TestEnv> {
+    TestEnv::without_programs(test, "scan", None)
+}
+
+/// Adversaries that change their identity or make namespaces need root to begin with.
+fn scan_for(test: &str, behaviour: &str) -> Option<TestEnv> {
+    match behaviour {
+        "setuid-child" | "pid-ns" | "rlimit-nproc" | "bomb" => scan_as_root(test),
+        _ => scan(test),
+    }
+}
+
+/// Kills the whole service and checks all that has to hold afterwards.
+#[track_caller]
+fn kill_whole(env: &TestEnv, service: &Service, bystander: &Bystander) {
+    service.assert_alive();
+    bystander.assert_untouched();
+    env.killer(["-s", "KILL", "--who=all", &service.name]).ok().silent();
+    service.assert_dead();
+    bystander.assert_untouched();
+    env.killer(["status", &service.name]).code(3);
+    env.killer(["--fail", "-s", "KILL", &service.name]).code(1);
+    env.killer(["forget", &service.name]).ok();
+    env.killer(["status", &service.name]).code(4);
+}
+
+fn adversary(test: &str, env: Option<TestEnv>, launch: Launch) {
+    let Some(env) = env else { return };
+    let bystander = Bystander::new(test);
+    let Some(service) = launch.service(&env, "svc") else { return };
+    kill_whole(&env, &service, &bystander);
+}
+
+macro_rules! adversaries {
+    ($($test:ident: $behaviour:literal;)*) => {
+        mod with_named {
+            $(#[test]
+            fn $test() {
+                let test = concat!("with_named::", stringify!($test));
+                super::adversary(test, super::named(test), killer_tests::Launch::new($behaviour));
+            })*
+        }
+        mod with_scan {
+            $(#[test]
+            fn $test() {
+                let test = concat!("with_scan::", stringify!($test));
+                super::adversary(test, super::scan_for(test, $behaviour), killer_tests::Launch::new($behaviour));
+            })*
+        }
+    };
+}
+
+adversaries! {
+    plain: "plain";
+    setsid: "setsid";
+    double_fork: "double-fork";
+    daemon: "daemon";
+    clone_parent: "clone-parent";
+    root_exits_first: "root-exits";
+    cleared_environment: "clear-env";
+    comm_of_spaces_and_parentheses: "comm";
+    leader_thread_exits: "leader-exits";
+    exec_from_a_non_leader: "exec-nonleader";
+    thread_storm: "thread-storm";
+    io_uring_worker: "io-uring";
+    setuid_child: "setuid-child";
+    pid_namespace: "pid-ns";
+    user_namespace: "user-ns";
+    forks_that_fail: "rlimit-nproc";
+    vfork: "vfork";
+    posix_spawn: "posix-spawn";
+    memfd_exec: "memfd-exec";
+    sigterm_ignored: "term-ignored";
+    self_stopped: "self-stopped";
+    ptraced_by_a_sibling: "ptraced";
+    pair_that_revives_each_other: "revive";
+    fork_and_exit_chains: "chains";
+    fork_bomb: "bomb";
+    star: "star";
+}
+
+/// Neither tier rests on the cgroups of others.
+fn in_cgroup(test: &str, env: Option<TestEnv>, behaviour: &str) {
+    let Some(mut env) = env else { return };
+    let mut launch = Launch::new(behaviour);
+    if let Some(dir) = env.cgroup() {
+        launch = launch.arg(dir.to_string_lossy());
+    }
+    let bystander = Bystander::new(test);
+    let Some(service) = launch.service(&env, "svc") else { return };
+    kill_whole(&env, &service, &bystander);
+}
+
+#[test]
+fn leaves_its_cgroup() {
+    in_cgroup("leaves_its_cgroup", named("leaves_its_cgroup"), "leaves-cgroup");
+    in_cgroup("leaves_its_cgroup", scan_as_root("leaves_its_cgroup"), "leaves-cgroup");
+}
+
+#[test]
+fn born_in_another_cgroup() {
+    in_cgroup("born_in_another_cgroup", named("born_in_another_cgroup"), "clone-into-cgroup");
+    in_cgroup("born_in_another_cgroup", scan_as_root("born_in_another_cgroup"), "clone-into-cgroup");
+}
+
+/// What a tier says of itself, and the verbs.
+fn verbs(env: &TestEnv, tier: &str, exact: bool) {
+    let Some(service) = Launch::new("daemon").service(env, "svc") else { return };
+    let status = env.killer(["status", "svc"]).ok().stdout.clone();
+    assert!(status.contains(&format!("tier {tier}")), "{status}");
+    let code = if exact { 0 } else { 5 };
+    env.killer(["--require-exact", "-s", "0", "svc"]).code(code);
+    assert_eq!(env.killer(["list"]).ok().stdout.contains("best-effort"), !exact);
+    let doctor = env.killer(["doctor"]).stdout;
+    assert!(doctor.contains(&format!("tier: {tier}")) && doctor.contains("not promised: "), "{doctor}");
+    let json = env.killer(["-n", "-s", "KILL", "-o", "json", "svc"]).ok().stdout.clone();
+    assert!(json.contains(&format!("\"tier\":\"{tier}\"")), "{json}");
+    assert_eq!(json.contains("\"exact\":true"), exact, "{json}");
+    env.killer(["tree", "svc"]).ok();
+    env.killer(["verify", "svc"]).ok();
+    env.killer(["rename", "svc", "other"]).ok();
+    env.killer(["run", "--name", "other", "--", "true"]).error(125, &["alive"]);
+    env.killer(["forget", "other"]).error(1, &["live processes"]);
+    env.killer(["down"]).error(1, &["other"]);
+    env.killer(["exec", "--name", "other", "--", "sh", "-c", "exit 7"]).code(7);
+    env.killer(["-s", "KILL", "--wait", "other"]).ok().silent();
+    service.assert_dead();
+    env.killer(["exec", "--name", "other", "--", "true"]).error(125, &["has ended"]);
+    // The caller's world, the codes.
+    env.killer(["run", "--name", "x", "--", "sh", "-c", "exit 3"]).code(3);
+    env.killer(["run", "--name", "x", "--", "sh", "-c", "kill -9 $$"]).code(137);
+    env.killer(["run", "--name", "y", "--", "/no/such/program"]).error(127, &["/no/such/program"]);
+    env.killer(["status", "y"]).code(4);
+    env.killer(["down"]).ok();
+    env.killer(["list"]).ok();
+}
+
+#[test]
+fn verbs_with_named() {
+    let Some(env) = named("verbs_with_named") else { return };
+    verbs(&env, "named", true);
+}
+
+#[test]
+fn verbs_with_scan() {
+    let Some(env) = scan("verbs_with_scan") else { return };
+    verbs(&env, "scan", false);
+}
+
+/// Everybody gets TERM once, and who handles it goes on.
+fn broadcast(env: &TestEnv) {
+    let dir = env.path("run").join("marks");
+    std::fs::create_dir(&dir).expect("directory for marks");
+    std::fs::set_permissions(&dir, std::os::unix::fs::PermissionsExt::from_mode(0o777)).expect("chmod");
+    let inner = "trap 'echo x >> '$0'/got.'$$ TERM; touch $0/up.$$; while :; do sleep 0.05; done";
+    let outer = format!("for i in 1 2 3; do sh -c \"$3\" $2 & done; {}", "sh -c \"$3\" $2");
+    let launch = Launch::shell(&format!("echo ready > $1; {outer}")).arg(dir.to_string_lossy()).arg(inner);
+    let Some(service) = launch.service(env, "svc") else { return };
+    let count = |word: &str| {
+        let names = std::fs::read_dir(&dir).into_iter().flatten().flatten();
+        names.filter(|e| e.file_name().to_string_lossy().starts_with(word)).count()
+    };
+    let all = || count("up.") == 4;
+    assert!(
+        killer_tests::eventually(std::time::Duration::from_secs(10), all),
+        "{} of 4 are up",
+        count("up.")
+    );
+    env.killer(["-s", "TERM", "svc"]).ok().silent();
+    let got = || count("got.") == 4;
+    assert!(
+        killer_tests::eventually(std::time::Duration::from_secs(10), got),
+        "{} of 4 got it",
+        count("got.")
+    );
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    for e in std::fs::read_dir(&dir).into_iter().flatten().flatten() {
+        if e.file_name().to_string_lossy().starts_with("got.") {
+            assert_eq!(std::fs::read_to_string(e.path()).expect("marks"), "x\n", "got twice");
+        }
+    }
+    service.assert_alive();
+    env.killer(["-s", "KILL", "svc"]).ok();
+    service.assert_dead();
+}
+
+#[test]
+fn everybody_gets_a_signal_once_with_named() {
+    let Some(env) = named("everybody_gets_a_signal_once_with_named") else { return };
+    broadcast(&env);
+}
+
+#[test]
+fn everybody_gets_a_signal_once_with_scan() {
+    let Some(env) = scan_as_root("everybody_gets_a_signal_once_with_scan") else { return };
+    broadcast(&env);
+}
+
+/// A service inside of another: killing the inner one leaves the outer one, killing the outer one ends both.
+fn nested(env: &TestEnv) {
+    let script = r#""$2" run --name "$3" --detach -- sleep 40 || exit 1
+        echo ready outer=$$ > $1; sleep 40 & exec sleep 40"#;
+    for victim in ["inner", "outer"] {
+        let inner = format!("inner-{victim}");
+        let launch = Launch::shell(script).arg(killer_tests::killer().to_string_lossy()).arg(&inner);
+        let outer_name = format!("outer-{victim}");
+        let Some(outer) = launch.service(env, &outer_name) else { return };
+        let main = outer.fact("outer");
+        env.killer(["status", &inner]).ok();
+        let out = env.killer(["-n", "-s", "KILL", &inner]);
+        assert!(!killer_tests::names_pid(&out.ok().stdout, main), "{out}");
+        if victim == "inner" {
+            env.killer(["-s", "KILL", "--wait", &inner]).ok().silent();
+            outer.assert_alive();
+            env.killer(["status", &outer_name]).ok();
+            env.killer(["status", &inner]).code(3);
+        }
+        env.killer(["-s", "KILL", "--wait", &outer_name]).ok().silent();
+        outer.assert_dead();
+        env.killer(["status", &inner]).code(3);
+        env.killer(["status", &outer_name]).code(3);
+    }
+}
+
+#[test]
+fn nested_services_with_named() {
+    let Some(env) = named("nested_services_with_named") else { return };
+    nested(&env);
+}
+
+#[test]
+fn nested_services_with_scan() {
+    let Some(env) = scan_as_root("nested_services_with_scan") else { return };
+    nested(&env);
+}
+
+/// Whoever kills the supervisor takes the proof away, not the members that were known.
+#[test]
+fn a_killed_supervisor_is_a_reason() {
+    let Some(env) = scan_as_root("a_killed_supervisor_is_a_reason") else { return };
+    let Some(service) = Launch::new("daemon").service(&env, "svc") else { return };
+    let facts = |p: i32| std::fs::read_to_string(format!("/proc/{p}/stat")).unwrap_or_default();
+    let parent =
+        |p: i32| facts(p).rsplit(')').next().and_then(|r| r.split_whitespace().nth(1)?.parse::<i32>().ok());
+    let json = env.killer(["status", "-o", "json", "svc"]).ok().json();
+    let member = *killer_tests::pids(&json).first().expect("a member");
+    let supervisor = parent(member).expect("its supervisor");
+    let comm = std::fs::read_to_string(format!("/proc/{supervisor}/comm")).unwrap_or_default();
+    assert!(comm.starts_with("killer"), "{supervisor} is {comm}");
+    // Long enough for it to have looked.
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    Pidfd::open(supervisor).expect("the supervisor").signal(rustix::process::Signal::KILL);
+    let gone = || env.killer(["status", "svc"]).stdout.contains("supervisor ended before");
+    assert!(killer_tests::eventually(std::time::Duration::from_secs(5), gone));
+    service.assert_alive();
+    env.killer(["-s", "KILL", "svc"]).ok().silent();
+    service.assert_dead();
+    env.killer(["status", "svc"]).code(3);
+}
+
+/// A kernel without pidfds, as far as `killer` and all that it starts can see.
+fn without_pidfds(command: &mut std::process::Command) {
+    use std::os::unix::process::CommandExt;
+    // SAFETY: prctl on data of this function, between fork and exec.
+    unsafe {
+        command.pre_exec(|| {
+            let stmt = |code: u32, k: u32| libc::sock_filter { code: code as u16, jt: 0, jf: 0, k };
+            let jump = |k: libc::c_long, jt, jf| libc::sock_filter {
+                code: (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16,
+                jt,
+                jf,
+                k: k as u32,
+            };
+            let mut filter = [
+                stmt(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0),
+                jump(libc::SYS_pidfd_open, 1, 0),
+                jump(libc::SYS_pidfd_send_signal, 0, 1),
+                stmt(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32),
+                stmt(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW),
+            ];
+            let prog = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
+            let done = libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+                && libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &prog) == 0;
+            if done { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+        });
+    }
+}
+
+fn no_pidfds(env: Option<TestEnv>, test: &str) {
+    let Some(env) = env else { return };
+    let bystander = Bystander::new(test);
+    let launch = Launch::new("daemon");
+    let mut command = env.command();
+    command.args(["run", "--name", "svc", "--detach", "--"]);
+    without_pidfds(&mut command);
+    let Some((running, service)) = launch.under(&env, command, "svc") else { return };
+    running.finish(std::time::Duration::from_secs(10)).ok();
+    service.assert_alive();
+    let mut command = env.command();
+    command.args(["-s", "KILL", "--wait", "svc"]);
+    without_pidfds(&mut command);
+    env.finish(command).ok().silent();
+    service.assert_dead();
+    bystander.assert_untouched();
+    env.killer(["status", "svc"]).code(3);
+}
+
+#[test]
+fn without_pidfds_with_named() {
+    let test = "without_pidfds_with_named";
+    no_pidfds(named(test), test);
+}
+
+#[test]
+fn without_pidfds_with_scan() {
+    let test = "without_pidfds_with_scan";
+    no_pidfds(scan(test), test);
+}
+
+/// The named hierarchy as a second witness of the programs: it agrees, and who is in one of the two only is a reason.
+#[test]
+fn second_witness() {
+    let Some(env) = TestEnv::new("second_witness") else { return };
+    let up = env.killer(["up", "--witness=named"]);
+    if up.stderr.contains("named cgroup v1 hierarchy") {
+        killer_tests::skip("second_witness", up.stderr.trim());
+        return;
+    }
+    up.ok().silent();
+    let agrees = |name: &str| {
+        let out = env.killer(["status", name]);
+        assert!(!out.stdout.contains("named cgroup hierarchy"), "{out}");
+    };
+    for behaviour in
+        ["daemon", "double-fork", "leader-exits", "thread-storm", "exec-nonleader", "chains", "star"]
+    {
+        let Some(service) = Launch::new(behaviour).service(&env, behaviour) else { continue };
+        agrees(behaviour);
+        env.killer(["-s", "KILL", behaviour]).ok().silent();
+        service.assert_dead();
+        agrees(behaviour);
+        env.killer(["forget", behaviour]).ok();
+    }
+    let mount = env.path("run/named/mnt");
+    let Some(service) = Launch::new("daemon").service(&env, "mover") else { return };
+    let json = env.killer(["-n", "-s", "KILL", "-o", "json", "mover"]).ok().json();
+    let targets = json["targets"].as_array().expect("targets");
+    let member = targets.last().and_then(|t| t["pid"].as_i64()).expect("a member");
+    std::fs::write(mount.join("cgroup.procs"), member.to_string()).expect("move of a member");
+    env.killer(["--require-exact", "-s", "KILL", "mover"]).error(5, &["named cgroup hierarchy"]);
+    let list = env.killer(["list"]).ok().stdout.clone();
+    assert!(list.contains("witness-differs"), "{list}");
+    env.killer(["verify", "mover"]);
+    // A stranger in the directory of a service: not touched, but never ignored.
+    let bystander = Bystander::new("second_witness");
+    let Some(other) = Launch::new("daemon").service(&env, "host") else { return };
+    let dirs = std::fs::read_dir(&mount).expect("hierarchy").flatten().map(|e| e.path());
+    let newest = dirs
+        .filter(|d| d.is_dir())
+        .max_by_key(|d| d.join("tasks").metadata().and_then(|m| m.modified()).ok());
+    let procs = newest.expect("a directory").join("cgroup.procs");
+    std::fs::write(procs, bystander.pid().to_string()).expect("move of a stranger");
+    env.killer(["-s", "KILL", "*"]).ok();
+    service.assert_dead();
+    other.assert_dead();
+    bystander.assert_untouched();
+    let list = env.killer(["list"]).ok().stdout.clone();
+    assert_eq!(list.matches("witness-differs").count(), 2, "{list}");
+    env.killer(["down"]).ok();
+    assert!(!mount.exists(), "the hierarchy is left mounted");
+}
+
+/// A running tree is taken in; what it forks from then on is in it, orphans too.
+fn adopts(env: &TestEnv, test: &str, orphans: bool) {
+    let bystander = Bystander::new(test);
+    let script = "echo ready > $1; sleep 1; while :; do (sleep 20 & sleep 20 &); sleep 0.05; done";
+    let launch = if orphans { Launch::shell(script) } else { Launch::new("plain") };
+    let Some(tree) = launch.direct(test) else { return };
+    env.killer(["adopt", "svc", "--pid", &tree.pid().to_string()]).ok();
+    env.killer(["--require-exact", "-s", "KILL", "svc"]).error(5, &["adopted while running"]);
+    if orphans {
+        std::thread::sleep(std::time::Duration::from_secs(2));
+    }
+    env.killer(["-s", "KILL", "svc"]).ok().silent();
+    assert!(tree.live.eof_within(std::time::Duration::from_secs(5)), "members live on");
+    bystander.assert_untouched();
+    env.killer(["status", "svc"]).code(3);
+}
+
+#[test]
+fn adopts_with_named() {
+    let Some(env) = named("adopts_with_named") else { return };
+    adopts(&env, "adopts_with_named", false);
+    let Some(env) = named("adopts_with_named") else { return };
+    adopts(&env, "adopts_with_named", true);
+}
+
+#[test]
+fn adopts_with_scan() {
+    let Some(env) = scan_as_root("adopts_with_scan") else { return };
+    adopts(&env, "adopts_with_scan", false);
+    let Some(env) = scan_as_root("adopts_with_scan") else { return };
+    adopts(&env, "adopts_with_scan", true);
+}
+
+/// `stop` works on any tier, the stop command too; `freeze` says that it cannot.
+fn stops(env: &TestEnv, test: &str) {
+    let mark = env.path("run/stopped");
+    let option = format!("--exec-stop=touch {}", mark.display());
+    let Some(service) = Launch::new("term-ignored").run_option(&option).service(env, "svc") else { return };
+    let bystander = Bystander::new(test);
+    env.killer(["freeze", "svc"]).error(1, &["cannot freeze"]);
+    service.assert_alive();
+    env.killer(["stop", "svc", "--timeout", "1s"]).ok();
+    service.assert_dead();
+    assert!(mark.exists(), "the stop command did not run");
+    bystander.assert_untouched();
+    env.killer(["status", "svc"]).code(3);
+}
+
+#[test]
+fn stops_with_named() {
+    let Some(env) = named("stops_with_named") else { return };
+    stops(&env, "stops_with_named");
+}
+
+#[test]
+fn stops_with_scan() {
+    let Some(env) = scan("stops_with_scan") else { return };
+    stops(&env, "stops_with_scan");
+}
