@@ -1,0 +1,120 @@
+//! The few bpf(2) calls that a measurement needs: the statistics of pinned programs, and an empty program to compare with.
+
+use std::collections::BTreeSet;
+use std::ffi::CString;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+const BPF_PROG_LOAD: i32 = 5;
+const BPF_OBJ_GET: i32 = 7;
+const BPF_PROG_GET_FD_BY_ID: i32 = 13;
+const BPF_RAW_TRACEPOINT_OPEN: i32 = 17;
+const RAW_TRACEPOINT: u32 = 17;
+
+const SWITCH: &str = "/proc/sys/kernel/bpf_stats_enabled";
+
+/// Statistics are on while this lives.
+pub struct Statistics {
+    before: String,
+}
+
+impl Statistics {
+    /// Turns them on.
+    pub fn on() -> Result<Statistics> {
+        let before = std::fs::read_to_string(SWITCH).context(SWITCH)?;
+        std::fs::write(SWITCH, "1").context(SWITCH)?;
+        Ok(Statistics { before })
+    }
+}
+
+impl Drop for Statistics {
+    fn drop(&mut self) {
+        let _ = std::fs::write(SWITCH, self.before.trim());
+    }
+}
+
+/// Time and number of a program's runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Runs {
+    /// Nanoseconds.
+    pub time: u64,
+    /// How often.
+    pub count: u64,
+}
+
+impl Runs {
+    /// Since `before`.
+    pub fn since(self, before: Runs) -> Runs {
+        Runs { time: self.time - before.time, count: self.count - before.count }
+    }
+}
+
+/// The programs that are pinned below a folder, by themselves or by their links.
+pub fn pinned(dir: &Path) -> Result<Vec<OwnedFd>> {
+    let mut ids = BTreeSet::new();
+    collect(dir, &mut ids)?;
+    ids.into_iter().map(|id| bpf(BPF_PROG_GET_FD_BY_ID, &mut [u64::from(id), 0])).collect()
+}
+
+fn collect(dir: &Path, ids: &mut BTreeSet<u32>) -> Result<()> {
+    for entry in std::fs::read_dir(dir).with_context(|| dir.display().to_string())? {
+        let path = entry?.path();
+        if path.is_dir() {
+            collect(&path, ids)?;
+            continue;
+        }
+        let name = CString::new(path.to_string_lossy().as_bytes())?;
+        // pathname, bpf_fd, file_flags
+        let Ok(fd) = bpf(BPF_OBJ_GET, &mut [name.as_ptr() as u64, 0]) else { continue };
+        if let Some(id) = fdinfo(&fd, "prog_id") {
+            ids.insert(id as u32);
+        }
+    }
+    Ok(())
+}
+
+/// Sum over some programs.
+pub fn runs(programs: &[OwnedFd]) -> Runs {
+    let sum = |key| programs.iter().filter_map(|p| fdinfo(p, key)).sum();
+    Runs { time: sum("run_time_ns"), count: sum("run_cnt") }
+}
+
+fn fdinfo(fd: &OwnedFd, key: &str) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", fd.as_raw_fd())).ok()?;
+    text.lines().find_map(|l| l.strip_prefix(key)?.strip_prefix(':')?.trim().parse().ok())
+}
+
+/// A program that does nothing, attached to fork: what the statistics themselves cost.
+pub fn empty() -> Result<(OwnedFd, OwnedFd)> {
+    // r0 = 0; exit
+    let code: [u64; 2] = [0xb7, 0x95];
+    let licence = CString::new("GPL")?;
+    // prog_type and insn_cnt, insns, license, log_level and log_size, log_buf, kern_version and prog_flags
+    let kind = u64::from(RAW_TRACEPOINT) | (code.len() as u64) << 32;
+    let program = bpf(BPF_PROG_LOAD, &mut [kind, code.as_ptr() as u64, licence.as_ptr() as u64, 0, 0, 0])?;
+    let point = CString::new("sched_process_fork")?;
+    let link = bpf(BPF_RAW_TRACEPOINT_OPEN, &mut [point.as_ptr() as u64, program.as_raw_fd() as u64])?;
+    Ok((program, link))
+}
+
+/// Attaches a pinned program to a raw tracepoint while the answer is held.
+pub fn attach(pin: &Path, point: &str) -> Result<OwnedFd> {
+    let name = CString::new(pin.to_string_lossy().as_bytes())?;
+    let program = bpf(BPF_OBJ_GET, &mut [name.as_ptr() as u64, 0])?;
+    let point = CString::new(point)?;
+    bpf(BPF_RAW_TRACEPOINT_OPEN, &mut [point.as_ptr() as u64, program.as_raw_fd() as u64])
+}
+
+/// A call that gives a descriptor; the kernel takes what `attr` leaves out as zero.
+fn bpf(command: i32, attr: &mut [u64]) -> Result<OwnedFd> {
+    let size = std::mem::size_of_val(attr);
+    // SAFETY: `attr` is as long as we say, and whatever it points to outlives the call.
+    let fd = unsafe { libc::syscall(libc::SYS_bpf, command, attr.as_mut_ptr(), size) };
+    if fd < 0 {
+        bail!("bpf({command}): {}", std::io::Error::last_os_error());
+    }
+    // SAFETY: a new descriptor, nobody else's.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}

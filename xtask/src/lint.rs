@@ -1,0 +1,32 @@
+//! Format, clippy, and the one-way dependencies of the rooms.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+
+use crate::run::{cargo, root, shown};
+use crate::tally::Tally;
+use crate::{rooms, tools};
+
+/// All checks; each counts as one.
+pub fn run() -> Result<Tally> {
+    tools::components(&["rustfmt", "clippy"])?;
+    let mut tally = Tally::default();
+    let here = root();
+    tally.check("fmt", shown(cargo().args(["fmt", "--all", "--check"]).current_dir(&here)));
+    let ebpf = here.join("killer-ebpf");
+    tally.check("fmt of killer-ebpf", shown(cargo().args(["fmt", "--check"]).current_dir(ebpf)));
+    let mut clippy = cargo();
+    clippy.args(["clippy", "--quiet", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]);
+    tally.check("clippy", shown(clippy.current_dir(&here)));
+    tally.check("rooms", rooms(&here.join("killer-user/src")));
+    Ok(tally)
+}
+
+fn rooms(source: &Path) -> Result<()> {
+    let wrong = rooms::check(source)?;
+    match wrong.len() {
+        0 => Ok(()),
+        n => bail!("{n} lines break the rules of the rooms (xtask/src/rooms.rs)\n{}", wrong.join("\n")),
+    }
+}

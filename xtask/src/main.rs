@@ -1,0 +1,107 @@
+//! `cargo xtask`: everything around the code, in plain Rust. It does not depend on killer-user, so that a stale eBPF
+//! object can be mended with it.
+
+mod bench;
+mod binary;
+mod daemons;
+mod demo;
+mod dist;
+mod ebpf;
+mod exactness;
+mod interrupt;
+mod lint;
+mod miri;
+mod ordeal;
+mod pidfd;
+mod rooms;
+mod run;
+mod soak;
+mod sources;
+mod tally;
+mod test;
+mod tools;
+mod vm;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tally::Tally;
+
+/// Build, test, bench and demo of killer.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Make killer-ebpf/prebuilt/ from its sources; installs the tools for it. Quick when nothing has changed.
+    BuildEbpf(ebpf::Options),
+    /// Build everything and run all tests; the last line counts them.
+    Test(test::Options),
+    /// Format, clippy, and the one-way dependencies of killer-user.
+    Lint,
+    /// The tests of killer-common under miri, where a nightly toolchain has it.
+    Miri,
+    /// Real cron, at, Apache and rsyslog: tracked, looked at, ended to the last process.
+    Demo,
+    /// Figures: time until all are dead, cost of the hooks, start of the program.
+    Bench(bench::Options),
+    /// The static binaries for packagers, in target/dist/.
+    Dist,
+    /// A short run in three guests and the static aarch64 build.
+    Guests,
+    /// The tests in guests with other kernels.
+    Vm(vm::Options),
+    /// Forks by the forkers' own count against the tracker's: docs/EXACTNESS.md.
+    Exactness(exactness::Options),
+    /// Bombs, chains, revivers, adopted, signalled, killed, round after round: docs/EXACTNESS.md.
+    Soak(soak::Options),
+    /// Other ways to end a service, on the same adversaries; writes docs/PEERS.md.
+    Peers(vm::peers::Options),
+    /// What .ci/run does: lint, build-ebpf --verify, miri, test.
+    Ci,
+}
+
+fn main() -> ExitCode {
+    if let Some(code) = ebpf::as_rustc() {
+        return code;
+    }
+    let done = match Cli::parse().task {
+        Task::BuildEbpf(options) => ebpf::main(&options).map(|()| Tally::default()),
+        Task::Test(options) => test::run(&options).inspect(|tally| println!("{tally}")),
+        Task::Lint => lint::run().inspect(|tally| println!("{tally}")),
+        Task::Miri => miri::run().inspect(|tally| println!("{tally}")),
+        Task::Demo => demo::main().map(|()| Tally::default()),
+        Task::Bench(options) => bench::main(&options).map(|()| Tally::default()),
+        Task::Dist => dist::main().map(|()| Tally::default()),
+        Task::Guests => vm::ci().inspect(|tally| println!("{tally}")),
+        Task::Vm(options) => vm::run(&options).inspect(|tally| println!("{tally}")),
+        Task::Exactness(options) => exactness::main(&options).map(|()| Tally::default()),
+        Task::Soak(options) => soak::main(&options).map(|()| Tally::default()),
+        Task::Peers(options) => vm::peers::run(&options).map(|()| Tally::default()),
+        Task::Ci => ci().inspect(|tally| println!("{tally}")),
+    };
+    match done {
+        Ok(tally) if tally.failed > 0 => ExitCode::FAILURE,
+        Ok(_) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn ci() -> anyhow::Result<Tally> {
+    let mut tally = lint::run()?;
+    match ebpf::verify() {
+        Ok(ebpf::Verdict::Same) => tally += Tally::PASSED,
+        Ok(ebpf::Verdict::NotComparable) => tally += Tally::SKIPPED,
+        Err(error) => tally.check("build-ebpf --verify", Err(error)),
+    }
+    tally += miri::run()?;
+    tally += test::run(&test::Options::default())?;
+    Ok(tally)
+}

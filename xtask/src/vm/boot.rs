@@ -1,0 +1,163 @@
+//! One guest: QEMU without KVM (a host that is a guest itself has none that boots stock kernels), serial console to a
+//! file.
+//!
+//! Its clock counts instructions where it can: then a busy host makes the guest slow, but no limit runs out for it.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use super::cpio::Cpio;
+use super::kernel::{Arch, Kernel};
+use super::transcript::Transcript;
+use super::variant::Variant;
+
+/// Memory of a guest, in MiB.
+pub const MEMORY: u64 = 768;
+/// A boot that has not come up in this time never will.
+const COMES_UP: Duration = Duration::from_secs(240);
+/// About one boot in 35 fails without a word under emulation.
+const BOOTS: u32 = 3;
+
+/// What to boot.
+#[derive(Debug)]
+pub struct Guest<'a> {
+    /// Of this kind.
+    pub arch: Arch,
+    /// This kernel.
+    pub kernel: &'a Kernel,
+    /// In this variant.
+    pub variant: &'a Variant,
+    /// The shared initramfs.
+    pub initramfs: &'a [u8],
+    /// The lines of the plan that say which tests.
+    pub tests: &'a [String],
+    /// Lines for the guest's plan beside those of the variant.
+    pub plan: &'a [String],
+    /// For everything after it has come up.
+    pub limit: Duration,
+    /// Where log and initramfs go.
+    pub dir: &'a Path,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Booted {
+    /// What the guest said.
+    pub transcript: Transcript,
+    /// Its whole console.
+    pub log: PathBuf,
+    /// How often it was booted.
+    pub boots: u32,
+    /// From the first boot to the last power-off.
+    pub took: Duration,
+}
+
+impl Guest<'_> {
+    /// Boots, again when it never came up; gives back what it said.
+    pub fn run(&self) -> Result<Booted> {
+        let begun = Instant::now();
+        let mut boots = 0;
+        loop {
+            boots += 1;
+            let log = self.dir.join(format!("console-{boots}.log"));
+            self.boot(&log)?;
+            let text = std::fs::read(&log).with_context(|| log.display().to_string())?;
+            let transcript = Transcript::parse(&String::from_utf8_lossy(&text));
+            if transcript.up || boots == BOOTS {
+                return Ok(Booted { transcript, log, boots, took: begun.elapsed() });
+            }
+        }
+    }
+
+    fn boot(&self, log: &Path) -> Result<()> {
+        let initrd = self.dir.join("initrd");
+        let mut plan = Cpio::default();
+        let lines = self.variant.plan.iter().map(|l| (*l).to_owned()).chain(self.plan.iter().cloned());
+        let lines = lines.chain(self.tests.iter().cloned()).chain(self.patience());
+        plan.file("plan", 0o644, lines.collect::<Vec<_>>().join("\n").as_bytes());
+        let plan = if self.variant.alone { Vec::new() } else { plan.finish() };
+        std::fs::write(&initrd, [self.initramfs, &plan].concat())?;
+        let mut qemu = self.qemu();
+        qemu.args(["-kernel"]).arg(&self.kernel.image).arg("-initrd").arg(&initrd);
+        qemu.arg("-append").arg(self.command_line());
+        qemu.arg("-serial").arg(format!("file:{}", log.display()));
+        let _ = std::fs::remove_file(log);
+        let errors = File::create(self.dir.join("qemu.log"))?;
+        let mut child = qemu
+            .stdin(Stdio::null())
+            .stdout(errors.try_clone()?)
+            .stderr(errors)
+            .spawn()
+            .context("cannot run QEMU")?;
+        let begun = Instant::now();
+        let mut up = false;
+        while child.try_wait()?.is_none() {
+            up = up || std::fs::read(log).is_ok_and(|b| String::from_utf8_lossy(&b).contains("@kt up "));
+            let limit = if up { COMES_UP + self.limit } else { COMES_UP };
+            if begun.elapsed() > limit {
+                let _ = child.kill();
+                child.wait()?;
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        if !log.exists() {
+            let said = std::fs::read_to_string(self.dir.join("qemu.log")).unwrap_or_default();
+            anyhow::bail!("QEMU did not start: {}", said.trim());
+        }
+        let _ = std::fs::remove_file(&initrd);
+        Ok(())
+    }
+
+    /// The bring-up of a second processor before 6.5 hangs when the clock counts instructions.
+    fn counts_instructions(&self) -> bool {
+        !self.variant.parallel && (self.kernel.number() >= (6, 5) || self.variant.cpus == 1)
+    }
+
+    fn patience(&self) -> [String; 2] {
+        let (times, limit) = if self.counts_instructions() { (2, 150) } else { (6, 500) };
+        [format!("env=KILLER_TESTS_PATIENCE={times}"), format!("limit={limit}")]
+    }
+
+    fn qemu(&self) -> Command {
+        let cpus = self.variant.cpus.to_string();
+        let memory = MEMORY.to_string();
+        let mut qemu = match self.arch {
+            Arch::X86 => {
+                let mut qemu = Command::new("qemu-system-x86_64");
+                // The emulation of cmpxchg16b corrupted 6.12 guests; 7.x cannot do without it.
+                let cpu =
+                    if self.kernel.number() <= (6, 12) { "max,la57=off,cx16=off" } else { "max,la57=off" };
+                qemu.args(["-machine", "q35", "-cpu", cpu]);
+                qemu
+            }
+            Arch::Arm => {
+                let mut qemu = Command::new("qemu-system-aarch64");
+                qemu.args(["-machine", "virt", "-cpu", "max"]);
+                qemu
+            }
+        };
+        match self.counts_instructions() {
+            true => qemu.args(["-accel", "tcg,thread=single,tb-size=256", "-icount", "shift=0,sleep=off"]),
+            false => qemu.args(["-accel", "tcg,thread=multi,tb-size=256"]),
+        };
+        qemu.args(["-smp", &cpus, "-m", &memory]);
+        qemu.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
+        qemu
+    }
+
+    fn command_line(&self) -> String {
+        let arch = match self.arch {
+            Arch::X86 => "console=ttyS0 nokaslr tsc=reliable no_timer_check",
+            Arch::Arm => "console=ttyAMA0",
+        };
+        format!(
+            "{arch} panic=-1 oops=panic quiet mitigations=off random.trust_cpu=on rdinit=/init {}",
+            self.variant.append
+        )
+    }
+}

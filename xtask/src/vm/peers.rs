@@ -1,0 +1,141 @@
+//! `cargo xtask peers`: who lets what escape, on which kernel; `docs/PEERS.md` comes from it.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use super::apt::Apt;
+use super::boot::Guest;
+use super::kernel::{self, Arch, Kernel, Series};
+use super::transcript::Transcript;
+use super::variant::Variant;
+use super::{payload, systemd};
+use crate::run;
+
+/// Kernels that are compared when none is named.
+const KERNELS: [&str; 3] = ["5.10", "6.12", "7.x"];
+/// What each way is, in the words of the shell.
+const WAYS: [(&str, &str); 6] = [
+    ("killer", "`killer -s KILL --who=all NAME`"),
+    ("systemctl", "`systemctl kill -s KILL --kill-whom=all UNIT`, started by `systemd-run`"),
+    ("cgroup.kill", "`echo 1 >cgroup.kill`, started in a cgroup of its own"),
+    ("pkill", "`pkill -KILL -x adversary`"),
+    ("killall", "`killall -KILL adversary`"),
+    ("start-stop-daemon", "`start-stop-daemon --stop --signal KILL --pidfile FILE`, started by it"),
+];
+/// The kernel as Debian boots it.
+const VARIANT: Variant =
+    Variant { name: "systemd", what: "PID 1 is systemd", tests: &[], expect: &[], ..super::variant::ALL[0] };
+
+/// `peers`.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// Series of kernels
+    series: Vec<String>,
+}
+
+/// Boots, compares, writes.
+pub fn run(options: &Options) -> Result<()> {
+    super::qemu(Arch::X86)?;
+    let programs = payload::build(Arch::X86, false)?;
+    let cache = super::cache()?;
+    let _turn = super::turn(&cache)?;
+    let apt = Apt::open(&cache.join("apt-amd64"), "amd64");
+    let root = apt.as_ref().map_err(|e| anyhow::anyhow!("{e:#}"))?;
+    let initramfs = systemd::initramfs(root, &cache, &programs)?;
+    let logs = tempfile::Builder::new().prefix("killer-peers-").tempdir()?.keep();
+    let named: Vec<&str> = match options.series.is_empty() {
+        true => KERNELS.to_vec(),
+        false => options.series.iter().map(String::as_str).collect(),
+    };
+    let kernels = named.iter().map(|n| kernel::get(&apt, &cache, &Series::parse(n)?, Arch::X86));
+    let kernels = kernels.collect::<Result<Vec<_>>>()?;
+    let boot = |kernel: Kernel| -> Result<(Kernel, Transcript)> {
+        let dir = logs.join(kernel.series.name());
+        std::fs::create_dir_all(&dir)?;
+        let limit = Duration::from_secs(3600);
+        // Where a second processor would tie the guest to the host's clock, one has to do.
+        let variant = Variant { cpus: if kernel.number() < (6, 5) { 1 } else { 2 }, ..VARIANT };
+        let (tests, plan, arch, variant) = (&[][..], &[][..], Arch::X86, &variant);
+        let guest =
+            Guest { arch, kernel: &kernel, variant, initramfs: &initramfs, tests, plan, limit, dir: &dir };
+        let booted = guest.run()?;
+        let said = booted.transcript;
+        println!(
+            "peers {:8} {} outcomes ({} s)",
+            kernel.series.name(),
+            said.peers.len(),
+            booted.took.as_secs()
+        );
+        if !said.ended {
+            bail!("the guest did not get to its end; its console: {}", booted.log.display());
+        }
+        Ok((kernel, said))
+    };
+    let rows = std::thread::scope(|scope| {
+        let boot = &boot;
+        let running: Vec<_> = kernels.into_iter().map(|k| scope.spawn(move || boot(k))).collect();
+        running
+            .into_iter()
+            .map(|r| r.join().map_err(|_| anyhow::anyhow!("a thread died"))?)
+            .collect::<Result<Vec<_>>>()
+    })?;
+    let path = run::root().join("docs/PEERS.md");
+    std::fs::write(&path, document(&rows)).with_context(|| path.display().to_string())?;
+    println!("peers: consoles of the guests: {}", logs.display());
+    Ok(())
+}
+
+fn document(rows: &[(Kernel, Transcript)]) -> String {
+    let mut out = String::from(
+        "# Other ways to end a service\n\nWritten by `cargo xtask peers`; never edit by hand.\n\n\
+         Each adversary is started once for each way, in a guest whose PID 1 is systemd (one processor on kernels before \
+         6.5, else two), and ended by that way, used once as \
+         it is typed. What counts is who still holds a FIFO that only the adversary's processes hold, two seconds later. A \
+         bystander that runs the same program must live on. *escape*: processes that live on. *a stranger died*: the \
+         bystander did not live on. *not there*: this kernel has no such thing. One run each: a race that is lost once in \
+         a hundred times may not show.\n\n| way | how it is used |\n|---|---|\n",
+    );
+    for (way, how) in WAYS {
+        let _ = writeln!(out, "| {way} | {how} |");
+    }
+    for (kernel, said) in rows {
+        let fact = |key: &str| said.facts.get(key).map_or("?", String::as_str);
+        let _ = writeln!(
+            out,
+            "\n## {}\n\n{}; {}; {}; killer's {}\n",
+            kernel.series.name(),
+            kernel.release,
+            fact("systemctl"),
+            fact("pkill"),
+            fact("/t/killer")
+        );
+        let _ = writeln!(out, "| adversary | {} |", WAYS.map(|(w, _)| w).join(" | "));
+        let _ = writeln!(out, "|---|{}", "---|".repeat(WAYS.len()));
+        let mut cases: Vec<&str> = Vec::new();
+        for [case, ..] in &said.peers {
+            if !cases.contains(&case.as_str()) {
+                cases.push(case);
+            }
+        }
+        for case in cases {
+            let of =
+                |way: &str| said.peers.iter().find(|[c, w, _]| c == case && w == way).map_or("", |p| &p[2]);
+            let _ = writeln!(out, "| {case} | {} |", WAYS.map(|(w, _)| of(w)).join(" | "));
+        }
+        let _ = writeln!(
+            out,
+            "\nCompletely ended, no stranger hit: {}.",
+            WAYS.map(|(w, _)| score(said, w)).join(", ")
+        );
+    }
+    out
+}
+
+fn score(said: &Transcript, way: &str) -> String {
+    let all: Vec<_> = said.peers.iter().filter(|[_, w, _]| w == way).collect();
+    let tried = all.iter().filter(|p| p[2].starts_with("all ") || p[2].contains(" escape"));
+    let right = all.iter().filter(|p| p[2].starts_with("all ") && !p[2].contains("stranger"));
+    format!("{way} {} of {}", right.count(), tried.count())
+}

@@ -1,0 +1,194 @@
+//! The variants of a guest: what each changes, which tests run there, and what `killer doctor` has to say. One row each.
+
+use super::kernel::Kernel;
+
+/// A row.
+#[derive(Clone, Copy, Debug)]
+pub struct Variant {
+    /// For `--variant` and tables.
+    pub name: &'static str,
+    /// What it is, in a few words.
+    pub what: &'static str,
+    /// Added to the kernel's command line.
+    pub append: &'static str,
+    /// Lines of the guest's plan (tests/src/bin/guest/plan.rs).
+    pub plan: &'static [&'static str],
+    /// Processors.
+    pub cpus: u32,
+    /// Processors that really run at the same time, by the host's clock: results depend on how busy the host is.
+    pub parallel: bool,
+    /// An initramfs with nothing but `killer` and who calls it.
+    pub alone: bool,
+    /// Only kernels from this one on have it.
+    pub since: (u32, u32),
+    /// Tests, by a part of `binary::test`; all when empty.
+    pub tests: &'static [&'static str],
+    /// What has to hold besides the tests; the first row that fits the kernel counts.
+    pub expect: &'static [Expect],
+}
+
+/// What is expected of `doctor`.
+#[derive(Clone, Copy, Debug)]
+pub struct Expect {
+    /// For kernels below this one.
+    pub below: (u32, u32),
+    /// The tiers that are in order.
+    pub tiers: &'static [&'static str],
+    /// Words that `doctor -o json` has to say.
+    pub doctor: &'static [&'static str],
+}
+
+const ALWAYS: (u32, u32) = (u32::MAX, 0);
+
+/// Ways to slip away that stand for the rest where a whole run would take too long.
+pub const CORE: &[&str] = &[
+    "adversaries::daemon",
+    "adversaries::leader_thread_exits",
+    "adversaries::exec_from_a_non_leader",
+    "adversaries::thread_storm",
+    "adversaries::io_uring_worker",
+    "adversaries::forks_that_fail",
+    "adversaries::fork_and_exit_chains",
+    "adversaries::fork_bomb",
+    "adversaries::twin_services",
+];
+
+/// Tests whose outcome depends on the kernel. The others (arguments, output, real daemons) are the host's.
+pub const KERNEL: &[&str] =
+    &["adversaries::", "user_tiers::", "signals::", "waits::", "adopt::", "at_once::"];
+
+/// Debian's own choice: `bpf` is among the LSMs from 6.1 on.
+const DEBIAN: &[Expect] = &[
+    Expect { below: (5, 11), tiers: &["typed"], doctor: &[] },
+    Expect { below: ALWAYS, tiers: &["witnessed"], doctor: &[] },
+];
+const WITNESSED: &[Expect] = &[Expect { below: ALWAYS, tiers: &["witnessed"], doctor: &[] }];
+const TYPED: &[Expect] = &[Expect { below: ALWAYS, tiers: &["typed"], doctor: &["bpf"] }];
+
+const PLAIN: Variant = Variant {
+    name: "plain",
+    what: "as Debian boots it, cgroup v2, two processors",
+    append: "",
+    plan: &[],
+    cpus: 2,
+    parallel: false,
+    alone: false,
+    since: (0, 0),
+    tests: KERNEL,
+    expect: DEBIAN,
+};
+const OTHER: Variant = Variant { tests: CORE, ..PLAIN };
+
+/// All of them; the first is what is booted when none is named.
+pub const ALL: &[Variant] = &[
+    PLAIN,
+    Variant {
+        name: "parallel",
+        what: "processors that really run at the same time",
+        parallel: true,
+        tests: &["adversaries::"],
+        ..PLAIN
+    },
+    Variant { name: "no-cgroup", what: "no cgroup hierarchy is mounted", plan: &["cgroup=none"], ..OTHER },
+    Variant { name: "cgroup-v1", what: "cgroup v1 only", plan: &["cgroup=v1"], ..OTHER },
+    Variant { name: "preempt-full", what: "preempt=full", append: "preempt=full", since: (6, 1), ..OTHER },
+    Variant { name: "preempt-lazy", what: "preempt=lazy", append: "preempt=lazy", since: (6, 13), ..OTHER },
+    Variant {
+        name: "lsm-bpf",
+        what: "lsm= with bpf",
+        append: "lsm=landlock,lockdown,yama,integrity,bpf",
+        expect: WITNESSED,
+        ..OTHER
+    },
+    Variant {
+        name: "no-lsm-bpf",
+        what: "lsm= without bpf",
+        append: "lsm=landlock,lockdown,yama,integrity",
+        expect: TYPED,
+        ..OTHER
+    },
+    Variant {
+        name: "no-ftrace",
+        what: "kernel.ftrace_enabled=0 while tracking, and before",
+        tests: &["guest::ftrace"],
+        ..OTHER
+    },
+    Variant { name: "lockdown-integrity", what: "lockdown=integrity", append: "lockdown=integrity", ..OTHER },
+    Variant {
+        name: "lockdown-confidentiality",
+        what: "lockdown=confidentiality",
+        append: "lockdown=confidentiality",
+        ..OTHER
+    },
+    Variant {
+        name: "paranoid",
+        what: "kernel.perf_event_paranoid=4",
+        plan: &["sysctl=kernel/perf_event_paranoid=4"],
+        ..OTHER
+    },
+    Variant {
+        name: "no-btf",
+        what: "BTF hidden",
+        plan: &["btf=hidden"],
+        expect: &[Expect { below: ALWAYS, tiers: &[], doctor: &["BTF"] }],
+        ..OTHER
+    },
+    Variant {
+        name: "no-bpffs",
+        what: "no bpffs is mounted",
+        plan: &["bpffs=none"],
+        tests: &["guest::no_bpffs"],
+        ..OTHER
+    },
+    Variant {
+        name: "pid-max",
+        what: "kernel.pid_max=4194304",
+        plan: &["sysctl=kernel/pid_max=4194304"],
+        expect: &[
+            Expect { below: (5, 11), tiers: &["typed"], doctor: &["pid_max 4194304"] },
+            Expect { below: ALWAYS, tiers: &["witnessed"], doctor: &["pid_max 4194304"] },
+        ],
+        ..OTHER
+    },
+    Variant {
+        name: "pid-namespace",
+        what: "inside a PID namespace",
+        plan: &["as=pid-namespace"],
+        tests: &["guest::inside_a_pid_namespace"],
+        expect: &[Expect { below: ALWAYS, tiers: &[], doctor: &["PID namespace"] }],
+        ..OTHER
+    },
+    Variant {
+        name: "unprivileged",
+        what: "an unprivileged user",
+        plan: &["as=nobody"],
+        tests: &["guest::an_unprivileged_user"],
+        expect: &[Expect { below: ALWAYS, tiers: &[], doctor: &["privileges"] }],
+        ..OTHER
+    },
+    Variant { name: "one-cpu", what: "one processor", cpus: 1, ..OTHER },
+    Variant {
+        name: "alone",
+        what: "killer is the only file beside PID 1: no libc, no /etc, no /dev, no bpffs",
+        alone: true,
+        expect: &[],
+        ..OTHER
+    },
+];
+
+impl Variant {
+    /// By name.
+    pub fn named(name: &str) -> Option<&'static Variant> {
+        ALL.iter().find(|v| v.name == name)
+    }
+
+    /// Does this kernel have it?
+    pub fn there(&self, kernel: &Kernel) -> bool {
+        kernel.number() >= self.since
+    }
+
+    /// What holds on this kernel.
+    pub fn expects(&self, kernel: &Kernel) -> Option<&'static Expect> {
+        self.expect.iter().find(|e| kernel.number() < e.below)
+    }
+}
