@@ -1,72 +1,23 @@
 //! `killer` dies by SIGKILL between two system calls of a freeze, a thaw or a broadcast: who was stopped goes on, and what nobody
 //! can know is said.
 
+use killer_tests::stepper::{Act, traced};
 use killer_tests::{Journal, Launch, Service, TestEnv, eventually};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::os::unix::process::CommandExt;
-use std::process::Stdio;
 use std::time::Duration;
 
-fn ptrace(request: libc::c_uint, pid: i32, address: usize, data: usize) -> libc::c_long {
-    // SAFETY: the requests used here take integers, or point to a live buffer of the caller.
-    unsafe { libc::ptrace(request as _, pid, address, data) }
-}
-
-/// The number of the system call at whose entry the tracee stands.
-fn entry(pid: i32) -> Option<i64> {
-    // SAFETY: zero is valid for this plain struct.
-    let mut info: libc::ptrace_syscall_info = unsafe { std::mem::zeroed() };
-    let size = size_of::<libc::ptrace_syscall_info>();
-    let got = ptrace(libc::PTRACE_GET_SYSCALL_INFO, pid, size, (&raw mut info) as usize);
-    if got <= 0 || info.op != libc::PTRACE_SYSCALL_INFO_ENTRY {
-        return None;
-    }
-    // SAFETY: `op` says that this member is the one.
-    Some(unsafe { info.u.entry.nr } as i64)
-}
-
 /// Runs `killer ARGS` and kills it right before its `nth` signal to a process is sent. False: it ended before.
+#[track_caller]
 fn killed_before_signal(env: &TestEnv, args: &[&str], nth: u32) -> bool {
     let mut command = env.command();
-    command.args(args).stdout(Stdio::null()).stderr(Stdio::null());
-    // SAFETY: ptrace(TRACEME) is one system call.
-    unsafe {
-        command.pre_exec(|| match ptrace(libc::PTRACE_TRACEME, 0, 0, 0) {
-            -1 => Err(std::io::Error::last_os_error()),
-            _ => Ok(()),
-        });
-    }
-    let mut child = command.spawn().expect("start of killer");
-    let pid = child.id() as i32;
-    let (mut seen, mut first, mut killed) = (0, true, false);
-    loop {
-        let mut status = 0;
-        // SAFETY: room for an int; our own child.
-        if unsafe { libc::waitpid(pid, &mut status, libc::__WALL) } == -1 || !libc::WIFSTOPPED(status) {
-            break;
-        }
-        let signal = libc::WSTOPSIG(status);
-        let mut deliver = 0;
-        if first {
-            first = false;
-            let options = libc::PTRACE_O_TRACESYSGOOD | libc::PTRACE_O_EXITKILL;
-            ptrace(libc::PTRACE_SETOPTIONS, pid, 0, options as usize);
-        } else if signal != libc::SIGTRAP | 0x80 {
-            deliver = signal;
-        } else if entry(pid) == Some(libc::SYS_pidfd_send_signal) {
-            seen += 1;
-            if seen == nth {
-                killed = true;
-                let _ = child.kill();
-                continue;
-            }
-        }
-        ptrace(libc::PTRACE_SYSCALL, pid, 0, deliver as usize);
-    }
-    // Reaped above; this only forgets it.
-    let _ = child.wait();
-    killed
+    command.args(args);
+    let mut seen = 0;
+    let traced = traced(env, command, Duration::from_secs(60), |call| {
+        seen += u32::from(call.number == libc::SYS_pidfd_send_signal);
+        if seen == nth { Act::Kill } else { Act::Go }
+    });
+    traced.killed
 }
 
 struct Marks(File);

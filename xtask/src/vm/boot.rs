@@ -16,7 +16,7 @@ use super::transcript::Transcript;
 use super::variant::Variant;
 
 /// Memory of a guest, in MiB.
-pub const MEMORY: u64 = 768;
+pub const MEMORY: u64 = 1536;
 /// A boot that has not come up in this time never will.
 const COMES_UP: Duration = Duration::from_secs(240);
 /// About one boot in 35 fails without a word under emulation.
@@ -113,18 +113,19 @@ impl Guest<'_> {
         Ok(())
     }
 
-    /// The bring-up of a second processor before 6.5 hangs when the clock counts instructions.
-    fn counts_instructions(&self) -> bool {
-        !self.variant.parallel && (self.kernel.number() >= (6, 5) || self.variant.cpus == 1)
+    /// The bring-up of a second processor before 6.5 hangs when the clock counts instructions: those kernels get one.
+    fn processors(&self) -> u32 {
+        let counted = !self.variant.parallel && self.kernel.number() < (6, 5);
+        if counted { 1 } else { self.variant.cpus }
     }
 
     fn patience(&self) -> [String; 2] {
-        let (times, limit) = if self.counts_instructions() { (2, 150) } else { (6, 500) };
+        let (times, limit) = if self.variant.parallel { (6, 500) } else { (2, 150) };
         [format!("env=KILLER_TESTS_PATIENCE={times}"), format!("limit={limit}")]
     }
 
     fn qemu(&self) -> Command {
-        let cpus = self.variant.cpus.to_string();
+        let cpus = self.processors().to_string();
         let memory = MEMORY.to_string();
         let mut qemu = match self.arch {
             Arch::X86 => {
@@ -141,9 +142,9 @@ impl Guest<'_> {
                 qemu
             }
         };
-        match self.counts_instructions() {
-            true => qemu.args(["-accel", "tcg,thread=single,tb-size=256", "-icount", "shift=0,sleep=off"]),
-            false => qemu.args(["-accel", "tcg,thread=multi,tb-size=256"]),
+        match self.variant.parallel {
+            true => qemu.args(["-accel", "tcg,thread=multi,tb-size=256"]),
+            false => qemu.args(["-accel", "tcg,thread=single,tb-size=256", "-icount", "shift=0,sleep=off"]),
         };
         qemu.args(["-smp", &cpus, "-m", &memory]);
         qemu.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);

@@ -31,7 +31,7 @@ use variant::Variant;
 
 /// What CI boots: the oldest, a fully preemptible one, the newest fully preemptible, and `killer` all alone.
 const CI: [(&str, &str); 4] =
-    [("5.10", "one-cpu"), ("6.12-rt", "plain"), ("7.x", "preempt-full"), ("7.x", "alone")];
+    [("5.10", "plain"), ("6.12-rt", "plain"), ("7.x", "preempt-full"), ("7.x", "alone")];
 /// Kernels that stand for the rest in variants other than the plain one.
 const FOR_VARIANTS: [&str; 3] = ["5.10", "6.12", "7.x"];
 

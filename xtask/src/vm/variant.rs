@@ -67,7 +67,7 @@ const TYPED: &[Expect] = &[Expect { below: ALWAYS, tiers: &["typed"], doctor: &[
 
 const PLAIN: Variant = Variant {
     name: "plain",
-    what: "as Debian boots it, cgroup v2, two processors",
+    what: "as Debian boots it, cgroup v2, two processors (one before 6.5)",
     append: "",
     plan: &[],
     cpus: 2,
