@@ -456,3 +456,23 @@ fn stops_with_scan() {
     let Some(env) = scan("stops_with_scan") else { return };
     stops(&env, "stops_with_scan");
 }
+
+#[test]
+fn the_hierarchy_ends_with_down() {
+    let Some(env) = named("the_hierarchy_ends_with_down") else { return };
+    let Some(service) = Launch::new("daemon").service(&env, "svc") else { return };
+    let pid = service.pids()[0];
+    let lines = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).expect("a member's cgroups");
+    let line = lines
+        .lines()
+        .find(|l| l.contains(":name=killer") && !l.ends_with(":/"))
+        .expect("a directory of ours");
+    let name = line.split(':').nth(1).expect("a name").to_owned();
+    let there =
+        || std::fs::read_to_string("/proc/self/cgroup").expect("own cgroups").contains(&format!(":{name}:"));
+    assert!(there());
+    env.killer(["-KILL", "--wait", "svc"]).ok();
+    env.killer(["forget", "svc"]).ok();
+    env.killer(["down"]).ok();
+    assert!(!there(), "every process of this host keeps a line for {name}");
+}

@@ -2,11 +2,15 @@
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
 use crate::kernel::probe;
 use crate::tier::{BpfError, Place};
+
+/// Mounts and unmounts, 10 ms apart, until the kernel has let go of removed directories.
+const ENDS_AFTER: u32 = 50;
 
 /// The hierarchy.
 #[derive(Debug)]
@@ -59,9 +63,7 @@ impl Hierarchy {
             return Ok(());
         }
         std::fs::create_dir_all(&self.mount).map_err(|e| failed("make the mount point", e))?;
-        let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-        let data = std::ffi::CString::new(format!("none,name={}", self.tag)).unwrap_or_default();
-        mount("killer", &self.mount, "cgroup", flags, Some(&*data)).map_err(|e| match e {
+        self.mount().map_err(|e| match e {
             rustix::io::Errno::PERM | rustix::io::Errno::ACCESS => {
                 failed("mount a cgroup hierarchy", io::ErrorKind::PermissionDenied.into())
             }
@@ -73,6 +75,12 @@ impl Hierarchy {
         })
     }
 
+    fn mount(&self) -> rustix::io::Result<()> {
+        let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+        let data = std::ffi::CString::new(format!("none,name={}", self.tag)).unwrap_or_default();
+        mount("killer", &self.mount, "cgroup", flags, Some(&*data))
+    }
+
     /// True when it is mounted here.
     pub fn is_mounted(&self) -> bool {
         self.mount.join("cgroup.procs").exists()
@@ -82,8 +90,23 @@ impl Hierarchy {
     pub fn unmount(&self) -> io::Result<()> {
         self.clear(&self.mount);
         unmount(&self.mount, UnmountFlags::empty())?;
+        // The last unmount ends the hierarchy only when it has no directories (`kernel/cgroup/cgroup.c:cgroup_kill_sb`),
+        // and a directory counts until a worker has freed it, after its removal. Somebody else's mount keeps it, too.
+        for _ in 0..ENDS_AFTER {
+            if !self.exists() || self.mount().is_err() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+            unmount(&self.mount, UnmountFlags::empty())?;
+        }
         let _ = std::fs::remove_dir(&self.mount);
         Ok(())
+    }
+
+    /// True when the kernel has a hierarchy of this name, mounted or not.
+    fn exists(&self) -> bool {
+        let key = format!(":name={}:", self.tag);
+        std::fs::read_to_string("/proc/self/cgroup").is_ok_and(|t| t.contains(&key))
     }
 
     /// Empties and removes what is below a directory; as deep as services are nested.
