@@ -183,6 +183,19 @@ impl Book {
         v
     }
 
+    /// A root and the roots inside it.
+    pub fn family(&self, slot: u32) -> Vec<u32> {
+        let pages = self.pages();
+        let mut v = vec![slot];
+        let mut i = 0;
+        while i < v.len() {
+            let outer = (v[i], self.page(v[i]).generation);
+            v.extend(pages.iter().filter(|(_, p)| p.parent == outer).map(|(s, _)| *s));
+            i += 1;
+        }
+        v
+    }
+
     /// Held for the moment of one change only: who notes a signal or a reason does not have the lock of the registry, and must
     /// not write an old page over a new one.
     fn one_change(&self) -> io::Result<BookLock> {

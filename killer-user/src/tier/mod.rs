@@ -1,6 +1,7 @@
 //! What keeps the sets: one interface, [`Keep`], in front of every tier. Above this room nobody knows which one it is.
 
 mod book;
+mod halt;
 mod look;
 mod named;
 mod page;

@@ -7,6 +7,7 @@
 
 mod hierarchy;
 
+use std::cell::Cell;
 use std::io;
 use std::path::PathBuf;
 
@@ -17,6 +18,7 @@ pub use hierarchy::missing;
 use hierarchy::{Hierarchy, failed, no_such};
 
 use super::book::{Book, Id, Page, kept_in_book};
+use super::halt::Halted;
 use super::{BpfError, Keep, Lock, Place, Slot, Spawned, Taken, Whose, look};
 use crate::kernel::tier::Tier;
 use crate::sys::launch::{self, Launch};
@@ -28,6 +30,9 @@ const PASSES: u32 = 24;
 pub struct Named {
     book: Book,
     tree: Hierarchy,
+    halted: Halted,
+    /// Times that a gate was closed by this process.
+    closed: Cell<u32>,
 }
 
 /// Directory of the registry and the mount.
@@ -66,7 +71,7 @@ impl Named {
             let _one_at_a_time = book.lock().map_err(|e| failed("lock the registry", e))?;
             tree.mounted()?;
         }
-        Ok(Self { book, tree })
+        Ok(Self { book, tree, halted: Halted::default(), closed: Cell::new(0) })
     }
 
     fn take_down(&self) -> io::Result<()> {
@@ -118,6 +123,20 @@ impl Named {
     /// it stays: the count of its own tasks, which the kernel takes under its lock, has to do.
     fn removed(&self, p: &Page) -> bool {
         self.tree.remove(&p.place).is_ok() || self.tree.has_inner(&p.place)
+    }
+
+    /// Stops a root and those inside it. Killed members make room for new ones (RLIMIT_NPROC); stopped ones do not.
+    fn stop(&self, slot: u32) {
+        let family = self.book.family(slot);
+        self.halted.all(|in_time| {
+            let mut new = false;
+            for pid in self.listed(&|s| family.contains(&s.into())) {
+                let Some(found) = look::process(pid).filter(|_| in_time()) else { continue };
+                let member = self.slot_of(&found).is_some_and(|(s, _)| family.contains(&s));
+                new |= member && self.halted.one(pid, |s| s.start == found.start);
+            }
+            new
+        });
     }
 
     /// Puts a process into a root.
@@ -264,6 +283,17 @@ impl Keep for Named {
             self.reason(s, reason::ADOPT_UNSURE)?;
         }
         Ok(Taken { passes, quiet: quiet >= 2 })
+    }
+
+    fn close_gate(&self, slot: u32, _: u64) {
+        // Most sets are dead after one pass; only who forks against it is stopped.
+        if self.closed.replace(self.closed.get() + 1) > 0 {
+            self.stop(slot);
+        }
+    }
+
+    fn open_gate(&self, _: u32, _: u64) {
+        self.halted.go_on();
     }
 
     fn tear_down(&self) -> io::Result<()> {

@@ -22,6 +22,7 @@ use descent::{Tops, climb};
 
 use super::book::{Book, Id, Page, kept_in_book};
 use super::look::{self, Seen};
+use super::halt::Halted;
 use super::{BpfError, Keep, Lock, Place, Slot, Spawned, Taken, Whose, wire};
 use crate::kernel::tier::Tier;
 use crate::sys::launch::Launch;
@@ -35,8 +36,7 @@ pub struct Scan {
     book: Book,
     /// Who was found to be a member: descent is for life, so (number, start) is enough.
     known: RefCell<HashMap<Id, u32>>,
-    /// Whom this process has stopped.
-    stopped: RefCell<HashSet<Id>>,
+    halted: Halted,
     /// Where supervisors say how what this process started has ended.
     ends: RefCell<HashMap<i32, OwnedFd>>,
 }
@@ -87,7 +87,7 @@ struct Look {
 
 impl Scan {
     fn at(book: Book) -> Self {
-        Self { book, known: RefCell::default(), stopped: RefCell::default(), ends: RefCell::default() }
+        Self { book, known: RefCell::default(), halted: Halted::default(), ends: RefCell::default() }
     }
 
     /// Opens it where it has been made; `NotLoaded` elsewhere.
@@ -167,19 +167,6 @@ impl Scan {
         let p = self.book.page(slot);
         let s = Slot { slot, generation: p.generation };
         p.watchers.iter().chain(&p.adopters).map(|&w| self.watch(s, w)).collect()
-    }
-
-    /// A root and the roots inside it.
-    fn family(&self, slot: u32) -> Vec<u32> {
-        let pages = self.book.pages();
-        let mut v = vec![slot];
-        let mut i = 0;
-        while i < v.len() {
-            let outer = (v[i], self.book.page(v[i]).generation);
-            v.extend(pages.iter().filter(|(_, p)| p.parent == outer).map(|(s, _)| *s));
-            i += 1;
-        }
-        v
     }
 }
 
@@ -357,7 +344,7 @@ impl Keep for Scan {
     }
 
     fn open_gate(&self, _: u32, _: u64) {
-        self.go_on();
+        self.halted.go_on();
     }
 
     fn tear_down(&self) -> io::Result<()> {
