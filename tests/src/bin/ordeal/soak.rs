@@ -196,12 +196,7 @@ impl Soak {
         }
         if self.freezes && self.dice.one_in(4) {
             self.count.frozen += 1;
-            let out = self.env.killer(["freeze", name]);
-            self.expect(&out, &[0]);
-            if self.dice.one_in(2) {
-                let out = self.env.killer(["thaw", name]);
-                self.expect(&out, &[0]);
-            }
+            self.frozen(name, live);
         }
         if self.dice.one_in(5) {
             self.count.cut += 1;
@@ -222,6 +217,20 @@ impl Soak {
         self.count.worst_ms = self.count.worst_ms.max(begun.elapsed().as_millis() as u64);
         let out = self.env.killer(["forget", name]);
         self.expect(&out, &[0]);
+    }
+
+    fn frozen(&mut self, name: &str, live: &killer_tests::LivePipe) {
+        let out = self.env.killer(["freeze", name]);
+        // TERM may have ended them all before. Then the pipe says so, too.
+        let dead = out.exit() == 3;
+        self.expect(&out, &[0, 3]);
+        if dead && !live.eof_within(Duration::from_secs(1)) {
+            self.fault(format!("somebody lives: {out}"));
+        }
+        if !dead && self.dice.one_in(2) {
+            let out = self.env.killer(["thaw", name]);
+            self.expect(&out, &[0]);
+        }
     }
 
     /// A kill that is itself killed, at some moment.
