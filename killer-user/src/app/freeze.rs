@@ -62,6 +62,7 @@ fn cannot(t: &Tracker) -> Result<(), Failure> {
 
 /// Holds every process of a service still.
 pub fn freeze(name: &str, screen: &Screen) -> Result<u8, Failure> {
+    let hurry = sched::Hurry::start();
     let (t, root) = find(name)?;
     cannot(&t)?;
     let _lock = t.lock()?;
@@ -73,17 +74,15 @@ pub fn freeze(name: &str, screen: &Screen) -> Result<u8, Failure> {
     }
     let started = facts::when(mem::boottime_ns());
     interrupt::catch();
-    let outcome = {
-        let _hurry = sched::Hurry::start();
-        hold(&mut family, &order()).map_err(|e| match e {
-            FreezeError::Refused(r) => {
-                kill::refused(&root, r).next("run it from elsewhere: who is frozen cannot thaw himself")
-            }
-            FreezeError::Io(e) => {
-                Failure::new(code::FAILURE, format!("cannot freeze '{name}'")).why(e.to_string())
-            }
-        })?
-    };
+    let outcome = hold(&mut family, &order()).map_err(|e| match e {
+        FreezeError::Refused(r) => {
+            kill::refused(&root, r).next("run it from elsewhere: who is frozen cannot thaw himself")
+        }
+        FreezeError::Io(e) => {
+            Failure::new(code::FAILURE, format!("cannot freeze '{name}'")).why(e.to_string())
+        }
+    })?;
+    drop(hurry);
     let mut notes = side_effects(&t, &root);
     let mut exit = 0;
     let mut word = "frozen";

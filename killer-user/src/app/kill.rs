@@ -24,6 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Does what the main form asks.
 pub fn run(k: &Kill, screen: &Screen) -> u8 {
+    // To look at a set that is in the way costs a share of the CPU that hundreds of forkers do not leave.
+    let hurry = sched::Hurry::start();
     let t = match Tracker::open(&Paths::default()) {
         Ok(t) => t,
         Err(BpfError::NotLoaded) => {
@@ -45,6 +47,7 @@ pub fn run(k: &Kill, screen: &Screen) -> u8 {
     {
         return screen.fail(&f);
     }
+    drop(hurry);
     let mut first = 0;
     let mut note = |c: u8| {
         if first == 0 {
@@ -141,6 +144,7 @@ pub fn order(
     picks: &[Pick],
     screen: &Screen,
 ) -> Result<Receipt, Failure> {
+    let hurry = sched::Hurry::start();
     let exactness = facts::exactness(t, root.slot.slot);
     if k.require_exact && !exactness.exact {
         return Err(super::not_exact(&root.name, &exactness));
@@ -184,11 +188,8 @@ pub fn order(
         mem::raise_nofile();
     }
     interrupt::catch();
-    let outcome = {
-        // Somebody may fork against it.
-        let _hurry = active.then(sched::Hurry::start);
-        execute(&mut family, &order).map_err(|r| refused(root, r))?
-    };
+    let outcome = execute(&mut family, &order).map_err(|r| refused(root, r))?;
+    drop(hurry);
     before.tasks = outcome.tasks_before;
 
     let mut exit = exit_code(&outcome, &order, k.whom.fail);
@@ -411,6 +412,7 @@ fn complain(r: &Receipt, k: &Kill, screen: &Screen) {
 
 /// KILL to everything that is left of a root, for `run --kill-on-exit`. True when the kernel says empty.
 pub fn end(t: &Tracker, root: Root) -> bool {
+    let _hurry = sched::Hurry::start();
     let mut family = Lineage::new(t, root.clone());
     let order = Order {
         signal: SIGKILL,
@@ -425,9 +427,5 @@ pub fn end(t: &Tracker, root: Root) -> bool {
         newborns: Newborns::Signal,
         keep: false,
     };
-    let r = {
-        let _hurry = sched::Hurry::start();
-        execute(&mut family, &order)
-    };
-    r.is_ok_and(|o| o.empty)
+    execute(&mut family, &order).is_ok_and(|o| o.empty)
 }
