@@ -58,6 +58,12 @@ pub fn exactness(e: &Exactness) -> String {
     format!("not exact: {}", v.join("; "))
 }
 
+/// By whose word a set is empty, or has so many tasks.
+pub fn word(e: &Exactness) -> &'static str {
+    let scanned = e.reasons.iter().any(|r| r.code == "best-effort");
+    if scanned { "by its supervisor and /proc" } else { "by the kernel's count" }
+}
+
 /// `1 process`, `2 processes`
 pub fn count(n: u64, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })

@@ -1,6 +1,6 @@
 //! Receipts: `-v`, `--dry-run`, and who is still there.
 
-use super::{count, exactness, last};
+use super::{count, exactness, last, word};
 use crate::report::Style;
 use crate::report::escape::text;
 use crate::report::model::{Process, Receipt, Stop, Survivor};
@@ -35,7 +35,7 @@ pub fn receipt(r: &Receipt, s: &Style) -> String {
     }
     if !r.dry_run {
         let state = if r.empty {
-            "empty by the kernel's count".into()
+            format!("empty {}", word(&r.exactness))
         } else {
             count(r.left.tasks.max(0) as u64, "task lives on", "tasks live on")
         };
@@ -78,7 +78,7 @@ pub fn stop(t: &Stop, s: &Style) -> String {
             out.push('\n');
         }
     }
-    let state = if t.empty { "empty by the kernel's count" } else { "not empty" };
+    let state = if t.empty { format!("empty {}", word(&t.exactness)) } else { "not empty".into() };
     out.push_str(&format!(
         "{}: {}, {:.1} ms; {state}\n",
         text(&t.service),

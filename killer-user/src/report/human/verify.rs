@@ -1,6 +1,6 @@
 //! `verify`: what every other way would have done.
 
-use super::{BOLD, GREEN, RED, count, exactness, last, paint};
+use super::{BOLD, GREEN, RED, count, exactness, last, paint, word};
 use crate::report::Style;
 use crate::report::escape::text;
 use crate::report::model::{Process, Verify};
@@ -8,10 +8,11 @@ use crate::report::model::{Process, Verify};
 /// `verify`
 pub fn verify(v: &Verify, s: &Style) -> String {
     let mut out = format!(
-        "{}: {} ({} by the kernel's count); {}\n",
+        "{}: {} ({} {}); {}\n",
         paint(s, BOLD, &text(&v.service)),
         count(v.counts.processes, "member", "members"),
         count(v.counts.tasks.max(0) as u64, "task", "tasks"),
+        word(&v.exactness),
         exactness(&v.exactness)
     );
     let who = |v: &[Process]| {

@@ -9,7 +9,7 @@ mod gate;
 mod supervisor;
 
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
@@ -21,8 +21,8 @@ use killer_common::record::{B_ADOPTED, B_CONTROL, Member, Pop, R_STARTING, Reaso
 use descent::{Tops, climb};
 
 use super::book::{Book, Id, Page, kept_in_book};
-use super::look::{self, Seen};
 use super::halt::Halted;
+use super::look::{self, Seen};
 use super::{BpfError, Keep, Lock, Place, Slot, Spawned, Taken, Whose, wire};
 use crate::kernel::tier::Tier;
 use crate::sys::launch::Launch;
