@@ -9,8 +9,10 @@ use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use crate::kernel::probe;
 use crate::tier::{BpfError, Place};
 
-/// Mounts and unmounts, 10 ms apart, until the kernel has let go of removed directories.
-const ENDS_AFTER: u32 = 50;
+/// Unmounts, until the kernel has let go of removed directories.
+const UNMOUNTS: u32 = 4;
+/// Looks after each, 5 ms apart: a hierarchy that is on its way out takes some time.
+const LOOKS: u32 = 30;
 
 /// The hierarchy.
 #[derive(Debug)]
@@ -91,22 +93,27 @@ impl Hierarchy {
         self.clear(&self.mount);
         unmount(&self.mount, UnmountFlags::empty())?;
         // The last unmount ends the hierarchy only when it has no directories (`kernel/cgroup/cgroup.c:cgroup_kill_sb`),
-        // and a directory counts until a worker has freed it, after its removal. Somebody else's mount keeps it, too.
-        for _ in 0..ENDS_AFTER {
-            if !self.exists() || self.mount().is_err() {
+        // and a directory counts until a worker has freed it, after its removal. Somebody else's mount keeps it, too, and
+        // so do zombies that were in it, until they are waited for: then the name stays until the next `down`.
+        for _ in 1..UNMOUNTS {
+            if self.vanishes() || self.mount().is_err() {
                 break;
             }
-            std::thread::sleep(Duration::from_millis(10));
             unmount(&self.mount, UnmountFlags::empty())?;
         }
         let _ = std::fs::remove_dir(&self.mount);
         Ok(())
     }
 
-    /// True when the kernel has a hierarchy of this name, mounted or not.
-    fn exists(&self) -> bool {
+    /// Waits until the kernel has no hierarchy of this name any more; false when it keeps it.
+    fn vanishes(&self) -> bool {
         let key = format!(":name={}:", self.tag);
-        std::fs::read_to_string("/proc/self/cgroup").is_ok_and(|t| t.contains(&key))
+        (0..LOOKS).any(|n| {
+            if n > 0 {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            !std::fs::read_to_string("/proc/self/cgroup").is_ok_and(|t| t.contains(&key))
+        })
     }
 
     /// Empties and removes what is below a directory; as deep as services are nested.
