@@ -61,7 +61,7 @@ enum Task {
     Soak(soak::Options),
     /// Other ways to end a service, on the same adversaries; writes docs/PEERS.md.
     Peers(vm::peers::Options),
-    /// What .ci/run does: lint, build-ebpf --verify, miri, test.
+    /// What .ci/run does: lint, build-ebpf --verify, miri, test, guests.
     Ci,
 }
 
@@ -103,5 +103,6 @@ fn ci() -> anyhow::Result<Tally> {
     }
     tally += miri::run()?;
     tally += test::run(&test::Options::default())?;
+    tally += vm::ci()?;
     Ok(tally)
 }
