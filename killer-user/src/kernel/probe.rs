@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+use crate::sys::small;
+
 /// Reads a number from a file of /proc/sys.
 pub fn sysctl(name: &str) -> Option<u64> {
-    std::fs::read_to_string(Path::new("/proc/sys").join(name)).ok()?.trim().parse().ok()
+    small::text(&format!("/proc/sys/{name}")).trim().parse().ok()
 }
 
 /// `kernel.pid_max`.
@@ -19,7 +21,7 @@ pub fn threads_max() -> u32 {
 
 /// Kernel release, for people.
 pub fn release() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned()
+    rustix::system::uname().release().to_string_lossy().into_owned()
 }
 
 /// Inode of the initial PID namespace (`include/linux/proc_ns.h`: PROC_PID_INIT_INO).

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use killer_common::record::Member;
 use procfs::process::Process;
 
-use crate::sys::mem;
+use crate::sys::{mem, small};
 use crate::target::process::near_start;
 
 /// Facts about a member that the kernel map does not keep.
@@ -125,7 +125,7 @@ pub fn explain(m: &Member) -> (&'static str, String) {
 
 /// True while a signal waits for a process or its main thread.
 pub fn pending(pid: u32, signal: i32) -> bool {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let status = small::text(&format!("/proc/{pid}/status"));
     let bit = 1u64 << ((signal - 1) & 63);
     status.lines().any(|l| {
         let hex = l.strip_prefix("SigPnd:").or_else(|| l.strip_prefix("ShdPnd:"));

@@ -14,5 +14,6 @@ pub mod perf;
 pub mod proc;
 pub mod prog;
 pub mod sched;
+pub mod small;
 pub mod supervise;
 pub mod uring;

@@ -2,9 +2,10 @@
 
 use std::io;
 
+use procfs::FromRead;
 use thiserror::Error;
 
-use crate::sys::{mem, proc};
+use crate::sys::{mem, proc, small};
 
 /// A process that was found, held by its pidfd.
 #[derive(Debug)]
@@ -111,7 +112,7 @@ pub fn open(pid: u32, inode: Option<u64>) -> Result<Process, ProcessError> {
 pub fn ancestors() -> Vec<u32> {
     let mut v = vec![std::process::id()];
     let mut at = std::process::id();
-    while let Ok(s) = procfs::process::Process::new(at as i32).and_then(|p| p.stat()) {
+    while let Ok(s) = procfs::process::Stat::from_read(&small::read(&format!("/proc/{at}/stat"))[..]) {
         let up = s.ppid as u32;
         if up <= 1 || v.contains(&up) {
             break;
