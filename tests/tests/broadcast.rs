@@ -3,7 +3,7 @@
 //! `KILLER_ROUNDS=1000 cargo test -p killer-tests --test broadcast -- --nocapture` is the long run; each test prints its
 //! figures. From processes with threads 60 rounds are enough for some minutes.
 
-use killer_tests::{Journal, Launch, TestEnv};
+use killer_tests::{Journal, Launch, TestEnv, skip};
 use std::time::{Duration, Instant};
 
 fn rounds(few: usize) -> usize {
@@ -13,6 +13,10 @@ fn rounds(few: usize) -> usize {
 /// Sends `rounds` times, then looks at what everybody who lives at the end has taken, himself or before he was forked.
 #[track_caller]
 fn once_each(test: &str, behaviour: &str, signal: i32, options: &[&str], sum: Option<usize>) {
+    if behaviour == "fork-threads" && std::env::var_os("KILLER_GUEST").is_some() {
+        // Its right number rests on a thread that is in fork(2) some time after it said so.
+        return skip(test, "emulated processors stand still for longer than a fork takes to begin");
+    }
     let Some(env) = TestEnv::new(test) else { return };
     let rounds = rounds(12);
     let path = env.path("count");
