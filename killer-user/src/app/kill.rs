@@ -6,12 +6,12 @@ use std::time::Duration;
 use killer_common::record::Member;
 
 use super::failure::{Failure, code};
+use super::picks::picks;
 use super::receipt::{self, Done};
 use super::{Screen, doubt, facts, journal, waiting};
 use crate::cli::Kill;
 use crate::kill::{Fate, Newborns, Order, Outcome, Refusal, SIGCONT, SIGKILL, SIGSTOP, Waited, execute};
 use crate::lineage::{Family, Lineage, Pick};
-use crate::parse::whom::{Set, Whom};
 use crate::parse::{name, signal};
 use crate::report::human;
 use crate::report::model::{Counts, Receipt};
@@ -105,35 +105,6 @@ pub fn resolve(t: &Tracker, word: &str) -> Result<Vec<Root>, Failure> {
         }
     }
     Err(super::unknown(t, word))
-}
-
-fn picks(w: &Whom) -> Result<Vec<Pick>, Failure> {
-    w.sets.iter().map(pick).collect()
-}
-
-fn pick(s: &Set) -> Result<Pick, Failure> {
-    Ok(match s {
-        Set::All => Pick::All,
-        Set::Main => Pick::Main,
-        Set::Not(s) => Pick::Not(Box::new(pick(s)?)),
-        Set::Control => Pick::Control,
-        Set::Leaves => Pick::Leaves,
-        Set::Orphans => Pick::Orphans,
-        Set::Escaped => Pick::Escaped,
-        Set::Exe(g) => Pick::Exe(g.clone()),
-        Set::Born(d) => Pick::Born(*d),
-        Set::Depth(n) => Pick::Depth(*n),
-        Set::Subtree(p) => Pick::Subtree(*p),
-        Set::Uid(u) => Pick::Uid(uid(u)?),
-    })
-}
-
-fn uid(user: &str) -> Result<u32, Failure> {
-    let known = nix::unistd::User::from_name(user).ok().flatten().map(|u| u.uid.as_raw());
-    known.or_else(|| user.parse().ok()).ok_or_else(|| {
-        Failure::new(code::USAGE, format!("no such user '{user}'"))
-            .next("uid: takes a name that getent passwd knows, or a number")
-    })
 }
 
 /// One order to one root. What did not go well is in the receipt, and nowhere else.

@@ -8,6 +8,7 @@ pub mod failure;
 pub mod freeze;
 mod journal;
 pub mod kill;
+mod picks;
 mod receipt;
 mod registry_verbs;
 mod run;

@@ -1,0 +1,51 @@
+//! The gate of tiers that have none in the kernel: who is stopped does not fork.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::time::Duration;
+
+use super::book::Id;
+use super::look::{self, Seen};
+use crate::sys::{mem, proc};
+
+/// How long one closing goes on against those who fork and exit all the time.
+const MOST: Duration = Duration::from_millis(200);
+
+/// Whom this process has stopped.
+#[derive(Debug, Default)]
+pub struct Halted(RefCell<HashSet<Id>>);
+
+impl Halted {
+    /// Passes until nobody is new, or for so long as makes sense.
+    pub fn all(&self, mut pass: impl FnMut(&dyn Fn() -> bool) -> bool) {
+        let end = mem::monotonic_ns() + MOST.as_nanos() as u64;
+        let in_time = || mem::monotonic_ns() < end;
+        while pass(&in_time) && in_time() {}
+    }
+
+    /// Stops the process of that number if it is the one, looked at after it was opened; true when it was not stopped before.
+    pub fn one(&self, pid: u32, is_the_one: impl Fn(&Seen) -> bool) -> bool {
+        if pid == std::process::id() {
+            return false;
+        }
+        let Ok(fd) = proc::pidfd_open(pid) else { return false };
+        let Some(s) = look::process(pid).filter(|s| is_the_one(s)) else { return false };
+        if self.0.borrow().contains(&(s.pid, s.start)) {
+            return false;
+        }
+        if proc::pidfd_send(&fd, libc::SIGSTOP, None).is_err() {
+            return false;
+        }
+        self.0.borrow_mut().insert((s.pid, s.start))
+    }
+
+    /// Lets go on whom this process has stopped.
+    pub fn go_on(&self) {
+        for id in self.0.borrow_mut().drain() {
+            let Ok(fd) = proc::pidfd_open(id.0) else { continue };
+            if look::process(id.0).is_some_and(|s| s.start == id.1) {
+                let _ = proc::pidfd_send(&fd, libc::SIGCONT, None);
+            }
+        }
+    }
+}
