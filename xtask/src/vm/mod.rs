@@ -40,7 +40,7 @@ const FOR_VARIANTS: [&str; 3] = ["5.10", "6.12", "7.x"];
 pub struct Options {
     /// Series of kernels: 5.10, 6.12-rt, 7.x, 6.1-generic …; the whole matrix when none is named
     series: Vec<String>,
-    /// Only tests with this in `binary::test`; several: any of them
+    /// Only tests with this in their name, or `binary::`, `binary::test` from its beginning; several: any of them
     #[arg(long, value_name = "WORDS")]
     filter: Vec<String>,
     /// Not those with this in `binary::test`

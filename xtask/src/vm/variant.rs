@@ -54,8 +54,20 @@ pub const CORE: &[&str] = &[
 ];
 
 /// Tests whose outcome depends on the kernel. The others (arguments, output, real daemons) are the host's.
-pub const KERNEL: &[&str] =
-    &["adversaries::", "user_tiers::", "signals::", "waits::", "adopt::", "at_once::"];
+pub const KERNEL: &[&str] = &[
+    "adversaries::",
+    "signals::",
+    "waits::",
+    "adopt::",
+    "at_once::",
+    "broadcast::",
+    "cut_short::",
+    "freeze::",
+    "gates::",
+    "losses::",
+    "selftest::quick",
+    "tiers::",
+];
 
 /// Debian's own choice: `bpf` is among the LSMs from 6.1 on.
 const DEBIAN: &[Expect] = &[
@@ -87,6 +99,12 @@ pub const ALL: &[Variant] = &[
         what: "processors that really run at the same time",
         parallel: true,
         tests: &["adversaries::"],
+        ..PLAIN
+    },
+    Variant {
+        name: "user-tiers",
+        what: "the tiers without programs, forced",
+        tests: &["user_tiers::"],
         ..PLAIN
     },
     Variant { name: "no-cgroup", what: "no cgroup hierarchy is mounted", plan: &["cgroup=none"], ..OTHER },

@@ -62,7 +62,10 @@ impl Plan {
 
     /// Is this test wanted?
     pub fn wants(&self, test: &str) -> bool {
-        let any = |list: &[String]| list.iter().any(|w| test.contains(w.as_str()));
+        // `tiers::` is a binary, and not `user_tiers::`.
+        let fits =
+            |w: &String| if w.contains("::") { test.starts_with(w) } else { test.contains(w.as_str()) };
+        let any = |list: &[String]| list.iter().any(fits);
         (self.filters.is_empty() || any(&self.filters)) && !any(&self.skips)
     }
 }
