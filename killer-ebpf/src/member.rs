@@ -115,16 +115,20 @@ pub struct Newborn {
     pub addr: u64,
     /// What it becomes.
     pub birth: Birth,
+    /// A launcher's mark was claimed for it: that one's count goes over to it.
+    pub counted: bool,
 }
 
-/// Registers a task. True when it is a member afterwards by this call.
+/// Registers a task. True when it is a member afterwards by this call; else nothing is counted for it any more.
 #[inline(always)]
 pub fn register(n: &Newborn) -> bool {
     let slot = n.birth.root;
     let Some(p) = pop(slot) else { return false };
     // SAFETY: p points to a whole Pop.
     unsafe {
-        add64(&raw mut (*p).pop as *mut u64, 1);
+        if !n.counted {
+            add64(&raw mut (*p).pop as *mut u64, 1);
+        }
         add64(&raw mut (*p).inserts, 1);
     }
     filter_add(n.birth.tgid, 1);
@@ -217,24 +221,25 @@ pub fn marks_add(v: i64) {
     }
 }
 
-/// Claims the mark of a launcher or the hold of an adopter.
+/// Claims the mark of a launcher or the hold of an adopter, and counts it down.
 #[inline(always)]
 pub fn claim_seed(addr: u64, old: &Birth) -> bool {
-    let won = consume_seed(addr, old);
+    let won = take_seed(addr);
     if won {
         filter_add(old.tgid, -1);
+        pop_add(old.root, -1);
     }
     won
 }
 
-/// The same, but the owner's tgid stays in the filter.
+/// Claims a mark for the child that is being forked: its count becomes the child's, its owner's tgid stays in the filter.
+/// False: somebody else has claimed it, a KILL that may have said "empty" since.
 #[inline(always)]
-pub fn consume_seed(addr: u64, old: &Birth) -> bool {
+pub fn take_seed(addr: u64) -> bool {
     if SEEDS.remove(&addr).is_err() {
         return false;
     }
     marks_add(-1);
-    pop_add(old.root, -1);
     true
 }
 

@@ -103,7 +103,7 @@ extern "C" fn on_walk(ctx: *const u64) -> i32 {
         b.flags |= B_THREAD;
     }
     let adopting = b.root == g.adopt_slot;
-    if !member::register(&Newborn { addr, birth: b }) {
+    if !member::register(&Newborn { addr, birth: b, counted: false }) {
         return 0;
     }
     add64(&raw mut g.added, 1);
