@@ -59,9 +59,14 @@ fn look_again(ctx: *const u64) -> i32 {
     }
     let child = task::arg_key(ctx, 1);
     let t = task::arg(ctx, 1);
-    // SAFETY: plain data.
-    if let Some(b) = unsafe { BIRTHS.get(&child) } {
-        if b.leader_start == task::leader_start(t) {
+    if let Some(p) = BIRTHS.get_ptr_mut(&child) {
+        // SAFETY: p points to a whole Birth.
+        let (slot, its) = unsafe { ((*p).root, (*p).leader_start) };
+        if its == task::leader_start(t) {
+            // It may be the entry of another thread, whose exit was missed: with its old stamp a sweep would take it.
+            let swept = member::swept();
+            let was = member::renew(p);
+            member::doubt(slot, was, swept);
             return 0;
         }
     }
@@ -135,8 +140,10 @@ fn born(ctx: *const u64, n: usize, thread: bool, late: bool) -> u32 {
         // SAFETY: p points to a whole Birth; the child does not run yet, and only fork hooks of this fork fill it.
         unsafe {
             if knobs::witness() != 0 && (*p).leader_start == 0 {
-                (*p).tgid = tgid;
-                (*p).leader_start = start;
+                // In this order: with a tgid it is a sweep's to judge.
+                member::renew(p);
+                core::ptr::write_volatile(&raw mut (*p).leader_start, start);
+                core::ptr::write_volatile(&raw mut (*p).tgid, tgid);
                 member::filter_add(tgid, 1);
                 if (*p).flags & B_SEEDED != 0 {
                     (*p).flags &= !B_SEEDED;

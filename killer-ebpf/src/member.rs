@@ -135,18 +135,24 @@ pub fn register(n: &Newborn) -> bool {
     // Walks that begin from here on meet it (docs/PROTOCOL.md 2, Sweep).
     let birth = Birth { walk: walks(), ..n.birth };
     let mut r = BIRTHS.insert(&n.addr, &birth, BPF_NOEXIST as u64);
+    let mut met = None;
     if r == Err(EEXIST) {
+        let swept = swept();
         // An entry for an address that is being born: its exit was missed (I7), or a second hook was faster.
-        // SAFETY: the value is plain data; it may change under us, the delete below decides.
-        if let Some(old) = unsafe { BIRTHS.get(&n.addr) } {
-            let old = *old;
+        // It may change under us, the delete below decides.
+        if let Some(p) = BIRTHS.get_ptr_mut(&n.addr) {
+            // SAFETY: p points to a whole Birth.
+            let old = unsafe { *p };
             if old.leader_start == n.birth.leader_start && old.tgid == n.birth.tgid {
+                renew(p);
                 undo(slot, n);
+                doubt(slot, old.walk, swept);
                 return false;
             }
             if claim(n.addr, &old) {
                 note(old.root, reason::STALE);
             }
+            met = Some((old.walk, swept));
         }
         r = BIRTHS.insert(&n.addr, &birth, BPF_NOEXIST as u64);
     }
@@ -164,6 +170,9 @@ pub fn register(n: &Newborn) -> bool {
         }
         undo(slot, n);
         return false;
+    }
+    if let Some((was, swept)) = met {
+        doubt(slot, was, swept);
     }
     true
 }
@@ -198,6 +207,46 @@ pub fn walks() -> u64 {
     match GLOBAL.get_ptr(0) {
         // SAFETY: g points to a whole Global.
         Some(g) => unsafe { core::ptr::read_volatile(&raw const (*g).walks) },
+        None => 0,
+    }
+}
+
+/// Says that an entry is a living task's, so that a sweep leaves it alone; answers what it said before.
+#[inline(always)]
+pub fn renew(p: *mut Birth) -> u64 {
+    let now = walks();
+    // SAFETY: p points to a whole Birth; one word is stored.
+    unsafe {
+        let was = core::ptr::read_volatile(&raw const (*p).walk);
+        if was != now {
+            core::ptr::write_volatile(&raw mut (*p).walk, now);
+        }
+        was
+    }
+}
+
+/// To be asked after an entry that was last met by the walk `was` was renewed, or another was put in its place: a sweep that
+/// had looked there before may take out what is there now, because no kernel has one step for both. The root is not called
+/// exact then. `swept` is how many sweeps had ended before the entry was read.
+#[inline(always)]
+pub fn doubt(slot: u32, was: u64, swept: u64) {
+    let Some(g) = GLOBAL.get_ptr(0) else { return };
+    // SAFETY: g points to a whole Global.
+    unsafe {
+        let (sweeps, walks) = (&raw const (*g).sweeps, &raw const (*g).walks);
+        // The first of a sweep's two walks is the one before the last, or an older one.
+        if core::ptr::read_volatile(sweeps) != swept && was + 1 < core::ptr::read_volatile(walks) {
+            note(slot, reason::STALE);
+        }
+    }
+}
+
+/// Sweeps that have ended.
+#[inline(always)]
+pub fn swept() -> u64 {
+    match GLOBAL.get_ptr(0) {
+        // SAFETY: g points to a whole Global.
+        Some(g) => unsafe { core::ptr::read_volatile(&raw const (*g).swept) },
         None => 0,
     }
 }
@@ -295,6 +344,17 @@ pub fn unindex(b: &Birth) {
     }
     index_set(b.tgid, 0);
     let _ = MEMBERS.remove(&b.tgid);
+}
+
+/// The same of a process that is not the current one: its number may be another's by now.
+#[inline(always)]
+pub fn unindex_own(b: &Birth) {
+    // SAFETY: plain data.
+    if let Some(m) = unsafe { MEMBERS.get(&b.tgid) } {
+        if m.leader_start == b.leader_start {
+            unindex(b);
+        }
+    }
 }
 
 /// The record of a root.

@@ -215,29 +215,32 @@ mod repair {
     use killer_models::world::Tier::*;
 
     holds! {
-        typed: Repair::one_walk(Typed, Variant::Repaired);
-        witnessed: Repair::one_walk(Witnessed, Variant::Repaired);
-        lost_thread: Repair::lost_thread(Variant::Repaired);
-        stamps: Repair::stamps(Variant::Stamped);
-        stamps_witnessed: Repair::stamps_witnessed(Variant::Stamped);
+        typed: Repair::one_walk(Typed, Variant::AsBuilt);
+        witnessed: Repair::one_walk(Witnessed, Variant::AsBuilt);
+        lost_thread: Repair::lost_thread(Variant::AsBuilt);
+        stamps: Repair::stamps(Variant::AsBuilt);
+        stamps_witnessed: Repair::stamps_witnessed(Variant::AsBuilt);
+        locked: Repair::stamps(Variant::Locked);
     }
     walks! {
-        large_typed: Repair::large(Typed, Variant::Repaired);
-        large_witnessed: Repair::large(Witnessed, Variant::Repaired);
-        large_stamps: Repair::large(Typed, Variant::Stamped);
-    }
-    fails! { "as built":
-        as_built: Repair::stamps(Variant::AsBuilt) => "who runs is registered (I1)";
-        walk_meets_newborns: Repair::one_walk(Typed, Variant::MeetsNewborns) => "who runs is registered (I1)";
-        walk_fills_in_place: Repair::one_walk(Witnessed, Variant::InPlace) => "who runs is registered (I1)";
-        thread_exits_while_the_walk_registers_it: Repair::lost_thread(Variant::LiveZero) => "in the end the count is 0";
-        stamps_without_lock: Repair::stamps(Variant::StampsNoLock) => "who runs is registered (I1)";
-        stamps_not_renewed: Repair::stamps(Variant::StampsNotRenewed) => "who runs is registered (I1)";
-        stamps_not_renewed_witnessed: Repair::stamps_witnessed(Variant::StampsNotRenewed)
-            => "who runs is registered (I1)";
+        large_typed: Repair::large(Typed, Variant::AsBuilt);
+        large_witnessed: Repair::large(Witnessed, Variant::AsBuilt);
     }
     fails! { "mutant":
-        one_walk_is_enough: Repair::stamps(Variant::OneWalk) => "who runs is registered (I1)";
+        walk_meets_newborns: Repair::one_walk(Typed, Variant::MeetsNewborns)
+            => "who runs is registered (I1), or it is doubtful";
+        walk_fills_in_place: Repair::one_walk(Witnessed, Variant::InPlace)
+            => "who runs is registered (I1), or it is doubtful";
+        thread_exits_while_the_walk_registers_it: Repair::lost_thread(Variant::LiveZero)
+            => "in the end the count is 0";
+        births_under_a_sweep_not_doubted: Repair::stamps(Variant::NotDoubted)
+            => "who runs is registered (I1), or it is doubtful";
+        stamps_not_renewed: Repair::stamps(Variant::StampsNotRenewed)
+            => "who runs is registered (I1), or it is doubtful";
+        stamps_not_renewed_witnessed: Repair::stamps_witnessed(Variant::StampsNotRenewed)
+            => "who runs is registered (I1), or it is doubtful";
+        one_walk_is_enough: Repair::stamps(Variant::OneWalk)
+            => "who runs is registered (I1), or it is doubtful";
         counted_down_without_winning: Repair::lost_thread(Variant::NoWin) => "the count is never negative";
         no_second_look: Repair::lost_thread(Variant::NoRecheck) => "in the end the count is 0";
     }
