@@ -58,7 +58,7 @@ pub struct Pop {
     pub misses: u64,
     /// Gate signals that the kernel refused (`-EBUSY` and others); the sweep does them.
     pub gate_errors: u64,
-    /// Processes ever.
+    /// Processes ever; moves after a process was indexed.
     pub processes: u64,
 }
 

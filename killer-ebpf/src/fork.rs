@@ -186,6 +186,7 @@ fn born(ctx: *const u64, n: usize, thread: bool, late: bool) -> u32 {
         }
     }
     if !thread && !indexed {
+        broadcast::undecided(tgid);
         let creator = TaskKey { tgid: task::current_tgid(), pad: 0, start: task::current_start() };
         member::index(task::arg(ctx, n), &birth, creator);
     }

@@ -139,19 +139,19 @@ mod broadcast {
     use killer_models::broadcast::{Broadcast, Variant};
 
     holds! {
-        repaired: Broadcast::three(Variant::Repaired);
-        repaired_inodes: Broadcast::inodes(Variant::Repaired);
+        as_built: Broadcast::three(Variant::AsBuilt);
+        as_built_inodes: Broadcast::inodes(Variant::AsBuilt);
     }
     walks! {
-        large: Broadcast::large(Variant::Repaired);
-    }
-    fails! { "as built":
-        as_built: Broadcast::three(Variant::AsBuilt) => "at most once along a path";
-        word_written_after_the_index: Broadcast::three(Variant::OneWrite) => "at most once along a path";
-        one_list_in_pid_order: Broadcast::three(Variant::PidOrder) => "in the end once along every path";
-        inner_epoch_hides_outer: Broadcast::three(Variant::InnerFirst) => "in the end once along every path";
+        large: Broadcast::large(Variant::AsBuilt);
     }
     fails! { "mutant":
+        word_written_after_the_index: Broadcast::three(Variant::OneWrite) => "at most once along a path";
+        one_list_in_pid_order: Broadcast::three(Variant::PidOrder) => "in the end once along every path";
+        births_counted_before_the_index: Broadcast::three(Variant::CountedEarly)
+            => "in the end once along every path";
+        entries_asked: Broadcast::three(Variant::EntriesAsked) => "in the end once along every path";
+        inner_epoch_hides_outer: Broadcast::three(Variant::InnerFirst) => "in the end once along every path";
         child_inherits_the_mark: Broadcast::three(Variant::NaiveInherit) => "in the end once along every path";
         no_recheck_of_the_epoch: Broadcast::three(Variant::NoRecheck) => "in the end once along every path";
         no_second_read: Broadcast::three(Variant::NoSecondRead) => "no stranger is signalled";
