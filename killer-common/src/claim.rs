@@ -15,6 +15,11 @@ pub const SENT: u64 = 2;
 /// The sweeper died between claim and send: sent at most once, by nobody again.
 pub const UNKNOWN: u64 = 3;
 
+/// Its fork hook has not decided yet: a sweeper that finds it looks again.
+pub const UNDECIDED: u64 = 4;
+/// The word that says so in every epoch, because the hook writes it before it asks which one holds.
+pub const UNDECIDED_WORD: u64 = EPOCH_MASK << 8;
+
 /// Newborns of creators that had not received it are sent it.
 pub const NEWBORNS_SIGNAL: u32 = 0;
 /// Newborns are left alone, whoever their creator is.
@@ -32,7 +37,13 @@ pub const fn word(epoch: u64, signal: u32, state: u64) -> u64 {
 /// The state that a word means in an epoch.
 #[inline(always)]
 pub const fn state(word: u64, epoch: u64) -> u64 {
-    if epoch_of(word) == epoch { word & 3 } else { NONE }
+    if word == UNDECIDED_WORD {
+        UNDECIDED
+    } else if epoch_of(word) == epoch {
+        word & 3
+    } else {
+        NONE
+    }
 }
 
 /// The epoch of a word.
@@ -78,6 +89,7 @@ mod tests {
         assert_eq!(state(word(7, 34, SENT), 7), SENT);
         assert_eq!(state(word(6, 34, SENT), 7), NONE);
         assert_eq!(state(0, 7), NONE);
+        assert_eq!(state(UNDECIDED_WORD, 7), UNDECIDED);
         let (now, before) = (7 << 20, 6 << 20);
         assert_eq!(stamped(stamp(now, true) | 33, now), Some(true));
         assert_eq!(stamped(stamp(now, false) | 33, now), Some(false));

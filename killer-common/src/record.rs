@@ -58,7 +58,7 @@ pub struct Pop {
     pub misses: u64,
     /// Gate signals that the kernel refused (`-EBUSY` and others); the sweep does them.
     pub gate_errors: u64,
-    /// Processes ever.
+    /// Processes ever; moves after a process was indexed.
     pub processes: u64,
 }
 
@@ -271,8 +271,10 @@ pub struct Global {
     pub left: [u64; 4],
     /// How many there were.
     pub leaves: u64,
-    /// Reserve.
-    pub reserved: [u64; 2],
+    /// Sweeps that were begun: births at addresses of stale entries are doubtful while one is under way.
+    pub sweeps: u64,
+    /// Sweeps that have ended.
+    pub swept: u64,
 }
 
 /// `stops`: how a root is asked to stop before it is signalled. Written by user space, and decides nothing.

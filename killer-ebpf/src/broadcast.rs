@@ -40,37 +40,46 @@ struct Now {
     last_value: u64,
 }
 
-/// The broadcast that holds for a member of `slot`: its own root's or an outer one's.
+/// The broadcast that holds for a member of `slot`: its own root's or an outer one's, the newest, because an inner one that
+/// is over holds on for some time. Epochs are times.
 #[inline(always)]
 fn holds(slot: u32) -> Option<Now> {
     let mut s = slot;
+    let (mut newest, mut at) = (0, 0);
     let mut i = 0;
     while i <= MAX_DEPTH {
-        let c = CONTROL.get_ptr(s)?;
+        let Some(c) = CONTROL.get_ptr(s) else { break };
         // SAFETY: c points to a whole Control, written by user space word by word, the epoch last.
-        unsafe {
-            let epoch = core::ptr::read_volatile(&raw const (*c).epoch);
-            if epoch != 0 && core::ptr::read_volatile(&raw const (*c).until) > task::monotonic() {
-                return Some(Now {
-                    epoch,
-                    signal: core::ptr::read_volatile(&raw const (*c).signal),
-                    value: core::ptr::read_volatile(&raw const (*c).value),
-                    policy: core::ptr::read_volatile(&raw const (*c).policy),
-                    marks: core::ptr::read_volatile(&raw const (*c).marks),
-                    last_epoch: core::ptr::read_volatile(&raw const (*c).last_epoch),
-                    last_value: core::ptr::read_volatile(&raw const (*c).last_value),
-                });
-            }
+        let (epoch, until) = unsafe {
+            (core::ptr::read_volatile(&raw const (*c).epoch), core::ptr::read_volatile(&raw const (*c).until))
+        };
+        if epoch > newest && until > task::monotonic() {
+            (newest, at) = (epoch, s);
         }
-        let r = ROOTS.get_ptr(s)?;
+        let Some(r) = ROOTS.get_ptr(s) else { break };
         // SAFETY: r points to a whole Root.
         s = unsafe { core::ptr::read_volatile(&raw const (*r).parent) };
         if s == 0 {
-            return None;
+            break;
         }
         i += 1;
     }
-    None
+    if newest == 0 {
+        return None;
+    }
+    let c = CONTROL.get_ptr(at)?;
+    // SAFETY: as above.
+    unsafe {
+        Some(Now {
+            epoch: core::ptr::read_volatile(&raw const (*c).epoch),
+            signal: core::ptr::read_volatile(&raw const (*c).signal),
+            value: core::ptr::read_volatile(&raw const (*c).value),
+            policy: core::ptr::read_volatile(&raw const (*c).policy),
+            marks: core::ptr::read_volatile(&raw const (*c).marks),
+            last_epoch: core::ptr::read_volatile(&raw const (*c).last_epoch),
+            last_value: core::ptr::read_volatile(&raw const (*c).last_value),
+        })
+    }
 }
 
 /// Whether the current process, a member, has received the signal of the broadcast `now`.
@@ -109,6 +118,16 @@ pub fn stamp_at_birth(slot: u32, tgid: u32) -> u32 {
     }
 }
 
+/// To be called before a newborn process is indexed: a sweeper that finds it in the list now would take the word of its
+/// number's former owner, or none, for its own, and send what the hook is about to send.
+#[inline(always)]
+pub fn undecided(tgid: u32) {
+    if let Some(its) = word(tgid) {
+        // SAFETY: its points into the element; nobody else knows the newborn's word yet.
+        unsafe { core::ptr::write_volatile(its, claim::UNDECIDED_WORD) };
+    }
+}
+
 /// Decides for the child at argument `n`, a new process of root `slot`. To be called after it was indexed: the sweeper
 /// claims a creator before it lists, so whoever is left to it is in its next list.
 ///
@@ -116,14 +135,24 @@ pub fn stamp_at_birth(slot: u32, tgid: u32) -> u32 {
 /// since. It is the child's own (`witnessed`), or its creator's last system call's while the broadcast marks them.
 #[inline(always)]
 pub fn newborn(ctx: *const u64, n: usize, slot: u32, stamp: u32, witnessed: bool) {
-    let Some(now) = holds(slot) else { return };
-    let Some(mine) = word(task::current_tgid()) else { return };
+    let Some(its) = word(task::tgid(task::arg(ctx, n))) else { return };
+    let decided = match holds(slot) {
+        Some(now) => decide(ctx, n, &now, stamp, witnessed),
+        None => 0,
+    };
+    // SAFETY: its points into the element; nobody else writes the newborn's word yet.
+    unsafe { core::ptr::write_volatile(its, decided) };
+}
+
+/// The newborn's word.
+#[inline(always)]
+fn decide(ctx: *const u64, n: usize, now: &Now, stamp: u32, witnessed: bool) -> u64 {
+    let Some(mine) = word(task::current_tgid()) else { return 0 };
     // SAFETY: mine points into the element; whole words are stored.
     let mine = unsafe { core::ptr::read_volatile(mine) };
     let child: Task = task::arg(ctx, n);
-    let Some(its) = word(task::tgid(child)) else { return };
     let creator = claim::state(mine, now.epoch);
-    let mut state = creator;
+    let mut state = if creator == claim::UNDECIDED { claim::NONE } else { creator };
     // Without a stamp the fork began before the broadcast did.
     let before = if witnessed || now.marks == now.epoch {
         Some(claim::stamped(stamp, now.epoch) == Some(true))
@@ -152,8 +181,7 @@ pub fn newborn(ctx: *const u64, n: usize, slot: u32, stamp: u32, witnessed: bool
             }
         }
     }
-    // SAFETY: as above; nobody else knows the newborn's word yet.
-    unsafe { core::ptr::write_volatile(its, claim::word(now.epoch, now.signal, state)) };
+    claim::word(now.epoch, now.signal, state)
 }
 
 #[inline(always)]

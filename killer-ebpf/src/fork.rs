@@ -59,9 +59,14 @@ fn look_again(ctx: *const u64) -> i32 {
     }
     let child = task::arg_key(ctx, 1);
     let t = task::arg(ctx, 1);
-    // SAFETY: plain data.
-    if let Some(b) = unsafe { BIRTHS.get(&child) } {
-        if b.leader_start == task::leader_start(t) {
+    if let Some(p) = BIRTHS.get_ptr_mut(&child) {
+        // SAFETY: p points to a whole Birth.
+        let (slot, its) = unsafe { ((*p).root, (*p).leader_start) };
+        if its == task::leader_start(t) {
+            // It may be the entry of another thread, whose exit was missed: with its old stamp a sweep would take it.
+            let swept = member::swept();
+            let was = member::renew(p);
+            member::doubt(slot, was, swept);
             return 0;
         }
     }
@@ -78,11 +83,12 @@ fn look_again(ctx: *const u64) -> i32 {
 pub struct Creator {
     /// Root, generation and flags of the newborn.
     pub birth: Birth,
-    /// The mark that the fork consumes.
-    pub mark: Option<Birth>,
+    /// The fork has consumed a mark: its count is the newborn's.
+    pub launched: bool,
 }
 
-/// The current task as a creator: its mark, else its membership.
+/// The current task as a creator: its mark, else its membership. The mark is claimed here, before the child is there: who
+/// finds it gone takes it for cancelled, so it must not be consumed by a look (models: `seeds::child_first`).
 #[inline(always)]
 pub fn creator(thread: bool) -> Option<Creator> {
     let cur = task::current_addr();
@@ -91,11 +97,12 @@ pub fn creator(thread: bool) -> Option<Creator> {
     if member::any_marks() {
         // SAFETY: plain data.
         if let Some(s) = unsafe { SEEDS.get(&cur) } {
-            if s.flags & B_HOLD == 0 && s.leader_start == start && !thread {
+            let s = *s;
+            if s.flags & B_HOLD == 0 && s.leader_start == start && !thread && member::take_seed(cur) {
                 birth.root = s.root;
                 birth.generation = s.generation;
                 birth.flags = s.flags & (B_MAIN | B_CONTROL);
-                return Some(Creator { birth, mark: Some(*s) });
+                return Some(Creator { birth, launched: true });
             }
         }
     }
@@ -116,7 +123,7 @@ pub fn creator(thread: bool) -> Option<Creator> {
     birth.root = b.root;
     birth.generation = b.generation;
     birth.flags |= b.flags & (B_ADOPTED | claim::STAMP_MASK);
-    Some(Creator { birth, mark: None })
+    Some(Creator { birth, launched: false })
 }
 
 /// Indexes the child at argument `n` when the witness registered it; registers it itself when its creator is a member
@@ -133,8 +140,10 @@ fn born(ctx: *const u64, n: usize, thread: bool, late: bool) -> u32 {
         // SAFETY: p points to a whole Birth; the child does not run yet, and only fork hooks of this fork fill it.
         unsafe {
             if knobs::witness() != 0 && (*p).leader_start == 0 {
-                (*p).tgid = tgid;
-                (*p).leader_start = start;
+                // In this order: with a tgid it is a sweep's to judge.
+                member::renew(p);
+                core::ptr::write_volatile(&raw mut (*p).leader_start, start);
+                core::ptr::write_volatile(&raw mut (*p).tgid, tgid);
                 member::filter_add(tgid, 1);
                 if (*p).flags & B_SEEDED != 0 {
                     (*p).flags &= !B_SEEDED;
@@ -156,13 +165,14 @@ fn born(ctx: *const u64, n: usize, thread: bool, late: bool) -> u32 {
         birth = c.birth;
         birth.tgid = tgid;
         birth.leader_start = start;
-        if !member::register(&Newborn { addr: task::arg_key(ctx, n), birth }) {
+        let counted = c.launched;
+        let there = member::register(&Newborn { addr: task::arg_key(ctx, n), birth, counted });
+        if counted {
+            member::filter_add(task::current_tgid(), -1);
+        }
+        if !there {
             unrecorded(ctx, n, birth.root);
             return 0;
-        }
-        // The child first, then the mark: "empty" is never seen between (docs/PROTOCOL.md 3).
-        if let Some(s) = c.mark {
-            member::claim_seed(task::current_addr(), &s);
         }
         if late {
             if let Some(p) = member::pop(birth.root) {
@@ -176,6 +186,7 @@ fn born(ctx: *const u64, n: usize, thread: bool, late: bool) -> u32 {
         }
     }
     if !thread && !indexed {
+        broadcast::undecided(tgid);
         let creator = TaskKey { tgid: task::current_tgid(), pad: 0, start: task::current_start() };
         member::index(task::arg(ctx, n), &birth, creator);
     }

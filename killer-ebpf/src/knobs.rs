@@ -55,6 +55,8 @@ knobs! {
     OFF_TASK_SIBLING, off_sibling: u32 = 0;
     /// `task_struct.exit_state`
     OFF_TASK_EXIT_STATE, off_exit_state: u32 = 0;
+    /// `task_struct.__state` (`state` before 5.14)
+    OFF_TASK_STATE, off_state: u32 = 0;
     /// `signal_struct.flags`
     OFF_SIGNAL_FLAGS, off_signal_flags: u32 = 0;
     /// Number of entries of `index`

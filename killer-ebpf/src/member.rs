@@ -115,34 +115,44 @@ pub struct Newborn {
     pub addr: u64,
     /// What it becomes.
     pub birth: Birth,
+    /// A launcher's mark was claimed for it: that one's count goes over to it.
+    pub counted: bool,
 }
 
-/// Registers a task. True when it is a member afterwards by this call.
+/// Registers a task. True when it is a member afterwards by this call; else nothing is counted for it any more.
 #[inline(always)]
 pub fn register(n: &Newborn) -> bool {
     let slot = n.birth.root;
     let Some(p) = pop(slot) else { return false };
     // SAFETY: p points to a whole Pop.
     unsafe {
-        add64(&raw mut (*p).pop as *mut u64, 1);
+        if !n.counted {
+            add64(&raw mut (*p).pop as *mut u64, 1);
+        }
         add64(&raw mut (*p).inserts, 1);
     }
     filter_add(n.birth.tgid, 1);
     // Walks that begin from here on meet it (docs/PROTOCOL.md 2, Sweep).
     let birth = Birth { walk: walks(), ..n.birth };
     let mut r = BIRTHS.insert(&n.addr, &birth, BPF_NOEXIST as u64);
+    let mut met = None;
     if r == Err(EEXIST) {
+        let swept = swept();
         // An entry for an address that is being born: its exit was missed (I7), or a second hook was faster.
-        // SAFETY: the value is plain data; it may change under us, the delete below decides.
-        if let Some(old) = unsafe { BIRTHS.get(&n.addr) } {
-            let old = *old;
+        // It may change under us, the delete below decides.
+        if let Some(p) = BIRTHS.get_ptr_mut(&n.addr) {
+            // SAFETY: p points to a whole Birth.
+            let old = unsafe { *p };
             if old.leader_start == n.birth.leader_start && old.tgid == n.birth.tgid {
+                renew(p);
                 undo(slot, n);
+                doubt(slot, old.walk, swept);
                 return false;
             }
             if claim(n.addr, &old) {
                 note(old.root, reason::STALE);
             }
+            met = Some((old.walk, swept));
         }
         r = BIRTHS.insert(&n.addr, &birth, BPF_NOEXIST as u64);
     }
@@ -160,6 +170,9 @@ pub fn register(n: &Newborn) -> bool {
         }
         undo(slot, n);
         return false;
+    }
+    if let Some((was, swept)) = met {
+        doubt(slot, was, swept);
     }
     true
 }
@@ -198,6 +211,46 @@ pub fn walks() -> u64 {
     }
 }
 
+/// Says that an entry is a living task's, so that a sweep leaves it alone; answers what it said before.
+#[inline(always)]
+pub fn renew(p: *mut Birth) -> u64 {
+    let now = walks();
+    // SAFETY: p points to a whole Birth; one word is stored.
+    unsafe {
+        let was = core::ptr::read_volatile(&raw const (*p).walk);
+        if was != now {
+            core::ptr::write_volatile(&raw mut (*p).walk, now);
+        }
+        was
+    }
+}
+
+/// To be asked after an entry that was last met by the walk `was` was renewed, or another was put in its place: a sweep that
+/// had looked there before may take out what is there now, because no kernel has one step for both. The root is not called
+/// exact then. `swept` is how many sweeps had ended before the entry was read.
+#[inline(always)]
+pub fn doubt(slot: u32, was: u64, swept: u64) {
+    let Some(g) = GLOBAL.get_ptr(0) else { return };
+    // SAFETY: g points to a whole Global.
+    unsafe {
+        let (sweeps, walks) = (&raw const (*g).sweeps, &raw const (*g).walks);
+        // The first of a sweep's two walks is the one before the last, or an older one.
+        if core::ptr::read_volatile(sweeps) != swept && was + 1 < core::ptr::read_volatile(walks) {
+            note(slot, reason::STALE);
+        }
+    }
+}
+
+/// Sweeps that have ended.
+#[inline(always)]
+pub fn swept() -> u64 {
+    match GLOBAL.get_ptr(0) {
+        // SAFETY: g points to a whole Global.
+        Some(g) => unsafe { core::ptr::read_volatile(&raw const (*g).swept) },
+        None => 0,
+    }
+}
+
 /// False proves that no task carries a mark.
 #[inline(always)]
 pub fn any_marks() -> bool {
@@ -217,24 +270,25 @@ pub fn marks_add(v: i64) {
     }
 }
 
-/// Claims the mark of a launcher or the hold of an adopter.
+/// Claims the mark of a launcher or the hold of an adopter, and counts it down.
 #[inline(always)]
 pub fn claim_seed(addr: u64, old: &Birth) -> bool {
-    let won = consume_seed(addr, old);
+    let won = take_seed(addr);
     if won {
         filter_add(old.tgid, -1);
+        pop_add(old.root, -1);
     }
     won
 }
 
-/// The same, but the owner's tgid stays in the filter.
+/// Claims a mark for the child that is being forked: its count becomes the child's, its owner's tgid stays in the filter.
+/// False: somebody else has claimed it, a KILL that may have said "empty" since.
 #[inline(always)]
-pub fn consume_seed(addr: u64, old: &Birth) -> bool {
+pub fn take_seed(addr: u64) -> bool {
     if SEEDS.remove(&addr).is_err() {
         return false;
     }
     marks_add(-1);
-    pop_add(old.root, -1);
     true
 }
 
@@ -290,6 +344,17 @@ pub fn unindex(b: &Birth) {
     }
     index_set(b.tgid, 0);
     let _ = MEMBERS.remove(&b.tgid);
+}
+
+/// The same of a process that is not the current one: its number may be another's by now.
+#[inline(always)]
+pub fn unindex_own(b: &Birth) {
+    // SAFETY: plain data.
+    if let Some(m) = unsafe { MEMBERS.get(&b.tgid) } {
+        if m.leader_start == b.leader_start {
+            unindex(b);
+        }
+    }
 }
 
 /// The record of a root.

@@ -113,7 +113,7 @@ fn take(child: u64, parent: &Birth) -> Option<()> {
         leader_start: start,
         walk: 0,
     };
-    if !member::register(&Newborn { addr: child, birth }) {
+    if !member::register(&Newborn { addr: child, birth, counted: false }) {
         return None;
     }
     member::index_facts(&birth, TaskKey { tgid: parent.tgid, pad: 0, start: parent.leader_start }, facts);

@@ -8,16 +8,25 @@ use core::ffi::c_void;
 use killer_common::reason;
 use killer_common::record::*;
 
+use crate::knobs;
 use crate::maps::*;
-use crate::{knobs, member};
+use crate::member::{self, add64};
 
 extern "C" fn birth(_map: *mut c_void, key: *const u64, value: *const Birth, first: *const u64) -> i64 {
     // SAFETY: the kernel passes the element's key and value, and our own context.
-    let (addr, b, first) = unsafe { (*key, *value, *first) };
-    // A fork that the witness has registered and no fork hook has seen may be under way still: it is in no list.
-    if b.walk >= first || (knobs::witness() != 0 && b.tgid == 0) {
+    let (addr, first) = unsafe { (*key, *first) };
+    // A fork that the witness has registered and no fork hook has seen may be under way still: it is in no list. Who fills it
+    // in renews the walk first and writes the tgid last, so that is read first.
+    // SAFETY: as above.
+    if knobs::witness() != 0 && unsafe { core::ptr::read_volatile(&raw const (*value).tgid) } == 0 {
         return 0;
     }
+    // SAFETY: as above.
+    if unsafe { core::ptr::read_volatile(&raw const (*value).walk) } >= first {
+        return 0;
+    }
+    // SAFETY: as above.
+    let b = unsafe { *value };
     if member::claim(addr, &b) {
         member::note(b.root, reason::STALE);
     }
@@ -55,6 +64,9 @@ extern "C" fn entry(_map: *mut c_void, _key: *const u32, value: *const Member, f
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "raw_tp")]
 extern "C" fn on_sweep(ctx: *const u64) -> i32 {
+    let Some(g) = GLOBAL.get_ptr_mut(0) else { return 0 };
+    // SAFETY: g points to a whole Global.
+    add64(unsafe { &raw mut (*g).sweeps }, 1);
     // SAFETY: maps and callbacks are of this object; each callback deletes only the element that it is given.
     unsafe {
         let mut first = core::ptr::read_volatile(ctx);
@@ -64,5 +76,7 @@ extern "C" fn on_sweep(ctx: *const u64) -> i32 {
         each((&raw const SEEDS) as *mut c_void, mark as *mut c_void, at, 0);
         each((&raw const MEMBERS) as *mut c_void, entry as *mut c_void, at, 0);
     }
+    // SAFETY: g points to a whole Global.
+    add64(unsafe { &raw mut (*g).swept }, 1);
     0
 }

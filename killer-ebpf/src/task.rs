@@ -14,6 +14,9 @@ pub const PF_EXITING: u32 = 0x4;
 /// `PF_KTHREAD`
 pub const PF_KTHREAD: u32 = 0x0020_0000;
 
+/// `TASK_NEW`, `include/linux/sched.h` (4.8+): from `sched_fork` to `wake_up_new_task`.
+const TASK_NEW: u32 = 0x800;
+
 #[inline(always)]
 fn load32(base: usize, off: u32) -> u32 {
     // SAFETY: base is a BTF pointer; the verifier checks the access against kernel BTF at load time.
@@ -67,6 +70,11 @@ pub fn live(t: Task) -> u32 {
 #[inline(always)]
 pub fn exit_state(t: Task) -> u32 {
     load32(t, off_exit_state())
+}
+/// True until `kernel/fork.c:kernel_clone` wakes it, which is after its birth hooks.
+#[inline(always)]
+pub fn newborn(t: Task) -> bool {
+    load32(t, off_state()) & TASK_NEW != 0
 }
 /// `SIGNAL_*` of the group.
 #[inline(always)]

@@ -5,6 +5,7 @@
 //! an outsider that was reparented to a member (a subreaper, a namespace's init) is no descendant. Only an
 //! adoption does that, for the one root that was asked for, and its members stay marked.
 
+use aya_ebpf::bindings::BPF_EXIST;
 use killer_common::reason;
 use killer_common::record::*;
 
@@ -36,10 +37,20 @@ extern "C" fn on_walk(ctx: *const u64) -> i32 {
     let addr = task::arg_key(ctx, 1);
     let tgid = task::tgid(t);
     let start = task::leader_start(t);
-    stamp(g.walks, addr, &TaskKey { tgid, pad: 0, start }, task::live(t) != 0);
-    // SAFETY: plain data.
-    if let Some(b) = unsafe { BIRTHS.get(&addr) } {
-        let b = *b;
+    let newborn = task::newborn(t);
+    if !newborn {
+        stamp(g.walks, addr, &TaskKey { tgid, pad: 0, start }, task::live(t) != 0);
+    }
+    if let Some(p) = BIRTHS.get_ptr_mut(&addr) {
+        // SAFETY: p points to a whole Birth.
+        let b = unsafe { *p };
+        if newborn {
+            // Its birth hooks are running: they may replace what is at its address in any moment, so only they judge it.
+            if b.leader_start == start {
+                member::renew(p);
+            }
+            return 0;
+        }
         if b.leader_start != 0 && b.leader_start != start {
             if member::claim(addr, &b) {
                 member::note(b.root, reason::STALE);
@@ -47,7 +58,7 @@ extern "C" fn on_walk(ctx: *const u64) -> i32 {
         } else if task::exit_state(t) != 0 {
             // Its exit hook is over (`exit_notify` comes after the tracepoint), so it was skipped.
             if task::live(t) == 0 {
-                member::unindex(&b);
+                member::unindex_own(&b);
             }
             if member::claim(addr, &b) {
                 add32(&raw mut g.walk_claims, 1);
@@ -58,19 +69,23 @@ extern "C" fn on_walk(ctx: *const u64) -> i32 {
             return 0;
         } else if (b.leader_start == 0 || MEMBERS.get_ptr(&tgid).is_none()) && task::live(t) != 0 {
             let mut b = b;
-            if let Some(p) = BIRTHS.get_ptr_mut(&addr) {
-                // The witness registered it, every fork hook was skipped.
-                // SAFETY: p points to a whole Birth; the same values by whoever fills it.
-                unsafe {
-                    if (*p).tgid == 0 {
-                        member::filter_add(tgid, 1);
+            if b.leader_start == 0 {
+                // The witness registered it, every fork hook was skipped. Replaced, not filled in: the element may be another
+                // entry's by now, while a replacement fails when this one was claimed meanwhile.
+                let known = b.tgid != 0;
+                b.tgid = tgid;
+                b.leader_start = start;
+                b.walk = g.walks;
+                if !known {
+                    member::filter_add(tgid, 1);
+                }
+                if BIRTHS.insert(&addr, &b, BPF_EXIST as u64).is_err() {
+                    if !known {
+                        member::filter_add(tgid, -1);
                     }
-                    (*p).tgid = tgid;
-                    (*p).leader_start = start;
+                    return 0;
                 }
             }
-            b.tgid = tgid;
-            b.leader_start = start;
             if MEMBERS.get_ptr(&tgid).is_none() {
                 member::index(t, &b, TaskKey::default());
                 if b.flags & B_MAIN != 0 {
@@ -87,12 +102,18 @@ extern "C" fn on_walk(ctx: *const u64) -> i32 {
     let me = TaskKey { tgid, pad: 0, start };
     let mut b = Birth { root: 0, generation: 0, flags: 0, tgid, leader_start: start, walk: 0 };
     let thread = task::pid(t) != tgid;
-    if let Some((root, generation, f)) = member_key(&me) {
+    let group = if newborn { None } else { member_key(&me) };
+    if let Some((root, generation, f)) = group {
         // A thread of a member group.
         b.root = root;
         b.generation = generation;
         b.flags = f & B_ADOPTED;
     } else if g.adopt_slot != 0 && chosen(g, t, &me) {
+        if newborn {
+            // Its edge may not be logged yet, so its creator may be another: it is left to the next pass.
+            add64(&raw mut g.added, 1);
+            return 0;
+        }
         b.root = g.adopt_slot;
         b.generation = g.adopt_generation;
         b.flags = B_ADOPTED;
@@ -103,7 +124,7 @@ extern "C" fn on_walk(ctx: *const u64) -> i32 {
         b.flags |= B_THREAD;
     }
     let adopting = b.root == g.adopt_slot;
-    if !member::register(&Newborn { addr, birth: b }) {
+    if !member::register(&Newborn { addr, birth: b, counted: false }) {
         return 0;
     }
     add64(&raw mut g.added, 1);
@@ -117,10 +138,13 @@ extern "C" fn on_walk(ctx: *const u64) -> i32 {
     if MEMBERS.get_ptr(&tgid).is_none() {
         member::index(t, &b, parent_key(t));
     }
-    // It may have passed its exit hook between the look and the insert: then the walk claims it itself.
-    if task::flags(t) & PF_EXITING != 0 && task::live(t) == 0 {
-        member::unindex(&b);
+    // It may have passed its exit hook between the look and the insert: then the walk claims it itself, whether or not its
+    // process goes on. Of a last thread that is not that far the index entry may stay: it decides nothing.
+    if task::flags(t) & PF_EXITING != 0 {
         member::claim(task::arg_key(ctx, 1), &b);
+        if task::live(t) == 0 {
+            member::unindex_own(&b);
+        }
     }
     0
 }

@@ -31,16 +31,16 @@ extern "C" fn on_task_alloc(ctx: *const u64) -> i32 {
     let mut birth = c.birth;
     // Before memory is copied: what the creator has received by now was before this fork, the rest after.
     birth.flags = birth.flags & !claim::STAMP_MASK | broadcast::stamp_at_birth(slot, task::current_tgid());
-    if c.mark.is_some() {
-        birth.flags |= B_SEEDED;
-    }
-    if !member::register(&Newborn { addr, birth }) {
-        return EAGAIN;
-    }
-    if let Some(s) = c.mark {
+    if c.launched {
         // The launcher is no member: without its place in the filter the fork hook would pass over its child. The hook
         // gives it back; a fork that fails later leaves it there, which costs that number a few look-ups.
-        member::consume_seed(task::current_addr(), &s);
+        birth.flags |= B_SEEDED;
+    }
+    if !member::register(&Newborn { addr, birth, counted: c.launched }) {
+        if c.launched {
+            member::filter_add(task::current_tgid(), -1);
+        }
+        return EAGAIN;
     }
     // Read after the insert: a fork in flight does not slip between the sweeper's exchange and its reading.
     let kind = gates::holds(slot);
@@ -48,14 +48,14 @@ extern "C" fn on_task_alloc(ctx: *const u64) -> i32 {
         return 0;
     }
     member::claim(addr, &birth);
-    if c.mark.is_some() {
+    if c.launched {
         member::filter_add(task::current_tgid(), -1);
     }
     if let Some(p) = member::pop(slot) {
         // SAFETY: p points to a whole Pop.
         add64(unsafe { &raw mut (*p).denied }, 1);
     }
-    if kind == gate::FREEZE && c.mark.is_none() {
+    if kind == gate::FREEZE && !c.launched {
         // The fork is abandoned, its caller stops, and after SIGCONT the call is made again: nobody sees an error.
         gates::stop_current(slot);
         return ERESTARTNOINTR;

@@ -26,6 +26,7 @@ impl World {
             two_threads: false,
             renew: false,
             lock: false,
+            doubt: false,
         }
     }
 

@@ -4,8 +4,8 @@
 //! |---|---|
 //! | `Hook` | `killer-ebpf/src/fork.rs:born`, from `member::index` on, and `broadcast.rs:newborn` |
 //! | queueing, in `Send` and `Hook` | `broadcast.rs:on_signal`, under the receiver's siglock |
-//! | `Sweep(List)` | `killer-user/src/lineage/family.rs:listed`, `members`, number by number |
-//! | `Sweep(Filter)` | `kill/sweep.rs:once_each`, the claims of the list |
+//! | `Sweep(List)` | `killer-user/src/lineage/family.rs:listed_whole`, number by number |
+//! | `Sweep(Filter)`, `Sweep(Entry)` | `kill/broadcast.rs:until_claimed`: the claims of the list, then the entries of who has none |
 //! | `Sweep(Open..Settle)` | `kill/sweep.rs:deliver`: `open`, identity, `exchange`, `send`, `exchange` |
 //! | `Exit`, `Release` | `exit.rs:on_exit` (index entry), later the number is free (`kernel/exit.c:release_task`) |
 //! | `Take` | return to user mode: `kernel/signal.c:get_signal`; never in the middle of a fork |
@@ -26,17 +26,18 @@ const NUMS: usize = 5;
 /// What is modelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Variant {
-    /// The code: `OneWrite`, `PidOrder` and `InnerFirst` together.
+    /// The code: a newborn's word is undecided before it is indexed, and the sweeper looks again while somebody is; it ends
+    /// on a list during which nobody was added to the index; the newest epoch holds.
     AsBuilt,
-    /// The repair of all three.
-    Repaired,
-    /// A newborn's word is written once, after it was indexed; else it is undecided before, and the sweeper looks again
-    /// while somebody is.
+    /// Mutant: a newborn's word is written once, after it was indexed.
     OneWrite,
-    /// The sweeper trusts one list in PID order; else births that were left to it since it began to list make it list
-    /// again.
+    /// Mutant: the sweeper trusts one list in PID order.
     PidOrder,
-    /// An inner root's broadcast that still holds hides the outer one's; else the newest epoch holds.
+    /// Mutant: births are counted before they are indexed, as insertions are.
+    CountedEarly,
+    /// Mutant: entries are asked, not numbers: who ended after the list was made is passed over.
+    EntriesAsked,
+    /// Mutant: an inner root's broadcast that still holds hides the outer one's.
     InnerFirst,
     /// Mutant: a newborn inherits its creator's state.
     NaiveInherit,
@@ -104,15 +105,11 @@ impl Broadcast {
     }
 
     fn undecided(&self) -> bool {
-        !matches!(self.variant, Variant::AsBuilt | Variant::OneWrite)
-    }
-
-    fn counted(&self) -> bool {
-        !matches!(self.variant, Variant::AsBuilt | Variant::PidOrder)
+        self.variant != Variant::OneWrite
     }
 
     fn hidden(&self) -> bool {
-        self.inner && matches!(self.variant, Variant::AsBuilt | Variant::InnerFirst)
+        self.inner && self.variant == Variant::InnerFirst
     }
 }
 
@@ -127,6 +124,19 @@ pub enum Claim {
     Sent,
     /// Its fork hook has not decided yet.
     Undecided,
+}
+
+/// What the sweeper knows of a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Item {
+    /// Not listed, or nothing to do.
+    No,
+    /// Listed.
+    Listed,
+    /// Listed, without a claim.
+    Open,
+    /// Its entry: to be sent.
+    Is(u8),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -161,12 +171,13 @@ pub struct State {
     words: [Claim; NUMS],
     epoch: bool,
     step: Step,
-    list: [Option<u8>; NUMS],
+    list: [Item; NUMS],
+    /// The list was not whole, somebody was undecided, or somebody on it has ended.
     again: bool,
     sent: u8,
-    /// Newborns left to the sweeper, and what it read of it.
-    left: u8,
-    left_seen: u8,
+    /// Births counted, and what the sweeper read of it.
+    added: u8,
+    added_seen: u8,
     born: u8,
     forks: u8,
     exits: u8,
@@ -221,11 +232,11 @@ impl Model for Broadcast {
             words: [Claim::None; NUMS],
             epoch: false,
             step: Step::Begin,
-            list: [None; NUMS],
+            list: [Item::No; NUMS],
             again: false,
             sent: 0,
-            left: 0,
-            left_seen: 0,
+            added: 0,
+            added_seen: 0,
             born: self.first as u8,
             forks: self.forks,
             exits: self.exits,
@@ -300,7 +311,11 @@ impl Model for Broadcast {
                 };
                 s.born += 1;
                 s.holder[n as usize] = Some(c);
-                let next = if self.undecided() { Fork::Mark(c) } else { Fork::Index(c, false) };
+                let next = match self.variant {
+                    Variant::CountedEarly => Fork::Count(c, true),
+                    _ if self.undecided() => Fork::Mark(c),
+                    _ => Fork::Index(c, false),
+                };
                 s.procs[p as usize].fork = next;
             }
             Action::Hook(p, _) => self.hook(&mut s, p),

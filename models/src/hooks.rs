@@ -5,6 +5,7 @@
 //! | `WLook`, `WPop` | `killer-ebpf/src/witness.rs:on_task_alloc`, `fork.rs:creator` |
 //! | `Filter`, `Again`, `Fill`, `Look`, `Pop`, `Index` | `fork.rs:on_newtask`, `look_again`, `born` (hook 1 and 2) |
 //! | `Insert`, `Old`, `Evict`, `EvictPop`, `Undo` | `member.rs:register`, `claim` |
+//! | `Doubt`, `DoubtOwn` | `member.rs:doubt` |
 //! | `OwnStale`, `OwnPop` | `fork.rs:creator`, an entry that is another's |
 //! | `EGet` … `EPop` | `exit.rs:on_exit`, `member.rs:unindex`, `claim` |
 //! | `XGet` … `XPop` | `witness.rs:on_task_free` |
@@ -199,6 +200,13 @@ impl World {
         }
     }
 
+    /// `member.rs:doubt`, after the entry that it is about was renewed or replaced.
+    fn doubts(&self, s: &mut State, c: u8) {
+        if let Some((stamp, swept)) = s.met[c as usize].take() {
+            s.doubted |= s.sweeps != swept && stamp + 1 < s.walk;
+        }
+    }
+
     fn leader(&self, s: &State, k: u8) -> bool {
         s.t(k).group == k
     }
@@ -222,7 +230,12 @@ impl World {
             Step::Again(k, h) => match s.entry(s.t(k).addr) {
                 Some(e) if e.start == s.start(k) => {
                     self.renew(s, k);
-                    self.done(s, t, k, h);
+                    if self.doubt && e.stamp != s.walk {
+                        s.met[t as usize] = Some((e.stamp, s.swept));
+                        self.to(s, t, Step::DoubtOwn(k, h));
+                    } else {
+                        self.done(s, t, k, h);
+                    }
                 }
                 _ => self.to(s, t, Step::Fill(k, h)),
             },
@@ -264,19 +277,30 @@ impl World {
                         s.up(e.tgid);
                         self.registered(s, t, k, h);
                     }
+                    true if s.met[t as usize].is_some() => self.to(s, t, Step::Doubt(k, h)),
                     true => self.registered(s, t, k, h),
                     false => self.to(s, t, Step::Old(k, h)),
                 }
+            }
+            Step::Doubt(k, h) => {
+                self.doubts(s, t);
+                self.registered(s, t, k, h);
+            }
+            Step::DoubtOwn(k, h) => {
+                self.doubts(s, t);
+                self.done(s, t, k, h);
             }
             Step::Old(k, h) => {
                 let new = self.newborn(s, k, h);
                 match s.entry(s.t(k).addr) {
                     Some(e) if (e.start, e.tgid) == (new.start, new.tgid) => {
                         self.renew(s, k);
+                        s.met[t as usize] = self.doubt.then_some((e.stamp, s.swept));
                         self.to(s, t, Step::Undo(k, h));
                     }
                     Some(_) if self.mutant == Mutant::KeepStale => self.to(s, t, Step::Undo(k, h)),
                     Some(e) => {
+                        s.met[t as usize] = self.doubt.then_some((e.stamp, s.swept));
                         s.locked[s.t(k).addr as usize] = self.lock;
                         self.to(s, t, Step::Evict(k + 16 * e.tgid, h));
                     }
@@ -302,8 +326,10 @@ impl World {
                 match h {
                     0 => {
                         s.tasks[k as usize].life = Life::Released;
+                        s.met[t as usize] = None;
                         self.to(s, t, Step::Idle);
                     }
+                    _ if s.met[t as usize].is_some() => self.to(s, t, Step::DoubtOwn(k, h)),
                     _ => self.done(s, t, k, h),
                 }
             }

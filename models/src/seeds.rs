@@ -4,7 +4,7 @@
 //! | action | mirrors |
 //! |---|---|
 //! | `Launch(Count..Gate)` | `killer-ebpf/src/ctl.rs:seed`: one program, so no crash of `killer` between them |
-//! | `Launch(Look..Kill)` | `fork.rs:creator`, `born`, `still` in the launcher's context; `member.rs:register`, `claim_seed` |
+//! | `Launch(Look..Kill)` | `fork.rs:creator`, `born`, `still` in the launcher's context; `member.rs:take_seed`, `register` |
 //! | `Launch(Canary)`, `Go` | `killer-user/src/app/service.rs:canary`, `sys/launch.rs:spawn`: one byte lets the child become CMD |
 //! | `Launch(EMark..)` | `exit.rs:on_exit`, when the launcher dies |
 //! | `Kill(Close)` … | `kill/mod.rs:execute`, `sweep.rs:until_empty`, `family.rs:cancel_marks`, `proof.rs:empty` |
@@ -18,14 +18,12 @@ use crate::explore::over;
 /// What is modelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Variant {
-    /// The code: `ChildFirst`, and the launcher only asks whether its mark is gone.
+    /// The code: the mark is claimed first; who wins hands its count over to the child; who loses registers nothing. The
+    /// launcher asks whether the child is a member.
     AsBuilt,
-    /// The child is counted and inserted, then the mark is claimed, whoever wins it.
+    /// Mutant: the child is counted and inserted, then the mark is claimed, whoever wins it.
     ChildFirst,
-    /// The mark is claimed first; who wins hands its count over to the child; who loses registers nothing. The launcher
-    /// asks whether the child is a member.
-    HandOver,
-    /// As `HandOver`, but the launcher only asks whether its mark is gone.
+    /// Mutant: the launcher only asks whether its mark is gone.
     NoQuestion,
     /// Mutant: the mark is claimed and counted down before the child is counted.
     MarkFirst,

@@ -56,10 +56,12 @@ pub struct World {
     pub threads: bool,
     /// The first member has a second thread.
     pub two_threads: bool,
-    /// Fork hooks that find an entry renew its stamp (the repair of `repair`).
+    /// Fork hooks that find an entry renew its stamp.
     pub renew: bool,
-    /// Who deletes another's entry locks its address (the repair of `repair`).
+    /// Who deletes another's entry locks its address (no kernel has that for programs).
     pub lock: bool,
+    /// Births at the address of an entry that a sweep may be judging make the root doubtful.
+    pub doubt: bool,
 }
 
 /// Where a task is in its life.
@@ -118,6 +120,10 @@ pub enum Step {
     EvictPop(u8, u8),
     /// It is the child's own: counts down.
     Undo(u8, u8),
+    /// A stale entry was replaced: is a sweep under way that may have looked at it?
+    Doubt(u8, u8),
+    /// The same after the child's own entry was renewed.
+    DoubtOwn(u8, u8),
     /// Indexes it.
     Index(u8, u8),
     /// Exit hook begins.
@@ -212,6 +218,14 @@ pub struct State {
     pub locked: [bool; SPACE],
     /// Walks begun.
     pub walk: u8,
+    /// Sweeps begun.
+    pub sweeps: u8,
+    /// Sweeps that have ended.
+    pub swept: u8,
+    /// Stamp of the entry that a child's hook has renewed or replaced, and sweeps ended by then; by who forks it.
+    pub met: [Option<(u8, u8)>; TASKS],
+    /// The root is not called exact any more.
+    pub doubted: bool,
 }
 
 /// What can happen.
@@ -332,6 +346,10 @@ impl World {
             was_empty: false,
             locked: [false; SPACE],
             walk: 0,
+            sweeps: 0,
+            swept: 0,
+            met: [None; TASKS],
+            doubted: false,
         };
         for (n, ours) in [(0, true), (1, false)] {
             s.tasks[n] =

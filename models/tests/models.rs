@@ -93,14 +93,11 @@ mod seeds {
     use killer_models::seeds::{Seeds, Variant};
 
     holds! {
-        hand_over: Seeds::three(Variant::HandOver);
-    }
-    fails! { "as built":
-        as_built: Seeds::three(Variant::AsBuilt) => "CMD never runs untracked";
-        child_first: Seeds::three(Variant::ChildFirst) => "after \"empty\" nobody runs who was coming";
-        membership_not_asked: Seeds::three(Variant::NoQuestion) => "CMD never runs untracked";
+        as_built: Seeds::three(Variant::AsBuilt);
     }
     fails! { "mutant":
+        child_first: Seeds::three(Variant::ChildFirst) => "after \"empty\" nobody runs who was coming";
+        membership_not_asked: Seeds::three(Variant::NoQuestion) => "CMD never runs untracked";
         mark_claimed_before_the_child_is_inserted: Seeds::three(Variant::MarkFirst)
             => "after \"empty\" nobody runs who was coming";
         counted_down_without_winning: Seeds::three(Variant::NoWin) => "the count is never negative";
@@ -142,19 +139,19 @@ mod broadcast {
     use killer_models::broadcast::{Broadcast, Variant};
 
     holds! {
-        repaired: Broadcast::three(Variant::Repaired);
-        repaired_inodes: Broadcast::inodes(Variant::Repaired);
+        as_built: Broadcast::three(Variant::AsBuilt);
+        as_built_inodes: Broadcast::inodes(Variant::AsBuilt);
     }
     walks! {
-        large: Broadcast::large(Variant::Repaired);
-    }
-    fails! { "as built":
-        as_built: Broadcast::three(Variant::AsBuilt) => "at most once along a path";
-        word_written_after_the_index: Broadcast::three(Variant::OneWrite) => "at most once along a path";
-        one_list_in_pid_order: Broadcast::three(Variant::PidOrder) => "in the end once along every path";
-        inner_epoch_hides_outer: Broadcast::three(Variant::InnerFirst) => "in the end once along every path";
+        large: Broadcast::large(Variant::AsBuilt);
     }
     fails! { "mutant":
+        word_written_after_the_index: Broadcast::three(Variant::OneWrite) => "at most once along a path";
+        one_list_in_pid_order: Broadcast::three(Variant::PidOrder) => "in the end once along every path";
+        births_counted_before_the_index: Broadcast::three(Variant::CountedEarly)
+            => "in the end once along every path";
+        entries_asked: Broadcast::three(Variant::EntriesAsked) => "in the end once along every path";
+        inner_epoch_hides_outer: Broadcast::three(Variant::InnerFirst) => "in the end once along every path";
         child_inherits_the_mark: Broadcast::three(Variant::NaiveInherit) => "in the end once along every path";
         no_recheck_of_the_epoch: Broadcast::three(Variant::NoRecheck) => "in the end once along every path";
         no_second_read: Broadcast::three(Variant::NoSecondRead) => "no stranger is signalled";
@@ -218,29 +215,32 @@ mod repair {
     use killer_models::world::Tier::*;
 
     holds! {
-        typed: Repair::one_walk(Typed, Variant::Repaired);
-        witnessed: Repair::one_walk(Witnessed, Variant::Repaired);
-        lost_thread: Repair::lost_thread(Variant::Repaired);
-        stamps: Repair::stamps(Variant::Stamped);
-        stamps_witnessed: Repair::stamps_witnessed(Variant::Stamped);
+        typed: Repair::one_walk(Typed, Variant::AsBuilt);
+        witnessed: Repair::one_walk(Witnessed, Variant::AsBuilt);
+        lost_thread: Repair::lost_thread(Variant::AsBuilt);
+        stamps: Repair::stamps(Variant::AsBuilt);
+        stamps_witnessed: Repair::stamps_witnessed(Variant::AsBuilt);
+        locked: Repair::stamps(Variant::Locked);
     }
     walks! {
-        large_typed: Repair::large(Typed, Variant::Repaired);
-        large_witnessed: Repair::large(Witnessed, Variant::Repaired);
-        large_stamps: Repair::large(Typed, Variant::Stamped);
-    }
-    fails! { "as built":
-        as_built: Repair::stamps(Variant::AsBuilt) => "who runs is registered (I1)";
-        walk_meets_newborns: Repair::one_walk(Typed, Variant::MeetsNewborns) => "who runs is registered (I1)";
-        walk_fills_in_place: Repair::one_walk(Witnessed, Variant::InPlace) => "who runs is registered (I1)";
-        thread_exits_while_the_walk_registers_it: Repair::lost_thread(Variant::LiveZero) => "in the end the count is 0";
-        stamps_without_lock: Repair::stamps(Variant::StampsNoLock) => "who runs is registered (I1)";
-        stamps_not_renewed: Repair::stamps(Variant::StampsNotRenewed) => "who runs is registered (I1)";
-        stamps_not_renewed_witnessed: Repair::stamps_witnessed(Variant::StampsNotRenewed)
-            => "who runs is registered (I1)";
+        large_typed: Repair::large(Typed, Variant::AsBuilt);
+        large_witnessed: Repair::large(Witnessed, Variant::AsBuilt);
     }
     fails! { "mutant":
-        one_walk_is_enough: Repair::stamps(Variant::OneWalk) => "who runs is registered (I1)";
+        walk_meets_newborns: Repair::one_walk(Typed, Variant::MeetsNewborns)
+            => "who runs is registered (I1), or it is doubtful";
+        walk_fills_in_place: Repair::one_walk(Witnessed, Variant::InPlace)
+            => "who runs is registered (I1), or it is doubtful";
+        thread_exits_while_the_walk_registers_it: Repair::lost_thread(Variant::LiveZero)
+            => "in the end the count is 0";
+        births_under_a_sweep_not_doubted: Repair::stamps(Variant::NotDoubted)
+            => "who runs is registered (I1), or it is doubtful";
+        stamps_not_renewed: Repair::stamps(Variant::StampsNotRenewed)
+            => "who runs is registered (I1), or it is doubtful";
+        stamps_not_renewed_witnessed: Repair::stamps_witnessed(Variant::StampsNotRenewed)
+            => "who runs is registered (I1), or it is doubtful";
+        one_walk_is_enough: Repair::stamps(Variant::OneWalk)
+            => "who runs is registered (I1), or it is doubtful";
         counted_down_without_winning: Repair::lost_thread(Variant::NoWin) => "the count is never negative";
         no_second_look: Repair::lost_thread(Variant::NoRecheck) => "in the end the count is 0";
     }

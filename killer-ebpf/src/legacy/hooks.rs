@@ -20,19 +20,21 @@ pub fn born(child: u64, tgid: u32, thread: bool, late: bool) {
     let me = task::current_tgid();
     let mut birth = Birth { tgid, flags: if thread { B_THREAD } else { 0 }, ..Birth::default() };
     let mut creator = TaskKey { tgid: me, pad: 0, start: 0 };
-    let mut mark = None;
+    let mut counted = false;
     if member::any_marks() && !thread {
         // SAFETY: plain data.
         if let Some(s) = unsafe { SEEDS.get(&cur) } {
-            if s.flags & B_HOLD == 0 && s.tgid == me {
+            let s = *s;
+            // Claimed before the child is there, as in the modern object.
+            if s.flags & B_HOLD == 0 && s.tgid == me && member::take_seed(cur) {
                 birth.root = s.root;
                 birth.generation = s.generation;
                 birth.flags = s.flags & (B_MAIN | B_CONTROL);
-                mark = Some(*s);
+                counted = true;
             }
         }
     }
-    if mark.is_none() {
+    if !counted {
         let Some(p) = BIRTHS.get_ptr_mut(&cur) else { return };
         // SAFETY: p points to a whole Birth; only this task itself writes its flags.
         let b = unsafe {
@@ -53,11 +55,12 @@ pub fn born(child: u64, tgid: u32, thread: bool, late: bool) {
     if !thread {
         birth.leader_start = task::boottime();
     }
-    if !member::register(&Newborn { addr: child, birth }) {
-        return;
+    let there = member::register(&Newborn { addr: child, birth, counted });
+    if counted {
+        member::filter_add(me, -1);
     }
-    if let Some(s) = mark {
-        member::claim_seed(cur, &s);
+    if !there {
+        return;
     }
     if late {
         if let Some(p) = member::pop(birth.root) {
@@ -157,7 +160,7 @@ pub fn execed(was: u64) {
             let old = *old;
             if old.tgid == me {
                 let birth = Birth { flags: old.flags & !B_THREAD, ..old };
-                member::register(&Newborn { addr: cur, birth });
+                member::register(&Newborn { addr: cur, birth, counted: false });
                 member::claim(was, &old);
             }
         }

@@ -187,6 +187,7 @@ const NEEDED: &[(&str, &str, &[&str])] = &[
     ("OFF_TASK_CHILDREN", "task_struct", &["children"]),
     ("OFF_TASK_SIBLING", "task_struct", &["sibling"]),
     ("OFF_TASK_EXIT_STATE", "task_struct", &["exit_state"]),
+    ("OFF_TASK_STATE", "task_struct", &["__state", "state"]),
     ("OFF_SIGNAL_FLAGS", "signal_struct", &["flags"]),
     ("OFF_CRED_UID", "cred", &["uid"]),
     ("OFF_SIGNAL_LIVE", "signal_struct", &["live"]),

@@ -51,12 +51,19 @@ impl<Fd> Sweep<'_, Fd> {
         let (mut waited, mut calm) = (0u32, family.sends_at_birth());
         loop {
             let (listed, whole) = family.listed_whole();
-            let open: Vec<u32> = listed.into_iter().filter(|&t| family.claim(t) == claim::NONE).collect();
+            // Who is undecided is in its fork hook still, and may be left to the next list.
+            let mut undecided = false;
+            let mut nobodys = |t: &u32| {
+                let state = family.claim(*t);
+                undecided |= state == claim::UNDECIDED;
+                state == claim::NONE
+            };
+            let open: Vec<u32> = listed.into_iter().filter(&mut nobodys).collect();
             let members = family.members(&open);
             let ended = members.len() < open.len();
             let new: Vec<Member> = members.into_iter().filter(|m| !self.sent.contains_key(&key(m))).collect();
             self.passes += 1;
-            if new.is_empty() && !ended && whole {
+            if new.is_empty() && !ended && whole && !undecided {
                 // Where newborns are not sent it at birth, a fork in flight may yet bring somebody who is behind.
                 let settled = family.settled();
                 if settled && calm || waited >= SETTLED {

@@ -117,7 +117,8 @@ impl<'o, Fd> Sweep<'o, Fd> {
                     (a, Some(b)) => a == b,
                 };
                 if claimed && same && !family.exchange(m.tgid, claim::NONE, claim::CLAIMED) {
-                    // Decided at birth meanwhile: the number is a newborn's.
+                    // A newborn that is decided at birth, or was undecided when this looked: then the next list has it.
+                    self.sent.remove(&key(&m));
                     return;
                 }
                 let fate = if same { sent(family.send(&fd, signal, self.order.value)) } else { Fate::Gone };

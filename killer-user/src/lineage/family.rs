@@ -33,7 +33,7 @@ pub trait Family {
     type Fd;
     /// Thread group ids in PID order. It may lack or keep an entry for a moment.
     fn listed(&self) -> Vec<u32>;
-    /// The list, and whether no birth came between its beginning and its end: then whoever lives has somebody in it. A
+    /// The list, and whether nobody was added between its beginning and its end: then whoever lives has somebody in it. A
     /// lineage that hops from number to number can slip from a list in PID order.
     fn listed_whole(&self) -> (Vec<u32>, bool) {
         let before = self.census().inserts;
@@ -198,6 +198,14 @@ impl<'a> Lineage<'a> {
         drop(marks);
     }
 
+    /// Index entries ever written for processes of the family.
+    fn indexed(&self) -> u64 {
+        fence(Ordering::SeqCst);
+        let indexed = self.slots().iter().map(|&s| self.tracker.pop(s).processes).sum();
+        fence(Ordering::SeqCst);
+        indexed
+    }
+
     /// Slots of the root and of those inside it.
     pub fn slots(&self) -> Vec<u32> {
         registry::family(self.tracker, self.root.slot.slot)
@@ -236,9 +244,11 @@ impl Family for Lineage<'_> {
         if !self.tracker.decides_births() {
             return (self.listed(), true);
         }
-        let before = self.census().inserts;
+        // Counted after the index entry is there, and before the creator can end: a birth that was counted as an insertion
+        // before the list began may be indexed behind the list's back.
+        let before = self.indexed();
         let listed = self.listed();
-        (listed, self.census().inserts == before)
+        (listed, self.indexed() == before)
     }
 
     fn member(&self, tgid: u32) -> io::Result<Option<Member>> {

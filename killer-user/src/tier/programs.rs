@@ -17,7 +17,7 @@ const ADOPT_LEASE: Duration = Duration::from_secs(5);
 const ADOPT_PASSES: u32 = 24;
 
 /// The mark must have been consumed by the fork, else the hooks did not run; and by this fork: a kill may have taken it
-/// away before (models: `seeds::as_built`), so the child is looked up, too.
+/// away before (models: `seeds::membership_not_asked`), so the child is looked up, too.
 fn consumed(t: &Tracker, s: Slot, child: i32) -> io::Result<()> {
     let marked = t.unseed()?;
     let member = t.member(child as u32)?.is_some_and(|m| m.root == s.slot && m.generation == s.generation);

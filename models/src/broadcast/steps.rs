@@ -15,6 +15,8 @@ pub enum Fork {
     Early(u8),
     /// About to index.
     Index(u8, bool),
+    /// About to count it; true: too early (mutant).
+    Count(u8, bool),
     /// About to read the epoch.
     Epoch(u8, bool),
     /// About to read the creator's word.
@@ -34,8 +36,10 @@ pub enum Step {
     Begin,
     /// Lists from this number on.
     List(u8),
-    /// Looks at the claims of the list from this number on.
+    /// Looks at the claim of this number.
     Filter(u8),
+    /// Reads the entry of this number, which has none.
+    Entry(u8),
     /// Opens the next of the list.
     Open(u8),
     /// Has opened this process.
@@ -81,7 +85,18 @@ impl Broadcast {
             Fork::Index(c, early) => {
                 let n = num(s, c);
                 s.index[n] = Some(c);
-                Fork::Epoch(c, early)
+                match self.variant {
+                    Variant::CountedEarly => Fork::Epoch(c, false),
+                    Variant::NoRecheck => {
+                        s.added += 1;
+                        Fork::Epoch(c, early)
+                    }
+                    _ => Fork::Count(c, false),
+                }
+            }
+            Fork::Count(c, early) => {
+                s.added += 1;
+                if early { Fork::Mark(c) } else { Fork::Epoch(c, false) }
             }
             Fork::Epoch(c, early) => {
                 let seen = if self.variant == Variant::NoRecheck { early } else { s.epoch };
@@ -102,10 +117,7 @@ impl Broadcast {
                         Fork::Write(c, Claim::Sent)
                     }
                     Claim::Sent => Fork::Pending(c, mine),
-                    Claim::None | Claim::Undecided => {
-                        s.left += 1;
-                        Fork::Write(c, Claim::None)
-                    }
+                    Claim::None | Claim::Undecided => Fork::Write(c, Claim::None),
                 }
             }
             Fork::Pending(c, mine) => {
@@ -137,10 +149,29 @@ impl Broadcast {
         true
     }
 
-    pub(super) fn next_open(&self, s: &State, from: u8) -> Step {
-        (from..self.nums as u8)
-            .find(|&n| s.list[n as usize].is_some())
-            .map_or(if self.variant == Variant::OnePass { Step::Done } else { Step::List(0) }, Step::Open)
+    /// Claims of who is listed first, then entries of who has none, then sends, or has ended.
+    fn next_item(&self, s: &mut State) -> Step {
+        let first = |s: &State, item: Item| s.list.iter().position(|i| *i == item).map(|n| n as u8);
+        if let Some(n) = first(s, Item::Listed) {
+            return Step::Filter(n);
+        }
+        if let Some(n) = first(s, Item::Open) {
+            return Step::Entry(n);
+        }
+        let due = s.list.iter().any(|i| matches!(i, Item::Is(_)));
+        if std::mem::take(&mut s.again) || due { self.next_open(s, 0) } else { Step::Done }
+    }
+
+    pub(super) fn next_open(&self, s: &mut State, from: u8) -> Step {
+        let next = (from..self.nums as u8).find(|&n| matches!(s.list[n as usize], Item::Is(_)));
+        match next {
+            Some(n) => Step::Open(n),
+            None if self.variant == Variant::OnePass => Step::Done,
+            None => {
+                s.list = [Item::No; NUMS];
+                Step::List(0)
+            }
+        }
     }
 
     /// `killer-user/src/kill/sweep.rs:once_each`, `deliver`.
@@ -154,32 +185,37 @@ impl Broadcast {
             Step::List(n) => {
                 let i = n as usize;
                 if i == 0 {
-                    s.left_seen = s.left;
+                    (s.added_seen, s.again) = (s.added, false);
                 }
-                s.list[i] = s.index[i].filter(|p| s.sent >> p & 1 == 0);
-                if i + 1 < self.nums { Step::List(n + 1) } else { Step::Filter(0) }
+                s.list[i] = if s.index[i].is_some() { Item::Listed } else { Item::No };
+                if i + 1 < self.nums {
+                    Step::List(n + 1)
+                } else {
+                    s.again = s.added != s.added_seen && self.variant != Variant::PidOrder;
+                    self.next_item(s)
+                }
             }
             Step::Filter(n) => {
                 let i = n as usize;
-                if s.list[i].is_some() {
-                    s.again |= s.words[i] == Claim::Undecided;
-                    if s.words[i] != Claim::None {
-                        s.list[i] = None;
+                s.again |= s.words[i] == Claim::Undecided;
+                s.list[i] = if s.words[i] == Claim::None { Item::Open } else { Item::No };
+                self.next_item(s)
+            }
+            Step::Entry(n) => {
+                let i = n as usize;
+                s.list[i] = match s.index[i] {
+                    Some(p) if s.sent >> p & 1 == 0 => Item::Is(p),
+                    Some(_) => Item::No,
+                    None => {
+                        s.again |= self.variant != Variant::EntriesAsked;
+                        Item::No
                     }
-                }
-                if i + 1 < self.nums {
-                    Step::Filter(n + 1)
-                } else if s.list.iter().all(Option::is_none) {
-                    let again = std::mem::take(&mut s.again) || self.counted() && s.left != s.left_seen;
-                    if again { Step::List(0) } else { Step::Done }
-                } else {
-                    s.again = false;
-                    self.next_open(s, 0)
-                }
+                };
+                self.next_item(s)
             }
             Step::Open(n) => {
                 let i = n as usize;
-                s.sent |= 1 << s.list[i].expect("listed");
+                s.sent |= 1 << s.wanted(n);
                 match s.holder[i] {
                     Some(p) => Step::Check(n, p),
                     None => self.next_open(s, n + 1),
@@ -187,7 +223,7 @@ impl Broadcast {
             }
             Step::Check(n, fd) => {
                 let i = n as usize;
-                let wanted = s.list[i].expect("listed");
+                let wanted = s.wanted(n);
                 let same = match self.variant {
                     Variant::NoSecondRead => true,
                     _ if self.inodes => fd == wanted,
@@ -202,7 +238,10 @@ impl Broadcast {
             Step::Claim(n, fd) => match self.exchange(s, n, Claim::None, Claim::Claimed) {
                 true if self.variant == Variant::SendFirst => Step::Settle(n, fd),
                 true => Step::Send(n, fd),
-                false => self.next_open(s, n + 1),
+                false => {
+                    s.sent &= !(1 << s.wanted(n));
+                    self.next_open(s, n + 1)
+                }
             },
             Step::Send(n, fd) => {
                 self.queue(s, fd);
@@ -219,5 +258,15 @@ impl Broadcast {
 
     pub(super) fn ended(s: &State) -> bool {
         matches!(s.step, Step::Done)
+    }
+}
+
+impl State {
+    /// Whom the sweeper means by a number.
+    fn wanted(&self, n: u8) -> u8 {
+        match self.list[n as usize] {
+            Item::Is(p) => p,
+            other => unreachable!("{other:?}"),
+        }
     }
 }

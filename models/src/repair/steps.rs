@@ -24,8 +24,10 @@ impl Repair {
                 s.at = (n..SPACE as u8).find(|n| at(n).is_some()).unwrap_or(SPACE as u8);
                 match at(&s.at) {
                     Some(t) => self.look(s, t),
-                    None if Self::stamped(self.variant) => Step::Stamp(0),
-                    None => Step::Idle,
+                    None => {
+                        w.sweeps += 1;
+                        Step::Stamp(0)
+                    }
                 }
             }
             Step::Del(t, start, tgid) => {
@@ -44,7 +46,8 @@ impl Repair {
             Step::Fill(t, e) => {
                 let new = Entry { start: w.start(t), tgid: w.tgid(t) + 1, stamp: w.walk };
                 // A replacement fails when the entry was claimed meanwhile.
-                let e = if self.in_place() { Some(e) } else { w.births[addr(w, t) as usize] };
+                let e =
+                    if self.variant == Variant::InPlace { Some(e) } else { w.births[addr(w, t) as usize] };
                 if let Some(e) = e {
                     if w.elems[e as usize].tgid == 0 {
                         w.filter[new.tgid as usize - 1] += 1;
@@ -83,7 +86,7 @@ impl Repair {
                 let last = w.live(t) == 0;
                 let out = match self.variant {
                     Variant::NoRecheck => false,
-                    Variant::AsBuilt | Variant::LiveZero => w.t(t).life >= Life::Exiting && last,
+                    Variant::LiveZero => w.t(t).life >= Life::Exiting && last,
                     _ => w.t(t).life >= Life::Exiting,
                 };
                 if out && last {
@@ -108,7 +111,10 @@ impl Repair {
                         && w.entry(*a).is_some_and(|e| e.stamp + need <= w.walk && e.start != 0)
                 };
                 match (a..SPACE as u8).find(due).map(|a| (a, w.entry(a).unwrap_or_default())) {
-                    None => Step::Idle,
+                    None => {
+                        w.swept += 1;
+                        Step::Idle
+                    }
                     Some((a, e)) => {
                         s.rcu = alive(w);
                         w.locked[a as usize] = self.world.lock;
@@ -135,8 +141,8 @@ impl Repair {
         let next = Step::Look(s.at + 1);
         let (start, tgid, addr) = (w.start(t), w.tgid(t) as usize, w.t(t).addr);
         let (exiting, live) = (w.t(t).life >= Life::Exiting, w.live(t));
-        if w.t(t).life == Life::Newborn && !self.meets_newborns() {
-            let own = |e: &u8| w.elems[*e as usize].start == start && Self::stamped(self.variant);
+        if w.t(t).life == Life::Newborn && self.variant != Variant::MeetsNewborns {
+            let own = |e: &u8| w.elems[*e as usize].start == start;
             if let Some(e) = w.births[addr as usize].filter(own) {
                 w.elems[e as usize].stamp = w.walk;
             }
@@ -160,7 +166,12 @@ impl Repair {
             }
             Some((e, b)) => {
                 w.elems[e as usize].stamp = w.walk;
-                if (b.start == 0 || w.members[tgid].is_none()) && live != 0 { Step::Fill(t, e) } else { next }
+                match live {
+                    0 => next,
+                    _ if b.start == 0 => Step::Fill(t, e),
+                    _ if w.members[tgid].is_none() => Step::FillIndex(t),
+                    _ => next,
+                }
             }
             None if exiting || w.members[tgid] != Some(start) => next,
             None => Step::Pop(t),

@@ -4,7 +4,7 @@ use super::*;
 
 impl Seeds {
     pub(super) fn hands_over(&self) -> bool {
-        !matches!(self.variant, Variant::AsBuilt | Variant::ChildFirst | Variant::MarkFirst)
+        !matches!(self.variant, Variant::ChildFirst | Variant::MarkFirst)
     }
 
     pub(super) fn launch(&self, s: &mut State) {
@@ -70,7 +70,7 @@ impl Seeds {
             }
             L::Canary => match std::mem::take(&mut s.mark) {
                 true => L::Undo,
-                false if !matches!(v, Variant::AsBuilt | Variant::NoQuestion) => L::Ask,
+                false if v != Variant::NoQuestion => L::Ask,
                 false => L::Go,
             },
             L::Ask => {
