@@ -9,16 +9,18 @@ use crate::task;
 /// `SIGSTOP`
 pub const SIGSTOP: u32 = 19;
 
-/// Stops the current process when it is a member of `slot`: a launcher from elsewhere is none.
+/// Stops the current process when it is a member of `slot`: a launcher from elsewhere is none. False: it goes on.
+///
+/// The signal goes to the thread, which stops its whole group when it takes it. One that is pending for the group already
+/// may be another thread's to take, and a second one is dropped without waking anybody
+/// (`kernel/signal.c:__send_signal_locked`, `legacy_queue`): this thread would return to its program first, where
+/// an abandoned call shows as errno 513.
 #[inline(always)]
-pub fn stop_current(slot: u32) {
+pub fn stop_current(slot: u32) -> bool {
     // SAFETY: plain data.
-    if let Some(b) = unsafe { BIRTHS.get(&task::current_addr()) } {
-        if b.root == slot {
-            // SAFETY: signals the current task's own group.
-            unsafe { aya_ebpf::helpers::generated::bpf_send_signal(SIGSTOP) };
-        }
-    }
+    let Some(b) = (unsafe { BIRTHS.get(&task::current_addr()) }) else { return false };
+    // SAFETY: signals the current task.
+    b.root == slot && unsafe { aya_ebpf::helpers::generated::bpf_send_signal_thread(SIGSTOP) } == 0
 }
 
 /// The kind of gate that holds for a member of `slot`: its own root's or an outer one's. A kill goes before a freeze:

@@ -47,6 +47,12 @@ extern "C" fn on_task_alloc(ctx: *const u64) -> i32 {
     if kind == gate::OPEN {
         return 0;
     }
+    // The fork is abandoned, its caller stops, and after SIGCONT the call is made again: nobody sees an error. Whoever cannot
+    // be stopped here forks, and his child is stopped by the fork hook, or by the freeze that is under way.
+    let frozen = kind == gate::FREEZE && !c.launched;
+    if frozen && !gates::stop_current(slot) {
+        return 0;
+    }
     member::claim(addr, &birth);
     if c.launched {
         member::filter_add(task::current_tgid(), -1);
@@ -55,12 +61,7 @@ extern "C" fn on_task_alloc(ctx: *const u64) -> i32 {
         // SAFETY: p points to a whole Pop.
         add64(unsafe { &raw mut (*p).denied }, 1);
     }
-    if kind == gate::FREEZE && !c.launched {
-        // The fork is abandoned, its caller stops, and after SIGCONT the call is made again: nobody sees an error.
-        gates::stop_current(slot);
-        return ERESTARTNOINTR;
-    }
-    EPERM
+    if frozen { ERESTARTNOINTR } else { EPERM }
 }
 
 /// match-proto: `void security_task_free(struct task_struct *task)`; fields may be read only when the task has lived.

@@ -15,8 +15,9 @@ use super::kernel::{Arch, Kernel};
 use super::transcript::Transcript;
 use super::variant::Variant;
 
-/// Memory of a guest, in MiB.
-pub const MEMORY: u64 = 1536;
+/// Memory of a guest, in MiB. What failed forks leave is freed after a grace period, which an emulated processor that is
+/// full of forkers is slow to come to: a bomb has filled 1.3 GiB so.
+pub const MEMORY: u64 = 4096;
 /// A boot that has not come up in this time never will.
 const COMES_UP: Duration = Duration::from_secs(240);
 /// About one boot in 35 fails without a word under emulation.

@@ -66,6 +66,13 @@ fn command(plan: &Plan, program: &str) -> Command {
     command
 }
 
+/// For whoever looks at a console: what is free, and what the kernel itself has taken for good.
+fn memory() -> String {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let lines = text.lines().filter(|l| l.starts_with("MemAvailable") || l.starts_with("SUnreclaim"));
+    lines.map(|l| l.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>().join(", ")
+}
+
 /// What `killer doctor` says here, for the table and for the variant's expectation.
 fn facts(plan: &Plan) {
     match command(plan, "/t/killer").args(["doctor", "-o", "json"]).output() {
@@ -88,6 +95,7 @@ fn test(plan: &Plan, binary: &str, name: &str, worker: u64) {
     let begun = Instant::now();
     let outcome = attempt(plan, Path::new(TESTS).join(binary).as_path(), name, &log, limit);
     let took = begun.elapsed().as_millis();
+    say(&format!("memory {}", memory()));
     let text = std::fs::read(&log).map(|b| String::from_utf8_lossy(&b).into_owned()).unwrap_or_default();
     for figures in text.lines().filter_map(|l| l.strip_prefix("FIGURES ")) {
         say(&format!("figures {figures}"));
