@@ -4,7 +4,7 @@
 //! | action | mirrors |
 //! |---|---|
 //! | `Run(Pop..Entry)` | `killer-ebpf/src/member.rs:register` in a task's own root |
-//! | `Run(Check..Claim)` | `killer-user/src/app/service.rs:join`, `killer-ebpf/src/ctl.rs:seed`, then the fork hook |
+//! | `Run(Check..LEntry)` | `killer-user/src/app/service.rs:join`, `killer-ebpf/src/ctl.rs:seed`, then the fork hook |
 //! | `Create` | `service.rs:make`, `ctl.rs:create`: an inner root of the launcher's own |
 //! | `Exit` | `exit.rs:on_exit`: the mark, then the task |
 //! | `Census` | `killer-user/src/lineage/family.rs:census`, `kill/proof.rs:empty`, counter by counter |
@@ -18,12 +18,10 @@ const TASKS: usize = 5;
 /// What is modelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Variant {
-    /// The code: two collects.
+    /// The code: two collects and a third look at the insertions and the list of roots; a mark hands its count over.
     AsBuilt,
-    /// A third look at the insertions and the list of roots.
-    ThirdLook,
-    /// The same with the repair of `seeds`: the mark hands its count over.
-    Repaired,
+    /// Mutant: two collects.
+    Twice,
     /// Mutant: one census.
     Single,
     /// Mutant: insertions are not compared.
@@ -63,12 +61,8 @@ impl Nested {
         Self { forks: 2, launches: 3, first: 2, outsider: true, ..Self::three(variant) }
     }
 
-    fn hands_over(&self) -> bool {
-        self.variant == Variant::Repaired
-    }
-
     fn thrice(&self) -> bool {
-        matches!(self.variant, Variant::Repaired | Variant::ThirdLook)
+        self.variant == Variant::AsBuilt
     }
 }
 
@@ -91,16 +85,10 @@ pub enum Step {
     Mark(u8),
     /// Has a mark, is about to fork.
     Marked(u8),
-    /// Fork hook: counts the child.
-    LPop(u8),
-    /// Counts the insertion.
+    /// Fork hook: has claimed the mark, counts the insertion.
     LInsert(u8),
-    /// Inserts it.
+    /// Inserts the child, which has the mark's count.
     LEntry(u8),
-    /// Claims the mark.
-    Claim(u8),
-    /// Counts that down.
-    ClaimPop(u8),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -200,30 +188,15 @@ impl Nested {
                 Step::Marked(r)
             }
             Step::Marked(r) => {
-                if self.hands_over() {
-                    Step::LInsert(r)
-                } else {
-                    Step::LPop(r)
-                }
-            }
-            Step::LPop(r) => {
-                s.pop[r as usize] += 1;
+                s.tasks[t as usize].mark = None;
                 Step::LInsert(r)
             }
             Step::LInsert(r) => {
                 s.inserts[r as usize] += 1;
-                if self.hands_over() { Step::Claim(r) } else { Step::LEntry(r) }
+                Step::LEntry(r)
             }
             Step::LEntry(r) => {
                 born(s, r);
-                if self.hands_over() { Step::Idle } else { Step::Claim(r) }
-            }
-            Step::Claim(r) => {
-                s.tasks[t as usize].mark = None;
-                if self.hands_over() { Step::LEntry(r) } else { Step::ClaimPop(r) }
-            }
-            Step::ClaimPop(r) => {
-                s.pop[r as usize] -= 1;
                 Step::Idle
             }
         };
@@ -370,7 +343,7 @@ impl Model for Nested {
             }
             Action::Census(_) => self.census(&mut s),
         }
-        let hook = |t: &Task| matches!(t.step, Step::LInsert(_) | Step::Claim(_) | Step::LEntry(_));
+        let hook = |t: &Task| matches!(t.step, Step::LInsert(_) | Step::LEntry(_));
         let coming = |t: &Task| t.life == Life::Alive && (t.root != OUT || t.mark.is_some() || hook(t));
         s.empty |= s.census != Census::Roots(0) && !s.tasks.iter().any(coming);
         Some(s)

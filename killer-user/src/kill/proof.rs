@@ -3,15 +3,21 @@
 use super::Survivor;
 use crate::lineage::Family;
 
-/// True when the kernel's own count says that nobody is alive and nobody is coming. Two censuses: insertions and
-/// roots unchanged between them and all counts 0 ⇒ empty at the second read (docs/PROTOCOL.md 4).
+/// True when the kernel's own count says that nobody is alive and nobody is coming. Two censuses and a third look:
+/// insertions and roots unchanged and all counts 0 ⇒ empty when the second began to count (docs/PROTOCOL.md 4).
 pub fn empty<F: Family>(family: &F) -> bool {
     let a = family.census();
     if a.tasks != 0 {
         return false;
     }
     let b = family.census();
-    b.tasks == 0 && a.inserts == b.inserts && a.roots == b.roots
+    if b.tasks != 0 || a.inserts != b.inserts || a.roots != b.roots {
+        return false;
+    }
+    // An outsider's mark is in no insertions: it can come into a root that was counted, and its child's own launch into one
+    // that was not, while the second census counts. Such a child is an insertion by now.
+    let c = family.census();
+    b.inserts == c.inserts && b.roots == c.roots
 }
 
 /// Who is still there, and why.
