@@ -7,7 +7,7 @@
 use stateright::{Model, Property};
 
 use crate::explore::over;
-use crate::world::{Action, Life, Mutant, State, Tier, World};
+use crate::world::{Action, Life, Mutant, State, TASKS, Tier, World};
 
 impl World {
     /// A member, a stranger, two births; numbers and addresses are used again.
@@ -92,5 +92,46 @@ impl Model for World {
             }),
             Property::sometimes("all are gone", |_, s: &State| s.was_empty && !s.alive()),
         ]
+    }
+}
+
+impl World {
+    /// Entries that are whose they should not be: a stranger's address with what looks like its own entry.
+    pub fn stranger_is_member(&self, s: &State) -> bool {
+        s.tasks.iter().any(|t| {
+            !t.ours
+                && matches!(t.life, Life::Newborn | Life::Alive)
+                && s.entry(t.addr).is_some_and(|e| e.start == t.group + 1 || e.start == 0)
+        })
+    }
+
+    /// Everybody of ours who runs is registered.
+    pub fn all_registered(&self, s: &State) -> bool {
+        s.tasks.iter().all(|t| {
+            !t.ours
+                || t.life != Life::Alive
+                || s.entry(t.addr).is_some_and(|e| e.start == t.group + 1 || e.start == 0)
+        })
+    }
+
+    /// Every process of ours that runs is indexed.
+    pub fn all_indexed(&self, s: &State) -> bool {
+        (0..TASKS as u8).all(|t| {
+            !s.t(t).ours || s.t(t).life != Life::Alive || s.members[s.tgid(t) as usize] == Some(s.start(t))
+        })
+    }
+
+    /// `member.rs:renew`.
+    pub(crate) fn renew(&self, s: &mut State, k: u8) {
+        if let (true, Some(e)) = (self.renew, s.births[s.t(k).addr as usize]) {
+            s.elems[e as usize].stamp = s.walk;
+        }
+    }
+
+    /// `member.rs:doubt`, after the entry that it is about was renewed or replaced.
+    pub(crate) fn doubts(&self, s: &mut State, c: u8) {
+        if let Some((stamp, swept)) = s.met[c as usize].take() {
+            s.doubted |= s.sweeps != swept && stamp + 1 < s.walk;
+        }
     }
 }

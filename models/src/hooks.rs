@@ -194,19 +194,6 @@ impl World {
         }
     }
 
-    fn renew(&self, s: &mut State, k: u8) {
-        if let (true, Some(e)) = (self.renew, s.births[s.t(k).addr as usize]) {
-            s.elems[e as usize].stamp = s.walk;
-        }
-    }
-
-    /// `member.rs:doubt`, after the entry that it is about was renewed or replaced.
-    fn doubts(&self, s: &mut State, c: u8) {
-        if let Some((stamp, swept)) = s.met[c as usize].take() {
-            s.doubted |= s.sweeps != swept && stamp + 1 < s.walk;
-        }
-    }
-
     fn leader(&self, s: &State, k: u8) -> bool {
         s.t(k).group == k
     }

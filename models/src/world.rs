@@ -370,33 +370,6 @@ impl World {
     }
 }
 
-impl World {
-    /// Entries that are whose they should not be: a stranger's address with what looks like its own entry.
-    pub fn stranger_is_member(&self, s: &State) -> bool {
-        s.tasks.iter().any(|t| {
-            !t.ours
-                && matches!(t.life, Life::Newborn | Life::Alive)
-                && s.entry(t.addr).is_some_and(|e| e.start == t.group + 1 || e.start == 0)
-        })
-    }
-
-    /// Everybody of ours who runs is registered.
-    pub fn all_registered(&self, s: &State) -> bool {
-        s.tasks.iter().all(|t| {
-            !t.ours
-                || t.life != Life::Alive
-                || s.entry(t.addr).is_some_and(|e| e.start == t.group + 1 || e.start == 0)
-        })
-    }
-
-    /// Every process of ours that runs is indexed.
-    pub fn all_indexed(&self, s: &State) -> bool {
-        (0..TASKS as u8).all(|t| {
-            !s.t(t).ours || s.t(t).life != Life::Alive || s.members[s.tgid(t) as usize] == Some(s.start(t))
-        })
-    }
-}
-
 impl PartialOrd for Life {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         (*self as u8).partial_cmp(&(*other as u8))
