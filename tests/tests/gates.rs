@@ -85,11 +85,10 @@ fn at_birth(env: &TestEnv) -> Option<()> {
         );
         gate(env, now_ns() + 5_000_000_000);
         let closed = now_ns();
-        std::thread::sleep(Duration::from_millis(250));
-        let (newest, count) = (marks.word(3), marks.word(4));
+        // One whose fork began before may come to run late on a busy machine: when its fork began is what counts.
+        std::thread::sleep(Duration::from_millis(350));
+        let newest = marks.word(3);
         assert!(newest <= closed, "round {round}: a child ran whose fork began {} ns after", newest - closed);
-        std::thread::sleep(Duration::from_millis(100));
-        assert_eq!(marks.word(4), count, "round {round}: children run under the gate");
         gate(env, 0);
     }
     let ran = marks.word(4);
