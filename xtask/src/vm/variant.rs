@@ -66,7 +66,6 @@ pub const KERNEL: &[&str] = &[
     "gates::",
     "losses::",
     "selftest::quick",
-    "tiers::",
 ];
 
 /// Debian's own choice: `bpf` is among the LSMs from 6.1 on.
@@ -99,12 +98,6 @@ pub const ALL: &[Variant] = &[
         what: "processors that really run at the same time",
         parallel: true,
         tests: &["adversaries::"],
-        ..PLAIN
-    },
-    Variant {
-        name: "user-tiers",
-        what: "the tiers without programs, forced",
-        tests: &["user_tiers::"],
         ..PLAIN
     },
     Variant { name: "no-cgroup", what: "no cgroup hierarchy is mounted", plan: &["cgroup=none"], ..OTHER },
@@ -191,6 +184,12 @@ pub const ALL: &[Variant] = &[
         alone: true,
         expect: &[],
         ..OTHER
+    },
+    Variant {
+        name: "tiers",
+        what: "each tier, forced",
+        tests: &["tiers::", "user_tiers::"],
+        ..PLAIN
     },
 ];
 
