@@ -2,7 +2,6 @@
 
 use killer_tests::{Launch, Pidfd, Service, TestEnv, eventually, find, pids};
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::time::Duration;
 
 /// PIDs that a dry run names.
@@ -145,7 +144,8 @@ fn from_a_session_inside() {
     let read =
         |n: u32, what: &str| std::fs::read_to_string(env.path(&format!("x{n}.{what}"))).unwrap_or_default();
     let code = |n: u32| {
-        eventually(Duration::from_secs(15), || Path::new(&env.path(&format!("x{n}.code"))).exists());
+        // The shell makes the file before it writes to it.
+        eventually(Duration::from_secs(15), || read(n, "code").ends_with('\n'));
         read(n, "code")
     };
 
