@@ -27,7 +27,8 @@ pub fn run(k: &Kill, screen: &Screen) -> u8 {
     // To look at a set that is in the way costs a share of the CPU that hundreds of forkers do not leave.
     let hurry = sched::Hurry::start();
     let t = match Tracker::open(&Paths::default()) {
-        Ok(t) => t,
+        // What it has mapped and opened goes with this process: cheaper than piece by piece.
+        Ok(t) => std::mem::ManuallyDrop::new(t),
         Err(BpfError::NotLoaded) => {
             let all: Vec<Failure> = k.names.iter().map(|n| super::unknown_untracked(n)).collect();
             return all

@@ -7,8 +7,8 @@ use std::ffi::CString;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
-/// Bit n: signal n was ignored when this process began.
-static IGNORED: AtomicU64 = AtomicU64::new(0);
+/// SIGPIPE, the one signal whose disposition the runtime changes for good, was ignored when this process began.
+static PIPE_IGNORED: AtomicBool = AtomicBool::new(false);
 /// Bit n: descriptor n (0 to 2) was closed when this process began.
 static CLOSED: AtomicU32 = AtomicU32::new(0);
 /// Signal mask of the caller, bit n - 1 for signal n.
@@ -17,16 +17,11 @@ static BLOCKED: AtomicU64 = AtomicU64::new(0);
 static SAVED: AtomicBool = AtomicBool::new(false);
 
 extern "C" fn save() {
-    let mut ignored = 0u64;
-    for n in 1..=64 {
-        // SAFETY: sigaction with a null new action only reads; `old` is zeroed, plain C data.
-        unsafe {
-            let mut old: libc::sigaction = std::mem::zeroed();
-            if libc::sigaction(n, std::ptr::null(), &mut old) == 0 && old.sa_sigaction == libc::SIG_IGN {
-                ignored |= 1 << (n - 1);
-            }
-        }
-    }
+    // SAFETY: sigaction with a null new action only reads; `old` is zeroed, plain C data.
+    let ignored = unsafe {
+        let mut old: libc::sigaction = std::mem::zeroed();
+        libc::sigaction(libc::SIGPIPE, std::ptr::null(), &mut old) == 0 && old.sa_sigaction == libc::SIG_IGN
+    };
     // SAFETY: sigprocmask with a null new set only reads; sigismember reads a live set.
     unsafe {
         let mut mask: libc::sigset_t = std::mem::zeroed();
@@ -47,7 +42,7 @@ extern "C" fn save() {
             closed |= 1 << fd;
         }
     }
-    IGNORED.store(ignored, Ordering::Relaxed);
+    PIPE_IGNORED.store(ignored, Ordering::Relaxed);
     CLOSED.store(closed, Ordering::Relaxed);
     SAVED.store(true, Ordering::Relaxed);
 }
@@ -208,12 +203,8 @@ unsafe fn child(
             libc::_exit(125);
         }
         if SAVED.load(Ordering::Relaxed) {
-            let ignored = IGNORED.load(Ordering::Relaxed);
-            {
-                let s = libc::SIGPIPE;
-                let how = if ignored & (1 << (s - 1)) != 0 { libc::SIG_IGN } else { libc::SIG_DFL };
-                libc::signal(s, how);
-            }
+            let ignored = PIPE_IGNORED.load(Ordering::Relaxed);
+            libc::signal(libc::SIGPIPE, if ignored { libc::SIG_IGN } else { libc::SIG_DFL });
             let blocked = BLOCKED.load(Ordering::Relaxed);
             let mut mask: libc::sigset_t = std::mem::zeroed();
             libc::sigemptyset(&mut mask);
