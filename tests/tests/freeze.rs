@@ -156,8 +156,11 @@ fn woken_from_elsewhere() {
             p.signal(Signal::CONT);
         }
     }
-    std::thread::sleep(Duration::from_millis(50));
-    marks.assert_still(Duration::from_millis(150));
+    // Before 6.13 no hook can stop them again: it is said, and no more.
+    if !env.killer(["doctor"]).stdout.contains("no bpf_send_signal_task") {
+        std::thread::sleep(Duration::from_millis(50));
+        marks.assert_still(Duration::from_millis(150));
+    }
     let out = env.killer(["status", "svc"]);
     assert!(out.ok().stdout.contains("from elsewhere"), "{out}");
     env.killer(["thaw", "svc"]).ok();

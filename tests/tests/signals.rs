@@ -63,7 +63,9 @@ fn every_way_to_write_a_signal() {
         (&["-s", "64"], 64),
         (&["-RTMAX"], 64),
     ];
-    for (args, signal) in ways {
+    // musl keeps 34 for itself: the listeners of a static build cannot take it.
+    let first = libc::SIGRTMIN();
+    for (args, signal) in ways.iter().filter(|(_, s)| *s != 34 || first == 34) {
         let mut all: Vec<&str> = args.to_vec();
         all.push("svc");
         env.killer(&all).ok().silent();
