@@ -292,15 +292,19 @@ impl Service {
     }
 }
 
-/// For messages: who still runs the adversary program, other services of the same test run included.
+/// For messages: who still runs the adversary or `killer`, other services of the same test run included, and where in the
+/// kernel they are.
 fn holders(facts: &[String]) -> String {
     let mut lines = vec![format!("facts {facts:?}")];
     for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
         let Ok(pid) = entry.file_name().to_string_lossy().parse::<i32>() else { continue };
         let command = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        if command.windows(9).any(|w| w == b"adversary") && lines.len() < 20 {
+        let named = |word: &[u8]| command.windows(word.len()).any(|w| w == word);
+        if (named(b"adversary") || named(b"/killer")) && lines.len() < 20 {
             let command = String::from_utf8_lossy(&command).replace('\0', " ");
-            lines.push(format!("{pid} {:?} {command}", proc_state(pid)));
+            let stack = std::fs::read_to_string(entry.path().join("stack")).unwrap_or_default();
+            let stack: Vec<_> = stack.lines().filter_map(|l| l.split_whitespace().nth(1)).take(4).collect();
+            lines.push(format!("{pid} {:?} {command} {}", proc_state(pid), stack.join(" < ")));
         }
     }
     lines.join("\n")

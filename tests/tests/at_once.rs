@@ -74,7 +74,9 @@ fn killer_is_a_member() {
     // With leave: it is out of the set, finishes, and its receipt is whole.
     let launch = Launch::shell(&script("-KILL --include-self -o json")).arg(&killer).quiet();
     let Some(service) = launch.service(&env, "svc") else { return };
-    service.assert_dead();
+    let dead = service.live.eof_within(Duration::from_secs(10));
+    let code = read(&env.path("inner.out.code"));
+    assert!(dead, "somebody survives: {} {} {code}", read(&out), read(&err));
     env.killer(["status", "svc"]).code(3);
     let receipt = read(&out);
     assert!(
