@@ -280,7 +280,17 @@ impl Running {
     /// Waits; after `limit` it is killed and `None` comes back.
     pub fn wait(mut self, limit: Duration) -> Option<Out> {
         let pidfd = crate::Pidfd::open(self.child.id() as i32).expect("our own child is there until we wait");
-        let ended = pidfd.ends_within(limit);
+        // Where it hangs is worth knowing, whatever becomes of it.
+        let ended = pidfd.ends_within(limit / 4) || {
+            let stack =
+                std::fs::read_to_string(format!("/proc/{}/stack", self.child.id())).unwrap_or_default();
+            eprintln!(
+                "{:?} takes long, it is at: {}",
+                self.args,
+                stack.split_whitespace().collect::<Vec<_>>().join(" ")
+            );
+            pidfd.ends_within(limit - limit / 4)
+        };
         if !ended {
             let _ = self.child.kill();
         }

@@ -54,12 +54,8 @@ pub fn freeze<F: Family>(family: &mut F, order: &Order) -> Result<Outcome<F::Fd>
             family.note_stopped(m, true);
         }
     }
-    let mut gates = Gates { birth: family.gate_at_birth(), syscalls: false };
-    if !gates.birth {
-        gates.syscalls = family.gate_at_syscalls().is_ok();
-    }
     let mut run = Sweep::new(&order);
-    run.gates = gates;
+    run.gates = Gates { birth: family.gate_at_birth(), syscalls: false };
     family.cancel_marks();
     let left = run.until_still(family, began);
     if run.unsure && was & R_FROZEN == 0 {
@@ -128,6 +124,11 @@ impl<Fd> Sweep<'_, Fd> {
             }
             if family.monotonic() - began >= self.order.patience.as_nanos() as u64 {
                 return left;
+            }
+            if new && self.passes >= 3 && !self.gates.birth && !self.gates.syscalls {
+                // Somebody forks ahead of the passes. Not before: to attach waits for a grace period, which hundreds of
+                // forkers on one processor put off for seconds, and stopped ones do not.
+                self.gates.syscalls = family.gate_at_syscalls().is_ok();
             }
             idle = if new { 0 } else { idle + 1 };
             family.pause(None, Duration::from_micros(100 << idle.min(5)));

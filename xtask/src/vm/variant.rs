@@ -185,12 +185,7 @@ pub const ALL: &[Variant] = &[
         expect: &[],
         ..OTHER
     },
-    Variant {
-        name: "tiers",
-        what: "each tier, forced",
-        tests: &["tiers::", "user_tiers::"],
-        ..PLAIN
-    },
+    Variant { name: "tiers", what: "each tier, forced", tests: &["tiers::", "user_tiers::"], ..PLAIN },
 ];
 
 impl Variant {
