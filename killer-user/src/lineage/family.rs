@@ -2,7 +2,7 @@
 //! does not know which tier keeps the set, and its tests put a fake behind it.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{Ordering, fence};
@@ -155,11 +155,19 @@ impl<'a> Lineage<'a> {
             let Some(before) = self.tracker.renew_broadcast(self.root.slot.slot, now, until) else {
                 return 0;
             };
-            let listed = self.listed();
-            if listed.len() > SETTLE_MOST {
-                return 0;
+            // Who was sent it at birth meanwhile is in a later list, before his creator can have taken it.
+            let mut asked = HashSet::new();
+            behind = 0;
+            loop {
+                let new: Vec<u32> = self.listed().into_iter().filter(|&t| asked.insert(t)).collect();
+                if asked.len() > SETTLE_MOST {
+                    return 0;
+                }
+                if new.is_empty() {
+                    break;
+                }
+                behind += new.iter().filter(|&&t| self.may_owe(t, before)).count();
             }
-            behind = listed.iter().filter(|&&t| super::describe::pending(t, before)).count();
             if behind == 0 || self.interrupted() {
                 return behind;
             }
@@ -167,6 +175,12 @@ impl<'a> Lineage<'a> {
             std::thread::sleep(Duration::from_millis(1));
         }
         behind
+    }
+
+    /// True while a signal waits for a process, or its fork hook may be about to send it.
+    fn may_owe(&self, tgid: u32, signal: i32) -> bool {
+        let word = self.tracker.claim(tgid).map_or(0, |w| w.load(Ordering::SeqCst));
+        word == claim::UNDECIDED_WORD || super::describe::pending(tgid, signal)
     }
 
     /// Where newborns are not decided at birth: who was forked by somebody that had been sent the signal owes nothing, as
