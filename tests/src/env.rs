@@ -48,6 +48,13 @@ pub fn kernel() -> String {
     rustix::system::uname().release().to_string_lossy().into_owned()
 }
 
+/// Its major and minor number.
+pub fn kernel_number() -> (u32, u32) {
+    let release = kernel();
+    let mut parts = release.split(['.', '-', '+']).map(|p| p.parse().unwrap_or(0));
+    (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
+}
+
 /// One test's world: a pin root, a scratch directory, and what has to go at the end.
 #[derive(Debug)]
 pub struct TestEnv {

@@ -278,8 +278,15 @@ pub fn leave(t: &Tracker, family: &Lineage<'_>) -> Result<bool, Failure> {
         return Ok(false);
     }
     sched::ignore_hangup();
-    t.leave()
-        .map_err(|e| Failure::new(code::FAILURE, "this killer cannot leave the service").why(e.to_string()))
+    t.leave().map_err(|e| {
+        let f = Failure::new(code::FAILURE, "this killer cannot leave the service");
+        match e.raw_os_error() {
+            Some(libc::EBUSY) => f
+                .why("before Linux 5.11 the kernel does not tell the programs whether it has one thread")
+                .next("run it from outside of the service"),
+            _ => f.why(e.to_string()),
+        }
+    })
 }
 
 /// Processes and tasks now.
