@@ -76,6 +76,8 @@ impl<Fd> Sweep<'_, Fd> {
                 continue;
             }
             idle = if new.is_empty() { idle + 1 } else { 0 };
+            // Whoever is sent it now may be in the middle of a fork: two quiet looks after that.
+            calm = family.sends_at_birth();
             for m in new {
                 self.send_claimed(family, m);
             }
