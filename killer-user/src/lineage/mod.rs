@@ -2,6 +2,7 @@
 
 mod describe;
 mod family;
+mod owed;
 mod select;
 mod still;
 mod tree;

@@ -1,0 +1,86 @@
+//! Who may still owe a signal: a broadcast waits for the one before, and for forks in flight (docs/PROTOCOL.md 8).
+
+use std::collections::HashSet;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use killer_common::claim;
+
+use super::family::{BROADCAST, Family, Lineage};
+use crate::sys::mem;
+
+/// How long a broadcast waits for the one before, ms, and for how many members it looks.
+const SETTLE_MS: u32 = 500;
+pub(super) const SETTLE_MOST: usize = 1024;
+
+/// How long a fork may take for which another thread's receiving of a signal is told from one before the fork.
+const FORK_MOST: Duration = Duration::from_millis(10);
+
+impl Lineage<'_> {
+    /// Waits, for a moment only, until nobody has the signal of the broadcast before still pending: a child that is forked
+    /// then would owe two, and one word cannot say so. Answers how many have not taken it, when it is `signal` again.
+    pub(super) fn let_settle(&self, signal: i32) -> usize {
+        let mut behind = 0;
+        for _ in 0..SETTLE_MS {
+            let now = mem::monotonic_ns();
+            let until = now + BROADCAST.as_nanos() as u64;
+            let Some(before) = self.tracker.renew_broadcast(self.root.slot.slot, now, until) else {
+                return 0;
+            };
+            // Who was sent it at birth meanwhile is in a later list, before his creator can have taken it.
+            let mut asked = HashSet::new();
+            behind = 0;
+            loop {
+                let new: Vec<u32> = self.listed().into_iter().filter(|&t| asked.insert(t)).collect();
+                if asked.len() > SETTLE_MOST {
+                    return 0;
+                }
+                if new.is_empty() {
+                    break;
+                }
+                behind += new.iter().filter(|&&t| self.may_owe(t, before)).count();
+            }
+            if behind == 0 || self.interrupted() {
+                return behind;
+            }
+            behind = if before == signal { behind } else { 0 };
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        behind
+    }
+
+    /// True while a signal waits for a process, or its fork hook may be about to send it.
+    fn may_owe(&self, tgid: u32, signal: i32) -> bool {
+        let word = self.tracker.claim(tgid).map_or(0, |w| w.load(Ordering::SeqCst));
+        word == claim::UNDECIDED_WORD || super::describe::pending(tgid, signal)
+    }
+
+    /// Where newborns are not decided at birth: who was forked by somebody that had been sent the signal owes nothing, as
+    /// far as its start says.
+    pub(super) fn owes_nothing(&self, tgid: u32) -> u64 {
+        let Ok(Some(m)) = self.tracker.member(tgid) else { return claim::SENT };
+        let sent = self.sent.borrow();
+        match sent.get(&m.creator_tgid) {
+            // Starts are in ticks: what was born in the same one counts as born later.
+            Some(&at) if m.born + 10_000_000 > at => claim::SENT,
+            _ => claim::NONE,
+        }
+    }
+
+    /// Entries of system calls are stamped no more, once nobody has the signal pending and forks in flight are over.
+    pub(super) fn end_marks(&mut self) {
+        let Some(marks) = self.marks.take() else { return };
+        let listed = self.listed();
+        for _ in 0..SETTLE_MS {
+            self.go_on();
+            let waits = |&t: &u32| super::describe::pending(t, self.signal);
+            if listed.len() > SETTLE_MOST || !listed.iter().any(waits) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(FORK_MOST);
+        self.tracker.end_marks(self.root.slot.slot);
+        drop(marks);
+    }
+}
