@@ -324,7 +324,8 @@ pub struct Bystander {
 impl Bystander {
     /// A pair that looks like any service here: same program, same user, same session and process group as `killer`.
     pub fn new(test: &str) -> Bystander {
-        Launch::new("plain").direct(test).expect("'plain' never skips")
+        // It has to outlive the longest test, else its own end would be taken for a stranger's death.
+        Launch::new("plain").lease(300).direct(test).expect("'plain' never skips")
     }
 
     /// The first process.
