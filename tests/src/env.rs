@@ -207,7 +207,7 @@ impl TestEnv {
     /// Starts a prepared `killer` and waits for its end.
     #[track_caller]
     pub fn finish(&self, command: Command) -> Out {
-        self.spawn(command).finish(Duration::from_secs(40))
+        self.spawn(command).finish(Duration::from_secs(90))
     }
 
     /// A directory of cgroup v2 of this test's own, removed at the end; `None` where there is no such hierarchy.
