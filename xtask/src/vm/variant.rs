@@ -129,6 +129,8 @@ pub const ALL: &[Variant] = &[
         name: "lockdown-confidentiality",
         what: "lockdown=confidentiality",
         append: "lockdown=confidentiality",
+        // No program may read kernel memory (`LOCKDOWN_BPF_READ_KERNEL`).
+        expect: &[Expect { below: ALWAYS, tiers: &["named"], doctor: &["lockdown"] }],
         ..OTHER
     },
     Variant {
