@@ -20,8 +20,8 @@ pub fn write(mut rows: Vec<Row>, path: &Path) -> Result<()> {
 
 fn text(rows: &[Row]) -> String {
     let mut out = String::from(
-        "# Kernels\n\nWritten by `cargo xtask vm --full`; never edit by hand. One row of it again: \
-         `cargo xtask vm KERNEL --variant NAME`.\n\n\
+        "# Kernels\n\nWritten by `cargo xtask vm --full`, or `--document` from the last run of each row; never edit by hand. One \
+         row of it again: `cargo xtask vm KERNEL --variant NAME`.\n\n\
          Every row is a guest under QEMU (emulated processors, no KVM) with a kernel of Debian's, the static `killer`, and \
          the end-to-end tests. The oracle of the tests is a pipe that only the members hold, not a map of ours. The tier is \
          the one that `killer doctor` names in the guest. Timings in such guests mean nothing and are not shown.\n\n\
@@ -35,6 +35,11 @@ fn text(rows: &[Row]) -> String {
             "| {}{arch} | {} | {} | {} | {} | {} | {} |",
             row.series, row.release, row.variant, row.tier, tally.passed, tally.failed, tally.skipped
         );
+    }
+    let lacking: Vec<_> =
+        MATRIX.into_iter().filter(|s| !rows.iter().any(|r| r.series == *s && r.variant == "plain")).collect();
+    if !lacking.is_empty() {
+        let _ = writeln!(out, "\nNo plain row yet, so nothing is shown of: {}.", lacking.join(", "));
     }
     failures(&mut out, rows);
     skips(&mut out, rows);
