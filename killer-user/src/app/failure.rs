@@ -71,8 +71,11 @@ impl From<BpfError> for Failure {
         match e {
             BpfError::NotPermitted { what, missing } => {
                 Self::new(code::NOT_PERMITTED, format!("not permitted to {what}"))
-                    .why(format!("this process lacks {missing}"))
-                    .next("run it as root, or with these capabilities in the host's user namespace")
+                    .why(BpfError::lack(&missing))
+                    .next(match missing.is_empty() {
+                        true => "'killer doctor' says what this host has",
+                        false => "run it as root, or with these capabilities in the host's user namespace",
+                    })
             }
             BpfError::PidNamespace => {
                 Self::new(code::FAILURE, "killer does not work from inside a PID namespace")

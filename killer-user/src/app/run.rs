@@ -107,7 +107,7 @@ fn own_or_able(pid: u32) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::new(code::NOT_PERMITTED, format!("not permitted to adopt process {pid} of another user"))
-        .why(format!("this process lacks {}", missing.join(", ")))
+        .why(crate::tier::BpfError::lack(&missing))
         .next("run it as root"))
 }
 

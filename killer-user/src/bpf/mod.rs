@@ -44,12 +44,12 @@ pub fn sweep(paths: &Paths) {
 #[derive(Debug, Error)]
 pub enum BpfError {
     /// The caller lacks capabilities.
-    #[error("not permitted to {what}: this process lacks {missing}")]
+    #[error("not permitted to {what}: {}", BpfError::lack(missing))]
     NotPermitted {
         /// What was tried.
         what: &'static str,
-        /// Capability names.
-        missing: String,
+        /// Names of the capabilities that are missing; empty when something else forbids it.
+        missing: Vec<&'static str>,
     },
     /// The kernel lacks something.
     #[error("this kernel lacks {0}")]
@@ -90,6 +90,18 @@ pub enum BpfError {
         /// Its error.
         source: io::Error,
     },
+}
+
+impl BpfError {
+    /// In words what a process lacks that was not permitted something.
+    pub fn lack(missing: &[&str]) -> String {
+        match missing {
+            [] => "this process has the capabilities: its user namespace, the files' owner, lockdown, a seccomp filter or a \
+                   security module forbids it"
+                .into(),
+            _ => format!("this process lacks {}", missing.join(", ")),
+        }
+    }
 }
 
 pub(crate) trait What<T> {

@@ -136,11 +136,7 @@ fn existing(p: &Path) -> PathBuf {
 
 /// The error for a lack of capabilities, with their names.
 pub fn not_permitted(what: &'static str) -> BpfError {
-    let mut missing = probe::missing_caps().join(", ");
-    if missing.is_empty() {
-        missing = "the right to these files (CAP_DAC_OVERRIDE), or the host's user namespace".into();
-    }
-    BpfError::NotPermitted { what, missing }
+    BpfError::NotPermitted { what, missing: probe::missing_caps() }
 }
 
 /// The exclusive lock on the registry, held while names, slots or pins change. It goes with the process.

@@ -184,11 +184,7 @@ fn numbers(path: &Path) -> io::Result<Vec<u32>> {
 /// The error for a step of making or opening it.
 pub fn failed(what: &'static str, e: io::Error) -> BpfError {
     if e.kind() == ErrorKind::PermissionDenied || e.raw_os_error() == Some(libc::EPERM) {
-        let mut missing = probe::missing_caps().join(", ");
-        if missing.is_empty() {
-            missing = e.to_string();
-        }
-        return BpfError::NotPermitted { what, missing };
+        return BpfError::NotPermitted { what, missing: probe::missing_caps() };
     }
     BpfError::Io { what: what.to_owned(), source: e }
 }
