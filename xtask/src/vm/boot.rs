@@ -127,7 +127,7 @@ impl Guest<'_> {
 
     fn qemu(&self) -> Command {
         let cpus = self.processors().to_string();
-        let memory = MEMORY.to_string();
+        let memory = self.variant.memory.to_string();
         let mut qemu = match self.arch {
             Arch::X86 => {
                 let mut qemu = Command::new("qemu-system-x86_64");

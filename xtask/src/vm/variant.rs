@@ -1,5 +1,6 @@
 //! The variants of a guest: what each changes, which tests run there, and what `killer doctor` has to say. One row each.
 
+use super::boot::MEMORY;
 use super::kernel::Kernel;
 
 /// A row.
@@ -15,6 +16,8 @@ pub struct Variant {
     pub plan: &'static [&'static str],
     /// Processors.
     pub cpus: u32,
+    /// Memory, in MiB.
+    pub memory: u64,
     /// Processors that really run at the same time, by the host's clock: results depend on how busy the host is.
     pub parallel: bool,
     /// An initramfs with nothing but `killer` and who calls it.
@@ -82,6 +85,7 @@ const PLAIN: Variant = Variant {
     append: "",
     plan: &[],
     cpus: 2,
+    memory: MEMORY,
     parallel: false,
     alone: false,
     since: (0, 0),
@@ -180,6 +184,19 @@ pub const ALL: &[Variant] = &[
         ..OTHER
     },
     Variant { name: "one-cpu", what: "one processor", cpus: 1, ..OTHER },
+    Variant {
+        name: "small",
+        what: "a small machine whose memory is taken while `killer` works",
+        memory: 1024,
+        tests: &["guest::scarce"],
+        ..OTHER
+    },
+    Variant {
+        name: "clocks",
+        what: "the calendar jumps; `killer` in a time namespace",
+        tests: &["chaos::clocks"],
+        ..OTHER
+    },
     Variant {
         name: "alone",
         what: "killer is the only file beside PID 1: no libc, no /etc, no /dev, no bpffs",

@@ -1,6 +1,8 @@
 //! What only a guest of one's own can show: switches that belong to the whole kernel, and worlds that a host does not
 //! offer. `cargo xtask vm` runs each in the variant that it is for.
 
+mod scarce;
+
 use killer_tests::{Launch, LivePipe, TestEnv, killer, skip};
 use std::process::{Command, Stdio};
 use std::time::Duration;

@@ -1,0 +1,136 @@
+//! A machine whose memory is gone: calls of `killer` fail, and the kernel kills members, and `killer` too.
+
+use killer_tests::{Bystander, Launch, LivePipe, Objects, TestEnv, kernel_number};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+/// What is left to everybody else, in KiB: less than a bomb's page tables take.
+const LEFT: u64 = 8 << 10;
+const PIECE: usize = 1 << 20;
+
+fn points(points: &[u8]) {
+    std::fs::write("/proc/self/oom_score_adj", points).expect("root may make it less likely");
+}
+
+fn available() -> u64 {
+    let info = std::fs::read_to_string("/proc/meminfo").expect("/proc is mounted");
+    let line = info.lines().find_map(|l| l.strip_prefix("MemAvailable:")).expect("since 3.14");
+    line.trim_end_matches("kB").trim().parse().expect("a number")
+}
+
+/// As any other: what the test itself holds is not to be taken back, and its children would have that from it.
+fn fair(mut command: Command) -> Command {
+    // SAFETY: open, write and close are async-signal-safe; the child has one thread.
+    unsafe {
+        command.pre_exec(|| {
+            let file = libc::open(c"/proc/self/oom_score_adj".as_ptr(), libc::O_WRONLY);
+            let done = libc::write(file, c"0".as_ptr().cast(), 1);
+            libc::close(file);
+            if done == 1 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+        });
+    }
+    command
+}
+
+/// Takes what there is for as long as `work` goes on, and what comes free meanwhile.
+fn while_scarce(work: impl FnOnce()) {
+    let (stop, taken) = (AtomicBool::new(false), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        let hog = scope.spawn(|| {
+            let mut pieces: Vec<Vec<u8>> = Vec::with_capacity(1 << 14);
+            while !stop.load(Ordering::Relaxed) {
+                if available() > LEFT {
+                    // Not zero: a page that is only zero might be shared.
+                    pieces.push(vec![1; PIECE]);
+                    taken.store(pieces.len() as u64, Ordering::Relaxed);
+                } else {
+                    taken.fetch_or(1 << 32, Ordering::Relaxed);
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+            }
+        });
+        while taken.load(Ordering::Relaxed) < 1 << 32 {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        work();
+        stop.store(true, Ordering::Relaxed);
+        hog.join().expect("the hog");
+    });
+}
+
+fn ooms() -> u64 {
+    let stat = std::fs::read_to_string("/proc/vmstat").unwrap_or_default();
+    stat.lines().find_map(|l| l.strip_prefix("oom_kill ")?.parse().ok()).unwrap_or(0)
+}
+
+#[test]
+fn memory_is_gone() {
+    // Neither the test nor its bystander: the kernel then takes who belongs to nobody here.
+    points(b"-1000");
+    let Some(env) = TestEnv::new("memory_is_gone") else { return };
+    env.killer(["up"]).ok();
+    let objects = Objects::new(&env.pin_root);
+    let bystander = Bystander::new(&env.test);
+    let limit = Duration::from_secs(90);
+    let before = ooms();
+    let (mut refused, mut killed) = (0, 0);
+    for (round, behaviour) in ["bomb", "chains", "revive-three", "star", "bomb", "chains"].iter().enumerate()
+    {
+        let mut start = env.command();
+        start.args(["run", "--name", "svc", "--detach", "--"]);
+        let count = if *behaviour == "revive-three" { "3" } else { "60" };
+        let launch = Launch::new(behaviour).arg(count);
+        // Whoever starts it for `killer`, too.
+        points(b"0");
+        let (run, service) = launch.begin(&env, start, "svc");
+        points(b"-1000");
+        run.finish(limit).ok();
+        std::thread::sleep(Duration::from_millis(500));
+        while_scarce(|| {
+            // One that is begun without memory: begun or not, nothing half.
+            let (other, write) = LivePipe::new();
+            rustix::io::fcntl_setfd(&write, rustix::io::FdFlags::empty())
+                .expect("a descriptor for the members");
+            let mut start = env.command();
+            start.args(["run", "--name", "late", "--detach", "--", "sleep", "30"]);
+            env.spawn(fair(start)).finish(limit);
+            drop(write);
+            for name in ["svc", "late"] {
+                let mut kill = env.command();
+                kill.args(["-s", "KILL", "--wait=20s", name]);
+                let out = env.spawn(fair(kill)).finish(limit);
+                let live = if name == "svc" { &service.live } else { &other };
+                match out.exit() {
+                    // Its word: everybody is dead.
+                    0 => {
+                        assert!(live.eof_within(Duration::from_secs(5)), "survivors in round {round}: {out}")
+                    }
+                    137 => killed += 1,
+                    code => {
+                        refused += 1;
+                        assert!([1, 3, 4, 64, 77, 124].contains(&code), "round {round}: {out}");
+                        assert!((1..=6).contains(&out.stderr.lines().count()), "round {round}: {out}");
+                    }
+                }
+            }
+        });
+        // With memory again every call works, whatever was cut short.
+        for name in ["svc", "late"] {
+            let out = env.killer(["-s", "KILL", "--wait=20s", name]);
+            assert!([0, 3, 4].contains(&out.exit()), "round {round}: {out}");
+            env.killer(["forget", name]);
+        }
+        assert!(service.live.eof_within(Duration::from_secs(5)), "survivors after round {round}");
+        let gates = objects.closed_gates();
+        assert!(gates.iter().all(|(_, ns)| *ns <= 2_000_000_000), "round {round}: {gates:?}");
+        bystander.assert_untouched();
+    }
+    let list = env.killer(["list", "-o", "json"]).ok().json();
+    let oom = ooms() - before;
+    eprintln!(
+        "{:?}: the kernel took {oom}, {killed} calls of killer among them; {refused} were refused; {list}",
+        kernel_number()
+    );
+}
