@@ -94,9 +94,10 @@ pub(super) fn load(maps: &Path, progs: &Path, tier: Tier) -> Result<(), BpfError
         }
         _ => {
             let root = tracefs::root().map_err(BpfError::Kernel)?;
-            let at = |e: &str, f: &str| tracefs::offset(&root, e, f).map_err(BpfError::Kernel);
-            let newtask = (at("task/task_newtask", "pid")?, at("task/task_newtask", "clone_flags")?);
-            object(0, newtask, at("sched/sched_process_exec", "old_pid")?)?
+            let at = |e: &str, f: &str, width| tracefs::offset(&root, e, f, width).map_err(BpfError::Kernel);
+            let flags = at("task/task_newtask", "clone_flags", 8)?;
+            let newtask = (at("task/task_newtask", "pid", 4)?, flags);
+            object(0, newtask, at("sched/sched_process_exec", "old_pid", 4)?)?
         }
     };
     let ctl: &mut RawTracePoint = program(&mut ebpf, P_CTL)?;
