@@ -6,7 +6,7 @@ use killer_common::record::{R_FREEZING, R_FROZEN, R_THAWING, R_UNDONE};
 
 use super::failure::{Failure, code};
 use super::receipt::{Done, receipt};
-use super::{Screen, facts, find, journal, kill};
+use super::{Screen, facts, find, journal, verdict};
 use crate::cli::Kill;
 use crate::kill::{FreezeError, Newborns, Order, SIGCONT, SIGSTOP, freeze as hold, thaw as let_go};
 use crate::lineage::{Lineage, Pick};
@@ -67,7 +67,7 @@ pub fn freeze(name: &str, screen: &Screen) -> Result<u8, Failure> {
     cannot(&t)?;
     let _lock = t.lock()?;
     let mut family = Lineage::new(&t, root.clone());
-    let before = kill::counts(&family);
+    let before = verdict::counts(&family);
     if before.tasks == 0 {
         return Err(Failure::new(code::DEAD, format!("'{name}' has no live process"))
             .next(format!("'killer run --name {name} -- CMD' starts it again")));
@@ -76,7 +76,7 @@ pub fn freeze(name: &str, screen: &Screen) -> Result<u8, Failure> {
     interrupt::catch();
     let outcome = hold(&mut family, &order()).map_err(|e| match e {
         FreezeError::Refused(r) => {
-            kill::refused(&root, r).next("run it from elsewhere: who is frozen cannot thaw himself")
+            verdict::refused(&root, r).next("run it from elsewhere: who is frozen cannot thaw himself")
         }
         FreezeError::Io(e) => {
             Failure::new(code::FAILURE, format!("cannot freeze '{name}'")).why(e.to_string())
@@ -133,7 +133,7 @@ pub fn thaw(name: &str, screen: &Screen) -> Result<u8, Failure> {
 pub fn release(t: &Tracker, root: &Root) -> Result<Receipt, Failure> {
     let notes = side_effects(t, root);
     let mut family = Lineage::new(t, root.clone());
-    let before = kill::counts(&family);
+    let before = verdict::counts(&family);
     let started = facts::when(mem::boottime_ns());
     let outcome = let_go(&mut family, &order())?;
     let word = if outcome.targets.is_empty() { "nothing" } else { "thawed" };

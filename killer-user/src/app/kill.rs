@@ -8,13 +8,14 @@ use killer_common::record::Member;
 use super::failure::{Failure, code};
 use super::picks::picks;
 use super::receipt::{self, Done};
+use super::verdict::{complain, counts, exit_code, explain, refused};
 use super::{Screen, doubt, facts, journal, waiting};
 use crate::cli::Kill;
-use crate::kill::{Fate, Newborns, Order, Outcome, Refusal, SIGCONT, SIGKILL, SIGSTOP, Waited, execute};
+use crate::kill::{Newborns, Order, SIGCONT, SIGKILL, SIGSTOP, Waited, execute};
 use crate::lineage::{Family, Lineage, Pick};
 use crate::parse::{name, signal};
 use crate::report::human;
-use crate::report::model::{Counts, Receipt};
+use crate::report::model::Receipt;
 use crate::sys::{interrupt, mem, sched};
 use crate::target::{Root, process, registry};
 use crate::tier::{BpfError, Paths, Slot, Tracker};
@@ -287,106 +288,6 @@ pub fn leave(t: &Tracker, family: &Lineage<'_>) -> Result<bool, Failure> {
             _ => f.why(e.to_string()),
         }
     })
-}
-
-/// Processes and tasks now.
-pub fn counts(f: &Lineage<'_>) -> Counts {
-    Counts { processes: f.listed().len() as u64, tasks: f.census().tasks }
-}
-
-/// A refusal in words.
-pub fn refused(root: &Root, r: Refusal) -> Failure {
-    let f = Failure::new(code::FAILURE, format!("refused for '{}': {r}", root.name));
-    match r {
-        Refusal::Init => f.why("process 1 must not be ended"),
-        Refusal::Caller(p) | Refusal::Ancestor(p) => f
-            .why(format!("process {p} is {}; nothing was signalled", process::comm(p)))
-            .next("run it from elsewhere, or give --include-self: killer then leaves the set first"),
-    }
-}
-
-fn exit_code<Fd>(o: &Outcome<Fd>, order: &Order, fail: bool) -> u8 {
-    let refused: Vec<i32> =
-        o.targets.iter().filter_map(|t| if let Fate::Refused(e) = t.fate { Some(e) } else { None }).collect();
-    let hit = o.targets.iter().any(|t| t.fate == Fate::Signalled);
-    if order.dry_run {
-        return if fail && !hit { code::FAILURE } else { 0 };
-    }
-    if order.ends_all() && !o.empty && (hit || refused.is_empty()) {
-        return code::TIMEOUT;
-    }
-    match (hit, refused.first()) {
-        (true, Some(_)) => code::PARTIAL,
-        (false, Some(&libc::EPERM)) => code::NOT_PERMITTED,
-        (false, Some(_)) => code::FAILURE,
-        (false, None) if fail => code::FAILURE,
-        _ => 0,
-    }
-}
-
-/// Who is still there, and why: everybody (`whole`), or what is held.
-pub fn explain(f: &Lineage<'_>, whole: bool, left: &[(Member, OwnedFd)]) -> Vec<(Member, String, String)> {
-    let members = f.members(&f.listed());
-    let mut all: Vec<Member> = if whole { members.clone() } else { Vec::new() };
-    for (m, _) in left {
-        if !all.iter().any(|a| (a.tgid, a.leader_start) == (m.tgid, m.leader_start)) {
-            all.push(*m);
-        }
-    }
-    all.sort_by_key(|m| m.tgid);
-    all.into_iter()
-        .map(|m| {
-            let (code, text) = f.explain(&m);
-            (m, code.to_owned(), text)
-        })
-        .collect()
-}
-
-/// What did not go well, on stderr.
-fn complain(r: &Receipt, k: &Kill, screen: &Screen) {
-    let f = match r.exit_code {
-        0 => return,
-        // Said where it was found.
-        _ if r.outcome == "doubtful" => return,
-        code::TIMEOUT => {
-            let n = human::count(r.survivors.len() as u64, "process lives on", "processes live on");
-            let what = if r.survivors.is_empty() && !r.empty {
-                format!("'{}': {} tasks are left, none of them listed", r.service, r.left.tasks)
-            } else {
-                format!("'{}': {n}", r.service)
-            };
-            screen.message(&format!(
-                "{}{}",
-                crate::report::message::render(&what, None, None),
-                human::survivors(r)
-            ));
-            return;
-        }
-        c if c > 128 => {
-            Failure::new(c, format!("'{}': {}", r.service, r.notes.last().map_or("interrupted", |n| n)))
-                .why("nothing is gated or stopped; who was signalled stays signalled")
-        }
-        code::FAILURE if r.targets.is_empty() => {
-            Failure::new(1, format!("'{}': nothing matched --whom={}", r.service, k.whom.text))
-        }
-        c => {
-            let (n, e) = r
-                .targets
-                .iter()
-                .filter_map(|p| p.error.as_ref())
-                .fold((0, ""), |(n, _), e| (n + 1, e.as_str()));
-            Failure::new(
-                c,
-                format!(
-                    "'{}': {} could not be signalled",
-                    r.service,
-                    human::count(n, "process", "processes")
-                ),
-            )
-            .why(e)
-        }
-    };
-    screen.fail(&f);
 }
 
 /// KILL to everything that is left of a root, for `run --kill-on-exit`. True when the kernel says empty.

@@ -17,6 +17,7 @@ mod selftest;
 mod serve;
 pub mod service;
 mod stop;
+mod verdict;
 mod verify;
 mod views;
 pub mod waiting;

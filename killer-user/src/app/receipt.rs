@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use killer_common::record::Member;
 
 use super::failure::code;
-use super::{facts, kill};
+use super::{facts, verdict};
 use crate::cli::Kill;
 use crate::kill::{Fate, Outcome};
 use crate::lineage::Lineage;
@@ -98,7 +98,7 @@ pub fn receipt(d: &Done<'_, '_>) -> Receipt {
         main_pid: d.main.map(|m| m.0),
         processes: d.before.processes,
         tasks: d.before.tasks,
-        left: kill::counts(d.family),
+        left: verdict::counts(d.family),
         empty: o.empty || crate::kill::empty(d.family),
         released: d.released.0,
         passes: o.passes,

@@ -7,7 +7,7 @@ use killer_common::record::Member;
 
 use super::failure::{Failure, code};
 use super::service::{self, Command, StopRecord};
-use super::{Screen, facts, find, freeze, kill, waiting};
+use super::{Screen, facts, find, freeze, kill, verdict, waiting};
 use crate::cli::{Kill, Mode, Stop};
 use crate::kill::{Newborns, SIGCONT, SIGKILL, Waited};
 use crate::lineage::{Family, Lineage, Pick};
@@ -251,7 +251,7 @@ impl Run<'_> {
         };
         if ended == Waited::TimedOut {
             let whole = self.s.mode != Mode::Process;
-            let left = kill::explain(&family, whole, &self.held);
+            let left = verdict::explain(&family, whole, &self.held);
             r.survivors = left
                 .into_iter()
                 .map(|(m, code, text)| Survivor { process: facts::process(self.t, &m, main), code, text })

@@ -1,8 +1,14 @@
 //! Models: plain data, versioned, with a JSON schema. Times are RFC 3339, spans microseconds, starts nanoseconds of
 //! CLOCK_BOOTTIME.
 
+mod host;
+mod order;
+
 use schemars::JsonSchema;
 use serde::Serialize;
+
+pub use host::{Check, Doctor, Selftest, Trial};
+pub use order::{Caller, Receipt, Signalled, Stop, StopCommand, Survivor, Times};
 
 /// Version of every model here.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -65,161 +71,6 @@ pub struct Process {
     pub command: Option<String>,
     /// Process that forked it.
     pub creator: u32,
-}
-
-/// What became of a process.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Signalled {
-    /// The process.
-    #[serde(flatten)]
-    pub process: Process,
-    /// `signalled`, `gone`, `refused`; in a dry run `would-signal`.
-    pub result: String,
-    /// The kernel's words when it refused.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
-}
-
-/// Who is still there, and why.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Survivor {
-    /// The process.
-    #[serde(flatten)]
-    pub process: Process,
-    /// Short code of the reason.
-    pub code: String,
-    /// The reason in words.
-    pub text: String,
-}
-
-/// Who asked.
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
-pub struct Caller {
-    /// Real uid.
-    pub uid: u32,
-    /// This killer.
-    pub pid: u32,
-}
-
-/// Times of one order.
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
-pub struct Times {
-    /// When it began.
-    pub started: String,
-    /// µs until the last signal was sent.
-    pub signalled_us: u64,
-    /// µs until the engine was done.
-    pub ended_us: u64,
-    /// µs until everything was released, when that was waited for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub released_us: Option<u64>,
-}
-
-/// What one order to one service did.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Receipt {
-    /// [`SCHEMA_VERSION`].
-    pub version: u32,
-    /// Always `receipt`.
-    pub kind: &'static str,
-    /// Service.
-    pub service: String,
-    /// Signal number.
-    pub signal: i32,
-    /// Signal name.
-    pub signal_name: String,
-    /// Value of a real-time signal.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub value: Option<i32>,
-    /// Whom it was for.
-    pub whom: String,
-    /// Nothing was signalled, only looked up.
-    pub dry_run: bool,
-    /// Who asked.
-    pub asked_by: Caller,
-    /// `done`, `nothing`, `partial`, `survivors`, `dry-run`, `interrupted`, `failed`; of freeze and thaw `frozen`, `running`,
-    /// `thawed`; `doubtful`: what was known of went well, but the tracker cannot vouch for the rest.
-    pub outcome: String,
-    /// Exit code that this outcome means.
-    pub exit_code: u8,
-    /// Tier that kept the set.
-    pub tier: &'static str,
-    /// Gates that were closed.
-    pub gates: Vec<&'static str>,
-    /// How sure the set is.
-    pub exactness: Exactness,
-    /// Main process at the beginning.
-    pub main_pid: Option<u32>,
-    /// Processes before.
-    pub processes: u64,
-    /// Tasks before, by the kernel's own count.
-    pub tasks: i64,
-    /// What is left.
-    pub left: Counts,
-    /// The kernel says that the service is empty.
-    pub empty: bool,
-    /// Everything has let go of files, ports and memory; absent when that was not waited for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub released: Option<bool>,
-    /// Passes over the set.
-    pub passes: u32,
-    /// Pending forks of launchers that were cancelled.
-    pub cancelled: usize,
-    /// Every process that the signal was for.
-    pub targets: Vec<Signalled>,
-    /// Who is still there.
-    pub survivors: Vec<Survivor>,
-    /// Times.
-    pub times: Times,
-    /// Anything else worth knowing.
-    pub notes: Vec<String>,
-}
-
-/// The stop command of a service.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct StopCommand {
-    /// As it was given.
-    pub command: String,
-    /// Its status; absent when it did not end in time.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub exit_code: Option<u8>,
-    /// Why it could not be started.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
-}
-
-/// `stop`
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Stop {
-    /// [`SCHEMA_VERSION`].
-    pub version: u32,
-    /// Always `stop`.
-    pub kind: &'static str,
-    /// Service.
-    pub service: String,
-    /// `control-group`, `mixed`, `process`.
-    pub mode: &'static str,
-    /// `stopped`, `nothing`, `survivors`, `interrupted`.
-    pub outcome: &'static str,
-    /// Exit code that this outcome means.
-    pub exit_code: u8,
-    /// Its stop command, when it has one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub command: Option<StopCommand>,
-    /// Every signal that was sent.
-    pub steps: Vec<Receipt>,
-    /// The kernel says that the service is empty.
-    pub empty: bool,
-    /// Everything has let go of files, ports and memory.
-    pub released: bool,
-    /// Who is still there.
-    pub survivors: Vec<Survivor>,
-    /// µs from the beginning to the end.
-    pub took_us: u64,
-    /// How sure the set is.
-    pub exactness: Exactness,
-    /// Anything else worth knowing.
-    pub notes: Vec<String>,
 }
 
 /// One line of `list`.
@@ -392,99 +243,6 @@ pub struct Verify {
     pub exactness: Exactness,
     /// Index entries without a process, or processes whose entry says otherwise; empty when all agree.
     pub disagreements: Vec<String>,
-}
-
-/// One line of `doctor`.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Check {
-    /// What was looked at.
-    pub name: String,
-    /// `ok`, `warn`, `fail`.
-    pub result: String,
-    /// What was found.
-    pub text: String,
-    /// What to do about it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub hint: Option<String>,
-}
-
-/// `doctor`
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Doctor {
-    /// [`SCHEMA_VERSION`].
-    pub version: u32,
-    /// Always `doctor`.
-    pub kind: &'static str,
-    /// Kernel release.
-    pub kernel: String,
-    /// Tier in use, or that would be.
-    pub tier: String,
-    /// What it guarantees, in words.
-    pub guarantees: Vec<String>,
-    /// Why not a better one.
-    pub why_not_better: String,
-    /// sha256 of the embedded eBPF object.
-    pub object_sha256: String,
-    /// Checks.
-    pub checks: Vec<Check>,
-}
-
-/// One trial of `selftest`.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Trial {
-    /// Name.
-    pub name: String,
-    /// How its victims try to get away.
-    pub what: String,
-    /// `pass`, `fail`, `skip`.
-    pub result: String,
-    /// Why it did not pass.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub why: Option<String>,
-    /// Rounds that passed.
-    pub rounds: u32,
-    /// Processes that were sent KILL, or that told how often a signal came, in all rounds.
-    pub processes: usize,
-    /// Longest time from the order to the last closed descriptor, µs.
-    pub ended_us: u64,
-    /// Codes of reasons to doubt that were counted.
-    pub doubts: Vec<String>,
-}
-
-/// `selftest`
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
-pub struct Selftest {
-    /// [`SCHEMA_VERSION`].
-    pub version: u32,
-    /// Always `selftest`.
-    pub kind: &'static str,
-    /// Kernel release.
-    pub kernel: String,
-    /// Tier that kept the sets.
-    pub tier: &'static str,
-    /// Gate at birth, where there is one.
-    pub gate: Option<&'static str>,
-    /// Each trial once and small.
-    pub quick: bool,
-    /// Trials that there are; fewer were done after an interrupt.
-    pub planned: usize,
-    /// Every trial that was done.
-    pub trials: Vec<Trial>,
-    /// As they must.
-    pub passed: usize,
-    /// Wrong.
-    pub failed: usize,
-    /// Not tried, each with its reason.
-    pub skipped: usize,
-    /// Signal that ended it early.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub interrupted: Option<String>,
-    /// Victims, pins and programs are gone.
-    pub clean: bool,
-    /// How long it took, µs.
-    pub took_us: u64,
-    /// What is proven, in one line.
-    pub verdict: String,
 }
 
 /// Everything that `-o json` may print.

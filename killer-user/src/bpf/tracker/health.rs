@@ -1,0 +1,78 @@
+//! What could make every root doubtful, asked anew at each call.
+
+use std::io;
+use std::sync::atomic::Ordering;
+
+use killer_common::names::*;
+
+use super::Tracker;
+use crate::bpf::maps::Limits;
+use crate::bpf::{attach, keeper, pins};
+use crate::kernel::probe;
+use crate::kernel::tier::Tier;
+use crate::sys::bpf;
+
+/// What could make every root doubtful.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// Hooks whose link pins are gone.
+    pub missing_links: Vec<&'static str>,
+    /// Runs of the hooks that the kernel skipped, ever (5.12+).
+    pub misses: u64,
+    /// How many of them have been accounted for.
+    pub misses_noted: u64,
+    /// The hooks are of a kind that loses events on this kernel without a trace.
+    pub classic: bool,
+    /// pid_max or threads-max was raised beyond the maps' sizes.
+    pub limits_raised: bool,
+}
+
+impl Tracker {
+    /// Hooks that nobody holds any more, asked anew: pins and keepers can go at any moment.
+    fn missing_links(&self) -> Vec<&'static str> {
+        let v = self.paths.version();
+        let hooks = || attach::hooks(self.tier(), self.program(P_ORPHANS).is_ok());
+        let gone = || match keeper::alive(&v) {
+            Some(true) => Vec::new(),
+            Some(false) => hooks().iter().map(|h| h.0).collect(),
+            None => hooks().iter().map(|h| h.0).filter(|n| !v.join("links").join(n).exists()).collect(),
+        };
+        // Another mount namespace's bpffs is another one; the answer is the host's.
+        pins::in_host_mounts(&self.paths, || Ok(gone())).unwrap_or_default()
+    }
+
+    /// Passes a result on and remembers that it was a failure.
+    pub(super) fn heed<T>(&self, r: io::Result<T>) -> io::Result<T> {
+        if let Err(e) = &r {
+            let errno = e.raw_os_error().unwrap_or(libc::EIO);
+            let _ = self.trouble.compare_exchange(0, errno, Ordering::Relaxed, Ordering::Relaxed);
+        }
+        r
+    }
+
+    /// An error when any look-up since the opening has failed: what was found may lack something.
+    pub fn sound(&self) -> io::Result<()> {
+        match self.trouble.load(Ordering::Relaxed) {
+            0 => Ok(()),
+            errno => Err(io::Error::from_raw_os_error(errno)),
+        }
+    }
+
+    /// Whatever could make every root doubtful.
+    pub fn health(&self) -> Health {
+        let mut misses = 0;
+        for hook in [P_EXIT, P_EXEC, P_NEWTASK, P_FORK, P_FORK2, P_ORPHANS] {
+            if let Ok(i) = self.program(hook).and_then(bpf::prog_info) {
+                misses += i.recursion_misses();
+            }
+        }
+        let limits = Limits::read();
+        Health {
+            missing_links: self.missing_links(),
+            misses,
+            misses_noted: self.global().misses_noted,
+            classic: self.tier() == Tier::Legacy && probe::classic_can_lose(),
+            limits_raised: limits.tasks() > self.tasks || limits.index() as usize > self.index.len(),
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! What the host has, and what a test of it gave.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// One line of `doctor`.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Check {
+    /// What was looked at.
+    pub name: String,
+    /// `ok`, `warn`, `fail`.
+    pub result: String,
+    /// What was found.
+    pub text: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+/// `doctor`
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Doctor {
+    /// [`SCHEMA_VERSION`].
+    pub version: u32,
+    /// Always `doctor`.
+    pub kind: &'static str,
+    /// Kernel release.
+    pub kernel: String,
+    /// Tier in use, or that would be.
+    pub tier: String,
+    /// What it guarantees, in words.
+    pub guarantees: Vec<String>,
+    /// Why not a better one.
+    pub why_not_better: String,
+    /// sha256 of the embedded eBPF object.
+    pub object_sha256: String,
+    /// Checks.
+    pub checks: Vec<Check>,
+}
+
+/// One trial of `selftest`.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Trial {
+    /// Name.
+    pub name: String,
+    /// How its victims try to get away.
+    pub what: String,
+    /// `pass`, `fail`, `skip`.
+    pub result: String,
+    /// Why it did not pass.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// Rounds that passed.
+    pub rounds: u32,
+    /// Processes that were sent KILL, or that told how often a signal came, in all rounds.
+    pub processes: usize,
+    /// Longest time from the order to the last closed descriptor, µs.
+    pub ended_us: u64,
+    /// Codes of reasons to doubt that were counted.
+    pub doubts: Vec<String>,
+}
+
+/// `selftest`
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+pub struct Selftest {
+    /// [`SCHEMA_VERSION`].
+    pub version: u32,
+    /// Always `selftest`.
+    pub kind: &'static str,
+    /// Kernel release.
+    pub kernel: String,
+    /// Tier that kept the sets.
+    pub tier: &'static str,
+    /// Gate at birth, where there is one.
+    pub gate: Option<&'static str>,
+    /// Each trial once and small.
+    pub quick: bool,
+    /// Trials that there are; fewer were done after an interrupt.
+    pub planned: usize,
+    /// Every trial that was done.
+    pub trials: Vec<Trial>,
+    /// As they must.
+    pub passed: usize,
+    /// Wrong.
+    pub failed: usize,
+    /// Not tried, each with its reason.
+    pub skipped: usize,
+    /// Signal that ended it early.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interrupted: Option<String>,
+    /// Victims, pins and programs are gone.
+    pub clean: bool,
+    /// How long it took, µs.
+    pub took_us: u64,
+    /// What is proven, in one line.
+    pub verdict: String,
+}

@@ -1,0 +1,211 @@
+//! Models, with a word where members could write one.
+
+use crate::report::human;
+use crate::report::model::*;
+
+pub fn process(pid: u32, word: &str) -> Process {
+    Process {
+        pid,
+        start: 7,
+        comm: word.into(),
+        service: word.into(),
+        command: Some(word.into()),
+        ..Process::default()
+    }
+}
+
+pub fn exactness(word: &str) -> Exactness {
+    let reason =
+        |count| Reason { code: "orphans".into(), text: word.into(), count, since: "2026-11-24".into() };
+    Exactness { exact: false, reasons: vec![reason(1), reason(3)] }
+}
+
+pub fn receipt(word: &str) -> Receipt {
+    let target = |pid, result: &str, error: Option<&str>| Signalled {
+        process: Process { main: pid == 10, control: pid == 11, ..process(pid, word) },
+        result: result.into(),
+        error: error.map(Into::into),
+    };
+    Receipt {
+        version: SCHEMA_VERSION,
+        kind: "receipt",
+        service: word.into(),
+        signal: 9,
+        signal_name: "SIGKILL".into(),
+        value: None,
+        whom: word.into(),
+        dry_run: false,
+        asked_by: Caller::default(),
+        outcome: "partial".into(),
+        exit_code: 64,
+        tier: "typed",
+        gates: vec!["D", "C"],
+        exactness: exactness(word),
+        main_pid: Some(10),
+        processes: 4,
+        tasks: 5,
+        left: Counts { processes: 1, tasks: 1 },
+        empty: false,
+        released: None,
+        passes: 2,
+        cancelled: 0,
+        targets: vec![
+            target(10, "signalled", None),
+            target(11, "signalled", None),
+            target(12, "gone", None),
+            target(13, "refused", Some(word)),
+        ],
+        survivors: vec![Survivor { process: process(13, word), code: "traced".into(), text: word.into() }],
+        times: Times { ended_us: 1234, ..Times::default() },
+        notes: vec![word.into()],
+    }
+}
+
+pub fn service(word: &str) -> Service {
+    Service {
+        name: word.into(),
+        state: "live".into(),
+        main_pid: Some(10),
+        counts: Counts { processes: 3, tasks: 4 },
+        ever: 17,
+        since: "2026-11-24 04:00:00".into(),
+        age_s: 3700,
+        exactness: exactness(word),
+        inside: Some(word.into()),
+    }
+}
+
+pub fn services(word: &str) -> Services {
+    let ended = Service {
+        name: "a".into(),
+        state: "ended".into(),
+        main_pid: None,
+        exactness: Exactness { exact: true, reasons: vec![] },
+        ..service(word)
+    };
+    Services { version: SCHEMA_VERSION, kind: "list", services: vec![service(word), ended] }
+}
+
+pub fn node(pid: u32, word: &str, children: Vec<Node>) -> Node {
+    Node {
+        process: Process { main: pid == 10, adopted: pid == 12, ..process(pid, word) },
+        alive: pid != 11,
+        tasks: Some(2),
+        escaped: vec![word.into()],
+        age_s: 1,
+        children,
+    }
+}
+
+pub fn forest(word: &str) -> Vec<Node> {
+    vec![node(10, word, vec![node(11, word, vec![node(12, word, vec![])]), node(13, word, vec![])])]
+}
+
+pub fn status(word: &str) -> Status {
+    Status {
+        version: SCHEMA_VERSION,
+        kind: "status",
+        service: service(word),
+        main: Some(process(10, word)),
+        tier: "typed",
+        contains: vec![word.into()],
+        gated: true,
+        frozen: None,
+        notes: Vec::new(),
+        supervisor: Some(9),
+        last_kill: Some(LastKill {
+            signal: "SIGHUP".into(),
+            uid: 0,
+            at: "04:00".into(),
+            age_s: 5,
+            exit_code: 0,
+        }),
+        tree: forest(word),
+    }
+}
+
+pub fn tree(word: &str) -> Tree {
+    Tree { version: SCHEMA_VERSION, kind: "tree", service: word.into(), tree: forest(word) }
+}
+
+pub fn verify(word: &str) -> Verify {
+    let way = |missed, strangers, skipped: Option<&str>| OtherWay {
+        way: "process group".into(),
+        used_by: word.into(),
+        found: 2,
+        missed,
+        strangers,
+        skipped: skipped.map(Into::into),
+    };
+    Verify {
+        version: SCHEMA_VERSION,
+        kind: "verify",
+        service: word.into(),
+        members: vec![process(10, word)],
+        counts: Counts { processes: 3, tasks: 4 },
+        ways: vec![
+            way(vec![process(11, word)], vec![process(20, word)], None),
+            way(vec![], vec![], None),
+            way(vec![], vec![], Some(word)),
+        ],
+        exactness: exactness(word),
+        disagreements: vec![word.into()],
+    }
+}
+
+pub fn doctor(word: &str) -> Doctor {
+    let check = |result: &str| Check {
+        name: word.into(),
+        result: result.into(),
+        text: word.into(),
+        hint: Some(word.into()),
+    };
+    Doctor {
+        version: SCHEMA_VERSION,
+        kind: "doctor",
+        kernel: word.into(),
+        tier: "typed".into(),
+        guarantees: vec![word.into()],
+        why_not_better: word.into(),
+        object_sha256: "00ff".into(),
+        checks: vec![check("ok"), check("warn"), check("fail")],
+    }
+}
+
+/// A self-test with one trial of each kind.
+pub fn selftest(word: &str) -> Selftest {
+    let trial = |name: &str, result: &str, why: Option<&str>| Trial {
+        name: name.into(),
+        what: word.into(),
+        result: result.into(),
+        why: why.map(Into::into),
+        rounds: 10,
+        processes: 20,
+        ended_us: 1234,
+        doubts: Vec::new(),
+    };
+    let mut m = Selftest {
+        version: SCHEMA_VERSION,
+        kind: "selftest",
+        kernel: "6.18".into(),
+        tier: "typed",
+        gate: Some("D"),
+        quick: false,
+        planned: 3,
+        trials: vec![
+            trial("plain", "pass", None),
+            trial("io_uring", "skip", Some(word)),
+            trial("bomb", "fail", Some(word)),
+        ],
+        passed: 1,
+        failed: 1,
+        skipped: 1,
+        interrupted: None,
+        clean: true,
+        took_us: 2_100_000,
+        verdict: String::new(),
+    };
+    m.trials[0].doubts = vec![word.into()];
+    m.verdict = human::verdict(&m);
+    m
+}

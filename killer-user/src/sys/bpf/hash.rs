@@ -1,0 +1,112 @@
+//! Hash maps, read and written from user space.
+
+use std::io;
+use std::marker::PhantomData;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use super::{ElemAttr, MAP_LOOKUP, MAP_LOOKUP_BATCH, MAP_UPDATE, call, map_info};
+use crate::sys::map::Plain;
+
+/// A hash map whose key and value sizes are those of `K` and `V`: checked once, so reading is safe.
+#[derive(Debug)]
+pub struct Hash<K: Plain, V: Plain> {
+    fd: OwnedFd,
+    of: PhantomData<(K, V)>,
+}
+
+#[repr(C)]
+#[derive(Default)]
+struct BatchAttr {
+    in_batch: u64,
+    out_batch: u64,
+    keys: u64,
+    values: u64,
+    count: u32,
+    map_fd: u32,
+    elem_flags: u64,
+    flags: u64,
+}
+
+impl<K: Plain, V: Plain> Hash<K, V> {
+    /// Takes a map over; an error when its layout is another.
+    pub fn new(fd: OwnedFd) -> io::Result<Self> {
+        let i = map_info(&fd)?;
+        if i.key_size as usize != size_of::<K>() || i.value_size as usize != size_of::<V>() {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the map has another layout"));
+        }
+        Ok(Self { fd, of: PhantomData })
+    }
+
+    /// Reads one value; `None` when the key is not there.
+    pub fn get(&self, key: &K) -> io::Result<Option<V>> {
+        let mut v = std::mem::MaybeUninit::<V>::uninit();
+        let mut a = ElemAttr {
+            map_fd: self.fd.as_raw_fd() as u32,
+            key: std::ptr::from_ref(key) as u64,
+            value: v.as_mut_ptr() as u64,
+            ..ElemAttr::default()
+        };
+        match call(MAP_LOOKUP, &mut a) {
+            // SAFETY: the kernel has written value_size bytes, which is V; V is valid for every bit pattern.
+            Ok(_) => Ok(Some(unsafe { v.assume_init() })),
+            Err(e) if e.raw_os_error() == Some(libc::ENOENT) => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Sets one value.
+    pub fn put(&self, key: &K, value: &V) -> io::Result<()> {
+        let mut a = ElemAttr {
+            map_fd: self.fd.as_raw_fd() as u32,
+            key: std::ptr::from_ref(key) as u64,
+            value: std::ptr::from_ref(value) as u64,
+            ..ElemAttr::default()
+        };
+        call(MAP_UPDATE, &mut a).map(drop)
+    }
+
+    /// Reads all of it, `chunk` entries a call (5.6+). Entries that come or go meanwhile may be in it or not; none
+    /// that stays is missed (`kernel/bpf/hashtab.c:__htab_map_lookup_and_delete_batch` goes bucket by bucket).
+    pub fn all(&self, chunk: usize) -> io::Result<Vec<(K, V)>> {
+        let mut out = Vec::new();
+        let mut chunk = chunk;
+        let mut cursor = [0u64; 2];
+        let mut next = [0u64; 2];
+        let mut first = true;
+        loop {
+            let mut keys: Vec<K> = Vec::with_capacity(chunk);
+            let mut values: Vec<V> = Vec::with_capacity(chunk);
+            let mut a = BatchAttr {
+                in_batch: if first { 0 } else { cursor.as_ptr() as u64 },
+                out_batch: next.as_mut_ptr() as u64,
+                keys: keys.as_mut_ptr() as u64,
+                values: values.as_mut_ptr() as u64,
+                count: chunk as u32,
+                map_fd: self.fd.as_raw_fd() as u32,
+                ..BatchAttr::default()
+            };
+            let end = match call(MAP_LOOKUP_BATCH, &mut a) {
+                Ok(_) => false,
+                Err(e) if e.raw_os_error() == Some(libc::ENOENT) => true,
+                // One bucket holds more than was asked for.
+                Err(e) if e.raw_os_error() == Some(libc::ENOSPC) && chunk < 1 << 22 => {
+                    chunk *= 2;
+                    continue;
+                }
+                Err(e) => return Err(e),
+            };
+            let n = (a.count as usize).min(chunk);
+            // SAFETY: the kernel has filled `n` keys and values, within the capacity; both are plain data.
+            unsafe {
+                keys.set_len(n);
+                values.set_len(n);
+            }
+            out.extend(keys.into_iter().zip(values));
+            if end {
+                return Ok(out);
+            }
+            cursor = next;
+            first = false;
+        }
+    }
+}
