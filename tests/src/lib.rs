@@ -9,6 +9,7 @@ mod env;
 mod golden;
 mod journal;
 mod json;
+mod marks;
 mod output;
 mod pipe;
 mod process;
@@ -21,8 +22,44 @@ pub use env::{Running, TestEnv, adversary, kernel, kernel_number, killer, monoto
 pub use golden::Golden;
 pub use journal::{Journal, Taken};
 pub use json::{find, names_pid, pids};
+pub use marks::Marks;
 pub use output::Out;
 pub use pipe::{LivePipe, ReadyPipe, Said};
 pub use process::{Pidfd, eventually, proc_state};
 pub use service::{Bystander, Launch, Service};
 pub use skip::skip;
+
+/// Calls `$each!` with every behaviour that needs nothing special: `name_of_the_test: "behaviour";` each.
+#[macro_export]
+macro_rules! with_behaviours {
+    ($each:ident) => {
+        $each! {
+            plain: "plain";
+            setsid: "setsid";
+            double_fork: "double-fork";
+            daemon: "daemon";
+            clone_parent: "clone-parent";
+            root_exits_first: "root-exits";
+            cleared_environment: "clear-env";
+            comm_of_spaces_and_parentheses: "comm";
+            leader_thread_exits: "leader-exits";
+            exec_from_a_non_leader: "exec-nonleader";
+            thread_storm: "thread-storm";
+            io_uring_worker: "io-uring";
+            setuid_child: "setuid-child";
+            pid_namespace: "pid-ns";
+            user_namespace: "user-ns";
+            forks_that_fail: "rlimit-nproc";
+            vfork: "vfork";
+            posix_spawn: "posix-spawn";
+            memfd_exec: "memfd-exec";
+            sigterm_ignored: "term-ignored";
+            self_stopped: "self-stopped";
+            ptraced_by_a_sibling: "ptraced";
+            pair_that_revives_each_other: "revive";
+            fork_and_exit_chains: "chains";
+            fork_bomb: "bomb";
+            star: "star";
+        }
+    };
+}

@@ -2,9 +2,7 @@
 //! can know is said.
 
 use killer_tests::stepper::{Act, traced};
-use killer_tests::{Journal, Launch, Service, TestEnv, eventually};
-use std::fs::File;
-use std::os::unix::fs::FileExt;
+use killer_tests::{Journal, Launch, Marks, TestEnv, eventually};
 use std::time::Duration;
 
 /// Runs `killer ARGS` and kills it right before its `nth` signal to a process is sent. False: it ended before.
@@ -20,32 +18,10 @@ fn killed_before_signal(env: &TestEnv, args: &[&str], nth: u32) -> bool {
     traced.killed
 }
 
-struct Marks(File);
-
-impl Marks {
-    fn word(&self, n: u64) -> u64 {
-        let mut bytes = [0; 8];
-        self.0.read_exact_at(&mut bytes, 8 * n).expect("the marks");
-        u64::from_ne_bytes(bytes)
-    }
-
-    fn moves(&self) -> bool {
-        let before = self.word(0);
-        eventually(Duration::from_secs(3), || self.word(0) > before + 5)
-    }
-}
-
-fn ticking(env: &TestEnv) -> Option<(Service, Marks)> {
-    let path = env.path("marks");
-    std::fs::write(&path, [0; 4096]).expect("marks");
-    let launch = Launch::new("tick").arg(path.to_string_lossy()).arg("families+threads+chains");
-    Some((launch.service(env, "svc")?, Marks(File::open(path).expect("marks"))))
-}
-
 #[test]
 fn a_freeze() {
     let Some(env) = TestEnv::new("a_freeze") else { return };
-    let Some((service, marks)) = ticking(&env) else { return };
+    let Some((service, marks)) = Marks::ticking(&env, "families+threads+chains") else { return };
     let out = env.killer(["freeze", "svc"]);
     if out.exit() == 1 && out.stderr.contains("cannot freeze") {
         killer_tests::skip(&env.test, "this tier cannot freeze");
@@ -65,7 +41,8 @@ fn a_freeze() {
         assert!(out.ok().stdout.contains("Freeze: interrupted"), "{out}");
         assert!(marks.moves(), "stopped before signal {nth} and not let go");
     }
-    assert_eq!(marks.word(1), 0, "the program saw errno {}", marks.word(2));
+    let (errors, errno) = marks.errors();
+    assert_eq!(errors, 0, "the program saw errno {errno}");
     // And the way back: half of them woken, then nobody.
     for nth in [1, 3] {
         env.killer(["freeze", "svc"]).ok();

@@ -1,52 +1,18 @@
 //! `freeze` and `thaw`: no step while frozen, by counters in shared memory that nobody but the members writes; no error that
 //! the program could see; nobody lost.
 
-use killer_tests::{Launch, Pidfd, Service, TestEnv, eventually, proc_state};
+use killer_tests::{Launch, Marks, Pidfd, Service, TestEnv, eventually, proc_state};
 use rustix::process::Signal;
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
 const EVERYTHING: &str = "chains+families+threads+spawn+spin";
 
-/// The page that `tick` counts in.
-struct Marks(File);
-
-impl Marks {
-    fn word(&self, n: u64) -> u64 {
-        let mut bytes = [0; 8];
-        self.0.read_exact_at(&mut bytes, 8 * n).expect("the marks");
-        u64::from_ne_bytes(bytes)
-    }
-
-    fn steps(&self) -> u64 {
-        self.word(0)
-    }
-
-    fn errors(&self) -> (u64, u64) {
-        (self.word(1), self.word(2))
-    }
-
-    /// Whether it goes on within a moment.
-    fn moves(&self) -> bool {
-        let before = self.steps();
-        eventually(Duration::from_secs(3), || self.steps() > before + 5)
-    }
-
-    #[track_caller]
-    fn assert_still(&self, moment: Duration) {
-        let before = self.steps();
-        std::thread::sleep(moment);
-        let after = self.steps();
-        assert_eq!(before, after, "{} steps while frozen", after - before);
-    }
-}
-
-fn ticking(env: &TestEnv, kinds: &str) -> Option<(Service, Marks)> {
-    let path = env.path("marks");
-    std::fs::write(&path, [0; 4096]).expect("marks");
-    let service = Launch::new("tick").arg(path.to_string_lossy()).arg(kinds).service(env, "svc")?;
-    Some((service, Marks(File::open(path).expect("marks"))))
+#[track_caller]
+fn assert_still(marks: &Marks, moment: Duration) {
+    let before = marks.steps();
+    std::thread::sleep(moment);
+    let after = marks.steps();
+    assert_eq!(before, after, "{} steps while frozen", after - before);
 }
 
 #[track_caller]
@@ -71,7 +37,7 @@ fn freeze(env: &TestEnv) -> Option<()> {
 fn no_step_while_frozen() {
     let Some(env) = TestEnv::new("no_step_while_frozen") else { return };
     let rounds: u32 = std::env::var("KILLER_ROUNDS").ok().and_then(|r| r.parse().ok()).unwrap_or(8);
-    let Some((service, marks)) = ticking(&env, EVERYTHING) else { return };
+    let Some((service, marks)) = Marks::ticking(&env, EVERYTHING) else { return };
     let mut took = Vec::new();
     for _ in 0..rounds {
         assert!(marks.moves(), "it does not run");
@@ -80,7 +46,7 @@ fn no_step_while_frozen() {
             return;
         }
         took.push(begun.elapsed());
-        marks.assert_still(Duration::from_millis(150));
+        assert_still(&marks, Duration::from_millis(150));
         env.killer(["thaw", "svc"]).ok().silent();
         if marks.word(7) == 1 {
             break;
@@ -102,7 +68,7 @@ fn what_is_said_and_done_twice() {
     let Some(env) = TestEnv::new("what_is_said_and_done_twice") else { return };
     env.killer(["freeze", "svc"]).error(4, &["svc"]);
     env.killer(["thaw", "svc"]).error(4, &["svc"]);
-    let Some((service, marks)) = ticking(&env, "families+threads") else { return };
+    let Some((service, marks)) = Marks::ticking(&env, "families+threads") else { return };
     env.killer(["thaw", "svc"]).ok().silent();
     if freeze(&env).is_none() {
         return;
@@ -116,7 +82,7 @@ fn what_is_said_and_done_twice() {
     env.killer(["exec", "--name", "svc", "--", "true"]).error(125, &["frozen", "killer thaw svc"]);
     let out = env.killer(["-v", "-s", "USR2", "--whom=control", "svc"]);
     assert!(out.ok().stdout.contains("is frozen"), "{out}");
-    marks.assert_still(Duration::from_millis(100));
+    assert_still(&marks, Duration::from_millis(100));
     env.killer(["thaw", "svc"]).ok().silent();
     env.killer(["thaw", "svc"]).ok().silent();
     assert!(marks.moves());
@@ -130,7 +96,7 @@ fn what_is_said_and_done_twice() {
 #[test]
 fn a_frozen_service_can_be_killed() {
     let Some(env) = TestEnv::new("a_frozen_service_can_be_killed") else { return };
-    let Some((service, _)) = ticking(&env, EVERYTHING) else { return };
+    let Some((service, _)) = Marks::ticking(&env, EVERYTHING) else { return };
     if freeze(&env).is_none() {
         return;
     }
@@ -146,7 +112,7 @@ fn a_frozen_service_can_be_killed() {
 #[test]
 fn woken_from_elsewhere() {
     let Some(env) = TestEnv::new("woken_from_elsewhere") else { return };
-    let Some((service, marks)) = ticking(&env, "families+spin") else { return };
+    let Some((service, marks)) = Marks::ticking(&env, "families+spin") else { return };
     if freeze(&env).is_none() {
         return;
     }
@@ -159,7 +125,7 @@ fn woken_from_elsewhere() {
     // Before 6.13 no hook can stop them again: it is said, and no more.
     if !env.killer(["doctor"]).stdout.contains("no bpf_send_signal_task") {
         std::thread::sleep(Duration::from_millis(50));
-        marks.assert_still(Duration::from_millis(150));
+        assert_still(&marks, Duration::from_millis(150));
     }
     let out = env.killer(["status", "svc"]);
     assert!(out.ok().stdout.contains("from elsewhere"), "{out}");

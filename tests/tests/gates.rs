@@ -1,12 +1,10 @@
 //! Gates by themselves, without a sweeper: no child whose fork began after the gate was closed runs code of its own, whichever
 //! gate this kernel has; what was closed opens again. The oracle is a word in shared memory that each newborn sets first.
 
-use killer_tests::{Launch, Service, TestEnv, eventually};
+use killer_tests::{Launch, Marks, TestEnv, eventually};
 use std::ffi::CString;
-use std::fs::File;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -54,27 +52,9 @@ fn now_ns() -> u64 {
     t.tv_sec as u64 * 1_000_000_000 + t.tv_nsec as u64
 }
 
-struct Marks(File);
-
-impl Marks {
-    fn word(&self, n: u64) -> u64 {
-        let mut bytes = [0; 8];
-        self.0.read_exact_at(&mut bytes, 8 * n).expect("the marks");
-        u64::from_ne_bytes(bytes)
-    }
-}
-
-fn families(env: &TestEnv) -> Option<(Service, Marks)> {
-    let path = env.path("marks");
-    std::fs::write(&path, [0; 4096]).expect("marks");
-    let service =
-        Launch::new("tick").arg(path.to_string_lossy()).arg("families+threads").service(env, "svc")?;
-    Some((service, Marks(File::open(path).expect("marks"))))
-}
-
 /// Several times closed and opened, or `None` after a skip.
 fn at_birth(env: &TestEnv) -> Option<()> {
-    let (service, marks) = families(env)?;
+    let (service, marks) = Marks::ticking(env, "families+threads")?;
     let doctor = env.killer(["doctor", "-o", "json"]);
     println!("{}: {}", env.test, doctor.json()["tier"]);
     for round in 0..6 {
@@ -129,7 +109,7 @@ fn system_calls() {
     }
     let mut worst = 0;
     for _ in 0..6 {
-        let Some((service, marks)) = families(&env) else { return };
+        let Some((service, marks)) = Marks::ticking(&env, "families+threads") else { return };
         assert!(
             eventually(Duration::from_secs(5), || marks.word(4) > 20),
             "newborns do not run while it is open"

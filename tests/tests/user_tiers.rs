@@ -77,34 +77,7 @@ macro_rules! adversaries {
     };
 }
 
-adversaries! {
-    plain: "plain";
-    setsid: "setsid";
-    double_fork: "double-fork";
-    daemon: "daemon";
-    clone_parent: "clone-parent";
-    root_exits_first: "root-exits";
-    cleared_environment: "clear-env";
-    comm_of_spaces_and_parentheses: "comm";
-    leader_thread_exits: "leader-exits";
-    exec_from_a_non_leader: "exec-nonleader";
-    thread_storm: "thread-storm";
-    io_uring_worker: "io-uring";
-    setuid_child: "setuid-child";
-    pid_namespace: "pid-ns";
-    user_namespace: "user-ns";
-    forks_that_fail: "rlimit-nproc";
-    vfork: "vfork";
-    posix_spawn: "posix-spawn";
-    memfd_exec: "memfd-exec";
-    sigterm_ignored: "term-ignored";
-    self_stopped: "self-stopped";
-    ptraced_by_a_sibling: "ptraced";
-    pair_that_revives_each_other: "revive";
-    fork_and_exit_chains: "chains";
-    fork_bomb: "bomb";
-    star: "star";
-}
+killer_tests::with_behaviours!(adversaries);
 
 /// Neither tier rests on the cgroups of others.
 fn in_cgroup(test: &str, env: Option<TestEnv>, behaviour: &str) {

@@ -9,9 +9,9 @@ use super::receipt::{Done, receipt};
 use super::{Screen, facts, find, journal, verdict};
 use crate::cli::Kill;
 use crate::kill::{FreezeError, Newborns, Order, SIGCONT, SIGSTOP, freeze as hold, thaw as let_go};
-use crate::lineage::{Lineage, Pick};
+use crate::lineage::Lineage;
+use crate::parse::signal;
 use crate::parse::whom::Whom;
-use crate::parse::{name, signal};
 use crate::report::human;
 use crate::report::model::{Frozen, Receipt};
 use crate::sys::{interrupt, mem, sched};
@@ -22,19 +22,7 @@ use crate::tier::Tracker;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 fn order() -> Order {
-    Order {
-        signal: SIGSTOP,
-        value: None,
-        picks: vec![Pick::All],
-        main: None,
-        glob: name::matches,
-        dry_run: false,
-        caller: process::ancestors(),
-        include_self: false,
-        patience: PATIENCE,
-        newborns: Newborns::Signal,
-        keep: false,
-    }
+    Order::to_all(SIGSTOP, process::ancestors(), PATIENCE)
 }
 
 fn asked(name: &str, signal: i32) -> Kill {

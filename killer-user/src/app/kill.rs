@@ -294,18 +294,6 @@ pub fn leave(t: &Tracker, family: &Lineage<'_>) -> Result<bool, Failure> {
 pub fn end(t: &Tracker, root: Root) -> bool {
     let _hurry = sched::Hurry::start();
     let mut family = Lineage::new(t, root.clone());
-    let order = Order {
-        signal: SIGKILL,
-        value: None,
-        picks: vec![Pick::All],
-        main: None,
-        glob: name::matches,
-        dry_run: false,
-        caller: process::ancestors(),
-        include_self: false,
-        patience: PATIENCE,
-        newborns: Newborns::Signal,
-        keep: false,
-    };
+    let order = Order::to_all(SIGKILL, process::ancestors(), PATIENCE);
     execute(&mut family, &order).is_ok_and(|o| o.empty)
 }

@@ -64,6 +64,23 @@ pub struct Order {
 }
 
 impl Order {
+    /// A signal for everybody; `caller` as in the field.
+    pub fn to_all(signal: i32, caller: Vec<u32>, patience: Duration) -> Order {
+        Order {
+            signal,
+            value: None,
+            picks: Vec::new(),
+            main: None,
+            glob: |_, _| false,
+            dry_run: false,
+            caller,
+            include_self: false,
+            patience,
+            newborns: Newborns::Signal,
+            keep: false,
+        }
+    }
+
     /// True when this is the order that ends with "empty": KILL to all.
     pub fn ends_all(&self) -> bool {
         self.signal == SIGKILL && self.picks.iter().all(|p| *p == Pick::All)

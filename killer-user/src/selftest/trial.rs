@@ -6,9 +6,8 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use super::stage::{Kept, Said, Stage};
-use crate::kill::{Fate, Newborns, Order, Outcome, SIGKILL, execute};
+use crate::kill::{Fate, Order, Outcome, SIGKILL, execute};
 use crate::lineage::Lineage;
-use crate::parse::name;
 use crate::sys::{interrupt, proc, sched};
 use crate::target::{Root, process, registry};
 use crate::tier::{Slot, Tracker};
@@ -92,24 +91,8 @@ pub struct Passed {
     pub doubts: Vec<&'static str>,
 }
 
-fn order(signal: i32) -> Order {
-    Order {
-        signal,
-        value: None,
-        picks: Vec::new(),
-        main: None,
-        glob: name::matches,
-        dry_run: false,
-        caller: process::ancestors(),
-        include_self: false,
-        patience: PATIENCE,
-        newborns: Newborns::default(),
-        keep: false,
-    }
-}
-
 fn send(t: &Tracker, root: Root, signal: i32) -> Result<Outcome<OwnedFd>, String> {
-    let order = order(signal);
+    let order = Order::to_all(signal, process::ancestors(), PATIENCE);
     let _hurry = order.ends_all().then(sched::Hurry::start);
     execute(&mut Lineage::new(t, root), &order).map_err(|r| r.to_string())
 }
