@@ -1,6 +1,6 @@
 //! A machine whose memory is gone: calls of `killer` fail, and the kernel kills members, and `killer` too.
 
-use killer_tests::{Bystander, Launch, LivePipe, Objects, TestEnv, kernel_number};
+use killer_tests::{Bystander, Launch, LivePipe, Objects, TestEnv, skip};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -129,8 +129,8 @@ fn memory_is_gone() {
     }
     let list = env.killer(["list", "-o", "json"]).ok().json();
     let oom = ooms() - before;
-    eprintln!(
-        "{:?}: the kernel took {oom}, {killed} calls of killer among them; {refused} were refused; {list}",
-        kernel_number()
-    );
+    eprintln!("the kernel took {oom}, {killed} calls of killer among them; {refused} were refused; {list}");
+    if oom + refused == 0 {
+        skip(&env.test, "there was memory all the time");
+    }
 }
