@@ -251,7 +251,7 @@ pub struct Global {
     pub adopt_generation: u32,
     /// Process that the adoption starts from.
     pub adopt_tgid: u32,
-    /// Entries of `births` claimed by walks.
+    /// Entries of `births` claimed by walks and sweeps.
     pub walk_claims: u32,
     /// Its start, clock ticks.
     pub adopt_start: u64,

@@ -10,7 +10,7 @@ use killer_common::record::*;
 
 use crate::knobs;
 use crate::maps::*;
-use crate::member::{self, add64};
+use crate::member::{self, add32, add64};
 
 extern "C" fn birth(_map: *mut c_void, key: *const u64, value: *const Birth, first: *const u64) -> i64 {
     // SAFETY: the kernel passes the element's key and value, and our own context.
@@ -28,7 +28,14 @@ extern "C" fn birth(_map: *mut c_void, key: *const u64, value: *const Birth, fir
     // SAFETY: as above.
     let b = unsafe { *value };
     if member::claim(addr, &b) {
-        member::note(b.root, reason::STALE);
+        if let Some(g) = GLOBAL.get_ptr_mut(0) {
+            // SAFETY: g points to a whole Global.
+            add32(unsafe { &raw mut (*g).walk_claims }, 1);
+        }
+        // With the witness nothing was lost: the task is dead, and `task_free` would have claimed it a grace period later.
+        if knobs::witness() == 0 {
+            member::note(b.root, reason::STALE);
+        }
     }
     0
 }

@@ -8,11 +8,16 @@ use std::time::{Duration, Instant};
 const EVERYTHING: &str = "chains+families+threads+spawn+spin";
 
 #[track_caller]
-fn assert_still(marks: &Marks, moment: Duration) {
+fn assert_still(env: &TestEnv, marks: &Marks, moment: Duration) {
     let before = marks.steps();
     std::thread::sleep(moment);
     let after = marks.steps();
-    assert_eq!(before, after, "{} steps while frozen", after - before);
+    if before != after {
+        let status = env.killer(["status", "-o", "json", "svc"]).json();
+        let states: Vec<_> = killer_tests::pids(&status).into_iter().map(|p| (p, proc_state(p))).collect();
+        let more = marks.moves();
+        panic!("{} steps while frozen; goes on: {more}; {states:?}; {status}", after - before);
+    }
 }
 
 #[track_caller]
@@ -46,7 +51,7 @@ fn no_step_while_frozen() {
             return;
         }
         took.push(begun.elapsed());
-        assert_still(&marks, Duration::from_millis(150));
+        assert_still(&env, &marks, Duration::from_millis(150));
         env.killer(["thaw", "svc"]).ok().silent();
         if marks.word(7) == 1 {
             break;
@@ -82,7 +87,7 @@ fn what_is_said_and_done_twice() {
     env.killer(["exec", "--name", "svc", "--", "true"]).error(125, &["frozen", "killer thaw svc"]);
     let out = env.killer(["-v", "-s", "USR2", "--whom=control", "svc"]);
     assert!(out.ok().stdout.contains("is frozen"), "{out}");
-    assert_still(&marks, Duration::from_millis(100));
+    assert_still(&env, &marks, Duration::from_millis(100));
     env.killer(["thaw", "svc"]).ok().silent();
     env.killer(["thaw", "svc"]).ok().silent();
     assert!(marks.moves());
@@ -125,7 +130,7 @@ fn woken_from_elsewhere() {
     // Before 6.13 no hook can stop them again: it is said, and no more.
     if !env.killer(["doctor"]).stdout.contains("no bpf_send_signal_task") {
         std::thread::sleep(Duration::from_millis(50));
-        assert_still(&marks, Duration::from_millis(150));
+        assert_still(&env, &marks, Duration::from_millis(150));
     }
     let out = env.killer(["status", "svc"]);
     assert!(out.ok().stdout.contains("from elsewhere"), "{out}");

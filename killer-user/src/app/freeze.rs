@@ -79,6 +79,11 @@ pub fn freeze(name: &str, screen: &Screen) -> Result<u8, Failure> {
         exit = 128 + sig as u8;
     } else if !outcome.survivors.is_empty() {
         (exit, word) = (code::TIMEOUT, "running");
+    } else if outcome.fled {
+        (exit, word) = (code::TIMEOUT, "doubtful");
+        notes.push(
+            "processes were born faster than they could be stopped: some may run; freeze it again".into(),
+        );
     }
     let k = asked(name, SIGSTOP);
     let survivors = outcome.survivors.iter().map(|s| (s.member, s.code.to_owned(), s.text.clone())).collect();

@@ -95,6 +95,8 @@ impl<Fd> Sweep<'_, Fd> {
     fn until_still<F: Family<Fd = Fd>>(&mut self, family: &mut F, began: u64) -> Vec<Survivor> {
         let mut since: HashMap<Key, u64> = HashMap::new();
         let mut idle = 0u32;
+        let mut end = began + self.order.patience.as_nanos() as u64;
+        let mut fewest = usize::MAX;
         loop {
             let inserts = family.census().inserts;
             let listed = family.listed();
@@ -102,14 +104,14 @@ impl<Fd> Sweep<'_, Fd> {
             let whole = members.len() == listed.len();
             self.passes += 1;
             let mut left = Vec::new();
-            let mut new = false;
+            let mut new = 0;
             // In PID order: parents before the children that would be an orphaned process group without them.
             for m in members {
                 let Still::Runs(states) = family.stillness(&m) else { continue };
                 let k = key(&m);
                 let now = family.monotonic();
                 if since.get(&k).is_none_or(|at| now - at > AGAIN.as_nanos() as u64) {
-                    new |= since.insert(k, now).is_none();
+                    new += usize::from(since.insert(k, now).is_none());
                     self.sent.remove(&k);
                     self.send(family, m);
                 }
@@ -122,15 +124,19 @@ impl<Fd> Sweep<'_, Fd> {
                 self.unsure = true;
                 return left;
             }
-            if family.monotonic() - began >= self.order.patience.as_nanos() as u64 {
+            if family.monotonic() >= end {
+                self.fled = left.is_empty();
                 return left;
             }
-            if new && self.passes >= 3 && !self.gates.birth && !self.gates.syscalls {
-                // Somebody forks ahead of the passes. Not before: to attach waits for a grace period, which hundreds of
-                // forkers on one processor put off for seconds, and stopped ones do not.
+            if new >= fewest && self.passes >= 3 && !self.gates.birth && !self.gates.syscalls {
+                // Somebody forks ahead of the passes, and they do not become fewer. Not before: to attach waits for a grace
+                // period, which forkers on one processor put off for seconds, and stopped ones do not.
+                let asked = family.monotonic();
                 self.gates.syscalls = family.gate_at_syscalls().is_ok();
+                end += family.monotonic() - asked;
             }
-            idle = if new { 0 } else { idle + 1 };
+            fewest = if new == 0 { usize::MAX } else { fewest.min(new) };
+            idle = if new > 0 { 0 } else { idle + 1 };
             family.pause(None, Duration::from_micros(100 << idle.min(5)));
         }
     }
@@ -152,6 +158,30 @@ impl<Fd> Sweep<'_, Fd> {
                     self.send_signal(family, m, SIGCONT);
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fake::{Event, Fake};
+    use super::*;
+
+    /// Nobody was seen to run in the last pass, but births went on: that is not "frozen".
+    #[test]
+    fn births_that_go_on_are_told() {
+        let order = Order::to_all(SIGSTOP, vec![1], Duration::from_millis(50));
+        for runs in [100_000, 100] {
+            let mut family = Fake::default();
+            {
+                let mut world = family.0.borrow_mut();
+                world.birth(2, true, (1, 0));
+                world.script = [Event::Fork(0, 0), Event::Exit(0)].into_iter().cycle().take(runs).collect();
+            }
+            let mut run = Sweep::new(&order);
+            let began = family.monotonic();
+            assert!(run.until_still(&mut family, began).is_empty());
+            assert_eq!(run.fled, runs > 100);
         }
     }
 }

@@ -133,6 +133,8 @@ pub struct Outcome<Fd> {
     pub passes: u32,
     /// Somebody may have been missed: lineages hopped away for too long, or the call was interrupted.
     pub unsure: bool,
+    /// Of a freeze: births went on until time was over, so somebody may run although nobody was seen to.
+    pub fled: bool,
     /// Members that had not taken the same signal of the broadcast before, although it was waited for.
     pub behind: usize,
     /// Gates that were used.

@@ -33,6 +33,8 @@ pub struct Sweep<'o, Fd> {
     last_sent: u64,
     /// Somebody may have been missed.
     pub(super) unsure: bool,
+    /// Births went on to the end, and nobody knows who runs.
+    pub(super) fled: bool,
     /// Members that had not taken the same signal of the broadcast before.
     pub(super) behind: usize,
 }
@@ -51,6 +53,7 @@ impl<'o, Fd> Sweep<'o, Fd> {
             gates: super::Gates::default(),
             last_sent: 0,
             unsure: false,
+            fled: false,
             behind: 0,
         }
     }
@@ -244,6 +247,7 @@ impl<'o, Fd> Sweep<'o, Fd> {
             empty,
             passes: self.passes,
             unsure: self.unsure,
+            fled: self.fled,
             behind: self.behind,
             gates: self.gates,
             cancelled: self.cancelled,
