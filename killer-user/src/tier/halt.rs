@@ -8,7 +8,8 @@ use super::book::Id;
 use super::look::{self, Seen};
 use crate::sys::{mem, proc};
 
-/// How long one closing goes on against those who fork and exit all the time.
+/// How long one closing goes on against those who fork and exit all the time. On a slow machine one pass over hundreds takes
+/// as long, and whoever was born in it is for the second.
 const MOST: Duration = Duration::from_millis(200);
 
 /// Whom this process has stopped.
@@ -16,11 +17,19 @@ const MOST: Duration = Duration::from_millis(200);
 pub struct Halted(RefCell<HashSet<Id>>);
 
 impl Halted {
-    /// Passes until nobody is new, or for so long as makes sense.
+    /// Passes until nobody is new, or for so long as makes sense; two at least.
     pub fn all(&self, mut pass: impl FnMut(&dyn Fn() -> bool) -> bool) {
         let end = mem::monotonic_ns() + MOST.as_nanos() as u64;
         let in_time = || mem::monotonic_ns() < end;
-        while pass(&in_time) && in_time() {}
+        let mut passes = 0;
+        while pass(&in_time) && (in_time() || passes < 1) {
+            passes += 1;
+        }
+    }
+
+    /// True when this process has stopped it.
+    pub fn has(&self, id: Id) -> bool {
+        self.0.borrow().contains(&id)
     }
 
     /// Stops the process of that number if it is the one, looked at after it was opened; true when it was not stopped before.
@@ -30,7 +39,7 @@ impl Halted {
         }
         let Ok(fd) = proc::pidfd_open(pid) else { return false };
         let Some(s) = look::process(pid).filter(|s| is_the_one(s)) else { return false };
-        if self.0.borrow().contains(&(s.pid, s.start)) {
+        if self.has((s.pid, s.start)) {
             return false;
         }
         if proc::pidfd_send(&fd, libc::SIGSTOP, None).is_err() {

@@ -128,10 +128,11 @@ impl Named {
     /// Stops a root and those inside it. Killed members make room for new ones (RLIMIT_NPROC); stopped ones do not.
     fn stop(&self, slot: u32) {
         let family = self.book.family(slot);
-        self.halted.all(|in_time| {
+        self.halted.all(|_| {
             let mut new = false;
             for pid in self.listed(&|s| family.contains(&s.into())) {
-                let Some(found) = look::process(pid).filter(|_| in_time()) else { continue };
+                let known = |s: &look::Seen| self.halted.has((s.pid, s.start));
+                let Some(found) = look::process(pid).filter(|s| !known(s)) else { continue };
                 let member = self.slot_of(&found).is_some_and(|(s, _)| family.contains(&s));
                 new |= member && self.halted.one(pid, |s| s.start == found.start);
             }
