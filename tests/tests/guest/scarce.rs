@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// What is left to everybody else, in KiB: less than a bomb's page tables take.
-const LEFT: u64 = 8 << 10;
-const PIECE: usize = 1 << 20;
+const LEFT: u64 = 2 << 10;
+const PIECE: usize = 256 << 10;
 
 fn points(points: &[u8]) {
     std::fs::write("/proc/self/oom_score_adj", points).expect("root may make it less likely");
@@ -39,7 +39,7 @@ fn while_scarce(work: impl FnOnce()) {
     let (stop, taken) = (AtomicBool::new(false), AtomicU64::new(0));
     std::thread::scope(|scope| {
         let hog = scope.spawn(|| {
-            let mut pieces: Vec<Vec<u8>> = Vec::with_capacity(1 << 14);
+            let mut pieces: Vec<Vec<u8>> = Vec::with_capacity(1 << 16);
             while !stop.load(Ordering::Relaxed) {
                 if available() > LEFT {
                     // Not zero: a page that is only zero might be shared.

@@ -20,6 +20,8 @@ const LIVE: i32 = 200;
 const READY: i32 = 201;
 /// Seconds after which an adversary ends by itself.
 const LEASE: i64 = 25;
+/// What a bystander does.
+const BYSTANDER: &str = "hold";
 
 /// What is tried.
 const CASES: [&str; 19] = [
@@ -49,6 +51,7 @@ const WAYS: [&str; 6] = ["killer", "systemctl", "cgroup.kill", "pkill", "killall
 
 /// Everything, a line for each.
 pub fn run() {
+    let _ = std::fs::write("/proc/self/oom_score_adj", "-1000");
     let _ = std::fs::create_dir_all(DIR);
     let _ = std::fs::create_dir(ELSEWHERE);
     say(&format!("up {}", crate::one_line("/proc/sys/kernel/osrelease")));
@@ -128,7 +131,9 @@ fn fifo(name: &str, what: &str) -> PathBuf {
 
 /// `guest enter LIVE READY adversary CASE 200 201 DEADLINE [ARG]`
 fn words(case: &str, live: &Path, ready: &Path) -> Vec<String> {
-    let deadline = (monotonic_secs() + LEASE).to_string();
+    // A bystander's own end would be taken for its death.
+    let lease = if case == BYSTANDER { 100 * LEASE } else { LEASE };
+    let deadline = (monotonic_secs() + lease).to_string();
     let (live, ready) = (live.to_string_lossy(), ready.to_string_lossy());
     let numbers = [LIVE.to_string(), READY.to_string(), deadline];
     let mut words: Vec<String> = [SELF, "enter", &live, &ready, ADVERSARY, case].map(str::to_owned).to_vec();
@@ -197,7 +202,7 @@ fn bystander() -> Option<(std::process::Child, PathBuf)> {
     let live = LivePipe::fifo_at(&path);
     let ready = fifo("bystander", "ready");
     let mut reader = ReadyPipe::fifo_at(&ready);
-    let words = words("hold", &path, &ready);
+    let words = words(BYSTANDER, &path, &ready);
     let mut command = Command::new(&words[0]);
     command.args(&words[1..]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let child = command.spawn().ok()?;
@@ -247,7 +252,10 @@ pub fn enter(args: &[String]) {
         // SAFETY: both descriptors are ours; the copy is what CMD inherits.
         unsafe { libc::dup2(std::os::fd::AsRawFd::as_raw_fd(&file), number) };
     }
-    let error = Command::new(&args[2]).args(&args[3..]).exec();
+    // When memory runs out the kernel takes an adversary, never the judge or the bystander.
+    let points = if args.iter().any(|a| a == BYSTANDER) { "-1000" } else { "0" };
+    std::fs::write("/proc/self/oom_score_adj", points).expect("/proc");
+    let error = Command::new(&args[2]).args(&args[3..]).env("KILLER_GUEST", "1").exec();
     eprintln!("cannot start {}: {error}", args[2]);
 }
 
