@@ -128,15 +128,17 @@ impl<Fd> Sweep<'_, Fd> {
                 self.fled = left.is_empty();
                 return left;
             }
-            if new >= fewest && self.passes >= 3 && !self.gates.birth && !self.gates.syscalls {
+            let born = family.census().inserts.saturating_sub(inserts) as usize;
+            let ahead = new.max(born);
+            if ahead >= fewest && self.passes >= 3 && !self.gates.birth && !self.gates.syscalls {
                 // Somebody forks ahead of the passes, and they do not become fewer. Not before: to attach waits for a grace
                 // period, which forkers on one processor put off for seconds, and stopped ones do not.
                 let asked = family.monotonic();
                 self.gates.syscalls = family.gate_at_syscalls().is_ok();
                 end += family.monotonic() - asked;
             }
-            fewest = if new == 0 { usize::MAX } else { fewest.min(new) };
-            idle = if new > 0 { 0 } else { idle + 1 };
+            fewest = if ahead == 0 { usize::MAX } else { fewest.min(ahead) };
+            idle = if ahead > 0 { 0 } else { idle + 1 };
             family.pause(None, Duration::from_micros(100 << idle.min(5)));
         }
     }

@@ -4,34 +4,40 @@
 /// next signal (SCHED_FIFO, the lowest real-time priority). Without CAP_SYS_NICE nothing changes.
 #[derive(Debug)]
 pub struct Hurry {
-    old: Option<(i32, libc::sched_param)>,
+    old: Option<(i32, Param)>,
+}
+
+/// `struct sched_param` (include/uapi/linux/sched/types.h): the priority.
+#[derive(Debug)]
+#[repr(C)]
+struct Param(i32);
+
+/// The system call itself: musl's function of that name answers ENOSYS.
+fn set(policy: i32, param: Param) -> bool {
+    // SAFETY: numbers and a struct of the kernel's that lives through the call; pid 0 is this thread.
+    unsafe { libc::syscall(libc::SYS_sched_setscheduler, 0, policy, &raw const param) == 0 }
 }
 
 impl Hurry {
     /// Begins.
     pub fn start() -> Self {
-        // SAFETY: plain structs that live through the calls; pid 0 is this thread.
-        unsafe {
-            let policy = libc::sched_getscheduler(0);
-            let mut old: libc::sched_param = std::mem::zeroed();
-            if policy < 0 || libc::sched_getparam(0, &mut old) != 0 {
+        let mut old = Param(0);
+        // SAFETY: numbers and a struct of the kernel's that lives through the calls; pid 0 is this thread.
+        let policy = unsafe {
+            let policy = libc::syscall(libc::SYS_sched_getscheduler, 0);
+            if policy < 0 || libc::syscall(libc::SYS_sched_getparam, 0, &raw mut old) != 0 {
                 return Self { old: None };
             }
-            let mut new: libc::sched_param = std::mem::zeroed();
-            new.sched_priority = 1;
-            let done = libc::sched_setscheduler(0, libc::SCHED_FIFO, &new) == 0;
-            Self { old: done.then_some((policy, old)) }
-        }
+            policy as i32
+        };
+        Self { old: set(libc::SCHED_FIFO, Param(1)).then_some((policy, old)) }
     }
 }
 
 impl Drop for Hurry {
     fn drop(&mut self) {
-        if let Some((policy, param)) = &self.old {
-            // SAFETY: as above.
-            unsafe {
-                libc::sched_setscheduler(0, *policy, param);
-            }
+        if let Some((policy, param)) = self.old.take() {
+            set(policy, param);
         }
     }
 }

@@ -187,10 +187,9 @@ impl Family {
 }
 
 fn urgent() {
-    // SAFETY: a plain struct that lives through the call; pid 0 is this thread.
-    unsafe {
-        let mut p: libc::sched_param = std::mem::zeroed();
-        p.sched_priority = 2;
-        libc::sched_setscheduler(0, libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK, &p);
-    }
+    // `struct sched_param` is a priority; the call itself, because musl's function answers ENOSYS.
+    let priority = 2i32;
+    let policy = libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK;
+    // SAFETY: numbers and a struct of the kernel's that lives through the call; pid 0 is this thread.
+    unsafe { libc::syscall(libc::SYS_sched_setscheduler, 0, policy, &raw const priority) };
 }
