@@ -6,18 +6,22 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-/// What is left to everybody else, in KiB: less than a bomb's page tables take.
-const LEFT: u64 = 2 << 10;
+/// What is left to everybody else above what the kernel keeps for itself, in KiB: less than the page tables of one process.
+const LEFT: u64 = 256;
 const PIECE: usize = 256 << 10;
 
 fn points(points: &[u8]) {
     std::fs::write("/proc/self/oom_score_adj", points).expect("root may make it less likely");
 }
 
-fn available() -> u64 {
-    let info = std::fs::read_to_string("/proc/meminfo").expect("/proc is mounted");
-    let line = info.lines().find_map(|l| l.strip_prefix("MemAvailable:")).expect("since 3.14");
-    line.trim_end_matches("kB").trim().parse().expect("a number")
+/// What is free above the watermark below which only the kernel allocates, in KiB.
+fn free() -> u64 {
+    let read = |p: &str| std::fs::read_to_string(p).expect("/proc is mounted");
+    let info = read("/proc/meminfo");
+    let line = info.lines().find_map(|l| l.strip_prefix("MemFree:")).expect("MemFree");
+    let free: u64 = line.trim_end_matches("kB").trim().parse().expect("a number");
+    let kept: u64 = read("/proc/sys/vm/min_free_kbytes").trim().parse().expect("a number");
+    free.saturating_sub(kept)
 }
 
 /// As any other: what the test itself holds is not to be taken back, and its children would have that from it.
@@ -41,7 +45,7 @@ fn while_scarce(work: impl FnOnce()) {
         let hog = scope.spawn(|| {
             let mut pieces: Vec<Vec<u8>> = Vec::with_capacity(1 << 16);
             while !stop.load(Ordering::Relaxed) {
-                if available() > LEFT {
+                if free() > LEFT {
                     // Not zero: a page that is only zero might be shared.
                     pieces.push(vec![1; PIECE]);
                     taken.store(pieces.len() as u64, Ordering::Relaxed);
