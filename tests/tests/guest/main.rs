@@ -1,6 +1,7 @@
 //! What only a guest of one's own can show: switches that belong to the whole kernel, and worlds that a host does not
 //! offer. `cargo xtask vm` runs each in the variant that it is for.
 
+mod leaders;
 mod scarce;
 
 use killer_tests::{Launch, LivePipe, TestEnv, killer, skip};

@@ -1,9 +1,11 @@
 //! `cargo xtask peers`: who lets what escape, on which kernel; `docs/PEERS.md` comes from it.
 
 use std::fmt::Write;
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 
 use super::apt::Apt;
 use super::boot::Guest;
@@ -11,6 +13,7 @@ use super::kernel::{self, Arch, Kernel, Series};
 use super::transcript::Transcript;
 use super::variant::Variant;
 use super::{payload, systemd};
+use crate::ordeal::Table;
 use crate::run;
 
 /// Kernels that are compared when none is named.
@@ -33,10 +36,51 @@ const VARIANT: Variant =
 pub struct Options {
     /// Series of kernels
     series: Vec<String>,
+    /// Only ask each kernel what `cgroup.kill` does to a process whose leader thread has exited
+    #[arg(long)]
+    leaders: bool,
+}
+
+/// What `cgroup.kill` does to a process whose leader thread has exited.
+const LEADERS: Table<'_> =
+    Table { file: "docs/PEERS.md", mark: "leaders", head: &["kernel", "`cgroup.kill`"], keys: 1 };
+
+/// The part of the document that [`LEADERS`] is in.
+fn section() -> String {
+    let before = "\n## A process whose leader thread has exited\n\n    cargo xtask peers --leaders\n\n\
+        Its other threads run on and fork; all of it is in one cgroup, and `1` is written to `cgroup.kill`.\n\n";
+    let (begin, end) = ("<!-- leaders: begin -->\n", "<!-- leaders: end -->\n");
+    let old = std::fs::read_to_string(run::root().join(LEADERS.file)).unwrap_or_default();
+    let kept = old.split_once(begin).and_then(|(_, rest)| rest.split_once(end)).map_or("", |(rows, _)| rows);
+    format!("{before}{begin}{kept}{end}")
+}
+
+/// Asks the kernels; each is a guest of its own.
+fn leaders(options: &Options) -> Result<()> {
+    let path = run::root().join(LEADERS.file);
+    if !std::fs::read_to_string(&path).is_ok_and(|t| t.contains("<!-- leaders: begin -->")) {
+        let old = std::fs::read_to_string(&path).unwrap_or_default();
+        std::fs::write(&path, old + &section())?;
+    }
+    let scratch = tempfile::Builder::new().prefix("killer-leaders-").tempdir()?;
+    let file = scratch.path().join("figures");
+    let mut vm = Command::new(std::env::current_exe()?);
+    vm.arg("vm").args(&options.series).args(["--filter", "guest::leaders", "--figures"]).arg(&file);
+    ensure!(vm.status().context("cargo xtask vm")?.success(), "not every kernel could be asked");
+    for line in std::fs::read_to_string(&file)?.lines() {
+        let json = line.splitn(3, ' ').nth(2).context("a line of figures")?;
+        let figures: Value = serde_json::from_str(json)?;
+        let text = |key: &str| figures[key].as_str().unwrap_or("?").to_owned();
+        LEADERS.write(&[text("kernel"), text("outcome")])?;
+    }
+    Ok(())
 }
 
 /// Boots, compares, writes.
 pub fn run(options: &Options) -> Result<()> {
+    if options.leaders {
+        return leaders(options);
+    }
     super::qemu(Arch::X86)?;
     let programs = payload::build(Arch::X86, false)?;
     let cache = super::cache()?;
@@ -130,7 +174,7 @@ fn document(rows: &[(Kernel, Transcript)]) -> String {
             WAYS.map(|(w, _)| score(said, w)).join(", ")
         );
     }
-    out
+    out + &section()
 }
 
 fn score(said: &Transcript, way: &str) -> String {
