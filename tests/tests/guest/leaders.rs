@@ -38,6 +38,7 @@ fn cgroup_kill() {
     } else {
         "there is none"
     };
-    println!("FIGURES leaders {}", serde_json::json!({ "kernel": kernel(), "outcome": outcome }));
+    // On a line of its own, whatever the harness has begun.
+    println!("\nFIGURES leaders {}", serde_json::json!({ "kernel": kernel(), "outcome": outcome }));
     let _ = std::fs::remove_dir(&dir);
 }

@@ -67,7 +67,9 @@ fn leaders(options: &Options) -> Result<()> {
     let mut vm = Command::new(std::env::current_exe()?);
     vm.arg("vm").args(&options.series).args(["--filter", "guest::leaders", "--figures"]).arg(&file);
     ensure!(vm.status().context("cargo xtask vm")?.success(), "not every kernel could be asked");
-    for line in std::fs::read_to_string(&file)?.lines() {
+    let lines = std::fs::read_to_string(&file)?;
+    ensure!(!lines.is_empty(), "no kernel gave an answer");
+    for line in lines.lines() {
         let json = line.splitn(3, ' ').nth(2).context("a line of figures")?;
         let figures: Value = serde_json::from_str(json)?;
         let text = |key: &str| figures[key].as_str().unwrap_or("?").to_owned();
