@@ -38,7 +38,6 @@ fn cgroup_kill() {
     } else {
         "there is none"
     };
-    // On a line of its own, whatever the harness has begun.
-    println!("\nFIGURES leaders {}", serde_json::json!({ "kernel": kernel(), "outcome": outcome }));
+    println!("FIGURES leaders {}", serde_json::json!({ "kernel": kernel(), "outcome": outcome }));
     let _ = std::fs::remove_dir(&dir);
 }

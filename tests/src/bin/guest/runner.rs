@@ -97,7 +97,8 @@ fn test(plan: &Plan, binary: &str, name: &str, worker: u64) {
     let took = begun.elapsed().as_millis();
     say(&format!("memory {}", memory()));
     let text = std::fs::read(&log).map(|b| String::from_utf8_lossy(&b).into_owned()).unwrap_or_default();
-    for figures in text.lines().filter_map(|l| l.strip_prefix("FIGURES ")) {
+    // The harness may have begun the line.
+    for (_, figures) in text.lines().filter_map(|l| l.split_once("FIGURES ")) {
         say(&format!("figures {figures}"));
     }
     let skip = text.split("SKIP: ").nth(1).and_then(|s| s.lines().next());
