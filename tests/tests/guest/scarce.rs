@@ -3,7 +3,7 @@
 use killer_tests::{Bystander, Launch, LivePipe, Objects, TestEnv, skip};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// What is left to everybody else above what the kernel keeps for itself, in KiB: less than the page tables of one process.
@@ -38,24 +38,23 @@ fn fair(mut command: Command) -> Command {
     command
 }
 
-/// Takes what there is for as long as `work` goes on, and what comes free meanwhile.
+/// Takes what there is, once, for as long as `work` goes on. Not what comes free meanwhile: with nobody left to take it from
+/// the kernel gives up.
 fn while_scarce(work: impl FnOnce()) {
-    let (stop, taken) = (AtomicBool::new(false), AtomicU64::new(0));
+    let (stop, taken) = (AtomicBool::new(false), AtomicBool::new(false));
     std::thread::scope(|scope| {
         let hog = scope.spawn(|| {
             let mut pieces: Vec<Vec<u8>> = Vec::with_capacity(1 << 16);
+            while free() > LEFT {
+                // Not zero: a page that is only zero might be shared.
+                pieces.push(vec![1; PIECE]);
+            }
+            taken.store(true, Ordering::Relaxed);
             while !stop.load(Ordering::Relaxed) {
-                if free() > LEFT {
-                    // Not zero: a page that is only zero might be shared.
-                    pieces.push(vec![1; PIECE]);
-                    taken.store(pieces.len() as u64, Ordering::Relaxed);
-                } else {
-                    taken.fetch_or(1 << 32, Ordering::Relaxed);
-                    std::thread::sleep(Duration::from_millis(5));
-                }
+                std::thread::sleep(Duration::from_millis(5));
             }
         });
-        while taken.load(Ordering::Relaxed) < 1 << 32 {
+        while !taken.load(Ordering::Relaxed) {
             std::thread::sleep(Duration::from_millis(5));
         }
         work();
