@@ -19,7 +19,7 @@ const ELSEWHERE: &str = "/sys/fs/cgroup/elsewhere";
 const LIVE: i32 = 200;
 const READY: i32 = 201;
 /// Seconds after which an adversary ends by itself.
-const LEASE: i64 = 25;
+const LEASE: i64 = 12;
 /// What a bystander does.
 const BYSTANDER: &str = "hold";
 
@@ -81,6 +81,7 @@ fn attempt(case: &str, way: &str) -> String {
     let (live_path, ready_path) = (fifo(&name, "live"), fifo(&name, "ready"));
     let live = LivePipe::fifo_at(&live_path);
     let mut ready = ReadyPipe::fifo_at(&ready_path);
+    let begun = monotonic_secs();
     let words = words(case, &live_path, &ready_path);
     if let Err(why) = start(way, &name, &words) {
         return format!("not started: {why}");
@@ -95,6 +96,8 @@ fn attempt(case: &str, way: &str) -> String {
     let before = holders(&live_path).len();
     kill(way, &name);
     let dead = live.eof_within(Duration::from_secs(2));
+    // Both clocks are whole seconds.
+    let late = monotonic_secs() - begun >= LEASE - 1;
     let escaped = if dead { 0 } else { holders(&live_path).len().max(1) };
     let stranger_lives = stranger.is_some_and(|(mut child, _)| {
         let lives = !eventually(Duration::from_millis(300), || !matches!(child.try_wait(), Ok(None)));
@@ -105,12 +108,14 @@ fn attempt(case: &str, way: &str) -> String {
     end(&live, &live_path);
     let _ = std::fs::remove_file(&live_path);
     let _ = std::fs::remove_file(&ready_path);
+    let judged =
+        if late { "took too long to be judged".into() } else { outcome(before, escaped, stranger_lives) };
     let _ = match way {
         "killer" => Command::new(KILLER).args(["forget", &name]).output(),
         "systemctl" => Command::new("systemctl").args(["stop", &name]).output(),
-        _ => return outcome(before, escaped, stranger_lives),
+        _ => return judged,
     };
-    outcome(before, escaped, stranger_lives)
+    judged
 }
 
 fn outcome(before: usize, escaped: usize, stranger_lives: bool) -> String {
