@@ -92,7 +92,10 @@ impl TestEnv {
             return None;
         }
         static ONCE: std::sync::Once = std::sync::Once::new();
-        ONCE.call_once(sweep);
+        ONCE.call_once(|| {
+            heed_interrupts();
+            sweep();
+        });
         let n = NEXT.fetch_add(1, Ordering::Relaxed);
         // To load a tracker takes an emulated machine many seconds: one after the other, tests can share one.
         let shared = std::env::var_os("KILLER_TESTS_PIN_ROOT").map(PathBuf::from);
@@ -240,6 +243,14 @@ fn mount_bpffs() -> bool {
     static ONCE: std::sync::Mutex<()> = std::sync::Mutex::new(());
     let _one_at_a_time = ONCE.lock();
     bpffs_mounted() || mount("bpf", BPFFS, "bpf", MountFlags::empty(), None).is_ok()
+}
+
+/// A shell that starts the tests in the background has them ignore SIGINT, and `killer` would have that from them.
+fn heed_interrupts() {
+    for signal in [libc::SIGINT, libc::SIGQUIT] {
+        // SAFETY: sets a disposition; no handler is installed.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
 }
 
 /// Removes the trackers of test processes that were killed.
