@@ -26,6 +26,14 @@ fn call(command: i32, words: &mut [u64]) -> std::io::Result<i64> {
     if r < 0 { Err(std::io::Error::last_os_error()) } else { Ok(r) }
 }
 
+/// A bpf(2) call that gives a descriptor; whatever `words` point to has to outlive it.
+///
+/// # Errors
+/// The kernel's.
+pub fn descriptor(command: i32, words: &mut [u64]) -> std::io::Result<OwnedFd> {
+    call(command, words).map(own)
+}
+
 fn own(r: i64) -> OwnedFd {
     // SAFETY: a new descriptor, nobody else's.
     unsafe { OwnedFd::from_raw_fd(r as i32) }

@@ -17,7 +17,7 @@ mod service;
 mod skip;
 pub mod stepper;
 
-pub use bpf::{Ids, Objects, Pins};
+pub use bpf::{Ids, Objects, Pins, descriptor};
 pub use env::{Running, TestEnv, adversary, kernel, kernel_number, killer, monotonic_secs};
 pub use golden::Golden;
 pub use journal::{Journal, Taken};

@@ -165,7 +165,8 @@ fn nothing_of_this_machine(object: &[u8], root: &Path, registries: &[PathBuf]) -
     let mut private: Vec<String> = vec![root.display().to_string()];
     private.extend([tools::home()?, tools::cargo_home()?].map(|p| p.display().to_string()));
     private.extend(registries.iter().filter_map(|r| Some(r.file_name()?.to_str()?.to_owned())));
-    private.extend(["/home/", "/root/", ".cargo", "rustup", "://"].map(str::to_owned));
+    private.extend(["home", "root"].map(|d| format!("/{d}/")));
+    private.extend([".cargo", "rustup", "://"].map(str::to_owned));
     for word in private.iter().filter(|w| w.len() > 2) {
         let shows = object.windows(word.len()).any(|w| w == word.as_bytes());
         ensure!(

@@ -138,6 +138,11 @@ pub fn create(dir: &Path, l: Limits) -> Result<(), BpfError> {
             bpf::map_create(s.ty, s.key, s.value, s.max, s.flags, s.name).map_err(|e| {
                 match e.raw_os_error() {
                     Some(libc::EPERM) => super::pins::not_permitted("create BPF maps"),
+                    // An element may have KMALLOC_MAX_SIZE (`kernel/bpf/arraymap.c:array_map_alloc_check`; seen on 5.10).
+                    Some(libc::E2BIG) if s.max == 1 => BpfError::Kernel(format!(
+                        "maps for kernel.pid_max = {} ('sysctl kernel.pid_max=524288' before 'killer up' is small enough)",
+                        l.pid_max
+                    )),
                     _ => BpfError::Io { what: format!("creating map {}", s.name), source: e },
                 }
             })?;

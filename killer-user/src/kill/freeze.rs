@@ -135,7 +135,10 @@ impl<Fd> Sweep<'_, Fd> {
                 // period, which forkers on one processor put off for seconds, and stopped ones do not.
                 let asked = family.monotonic();
                 self.gates.syscalls = family.gate_at_syscalls().is_ok();
-                end += family.monotonic() - asked;
+                // Once: a gate that cannot be closed is no reason to go on for ever.
+                if self.gates.syscalls {
+                    end += family.monotonic() - asked;
+                }
             }
             fewest = if ahead == 0 { usize::MAX } else { fewest.min(ahead) };
             idle = if ahead > 0 { 0 } else { idle + 1 };

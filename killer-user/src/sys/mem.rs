@@ -35,11 +35,20 @@ struct Shift {
 }
 
 /// The programs know the host's clocks only: a lease by the clocks of a time namespace (5.6+) would hold for days, or never.
-/// `kernel/time/namespace.c:proc_timens_show_offsets`; the namespace for children is the process's own after an exec (6.0+).
+/// `kernel/time/namespace.c:proc_timens_show_offsets` shows those of the namespace for children, which becomes the process's
+/// own by a fork, and from 6.0 on by an exec. While it is another one, this process is in the first (a second `unshare`
+/// without a fork is not looked into: nothing shows the offsets then).
 fn shift() -> Shift {
     static SHIFT: OnceLock<Shift> = OnceLock::new();
     *SHIFT.get_or_init(|| {
-        std::fs::read_to_string("/proc/self/timens_offsets").map_or(Shift::default(), |t| parse_shift(&t))
+        let shown = std::fs::read_to_string("/proc/self/timens_offsets")
+            .map_or(Shift::default(), |t| parse_shift(&t));
+        let namespace = |name: &str| std::fs::read_link(format!("/proc/self/ns/{name}")).ok();
+        // Asked only where there is something to correct.
+        if shown != Shift::default() && namespace("time") != namespace("time_for_children") {
+            return Shift::default();
+        }
+        shown
     })
 }
 

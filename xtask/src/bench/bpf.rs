@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::ffi::CString;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 const BPF_PROG_LOAD: i32 = 5;
 const BPF_OBJ_GET: i32 = 7;
@@ -107,14 +107,6 @@ pub fn attach(pin: &Path, point: &str) -> Result<OwnedFd> {
     bpf(BPF_RAW_TRACEPOINT_OPEN, &mut [point.as_ptr() as u64, program.as_raw_fd() as u64])
 }
 
-/// A call that gives a descriptor; the kernel takes what `attr` leaves out as zero.
-fn bpf(command: i32, attr: &mut [u64]) -> Result<OwnedFd> {
-    let size = std::mem::size_of_val(attr);
-    // SAFETY: `attr` is as long as we say, and whatever it points to outlives the call.
-    let fd = unsafe { libc::syscall(libc::SYS_bpf, command, attr.as_mut_ptr(), size) };
-    if fd < 0 {
-        bail!("bpf({command}): {}", std::io::Error::last_os_error());
-    }
-    // SAFETY: a new descriptor, nobody else's.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+fn bpf(command: i32, words: &mut [u64]) -> Result<OwnedFd> {
+    killer_tests::descriptor(command, words).with_context(|| format!("bpf({command})"))
 }

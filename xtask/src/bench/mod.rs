@@ -102,7 +102,7 @@ impl Bench {
         let scratch = tempfile::Builder::new().prefix("killer-bench-").tempdir()?;
         // At most 15 bytes, so that comm has all of it.
         let sleepers = scratch.path().join(format!("kb-{}", std::process::id()));
-        let source = run::root().join("xtask/src/bench/sleepers.rs");
+        let source = run::root().join("tests/bench/sleepers.rs");
         let mut rustc = Command::new("rustc");
         rustc.args(["--edition", "2024", "-O", "-C", "panic=abort", "-C", "strip=symbols"]);
         rustc.args(["-C", "target-feature=+crt-static", "-o"]).arg(&sleepers).arg(source);
