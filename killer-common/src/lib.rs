@@ -11,7 +11,8 @@ pub mod names;
 pub mod reason;
 pub mod record;
 
-/// Version of every layout in this crate; part of the pin directory's name.
+/// Version of every layout in this crate; part of the pin directory's name. No version has been released: until then the
+/// layouts of 1 change, and a tracker of another one is refused as damaged.
 pub const ABI_VERSION: u32 = 1;
 
 /// Number of slots for roots; slot 0 means "no root".
@@ -31,6 +32,11 @@ pub const MAX_DEAD: u32 = 3072;
 
 /// Fork edges remembered while some `adopt` is under way.
 pub const MAX_EDGES: u32 = 32768;
+
+/// Thread group ids per element of the maps that have an entry for each. One element for all would be more than kernels
+/// before 5.11 take, `KMALLOC_MAX_SIZE` (`kernel/bpf/arraymap.c:array_map_alloc_check`, 5.10), where pid_max is 4194304.
+/// A power of two: elements of one array stand one after the other, so a mapping shows one array of entries.
+pub const TGIDS: u32 = 32768;
 
 /// Bytes of a root's name, NUL-padded; a name may fill all of it.
 pub const NAME_LEN: usize = 64;

@@ -8,7 +8,7 @@ pub const POP: &str = "POP";
 pub const ROOTS: &str = "ROOTS";
 /// Map: root slot → [`crate::record::Control`]; written by user space.
 pub const CONTROL: &str = "CONTROL";
-/// Map: one element, a `u16` root slot per tgid.
+/// Map: a `u16` root slot per tgid, [`crate::TGIDS`] an element.
 pub const INDEX: &str = "INDEX";
 /// Map: tgid → [`crate::record::Member`].
 pub const MEMBERS: &str = "MEMBERS";
@@ -16,7 +16,7 @@ pub const MEMBERS: &str = "MEMBERS";
 pub const SEEDS: &str = "SEEDS";
 /// Map: (tgid, start) → [`crate::record::Dead`].
 pub const DEAD: &str = "DEAD";
-/// Map: one element, `u32` counters by `tgid & mask`.
+/// Map: a `u32` counter per tgid, [`crate::TGIDS`] an element.
 pub const FILTER: &str = "FILTER";
 /// Map: root slot → [`crate::record::Reasons`].
 pub const REASONS: &str = "REASONS";
@@ -25,7 +25,7 @@ pub const GLOBAL: &str = "GLOBAL";
 /// Map: (child tgid, child start) → [`crate::record::Edge`], filled only in adopt mode.
 pub const EDGES: &str = "EDGES";
 
-/// Map: one element, a `u64` claim per tgid, see [`crate::claim`]; written by both sides.
+/// Map: a `u64` claim per tgid, [`crate::TGIDS`] an element, see [`crate::claim`]; written by both sides.
 pub const CLAIMS: &str = "CLAIMS";
 
 /// Map: root slot → [`crate::record::Stop`]; written by user space.

@@ -9,8 +9,7 @@ use killer_common::{MAX_DEPTH, claim, gate};
 
 use crate::gate as gates;
 use crate::kfunc;
-use crate::knobs;
-use crate::maps::{CLAIMS, CONTROL, INDEX, ROOTS};
+use crate::maps::{self, CLAIMS, CONTROL, INDEX, ROOTS};
 use crate::member;
 use crate::task::{self, Task};
 
@@ -21,12 +20,7 @@ const SEND_SIG_PRIV: u64 = 1;
 
 #[inline(always)]
 fn word(tgid: u32) -> Option<*mut u64> {
-    if tgid >= knobs::index_len() {
-        return None;
-    }
-    let x = CLAIMS.get_ptr_mut(0)?;
-    // SAFETY: tgid < index_len, the length of the element; the verifier checks it.
-    Some(unsafe { (x as *mut u64).add((tgid & knobs::index_mask()) as usize) })
+    maps::entry(&CLAIMS, tgid)
 }
 
 /// A broadcast that is under way.
@@ -193,12 +187,9 @@ fn send(child: Task, signal: u32, value: u64) -> u64 {
 /// process group that holds stopped members (`kernel/exit.c:kill_orphaned_pgrp`): it is stopped again, and counted.
 #[inline(always)]
 fn woken(ctx: *const u64, tgid: u32, signal: u32) {
-    if tgid >= knobs::index_len() {
-        return;
-    }
-    let Some(x) = INDEX.get_ptr(0) else { return };
-    // SAFETY: tgid < index_len, the length of the element; the verifier checks it.
-    let slot = unsafe { core::ptr::read_volatile((x as *const u16).add(tgid as usize)) } as u32;
+    let Some(x) = maps::entry(&INDEX, tgid) else { return };
+    // SAFETY: x points to a slot.
+    let slot = unsafe { core::ptr::read_volatile(x) } as u32;
     if slot == 0 || gates::holds(slot) != gate::FREEZE {
         return;
     }

@@ -59,13 +59,6 @@ knobs! {
     OFF_TASK_STATE, off_state: u32 = 0;
     /// `signal_struct.flags`
     OFF_SIGNAL_FLAGS, off_signal_flags: u32 = 0;
-    /// Number of entries of `index`
-    INDEX_LEN, index_len: u32 = 65536;
-    /// Mask of `index` and `claims`, whose length is a power of two: LLVM may spill a number between its check and its use,
-    /// and kernels before 6.7 then forget the check
-    INDEX_MASK, index_mask: u32 = 65535;
-    /// Mask of `filter`
-    FILTER_MASK, filter_mask: u32 = 65535;
     /// The second object's tier: 1 raw, 2 legacy
     SECOND, second: u32 = 0;
     /// Record of the classic `task_newtask`: `pid`

@@ -3,6 +3,7 @@
 
 use aya_ebpf::bindings::BPF_F_MMAPABLE;
 use aya_ebpf::maps::{Array, HashMap, LruHashMap};
+use killer_common::TGIDS;
 use killer_common::record::*;
 
 /// The truth: task pointer → membership.
@@ -23,15 +24,15 @@ pub static REASONS: Array<Reasons> = Array::pinned(killer_common::MAX_ROOTS, BPF
 /// Figures of the tracker.
 #[aya_ebpf::macros::map]
 pub static GLOBAL: Array<Global> = Array::pinned(1, BPF_F_MMAPABLE);
-/// One element: a root slot per tgid.
+/// A root slot per tgid.
 #[aya_ebpf::macros::map]
-pub static INDEX: Array<[u16; 65536]> = Array::pinned(1, BPF_F_MMAPABLE);
-/// One element: tasks per hashed tgid.
+pub static INDEX: Array<[u16; TGIDS as usize]> = Array::pinned(1, BPF_F_MMAPABLE);
+/// Tasks per tgid, and marks.
 #[aya_ebpf::macros::map]
-pub static FILTER: Array<[u32; 65536]> = Array::pinned(1, 0);
-/// One element: a claim per tgid.
+pub static FILTER: Array<[u32; TGIDS as usize]> = Array::pinned(1, 0);
+/// A claim per tgid.
 #[aya_ebpf::macros::map]
-pub static CLAIMS: Array<[u64; 65536]> = Array::pinned(1, BPF_F_MMAPABLE);
+pub static CLAIMS: Array<[u64; TGIDS as usize]> = Array::pinned(1, BPF_F_MMAPABLE);
 /// Index of members by tgid.
 #[aya_ebpf::macros::map]
 pub static MEMBERS: HashMap<u32, Member> = HashMap::pinned(65536, 0);
@@ -44,3 +45,12 @@ pub static DEAD: LruHashMap<TaskKey, Dead> = LruHashMap::pinned(killer_common::M
 /// Fork edges while adopting.
 #[aya_ebpf::macros::map]
 pub static EDGES: HashMap<TaskKey, Edge> = HashMap::pinned(killer_common::MAX_EDGES, 0);
+
+/// The entry of a tgid in a map that has one for each. `None`: pid_max was raised after the map was made.
+#[inline(always)]
+pub fn entry<T>(map: &Array<[T; TGIDS as usize]>, tgid: u32) -> Option<*mut T> {
+    let element = map.get_ptr_mut(tgid / TGIDS)?;
+    // SAFETY: below the element's length. A mask and no comparison: LLVM may spill a number between its check and its use,
+    // and kernels before 6.7 then forget the check.
+    Some(unsafe { (element as *mut T).add((tgid & (TGIDS - 1)) as usize) })
+}

@@ -8,7 +8,6 @@ use core::intrinsics;
 use killer_common::record::*;
 use killer_common::{MAX_ROOTS, reason};
 
-use crate::knobs;
 use crate::maps::*;
 use crate::task::{self, Task};
 
@@ -74,21 +73,17 @@ pub fn filter_add(tgid: u32, v: i32) {
     if tgid == 0 {
         return;
     }
-    if let Some(f) = FILTER.get_ptr_mut(0) {
-        let i = (tgid & knobs::filter_mask()) as usize;
-        // SAFETY: the mask is the element's length less one; the verifier checks it.
-        add32(unsafe { (f as *mut u32).add(i) }, v as u32);
+    if let Some(n) = entry(&FILTER, tgid) {
+        add32(n, v as u32);
     }
 }
 
 /// False proves that no task of this thread group is indexed as a member, or marked.
 #[inline(always)]
 pub fn maybe_ours(tgid: u32) -> bool {
-    match FILTER.get_ptr(0) {
-        // SAFETY: as in filter_add.
-        Some(f) => unsafe {
-            core::ptr::read_volatile((f as *const u32).add((tgid & knobs::filter_mask()) as usize)) != 0
-        },
+    match entry(&FILTER, tgid) {
+        // SAFETY: n points to a number.
+        Some(n) => unsafe { core::ptr::read_volatile(n) != 0 },
         None => true,
     }
 }
@@ -96,15 +91,10 @@ pub fn maybe_ours(tgid: u32) -> bool {
 /// Sets the index entry of a tgid; a plain idempotent store.
 #[inline(always)]
 fn index_set(tgid: u32, slot: u16) {
-    if tgid >= knobs::index_len() {
-        note(slot as u32, reason::INDEX);
-        return;
-    }
-    if let Some(x) = INDEX.get_ptr_mut(0) {
-        // SAFETY: tgid < index_len, the length of the element; the verifier checks it.
-        unsafe {
-            core::ptr::write_volatile((x as *mut u16).add((tgid & knobs::index_mask()) as usize), slot)
-        };
+    match entry(&INDEX, tgid) {
+        // SAFETY: x points to a slot.
+        Some(x) => unsafe { core::ptr::write_volatile(x, slot) },
+        None => note(slot as u32, reason::INDEX),
     }
 }
 

@@ -154,12 +154,11 @@ fn build(
     }
     // Before 5.11 BPF memory counts against RLIMIT_MEMLOCK; later this changes nothing.
     let _ = mem::lift_memlock();
-    let limits = Limits::read();
-    maps::create(&tmp.join("maps"), limits)?;
+    maps::create(&tmp.join("maps"), Limits::read())?;
     let progs = tmp.join("progs");
     let orphans = match (tier, offsets) {
         (Tier::Witnessed | Tier::Typed, Err(lacks)) => return Err(BpfError::Kernel(lacks.clone())),
-        (Tier::Witnessed | Tier::Typed, Ok(o)) => modern(tmp, o, tier == Tier::Witnessed, limits)?,
+        (Tier::Witnessed | Tier::Typed, Ok(o)) => modern(tmp, o, tier == Tier::Witnessed)?,
         _ => {
             super::second::load(&tmp.join("maps"), &progs, tier)?;
             false
@@ -169,7 +168,7 @@ fn build(
 }
 
 /// Loads and pins the programs of the modern object; answers whether the program that registers orphans was taken.
-fn modern(tmp: &Path, offsets: &btf::Offsets, witness: bool, limits: Limits) -> Result<bool, BpfError> {
+fn modern(tmp: &Path, offsets: &btf::Offsets, witness: bool) -> Result<bool, BpfError> {
     let mut elf = OBJECT.to_vec();
     // KILLER_GATE=C is for tests: as on a kernel before 6.13.
     let kfunc = offsets.send_signal_task.filter(|_| std::env::var_os("KILLER_GATE").is_none_or(|g| g != "C"));
@@ -177,7 +176,6 @@ fn modern(tmp: &Path, offsets: &btf::Offsets, witness: bool, limits: Limits) -> 
         .ok_or_else(|| BpfError::Damaged("modern.bpf.o (not an ELF object)".into()))?;
     let btf = Btf::from_sys_fs().map_err(|e| BpfError::Kernel(format!("usable BTF: {e}")))?;
 
-    let (index, mask) = (limits.index(), limits.filter() - 1);
     let have = u32::from(kfunc.is_some());
     let dir = tmp.join("maps");
     let mut loader = EbpfLoader::new();
@@ -185,10 +183,6 @@ fn modern(tmp: &Path, offsets: &btf::Offsets, witness: bool, limits: Limits) -> 
     for (knob, value) in &offsets.knobs {
         loader.override_global(knob, value, true);
     }
-    let last = index - 1;
-    loader.override_global("INDEX_LEN", &index, true);
-    loader.override_global("INDEX_MASK", &last, true);
-    loader.override_global("FILTER_MASK", &mask, true);
     let current = u32::from(offsets.current_btf);
     let witnessed = u32::from(witness);
     loader.override_global("HAVE_SIGNAL_TASK", &have, true);

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use killer_common::names::*;
 use killer_common::record::*;
-use killer_common::{MAX_DEAD, MAX_EDGES, MAX_ROOTS, MAX_SEEDS};
+use killer_common::{MAX_DEAD, MAX_EDGES, MAX_ROOTS, MAX_SEEDS, TGIDS};
 
 use super::{BpfError, What};
 use crate::kernel::probe;
@@ -41,14 +41,9 @@ impl Limits {
         self.few.unwrap_or(self.pid_max.min(self.threads_max).next_multiple_of(4096))
     }
 
-    /// Entries of the index, a power of two: a tgid is below `pid_max`.
-    pub fn index(&self) -> u32 {
-        self.pid_max.max(4096).next_power_of_two()
-    }
-
-    /// Counters of the filter.
-    pub fn filter(&self) -> u32 {
-        self.pid_max.max(65536).next_power_of_two()
+    /// Entries of `index`, `filter` and `claims`: a tgid is below `pid_max`.
+    pub fn tgids(&self) -> u32 {
+        self.pid_max.next_multiple_of(TGIDS)
     }
 }
 
@@ -89,7 +84,7 @@ fn specs(l: Limits) -> [Spec; MAPS.len()] {
         array(POP, of::<Pop>(), MAX_ROOTS, true),
         array(ROOTS, of::<Root>(), MAX_ROOTS, true),
         array(CONTROL, of::<Control>(), MAX_ROOTS, false),
-        array(INDEX, 2 * l.index(), 1, true),
+        array(INDEX, 2 * TGIDS, l.tgids() / TGIDS, true),
         hash(MEMBERS, 4, of::<Member>(), l.tasks(), 0, true),
         hash(SEEDS, 8, of::<Birth>(), MAX_SEEDS, 0, true),
         Spec {
@@ -101,12 +96,12 @@ fn specs(l: Limits) -> [Spec; MAPS.len()] {
             flags: 0,
             freeze: true,
         },
-        array(FILTER, 4 * l.filter(), 1, true),
+        array(FILTER, 4 * TGIDS, l.tgids() / TGIDS, true),
         array(REASONS, of::<Reasons>(), MAX_ROOTS, true),
         array(GLOBAL, of::<Global>(), 1, true),
         // Filled in adopt mode only, so not preallocated; a refusal is counted (kernel/bpf/hashtab.c:alloc_htab_elem).
         hash(EDGES, of::<TaskKey>(), of::<Edge>(), MAX_EDGES, NO_PREALLOC, true),
-        array(CLAIMS, 8 * l.index(), 1, false),
+        array(CLAIMS, 8 * TGIDS, l.tgids() / TGIDS, false),
         // Takes memory only for roots that have one.
         hash(STOPS, 4, of::<Stop>(), MAX_ROOTS, NO_PREALLOC, false),
     ]
@@ -138,11 +133,6 @@ pub fn create(dir: &Path, l: Limits) -> Result<(), BpfError> {
             bpf::map_create(s.ty, s.key, s.value, s.max, s.flags, s.name).map_err(|e| {
                 match e.raw_os_error() {
                     Some(libc::EPERM) => super::pins::not_permitted("create BPF maps"),
-                    // An element may have KMALLOC_MAX_SIZE (`kernel/bpf/arraymap.c:array_map_alloc_check`; seen on 5.10).
-                    Some(libc::E2BIG) if s.max == 1 => BpfError::Kernel(format!(
-                        "maps for kernel.pid_max = {} ('sysctl kernel.pid_max=524288' before 'killer up' is small enough)",
-                        l.pid_max
-                    )),
                     _ => BpfError::Io { what: format!("creating map {}", s.name), source: e },
                 }
             })?;
@@ -154,7 +144,7 @@ pub fn create(dir: &Path, l: Limits) -> Result<(), BpfError> {
     Ok(())
 }
 
-/// Checks a map that was opened against what this version would have made.
+/// Checks a map that was opened against what this version would have made; answers its number of entries.
 pub fn check(fd: &OwnedFd, name: &str) -> Result<u32, BpfError> {
     let i = bpf::map_info(fd).what(format!("figures of map {name}"))?;
     let Some(s) =
@@ -162,9 +152,8 @@ pub fn check(fd: &OwnedFd, name: &str) -> Result<u32, BpfError> {
     else {
         return Err(BpfError::Damaged(name.into()));
     };
-    let sized = [INDEX, FILTER, CLAIMS].contains(&name);
-    if i.kind != s.ty as u32 || i.key_size != s.key || (!sized && i.value_size != s.value) {
+    if i.kind != s.ty as u32 || i.key_size != s.key || i.value_size != s.value {
         return Err(BpfError::Damaged(format!("{name} (of another layout)")));
     }
-    Ok(if sized { i.value_size } else { i.max_entries })
+    Ok(i.max_entries)
 }

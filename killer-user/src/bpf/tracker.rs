@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicI32, AtomicU64};
 use killer_common::ctl as ctl_op;
 use killer_common::names::*;
 use killer_common::record::*;
-use killer_common::{CANARY_SLOT, MAX_ROOTS};
+use killer_common::{CANARY_SLOT, MAX_ROOTS, TGIDS};
 
 use super::ctl::Slot;
 use super::maps::{self, Limits};
@@ -135,8 +135,8 @@ impl Tracker {
         };
         let slots = MAX_ROOTS as usize;
         let (members, tasks) = map(MEMBERS)?;
-        let (index, bytes) = map(INDEX)?;
-        let (claims, claim_bytes) = map(CLAIMS)?;
+        let (index, elements) = map(INDEX)?;
+        let (claims, claim_elements) = map(CLAIMS)?;
         let ctl = get("progs", P_CTL)?;
         let features = bpf::prog_run(&ctl, &[ctl_op::FEATURES, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
             .what("asking the programs what they are")? as u32;
@@ -163,8 +163,8 @@ impl Tracker {
             reasons: Mapped::new(&map(REASONS)?.0, slots, false).map_err(m)?,
             control: Mapped::new(&map(CONTROL)?.0, slots, true).map_err(m)?,
             global: Mapped::new(&map(GLOBAL)?.0, 1, false).map_err(m)?,
-            index: Mapped::new(&index, bytes as usize / 2, false).map_err(m)?,
-            claims: Mapped::new(&claims, claim_bytes as usize / 8, true).map_err(m)?,
+            index: Mapped::new(&index, (elements * TGIDS) as usize, false).map_err(m)?,
+            claims: Mapped::new(&claims, (claim_elements * TGIDS) as usize, true).map_err(m)?,
             members: Hash::new(members).map_err(m)?,
             seeds: Hash::new(map(SEEDS)?.0).map_err(m)?,
             dead: Hash::new(map(DEAD)?.0).map_err(m)?,
@@ -339,7 +339,7 @@ impl Tracker {
 
     /// True when pid_max was raised after the index was made: members may have numbers that it has no place for.
     fn has_beyond(&self) -> bool {
-        *self.beyond.get_or_init(|| Limits::read().index() as usize > self.index.len())
+        *self.beyond.get_or_init(|| Limits::read().tgids() as usize > self.index.len())
     }
 
     /// The index entry of a process.

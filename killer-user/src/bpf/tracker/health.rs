@@ -72,7 +72,7 @@ impl Tracker {
             misses,
             misses_noted: self.global().misses_noted,
             classic: self.tier() == Tier::Legacy && probe::classic_can_lose(),
-            limits_raised: limits.tasks() > self.tasks || limits.index() as usize > self.index.len(),
+            limits_raised: limits.tasks() > self.tasks || limits.tgids() as usize > self.index.len(),
         }
     }
 }
