@@ -24,6 +24,53 @@ fn free() -> u64 {
     free.saturating_sub(kept)
 }
 
+/// Variable that makes the test one that only holds memory.
+const BALLAST: &str = "KILLER_TESTS_BALLAST";
+/// Pieces that each of them holds.
+const HEAVY: usize = 16;
+
+/// Processes that the kernel takes when nobody else is left, each 4 MiB: without them it gives up ("System is deadlocked on
+/// memory") where everybody else is dead, or not to be taken, and memory is short for a moment still.
+struct Ballast(Vec<std::process::Child>);
+
+impl Ballast {
+    fn load() -> Self {
+        let one = || {
+            let mut command = Command::new(std::env::current_exe().expect("the test"));
+            command.args(["--exact", "scarce::memory_is_gone", "--nocapture"]).env(BALLAST, "1");
+            command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+            let mut child = command.spawn().expect("a process that holds memory");
+            let mut out = child.stdout.take().expect("a pipe");
+            let mut seen = Vec::new();
+            let mut byte = [0];
+            while !seen.ends_with(b"HEAVY") && std::io::Read::read(&mut out, &mut byte).is_ok_and(|n| n == 1)
+            {
+                seen.push(byte[0]);
+            }
+            child
+        };
+        Self((0..12).map(|_| one()).collect())
+    }
+
+    /// Holds memory until whoever waits for it is gone.
+    fn be() {
+        points(b"-900");
+        let held: Vec<Vec<u8>> = (0..HEAVY).map(|_| vec![1; PIECE]).collect();
+        println!("HEAVY");
+        let _ = std::io::Read::read(&mut std::io::stdin(), &mut [0]);
+        drop(held);
+    }
+}
+
+impl Drop for Ballast {
+    fn drop(&mut self) {
+        for child in &mut self.0 {
+            drop(child.stdin.take());
+            let _ = child.wait();
+        }
+    }
+}
+
 /// As any other: what the test itself holds is not to be taken back, and its children would have that from it.
 fn fair(mut command: Command) -> Command {
     // SAFETY: open, write and close are async-signal-safe; the child has one thread.
@@ -70,6 +117,9 @@ fn ooms() -> u64 {
 
 #[test]
 fn memory_is_gone() {
+    if std::env::var_os(BALLAST).is_some() {
+        return Ballast::be();
+    }
     // Neither the test nor who waits for it nor its bystander: the kernel then takes who belongs to nobody here.
     points(b"-1000");
     let waits = format!("/proc/{}/oom_score_adj", std::os::unix::process::parent_id());
@@ -83,6 +133,7 @@ fn memory_is_gone() {
     let (mut refused, mut killed) = (0, 0);
     for (round, behaviour) in ["bomb", "chains", "revive-three", "star", "bomb", "chains"].iter().enumerate()
     {
+        let _ballast = Ballast::load();
         let mut start = env.command();
         start.args(["run", "--name", "svc", "--detach", "--"]);
         let count = if *behaviour == "revive-three" { "3" } else { "60" };

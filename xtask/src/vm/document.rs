@@ -20,7 +20,7 @@ pub fn write(mut rows: Vec<Row>, path: &Path) -> Result<()> {
 
 fn text(rows: &[Row]) -> String {
     let mut out = String::from(
-        "# Kernels\n\nWritten by `cargo xtask vm --full`, or `--document` from the last run of each row; never edit by hand. One \
+        "# Kernels\n\nWritten by `cargo xtask vm --full`, or `--document` from the last run of each row (`kernels.jsonl`); never edit by hand. One \
          row of it again: `cargo xtask vm KERNEL --variant NAME`.\n\n\
          Every row is a guest under QEMU (emulated processors, no KVM) with a kernel of Debian's, the static `killer`, and \
          the end-to-end tests. The oracle of the tests is a pipe that only the members hold, not a map of ours. The tier is \

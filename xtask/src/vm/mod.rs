@@ -55,7 +55,7 @@ pub struct Options {
     /// The short run that is part of .ci/run
     #[arg(long, conflicts_with_all = ["series", "filter", "skip", "variant", "env"])]
     ci: bool,
-    /// Write docs/KERNELS.md from the last run of each row, boot nothing
+    /// Write docs/KERNELS.md from the last run of each row, here or in docs/kernels.jsonl, boot nothing
     #[arg(long)]
     document: bool,
     /// Kind of machine
@@ -96,7 +96,13 @@ struct Job {
 /// Fetches, builds, boots, counts.
 pub fn run(options: &Options) -> Result<Tally> {
     let rows_dir = cache()?.join("rows");
-    let document = || document::write(Row::kept(&rows_dir)?, &run::root().join("docs/KERNELS.md"));
+    let docs = run::root().join("docs");
+    let document = || -> Result<()> {
+        let record = docs.join("kernels.jsonl");
+        let rows = Row::kept(&rows_dir, &record)?;
+        Row::record(&rows, &record)?;
+        document::write(rows, &docs.join("KERNELS.md"))
+    };
     if options.document {
         document()?;
         return Ok(Tally::default());

@@ -38,6 +38,9 @@ pub struct Row {
     pub seconds: u64,
     /// Of the sources.
     pub commit: String,
+    /// When it ended, in seconds since 1970.
+    #[serde(default)]
+    pub at: u64,
     /// The console.
     #[serde(skip)]
     pub console: PathBuf,
@@ -63,6 +66,7 @@ impl Row {
             skips: said.skips().into_iter().map(|(reason, n)| (reason.to_owned(), n)).collect(),
             wrong: wrong(&booted, kernel, variant),
             boots: booted.boots,
+            at: std::time::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs(),
             seconds: booted.took.as_secs(),
             output: booted.transcript.output,
             figures: booted.transcript.figures,
@@ -111,16 +115,31 @@ impl Row {
         std::fs::write(&path, serde_json::to_vec(self)?).with_context(|| path.display().to_string())
     }
 
-    /// All that were kept.
-    pub fn kept(dir: &Path) -> Result<Vec<Row>> {
-        let mut rows = Vec::new();
-        for entry in std::fs::read_dir(dir).with_context(|| dir.display().to_string())? {
-            let path = entry?.path();
-            rows.push(
-                serde_json::from_slice(&std::fs::read(&path)?).with_context(|| path.display().to_string())?,
-            );
+    /// The last of each guest: of this machine's runs, kept in `dir`, and of those that `record` has, a row a line.
+    pub fn kept(dir: &Path, record: &Path) -> Result<Vec<Row>> {
+        let mut rows: BTreeMap<_, Row> = BTreeMap::new();
+        let mut add = |bytes: &[u8], from: &Path| -> Result<()> {
+            let row: Row = serde_json::from_slice(bytes).with_context(|| from.display().to_string())?;
+            let guest = (row.arch.clone(), row.series.clone(), row.variant.clone());
+            if rows.get(&guest).is_none_or(|known| known.at <= row.at) {
+                rows.insert(guest, row);
+            }
+            Ok(())
+        };
+        for line in std::fs::read_to_string(record).unwrap_or_default().lines() {
+            add(line.as_bytes(), record)?;
         }
-        Ok(rows)
+        for entry in std::fs::read_dir(dir).into_iter().flatten() {
+            let path = entry?.path();
+            add(&std::fs::read(&path)?, &path)?;
+        }
+        Ok(rows.into_values().collect())
+    }
+
+    /// Writes them into `record`, for machines that have run nothing yet.
+    pub fn record(rows: &[Row], record: &Path) -> Result<()> {
+        let lines: Vec<_> = rows.iter().map(serde_json::to_string).collect::<Result<_, _>>()?;
+        std::fs::write(record, lines.join("\n") + "\n").with_context(|| record.display().to_string())
     }
 }
 
