@@ -98,7 +98,7 @@ pub fn creator(thread: bool) -> Option<Creator> {
         // SAFETY: plain data.
         if let Some(s) = unsafe { SEEDS.get(&cur) } {
             let s = *s;
-            if s.flags & B_HOLD == 0 && s.leader_start == start && !thread && member::take_seed(cur) {
+            if s.flags & B_HOLD == 0 && s.leader_start == start && !thread && member::take_seed(cur, &s) {
                 birth.root = s.root;
                 birth.generation = s.generation;
                 birth.flags = s.flags & (B_MAIN | B_CONTROL);

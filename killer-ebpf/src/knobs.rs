@@ -59,6 +59,10 @@ knobs! {
     OFF_TASK_STATE, off_state: u32 = 0;
     /// `signal_struct.flags`
     OFF_SIGNAL_FLAGS, off_signal_flags: u32 = 0;
+    /// For tests: so many changes of `births` are refused to some newborns
+    REFUSE_BIRTHS, refuse_births: u32 = 0;
+    /// For tests: the same to some tasks that end
+    REFUSE_EXITS, refuse_exits: u32 = 0;
     /// The second object's tier: 1 raw, 2 legacy
     SECOND, second: u32 = 0;
     /// Record of the classic `task_newtask`: `pid`

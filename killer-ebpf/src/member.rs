@@ -4,15 +4,24 @@
 //! caller. Claim: `delete(births) == 0` is the claim; index, filter, and pop down last.
 
 use aya_ebpf::bindings::{BPF_ANY, BPF_NOEXIST};
+use aya_ebpf::maps::HashMap;
 use core::intrinsics;
 use killer_common::record::*;
 use killer_common::{MAX_ROOTS, reason};
 
+use crate::knobs;
 use crate::maps::*;
 use crate::task::{self, Task};
 
 /// `-EEXIST`
 pub const EEXIST: i32 = -17;
+/// `-ENOENT`
+const ENOENT: i32 = -2;
+/// `-EBUSY`
+const EBUSY: i32 = -16;
+/// How often a change that the map refuses is tried: a bucket that is busy (5.11 to 6.14, `kernel/bpf/hashtab.c:
+/// htab_lock_bucket`), or whose lock is not to be had in time (6.15+), may be free a moment later.
+const TRIES: u32 = 5;
 
 /// Plain atomic add, result unused: `lock +=`, loads on every kernel (toolchain.md).
 #[inline(always)]
@@ -124,7 +133,7 @@ pub fn register(n: &Newborn) -> bool {
     filter_add(n.birth.tgid, 1);
     // Walks that begin from here on meet it (docs/PROTOCOL.md 2, Sweep).
     let birth = Birth { walk: walks(), ..n.birth };
-    let mut r = BIRTHS.insert(&n.addr, &birth, BPF_NOEXIST as u64);
+    let mut r = insert(n, &birth, 0);
     let mut met = None;
     if r == Err(EEXIST) {
         let swept = swept();
@@ -144,11 +153,11 @@ pub fn register(n: &Newborn) -> bool {
             }
             met = Some((old.walk, swept));
         }
-        r = BIRTHS.insert(&n.addr, &birth, BPF_NOEXIST as u64);
+        r = insert(n, &birth, 0);
     }
-    let mut i = 0;
-    while r.is_err() && i < 4 {
-        r = BIRTHS.insert(&n.addr, &birth, BPF_NOEXIST as u64);
+    let mut i = 1;
+    while r.is_err() && i < TRIES {
+        r = insert(n, &birth, i);
         i += 1;
     }
     if r.is_err() {
@@ -167,6 +176,44 @@ pub fn register(n: &Newborn) -> bool {
     true
 }
 
+/// What tests ask for: the first `tries` changes of the entry of each fourth process are refused. Who has no number yet is
+/// the witness's: each fourth birth.
+#[inline(always)]
+fn refused(b: &Birth, attempt: u32, tries: u32) -> bool {
+    if attempt >= tries {
+        return false;
+    }
+    let n = match (b.tgid, pop(b.root)) {
+        // SAFETY: p points to a whole Pop.
+        (0, Some(p)) => unsafe { core::ptr::read_volatile(&raw const (*p).inserts) as u32 },
+        (tgid, _) => tgid,
+    };
+    n % 4 == 1
+}
+
+#[inline(always)]
+fn insert(n: &Newborn, birth: &Birth, attempt: u32) -> Result<(), i32> {
+    if !n.counted && refused(birth, attempt, knobs::refuse_births()) {
+        return Err(EBUSY);
+    }
+    BIRTHS.insert(&n.addr, birth, BPF_NOEXIST as u64)
+}
+
+/// Takes an entry out; false when somebody else has, or the map refuses.
+#[inline(always)]
+fn remove(map: &HashMap<u64, Birth>, addr: u64, old: &Birth, refuse: u32) -> bool {
+    let mut i = 0;
+    while i < TRIES {
+        let r = if refused(old, i, refuse) { Err(EBUSY) } else { map.remove(&addr) };
+        match r {
+            Ok(()) => return true,
+            Err(ENOENT) => return false,
+            Err(_) => i += 1,
+        }
+    }
+    false
+}
+
 #[inline(always)]
 fn undo(slot: u32, n: &Newborn) {
     filter_add(n.birth.tgid, -1);
@@ -176,7 +223,10 @@ fn undo(slot: u32, n: &Newborn) {
 /// Claims a task's entry: whoever deletes it has taken the task out, once. `old` is the entry as it was read.
 #[inline(always)]
 pub fn claim(addr: u64, old: &Birth) -> bool {
-    if BIRTHS.remove(&addr).is_err() {
+    // For tests: the exit hook's alone, so that the sweep has something to find.
+    let refuse = knobs::refuse_exits();
+    let refuse = if refuse != 0 && task::current_addr() == addr { refuse } else { 0 };
+    if !remove(&BIRTHS, addr, old, refuse) {
         return false;
     }
     if let Some(p) = pop(old.root) {
@@ -263,7 +313,7 @@ pub fn marks_add(v: i64) {
 /// Claims the mark of a launcher or the hold of an adopter, and counts it down.
 #[inline(always)]
 pub fn claim_seed(addr: u64, old: &Birth) -> bool {
-    let won = take_seed(addr);
+    let won = take_seed(addr, old);
     if won {
         filter_add(old.tgid, -1);
         pop_add(old.root, -1);
@@ -274,8 +324,8 @@ pub fn claim_seed(addr: u64, old: &Birth) -> bool {
 /// Claims a mark for the child that is being forked: its count becomes the child's, its owner's tgid stays in the filter.
 /// False: somebody else has claimed it, a KILL that may have said "empty" since.
 #[inline(always)]
-pub fn take_seed(addr: u64) -> bool {
-    if SEEDS.remove(&addr).is_err() {
+pub fn take_seed(addr: u64, old: &Birth) -> bool {
+    if !remove(&SEEDS, addr, old, 0) {
         return false;
     }
     marks_add(-1);

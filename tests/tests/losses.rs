@@ -1,6 +1,6 @@
 //! Ways to lose sight of a member, provoked one by one: each is noticed and said (docs/EXACTNESS.md).
 
-use killer_tests::{Bystander, Launch, Out, TestEnv};
+use killer_tests::{Bystander, Launch, Out, TestEnv, skip};
 use std::time::Duration;
 
 /// `killer ARGS` whose maps hold that many tasks.
@@ -52,6 +52,70 @@ fn full_maps() {
         assert!(service.live.eof_within(Duration::from_secs(30)), "the lease of the others did not end them");
     }
     bystander.assert_untouched();
+}
+
+/// L3, L4: the map refuses for a moment: a bucket is busy, or its lock not to be had. It is tried again, and nothing is lost:
+/// four refusals to each fourth birth and end.
+#[test]
+fn a_map_that_refuses_for_a_moment() {
+    let test = "a_map_that_refuses_for_a_moment";
+    let Some(env) = TestEnv::new(test) else { return };
+    let bystander = Bystander::new(test);
+    let mut up = env.command();
+    up.args(["up"]).env("KILLER_REFUSE_BIRTHS", "4").env("KILLER_REFUSE_EXITS", "4");
+    env.finish(up).ok();
+    for behaviour in ["bomb", "chains"] {
+        let Some(service) = Launch::new(behaviour).arg("60").service(&env, behaviour) else { return };
+        std::thread::sleep(Duration::from_millis(300));
+        env.killer(["--require-exact", "-s", "KILL", behaviour]).ok();
+        service.assert_dead();
+    }
+    bystander.assert_untouched();
+}
+
+/// The same for good. A witness refuses the fork; else the births are a reason (as L5).
+#[test]
+fn births_that_the_map_refuses() {
+    let test = "births_that_the_map_refuses";
+    let Some(env) = TestEnv::new(test) else { return };
+    let mut up = env.command();
+    up.args(["up"]).env("KILLER_REFUSE_BIRTHS", "9");
+    env.finish(up).ok();
+    // Whom nobody knows ends by its own lease.
+    let Some(service) = Launch::new("bomb").arg("60").lease(12).service(&env, "svc") else { return };
+    std::thread::sleep(Duration::from_millis(300));
+    let status = env.killer(["status", "-o", "json", "svc"]);
+    let kill = env.killer(["-s", "KILL", "-o", "json", "svc"]);
+    if status.ok().json()["tier"] == "witnessed" {
+        assert_eq!(reasons(&status), Vec::<String>::new(), "{status}");
+        kill.ok();
+        service.assert_dead();
+    } else {
+        assert!(reasons(&status).contains(&"map-full".to_owned()), "{status}");
+        assert_eq!(kill.json()["exactness"]["exact"], false, "{kill}");
+        assert!(service.live.eof_within(Duration::from_secs(30)), "the lease of the others did not end them");
+    }
+}
+
+/// The same with ends: the entries stay, so nobody says "empty" until two walks have not met their tasks.
+#[test]
+fn ends_that_the_map_refuses() {
+    let test = "ends_that_the_map_refuses";
+    let Some(env) = TestEnv::new(test) else { return };
+    let mut up = env.command();
+    up.args(["up"]).env("KILLER_REFUSE_EXITS", "9");
+    env.finish(up).ok();
+    if !env.pin_root.join("v1/progs/on_sweep").exists() {
+        return skip(test, "no sweep before 5.13, and no map that refuses before 5.11");
+    }
+    let Some(service) = Launch::new("bomb").arg("60").service(&env, "svc") else { return };
+    std::thread::sleep(Duration::from_millis(300));
+    let witnessed = env.killer(["status", "-o", "json", "svc"]).ok().json()["tier"] == "witnessed";
+    let kill = env.killer(["-s", "KILL", "-o", "json", "svc"]);
+    kill.ok();
+    service.assert_dead();
+    let said = reasons(&kill);
+    assert_eq!(said.contains(&"missed-exit".to_owned()), !witnessed, "{kill}");
 }
 
 /// L8: a link is unpinned behind our back. From then on nothing that was tracked is called exact; what is known is still

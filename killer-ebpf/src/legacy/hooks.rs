@@ -26,7 +26,7 @@ pub fn born(child: u64, tgid: u32, thread: bool, late: bool) {
         if let Some(s) = unsafe { SEEDS.get(&cur) } {
             let s = *s;
             // Claimed before the child is there, as in the modern object.
-            if s.flags & B_HOLD == 0 && s.tgid == me && member::take_seed(cur) {
+            if s.flags & B_HOLD == 0 && s.tgid == me && member::take_seed(cur, &s) {
                 birth.root = s.root;
                 birth.generation = s.generation;
                 birth.flags = s.flags & (B_MAIN | B_CONTROL);

@@ -185,6 +185,11 @@ fn modern(tmp: &Path, offsets: &btf::Offsets, witness: bool) -> Result<bool, Bpf
     }
     let current = u32::from(offsets.current_btf);
     let witnessed = u32::from(witness);
+    // For tests: a map that refuses for a moment, or longer.
+    let refuse = |what: &str| std::env::var(what).ok().and_then(|n| n.parse().ok()).unwrap_or(0u32);
+    let (births, exits) = (refuse("KILLER_REFUSE_BIRTHS"), refuse("KILLER_REFUSE_EXITS"));
+    loader.override_global("REFUSE_BIRTHS", &births, true);
+    loader.override_global("REFUSE_EXITS", &exits, true);
     loader.override_global("HAVE_SIGNAL_TASK", &have, true);
     loader.override_global("HAVE_CURRENT_BTF", &current, true);
     loader.override_global("WITNESS", &witnessed, true);
@@ -255,7 +260,10 @@ pub(super) fn refused(name: &str, e: &ProgramError) -> BpfError {
         }
         log::debug!("{name}: {io_error}\n{verifier_log}");
         let text = verifier_log.to_string();
-        let tail: Vec<&str> = text.lines().rev().filter(|l| !l.trim().is_empty()).take(3).collect();
+        // The last lines are the verifier's own figures (`kernel/bpf/verifier.c:print_verification_stats`).
+        let figures = ["verification time", "stack depth", "processed "];
+        let said = |l: &&str| !l.trim().is_empty() && !figures.iter().any(|f| l.starts_with(f));
+        let tail: Vec<&str> = text.lines().rev().filter(said).take(3).collect();
         let tail: Vec<&str> = tail.into_iter().rev().collect();
         return BpfError::Refused { name: name.into(), why: format!("{io_error}: {}", tail.join(" / ")) };
     }
