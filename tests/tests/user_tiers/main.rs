@@ -3,7 +3,12 @@
 //! `named` runs as root, `scan` as an unprivileged user: a user of each test's own, since the kernel counts processes
 //! by user (RLIMIT_NPROC).
 
-use killer_tests::{Bystander, Launch, Pidfd, Service, TestEnv};
+mod adversaries;
+mod boots;
+mod pidfds;
+mod witness;
+
+use killer_tests::{Bystander, Launch, Pidfd, TestEnv};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 static USERS: AtomicU32 = AtomicU32::new(61_000);
@@ -35,72 +40,6 @@ fn scan_for(test: &str, behaviour: &str) -> Option<TestEnv> {
         "setuid-child" | "pid-ns" | "rlimit-nproc" | "bomb" => scan_as_root(test),
         _ => scan(test),
     }
-}
-
-/// Kills the whole service and checks all that has to hold afterwards.
-#[track_caller]
-fn kill_whole(env: &TestEnv, service: &Service, bystander: &Bystander) {
-    service.assert_alive();
-    bystander.assert_untouched();
-    env.killer(["-s", "KILL", "--who=all", &service.name]).ok().silent();
-    service.assert_dead();
-    bystander.assert_untouched();
-    env.killer(["status", &service.name]).code(3);
-    env.killer(["--fail", "-s", "KILL", &service.name]).code(1);
-    env.killer(["forget", &service.name]).ok();
-    env.killer(["status", &service.name]).code(4);
-}
-
-fn adversary(test: &str, env: Option<TestEnv>, launch: Launch) {
-    let Some(env) = env else { return };
-    let bystander = Bystander::new(test);
-    let Some(service) = launch.service(&env, "svc") else { return };
-    kill_whole(&env, &service, &bystander);
-}
-
-macro_rules! adversaries {
-    ($($test:ident: $behaviour:literal;)*) => {
-        mod with_named {
-            $(#[test]
-            fn $test() {
-                let test = concat!("with_named::", stringify!($test));
-                super::adversary(test, super::named(test), killer_tests::Launch::new($behaviour));
-            })*
-        }
-        mod with_scan {
-            $(#[test]
-            fn $test() {
-                let test = concat!("with_scan::", stringify!($test));
-                super::adversary(test, super::scan_for(test, $behaviour), killer_tests::Launch::new($behaviour));
-            })*
-        }
-    };
-}
-
-killer_tests::with_behaviours!(adversaries);
-
-/// Neither tier rests on the cgroups of others.
-fn in_cgroup(test: &str, env: Option<TestEnv>, behaviour: &str) {
-    let Some(mut env) = env else { return };
-    let mut launch = Launch::new(behaviour);
-    if let Some(dir) = env.cgroup() {
-        launch = launch.arg(dir.to_string_lossy());
-    }
-    let bystander = Bystander::new(test);
-    let Some(service) = launch.service(&env, "svc") else { return };
-    kill_whole(&env, &service, &bystander);
-}
-
-#[test]
-fn leaves_its_cgroup() {
-    in_cgroup("leaves_its_cgroup", named("leaves_its_cgroup"), "leaves-cgroup");
-    in_cgroup("leaves_its_cgroup", scan_as_root("leaves_its_cgroup"), "leaves-cgroup");
-}
-
-#[test]
-fn born_in_another_cgroup() {
-    in_cgroup("born_in_another_cgroup", named("born_in_another_cgroup"), "clone-into-cgroup");
-    in_cgroup("born_in_another_cgroup", scan_as_root("born_in_another_cgroup"), "clone-into-cgroup");
 }
 
 /// What a tier says of itself, and the verbs.
@@ -258,118 +197,6 @@ fn a_killed_supervisor_is_a_reason() {
     env.killer(["status", "svc"]).code(3);
 }
 
-/// A kernel without pidfds, as far as `killer` and all that it starts can see.
-fn without_pidfds(command: &mut std::process::Command) {
-    use std::os::unix::process::CommandExt;
-    // SAFETY: prctl on data of this function, between fork and exec.
-    unsafe {
-        command.pre_exec(|| {
-            let stmt = |code: u32, k: u32| libc::sock_filter { code: code as u16, jt: 0, jf: 0, k };
-            let jump = |k: libc::c_long, jt, jf| libc::sock_filter {
-                code: (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16,
-                jt,
-                jf,
-                k: k as u32,
-            };
-            let mut filter = [
-                stmt(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0),
-                jump(libc::SYS_pidfd_open, 1, 0),
-                jump(libc::SYS_pidfd_send_signal, 0, 1),
-                stmt(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32),
-                stmt(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW),
-            ];
-            let prog = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
-            let done = libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
-                && libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &prog) == 0;
-            if done { Ok(()) } else { Err(std::io::Error::last_os_error()) }
-        });
-    }
-}
-
-fn no_pidfds(env: Option<TestEnv>, test: &str) {
-    let Some(env) = env else { return };
-    let bystander = Bystander::new(test);
-    let launch = Launch::new("daemon");
-    let mut command = env.command();
-    command.args(["run", "--name", "svc", "--detach", "--"]);
-    without_pidfds(&mut command);
-    let Some((running, service)) = launch.under(&env, command, "svc") else { return };
-    running.finish(std::time::Duration::from_secs(10)).ok();
-    service.assert_alive();
-    let mut command = env.command();
-    command.args(["-s", "KILL", "--wait", "svc"]);
-    without_pidfds(&mut command);
-    env.finish(command).ok().silent();
-    service.assert_dead();
-    bystander.assert_untouched();
-    env.killer(["status", "svc"]).code(3);
-}
-
-#[test]
-fn without_pidfds_with_named() {
-    let test = "without_pidfds_with_named";
-    no_pidfds(named(test), test);
-}
-
-#[test]
-fn without_pidfds_with_scan() {
-    let test = "without_pidfds_with_scan";
-    no_pidfds(scan(test), test);
-}
-
-/// The named hierarchy as a second witness of the programs: it agrees, and who is in one of the two only is a reason.
-#[test]
-fn second_witness() {
-    let Some(env) = TestEnv::new("second_witness") else { return };
-    let up = env.killer(["up", "--witness=named"]);
-    if up.stderr.contains("named cgroup v1 hierarchy") {
-        killer_tests::skip("second_witness", up.stderr.trim());
-        return;
-    }
-    up.ok().silent();
-    let agrees = |name: &str| {
-        let out = env.killer(["status", name]);
-        assert!(!out.stdout.contains("named cgroup hierarchy"), "{out}");
-    };
-    for behaviour in
-        ["daemon", "double-fork", "leader-exits", "thread-storm", "exec-nonleader", "chains", "star"]
-    {
-        let Some(service) = Launch::new(behaviour).service(&env, behaviour) else { continue };
-        agrees(behaviour);
-        env.killer(["-s", "KILL", behaviour]).ok().silent();
-        service.assert_dead();
-        agrees(behaviour);
-        env.killer(["forget", behaviour]).ok();
-    }
-    let mount = env.path("run/named/mnt");
-    let Some(service) = Launch::new("daemon").service(&env, "mover") else { return };
-    let json = env.killer(["-n", "-s", "KILL", "-o", "json", "mover"]).ok().json();
-    let targets = json["targets"].as_array().expect("targets");
-    let member = targets.last().and_then(|t| t["pid"].as_i64()).expect("a member");
-    std::fs::write(mount.join("cgroup.procs"), member.to_string()).expect("move of a member");
-    env.killer(["--require-exact", "-s", "KILL", "mover"]).error(5, &["named cgroup hierarchy"]);
-    let list = env.killer(["list"]).ok().stdout.clone();
-    assert!(list.contains("witness-differs"), "{list}");
-    env.killer(["verify", "mover"]);
-    // A stranger in the directory of a service: not touched, but never ignored.
-    let bystander = Bystander::new("second_witness");
-    let Some(other) = Launch::new("daemon").service(&env, "host") else { return };
-    let dirs = std::fs::read_dir(&mount).expect("hierarchy").flatten().map(|e| e.path());
-    let newest = dirs
-        .filter(|d| d.is_dir())
-        .max_by_key(|d| d.join("tasks").metadata().and_then(|m| m.modified()).ok());
-    let procs = newest.expect("a directory").join("cgroup.procs");
-    std::fs::write(procs, bystander.pid().to_string()).expect("move of a stranger");
-    env.killer(["-s", "KILL", "*"]).ok();
-    service.assert_dead();
-    other.assert_dead();
-    bystander.assert_untouched();
-    let list = env.killer(["list"]).ok().stdout.clone();
-    assert_eq!(list.matches("witness-differs").count(), 2, "{list}");
-    env.killer(["down"]).ok();
-    assert!(!mount.exists(), "the hierarchy is left mounted");
-}
-
 /// A running tree is taken in; what it forks from then on is in it, orphans too.
 fn adopts(env: &TestEnv, test: &str, orphans: bool) {
     let bystander = Bystander::new(test);
@@ -452,38 +279,4 @@ fn the_hierarchy_ends_with_down() {
     assert!(killer_tests::eventually(std::time::Duration::from_secs(20), waited), "PID 1 leaves zombies");
     env.killer(["down"]).ok();
     assert!(!there(), "every process of this host keeps a line for {name}");
-}
-
-fn boot_file(dir: &std::path::Path) -> Option<std::path::PathBuf> {
-    let entries: Vec<_> = std::fs::read_dir(dir).ok()?.flatten().map(|e| e.path()).collect();
-    let here = entries.iter().find(|p| p.ends_with("boot") && p.is_file()).cloned();
-    here.or_else(|| entries.iter().filter(|p| p.is_dir() && !p.is_symlink()).find_map(|d| boot_file(d)))
-}
-
-/// What a registry says was true in one boot only (kexec, a restored image): numbers and starts mean others now.
-fn another_boot(env: &TestEnv) {
-    let Some(service) = Launch::new("plain").service(env, "svc") else { return };
-    let file = boot_file(env.dir.path()).expect("the registry's boot");
-    let this = std::fs::read(&file).expect("boot id");
-    std::fs::write(&file, "another").expect("boot id");
-    env.killer(["status", "svc"]).code(4);
-    env.killer(["-s", "KILL", "svc"]).code(4);
-    service.assert_alive();
-    std::fs::write(&file, this).expect("boot id");
-    env.killer(["-s", "KILL", "svc"]).ok();
-    service.assert_dead();
-}
-
-#[test]
-fn another_boot_with_named() {
-    if let Some(env) = named("another_boot_with_named") {
-        another_boot(&env);
-    }
-}
-
-#[test]
-fn another_boot_with_scan() {
-    if let Some(env) = scan("another_boot_with_scan") {
-        another_boot(&env);
-    }
 }

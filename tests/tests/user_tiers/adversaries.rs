@@ -1,0 +1,71 @@
+//! The adversaries of `adversaries.rs`, in the tiers without programs.
+
+use killer_tests::{Bystander, Launch, Service, TestEnv};
+
+use super::{named, scan_as_root, scan_for};
+
+/// Kills the whole service and checks all that has to hold afterwards.
+#[track_caller]
+fn kill_whole(env: &TestEnv, service: &Service, bystander: &Bystander) {
+    service.assert_alive();
+    bystander.assert_untouched();
+    env.killer(["-s", "KILL", "--who=all", &service.name]).ok().silent();
+    service.assert_dead();
+    bystander.assert_untouched();
+    env.killer(["status", &service.name]).code(3);
+    env.killer(["--fail", "-s", "KILL", &service.name]).code(1);
+    env.killer(["forget", &service.name]).ok();
+    env.killer(["status", &service.name]).code(4);
+}
+
+fn adversary(test: &str, env: Option<TestEnv>, launch: Launch) {
+    let Some(env) = env else { return };
+    let bystander = Bystander::new(test);
+    let Some(service) = launch.service(&env, "svc") else { return };
+    kill_whole(&env, &service, &bystander);
+}
+
+macro_rules! adversaries {
+    ($($test:ident: $behaviour:literal;)*) => {
+        mod with_named {
+            $(#[test]
+            fn $test() {
+                let test = concat!("with_named::", stringify!($test));
+                super::adversary(test, super::named(test), killer_tests::Launch::new($behaviour));
+            })*
+        }
+        mod with_scan {
+            $(#[test]
+            fn $test() {
+                let test = concat!("with_scan::", stringify!($test));
+                super::adversary(test, super::scan_for(test, $behaviour), killer_tests::Launch::new($behaviour));
+            })*
+        }
+    };
+}
+
+killer_tests::with_behaviours!(adversaries);
+
+/// Neither tier rests on the cgroups of others.
+fn in_cgroup(test: &str, env: Option<TestEnv>, behaviour: &str) {
+    let Some(mut env) = env else { return };
+    let mut launch = Launch::new(behaviour);
+    if let Some(dir) = env.cgroup() {
+        launch = launch.arg(dir.to_string_lossy());
+    }
+    let bystander = Bystander::new(test);
+    let Some(service) = launch.service(&env, "svc") else { return };
+    kill_whole(&env, &service, &bystander);
+}
+
+#[test]
+fn leaves_its_cgroup() {
+    in_cgroup("leaves_its_cgroup", named("leaves_its_cgroup"), "leaves-cgroup");
+    in_cgroup("leaves_its_cgroup", scan_as_root("leaves_its_cgroup"), "leaves-cgroup");
+}
+
+#[test]
+fn born_in_another_cgroup() {
+    in_cgroup("born_in_another_cgroup", named("born_in_another_cgroup"), "clone-into-cgroup");
+    in_cgroup("born_in_another_cgroup", scan_as_root("born_in_another_cgroup"), "clone-into-cgroup");
+}

@@ -1,0 +1,56 @@
+//! The named hierarchy beside the programs.
+
+use killer_tests::{Bystander, Launch, TestEnv};
+
+/// The named hierarchy as a second witness of the programs: it agrees, and who is in one of the two only is a reason.
+#[test]
+fn second_witness() {
+    let Some(env) = TestEnv::new("second_witness") else { return };
+    let up = env.killer(["up", "--witness=named"]);
+    if up.stderr.contains("named cgroup v1 hierarchy") {
+        killer_tests::skip("second_witness", up.stderr.trim());
+        return;
+    }
+    up.ok().silent();
+    let agrees = |name: &str| {
+        let out = env.killer(["status", name]);
+        assert!(!out.stdout.contains("named cgroup hierarchy"), "{out}");
+    };
+    for behaviour in
+        ["daemon", "double-fork", "leader-exits", "thread-storm", "exec-nonleader", "chains", "star"]
+    {
+        let Some(service) = Launch::new(behaviour).service(&env, behaviour) else { continue };
+        agrees(behaviour);
+        env.killer(["-s", "KILL", behaviour]).ok().silent();
+        service.assert_dead();
+        agrees(behaviour);
+        env.killer(["forget", behaviour]).ok();
+    }
+    let mount = env.path("run/named/mnt");
+    let Some(service) = Launch::new("daemon").service(&env, "mover") else { return };
+    let json = env.killer(["-n", "-s", "KILL", "-o", "json", "mover"]).ok().json();
+    let targets = json["targets"].as_array().expect("targets");
+    let member = targets.last().and_then(|t| t["pid"].as_i64()).expect("a member");
+    std::fs::write(mount.join("cgroup.procs"), member.to_string()).expect("move of a member");
+    env.killer(["--require-exact", "-s", "KILL", "mover"]).error(5, &["named cgroup hierarchy"]);
+    let list = env.killer(["list"]).ok().stdout.clone();
+    assert!(list.contains("witness-differs"), "{list}");
+    env.killer(["verify", "mover"]);
+    // A stranger in the directory of a service: not touched, but never ignored.
+    let bystander = Bystander::new("second_witness");
+    let Some(other) = Launch::new("daemon").service(&env, "host") else { return };
+    let dirs = std::fs::read_dir(&mount).expect("hierarchy").flatten().map(|e| e.path());
+    let newest = dirs
+        .filter(|d| d.is_dir())
+        .max_by_key(|d| d.join("tasks").metadata().and_then(|m| m.modified()).ok());
+    let procs = newest.expect("a directory").join("cgroup.procs");
+    std::fs::write(procs, bystander.pid().to_string()).expect("move of a stranger");
+    env.killer(["-s", "KILL", "*"]).ok();
+    service.assert_dead();
+    other.assert_dead();
+    bystander.assert_untouched();
+    let list = env.killer(["list"]).ok().stdout.clone();
+    assert_eq!(list.matches("witness-differs").count(), 2, "{list}");
+    env.killer(["down"]).ok();
+    assert!(!mount.exists(), "the hierarchy is left mounted");
+}
