@@ -1,5 +1,6 @@
 //! The long runs of `tests/src/bin/ordeal`: builds it, runs it, and keeps the tables in docs/ that come from it.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -67,10 +68,15 @@ pub fn guests(
     let scratch = tempfile::Builder::new().prefix("killer-figures-").tempdir()?;
     let file = scratch.path().join("figures");
     let mut tally = Tally::default();
+    // Those of one variant at the same time.
+    let mut by_variant: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for guest in guests {
         let (series, variant) = guest.split_once(':').unwrap_or((guest, "plain"));
+        by_variant.entry(variant).or_default().push(series);
+    }
+    for (variant, series) in by_variant {
         let mut vm = Command::new(std::env::current_exe()?);
-        vm.args(["vm", series, "--variant", variant, "--filter"]).arg(format!("ordeal::{verb}"));
+        vm.arg("vm").args(series).args(["--variant", variant, "--filter"]).arg(format!("ordeal::{verb}"));
         vm.arg("--env").arg(format!("KILLER_{}={args}", verb.to_uppercase()));
         if let Some(tier) = tier {
             vm.arg("--env").arg(format!("KILLER_TIER={tier}"));
