@@ -9,11 +9,11 @@ use killer_common::record::Member;
 use super::Newborns;
 use super::gate::Lease;
 use super::sweep::{Sweep, key};
-use crate::lineage::Family;
+use crate::lineage::{Family, Pending};
 
-/// Passes, a millisecond each, that are made for those who may turn out to be behind.
+/// Passes, a millisecond each, that are made for those who may turn out to be behind while somebody does not take it.
 const SETTLED: u32 = 200;
-/// How long lineages may hop away from the list before the set counts as unsure.
+/// How long lineages may hop away from the list, or not come to take what they were sent, before the set counts as unsure.
 const MOST: Duration = Duration::from_secs(5);
 
 impl<Fd> Sweep<'_, Fd> {
@@ -65,11 +65,15 @@ impl<Fd> Sweep<'_, Fd> {
             self.passes += 1;
             if new.is_empty() && !ended && whole && !undecided {
                 // Where newborns are not sent it at birth, a fork in flight may yet bring somebody who is behind.
-                let settled = family.settled();
-                if settled && calm || waited >= SETTLED {
+                let pending = family.pending();
+                if pending == Pending::No && calm || pending == Pending::Held && waited >= SETTLED {
                     return;
                 }
-                calm = settled;
+                if family.interrupted() || family.monotonic() - began >= MOST.as_nanos() as u64 {
+                    self.unsure = true;
+                    return;
+                }
+                calm = pending == Pending::No;
                 waited += 1;
                 family.go_on();
                 family.pause(None, Duration::from_millis(1));

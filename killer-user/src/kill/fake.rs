@@ -313,8 +313,8 @@ impl Family for Fake {
         true
     }
 
-    fn settled(&self) -> bool {
-        true
+    fn pending(&self) -> crate::lineage::Pending {
+        crate::lineage::Pending::No
     }
 
     fn unknown(&self) -> Vec<(Member, i32)> {

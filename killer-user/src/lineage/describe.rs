@@ -123,14 +123,46 @@ pub fn explain(m: &Member) -> (&'static str, String) {
     ("alive", format!("alive in state {state}"))
 }
 
+/// Whether a signal that was sent has been taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Pending {
+    /// By everybody.
+    No,
+    /// It waits for somebody who blocks it or is stopped: in the middle of no fork, or of one that the signal does not end.
+    Held,
+    /// It waits for somebody who will take it when he runs, and may be in the middle of a fork.
+    Soon,
+}
+
 /// True while a signal waits for a process or its main thread.
 pub fn pending(pid: u32, signal: i32) -> bool {
     let status = small::text(&format!("/proc/{pid}/status"));
-    let bit = 1u64 << ((signal - 1) & 63);
-    status.lines().any(|l| {
-        let hex = l.strip_prefix("SigPnd:").or_else(|| l.strip_prefix("ShdPnd:"));
-        hex.and_then(|h| u64::from_str_radix(h.trim(), 16).ok()).is_some_and(|set| set & bit != 0)
-    })
+    has(&status, "SigPnd:", signal) || has(&status, "ShdPnd:", signal)
+}
+
+/// How a signal waits for a process.
+pub fn waits(pid: u32, signal: i32) -> Pending {
+    let status = small::text(&format!("/proc/{pid}/status"));
+    if !has(&status, "SigPnd:", signal) && !has(&status, "ShdPnd:", signal) {
+        return Pending::No;
+    }
+    let takes = |status: &str| {
+        let state = status.lines().find_map(|l| l.strip_prefix("State:")).unwrap_or_default();
+        !state.trim_start().starts_with(['T', 't', 'Z', 'X']) && !has(status, "SigBlk:", signal)
+    };
+    // Any thread may take it.
+    let mut threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    match threads.any(|t| takes(&small::text(&t.path().join("status").to_string_lossy()))) {
+        true => Pending::Soon,
+        false => Pending::Held,
+    }
+}
+
+/// True when a mask of a status file has the signal.
+fn has(status: &str, mask: &str, signal: i32) -> bool {
+    let hex = status.lines().find_map(|l| l.strip_prefix(mask));
+    let set = hex.and_then(|h| u64::from_str_radix(h.trim(), 16).ok()).unwrap_or(0);
+    set & 1 << ((signal - 1) & 63) != 0
 }
 
 fn frozen(pid: u32) -> Option<String> {

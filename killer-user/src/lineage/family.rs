@@ -11,7 +11,7 @@ use std::time::Duration;
 use killer_common::claim;
 use killer_common::record::{Dead, Member};
 
-use super::owed::SETTLE_MOST;
+use super::describe::Pending;
 use super::still::Still;
 use crate::sys::{interrupt, mem, proc};
 use crate::target::{Root, registry};
@@ -78,8 +78,8 @@ pub trait Family {
     fn go_on(&self);
     /// True when newborns that are behind are sent the signal at birth: the sweeper need not find them.
     fn sends_at_birth(&self) -> bool;
-    /// True when nobody has it pending, so that nobody's children can be behind.
-    fn settled(&self) -> bool;
+    /// Who has it pending, so that his children can be behind; `No` where those are sent it at birth.
+    fn pending(&self) -> Pending;
     /// No more claims will be set by this call; newborns are still decided for a while.
     fn finish(&mut self);
     /// The claim of a process in this broadcast, `killer_common::claim` states.
@@ -301,12 +301,18 @@ impl Family for Lineage<'_> {
         self.tracker.sends_at_birth() || !self.tracker.decides_births()
     }
 
-    fn settled(&self) -> bool {
+    fn pending(&self) -> Pending {
         if self.sends_at_birth() {
-            return true;
+            return Pending::No;
         }
-        let listed = self.listed();
-        listed.len() > SETTLE_MOST || !listed.iter().any(|&t| super::describe::pending(t, self.signal))
+        let mut worst = Pending::No;
+        for t in self.listed() {
+            worst = worst.max(super::describe::waits(t, self.signal));
+            if worst == Pending::Soon {
+                break;
+            }
+        }
+        worst
     }
 
     fn finish(&mut self) {

@@ -8,7 +8,7 @@ mod still;
 mod tree;
 mod unknown;
 
-pub use describe::{Outside, describe, escapes};
+pub use describe::{Outside, Pending, describe, escapes};
 pub use family::{Census, Family, Lineage};
 pub use select::{Pick, Snapshot};
 pub use still::Still;

@@ -11,7 +11,7 @@ use crate::sys::mem;
 
 /// How long a broadcast waits for the one before, ms, and for how many members it looks.
 const SETTLE_MS: u32 = 500;
-pub(super) const SETTLE_MOST: usize = 1024;
+const SETTLE_MOST: usize = 1024;
 
 /// How long a fork may take for which another thread's receiving of a signal is told from one before the fork.
 const FORK_MOST: Duration = Duration::from_millis(10);
