@@ -54,16 +54,24 @@ fn full_maps() {
     bystander.assert_untouched();
 }
 
+/// A tracker whose map of births answers EBUSY so often to each fourth process.
+fn refusing(test: &str, births: u32, exits: u32) -> Option<TestEnv> {
+    let env = TestEnv::new(test)?;
+    let mut up = env.command();
+    up.arg("up")
+        .env("KILLER_REFUSE_BIRTHS", births.to_string())
+        .env("KILLER_REFUSE_EXITS", exits.to_string());
+    env.finish(up).ok();
+    Some(env)
+}
+
 /// L3, L4: the map refuses for a moment: a bucket is busy, or its lock not to be had. It is tried again, and nothing is lost:
 /// four refusals to each fourth birth and end.
 #[test]
 fn a_map_that_refuses_for_a_moment() {
     let test = "a_map_that_refuses_for_a_moment";
-    let Some(env) = TestEnv::new(test) else { return };
+    let Some(env) = refusing(test, 4, 4) else { return };
     let bystander = Bystander::new(test);
-    let mut up = env.command();
-    up.args(["up"]).env("KILLER_REFUSE_BIRTHS", "4").env("KILLER_REFUSE_EXITS", "4");
-    env.finish(up).ok();
     for behaviour in ["bomb", "chains"] {
         let Some(service) = Launch::new(behaviour).arg("60").service(&env, behaviour) else { return };
         std::thread::sleep(Duration::from_millis(300));
@@ -77,10 +85,7 @@ fn a_map_that_refuses_for_a_moment() {
 #[test]
 fn births_that_the_map_refuses() {
     let test = "births_that_the_map_refuses";
-    let Some(env) = TestEnv::new(test) else { return };
-    let mut up = env.command();
-    up.args(["up"]).env("KILLER_REFUSE_BIRTHS", "9");
-    env.finish(up).ok();
+    let Some(env) = refusing(test, 9, 0) else { return };
     // Whom nobody knows ends by its own lease.
     let Some(service) = Launch::new("bomb").arg("60").lease(12).service(&env, "svc") else { return };
     std::thread::sleep(Duration::from_millis(300));
@@ -101,10 +106,7 @@ fn births_that_the_map_refuses() {
 #[test]
 fn ends_that_the_map_refuses() {
     let test = "ends_that_the_map_refuses";
-    let Some(env) = TestEnv::new(test) else { return };
-    let mut up = env.command();
-    up.args(["up"]).env("KILLER_REFUSE_EXITS", "9");
-    env.finish(up).ok();
+    let Some(env) = refusing(test, 0, 9) else { return };
     if !env.pin_root.join("v1/progs/on_sweep").exists() {
         return skip(test, "no sweep before 5.13, and no map that refuses before 5.11");
     }
