@@ -3,7 +3,7 @@
 //! `KILLER_ROUNDS=1000 cargo test -p killer-tests --test broadcast -- --nocapture` is the long run; each test prints its
 //! figures. From processes with threads 60 rounds are enough for some minutes.
 
-use killer_tests::{Journal, Launch, TestEnv, skip};
+use killer_tests::{Journal, Launch, Objects, TestEnv, skip};
 use std::time::{Duration, Instant};
 
 fn rounds(few: usize) -> usize {
@@ -23,6 +23,9 @@ fn once_each(test: &str, behaviour: &str, signal: i32, options: &[&str], sum: Op
     let launch = Launch::new(behaviour).arg(path.to_string_lossy()).arg(signal.to_string());
     let Some(service) = launch.lease(40 + rounds as i64 / 5).service(&env, "svc") else { return };
     let begun = Instant::now();
+    let objects = Objects::new(&env.pin_root);
+    let seen = || (objects.skipped(), objects.global().map_or(0, |g| g.walk_indexed));
+    let before = seen();
     let mut both = 0;
     for _ in 0..rounds {
         let out = env.killer([&["-v", "-s", &signal.to_string()], options, &["svc"]].concat());
@@ -31,6 +34,7 @@ fn once_each(test: &str, behaviour: &str, signal: i32, options: &[&str], sum: Op
         both += usize::from(out.stdout.contains("both as one"));
     }
     let took = begun.elapsed();
+    let after = seen();
     let ever = env.killer(["list", "-o", "json"]).json()["services"][0]["ever"].as_u64().unwrap_or(0);
     std::fs::write(env.path("count.stop"), "").expect("stop file");
     assert!(service.live.eof_within(Duration::from_secs(20)), "it does not end");
@@ -48,6 +52,12 @@ fn once_each(test: &str, behaviour: &str, signal: i32, options: &[&str], sum: Op
             String::new()
         }
     );
+    if after != before {
+        let (skipped, found) = (after.0 - before.0, after.1 - before.1);
+        println!(
+            "{test}: the kernel skipped {skipped} hook runs, walks found {found} processes that were in no list"
+        );
+    }
     if both > 0 {
         println!(
             "{test}: before {both} of them somebody had not taken the one before yet, as the receipt said"
