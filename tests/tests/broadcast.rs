@@ -26,10 +26,15 @@ fn once_each(test: &str, behaviour: &str, signal: i32, options: &[&str], sum: Op
     let objects = Objects::new(&env.pin_root);
     let seen = || (objects.skipped(), objects.global().map_or(0, |g| g.walk_indexed));
     let before = seen();
-    let mut both = 0;
+    let (mut both, mut doubtful) = (0, 0);
     for _ in 0..rounds {
         let out = env.killer([&["-v", "-s", &signal.to_string()], options, &["svc"]].concat());
-        out.ok();
+        // A kernel that skips hooks: who was born unseen may have it twice or not at all, and it is said.
+        let unsure = out.exit() == 64 && format!("{}{}", out.stdout, out.stderr).contains("born unseen");
+        doubtful += usize::from(unsure);
+        if !unsure {
+            out.ok();
+        }
         // On a machine that is too busy to let them take it within half a second it says so: standard signals do not queue.
         both += usize::from(out.stdout.contains("both as one"));
     }
@@ -40,8 +45,8 @@ fn once_each(test: &str, behaviour: &str, signal: i32, options: &[&str], sum: Op
     assert!(service.live.eof_within(Duration::from_secs(20)), "it does not end");
     let lines = Journal::new(path).next(4);
     let words = |l: &String| l.split(' ').map(|w| w.parse::<usize>().expect("a number")).collect::<Vec<_>>();
-    let missed = lines.iter().filter(|l| words(l)[2] < rounds - both).count();
-    let double = lines.iter().filter(|l| words(l)[2] > rounds).count();
+    let missed = lines.iter().filter(|l| words(l)[2] < rounds - both - doubtful).count();
+    let double = lines.iter().filter(|l| words(l)[2] > rounds + doubtful).count();
     let inside = lines.iter().map(|l| words(l)[1]).max().unwrap_or(0);
     println!(
         "{test}: {rounds} rounds in {took:.1?}, {ever} processes, {} at the end: {missed} missed, {double} double{}",
@@ -55,7 +60,8 @@ fn once_each(test: &str, behaviour: &str, signal: i32, options: &[&str], sum: Op
     if after != before {
         let (skipped, found) = (after.0 - before.0, after.1 - before.1);
         println!(
-            "{test}: the kernel skipped {skipped} hook runs, walks found {found} processes that were in no list"
+            "{test}: the kernel skipped {skipped} hook runs, walks found {found} processes that were in no list; \
+             of {doubtful} broadcasts killer said so"
         );
     }
     if both > 0 {
@@ -65,7 +71,7 @@ fn once_each(test: &str, behaviour: &str, signal: i32, options: &[&str], sum: Op
         assert!(signal < 34, "real-time signals queue");
     }
     assert!(lines.len() >= 4 && missed + double == 0, "wrong of {rounds}: {lines:?}");
-    if let Some(sum) = sum {
+    if let Some(sum) = sum.filter(|_| doubtful == 0) {
         assert!(lines.iter().all(|l| words(l)[1] == sum * rounds), "values of {rounds} rounds: {lines:?}");
     }
 }

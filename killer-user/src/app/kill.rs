@@ -250,7 +250,8 @@ pub fn order(
     Ok(r)
 }
 
-const UNSURE: &str = "processes were born faster than they could be listed, or did not come to take it: some may not have been signalled";
+const UNSURE: &str = "processes were born unseen or faster than they could be listed, or did not come to take it: some may have \
+     been signalled twice or not at all";
 
 /// What `status` and the next receipt say of a claim whose sweeper died.
 pub fn unknown_outcome(m: &Member, signal: i32) -> String {

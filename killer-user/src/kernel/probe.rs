@@ -63,6 +63,17 @@ pub fn classic_can_lose() -> bool {
     crate::sys::prog::has_helper(KTIME_GET_COARSE_NS)
 }
 
+/// True where the kernel may skip a tracing program whose instance on the same CPU was preempted: tracepoints run their programs
+/// preemptibly (`include/linux/tracepoint.h`), seen from 7.0 on. A release that cannot be read counts as one of these.
+pub fn can_skip() -> bool {
+    let release = release();
+    release
+        .split(|c: char| !c.is_ascii_digit())
+        .next()
+        .and_then(|major| major.parse().ok())
+        .is_none_or(|m: u32| m >= 7)
+}
+
 /// The active LSMs, `None` when securityfs is not mounted.
 pub fn lsms() -> Option<Vec<String>> {
     let s = std::fs::read_to_string("/sys/kernel/security/lsm").ok()?;

@@ -66,7 +66,11 @@ impl<Fd> Sweep<'_, Fd> {
             if new.is_empty() && !ended && whole && !undecided {
                 // Where newborns are not sent it at birth, a fork in flight may yet bring somebody who is behind.
                 let pending = family.pending();
-                if pending == Pending::No && calm || pending == Pending::Held && waited >= SETTLED {
+                let over = pending == Pending::No && calm || pending == Pending::Held && waited >= SETTLED;
+                // Nobody can say whether who was in no list was born before its creator took the signal.
+                let lapsed = over && family.lapsed();
+                self.unsure |= lapsed;
+                if over && !lapsed {
                     return;
                 }
                 if family.interrupted() || family.monotonic() - began >= MOST.as_nanos() as u64 {

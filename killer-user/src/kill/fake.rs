@@ -353,6 +353,14 @@ impl Family for Fake {
         0
     }
 
+    fn can_lapse(&self) -> bool {
+        false
+    }
+
+    fn lapsed(&self) -> bool {
+        false
+    }
+
     fn repair(&self) -> io::Result<()> {
         self.at().tidy();
         Ok(())

@@ -117,7 +117,8 @@ impl<Fd> Sweep<'_, Fd> {
                 }
                 left.push(Survivor { member: m, code: "running", text: format!("runs (state {states})") });
             }
-            if left.is_empty() && whole && family.census().inserts == inserts {
+            // Who is in no list is found before anybody says that nobody runs.
+            if left.is_empty() && whole && family.census().inserts == inserts && !family.lapsed() {
                 return left;
             }
             if family.interrupted() {

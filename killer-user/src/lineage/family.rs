@@ -1,15 +1,15 @@
 //! The set that is signalled: a root with the roots inside it. The engine sees only the [`Family`] trait, so it
 //! does not know which tier keeps the set, and its tests put a fake behind it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{Ordering, fence};
 use std::time::Duration;
 
-use killer_common::claim;
 use killer_common::record::{Dead, Member};
+use killer_common::{claim, reason};
 
 use super::describe::Pending;
 use super::still::Still;
@@ -98,6 +98,11 @@ pub trait Family {
     fn cancel_marks(&self) -> usize;
     /// Compares the set with every task of the host and repairs it.
     fn repair(&self) -> io::Result<()>;
+    /// True where the kernel may skip runs of the hooks, so that a newborn may be in no list.
+    fn can_lapse(&self) -> bool;
+    /// When runs of the hooks were skipped since this was asked last, or since the order began: compares the set with every
+    /// task. True when somebody was found who was in no list.
+    fn lapsed(&self) -> bool;
     /// The caller wants this to end (SIGINT, SIGTERM).
     fn interrupted(&self) -> bool;
     /// CLOCK_MONOTONIC, ns.
@@ -119,6 +124,8 @@ pub struct Lineage<'a> {
     pub(super) sent: RefCell<HashMap<u32, u64>>,
     lock: Option<Lock>,
     pub(super) marks: Option<Box<dyn Held>>,
+    /// As the order began, or when it was asked last.
+    lapses: Cell<Option<(u64, u64)>>,
 }
 
 impl<'a> Lineage<'a> {
@@ -133,6 +140,7 @@ impl<'a> Lineage<'a> {
             sent: RefCell::default(),
             lock: None,
             marks: None,
+            lapses: Cell::new(None),
         }
     }
 
@@ -277,6 +285,7 @@ impl Family for Lineage<'_> {
         // One broadcast at a time: claims are one word a process, and roots are nested.
         self.lock = self.tracker.lock().ok();
         self.signal = signal;
+        self.lapses.set(self.tracker.lapses());
         let behind = self.let_settle(signal);
         self.epoch = mem::monotonic_ns() & claim::EPOCH_MASK;
         if self.census().tasks > self.listed().len() as i64 {
@@ -302,7 +311,7 @@ impl Family for Lineage<'_> {
     }
 
     fn pending(&self) -> Pending {
-        if self.sends_at_birth() {
+        if self.sends_at_birth() && !self.can_lapse() {
             return Pending::No;
         }
         let mut worst = Pending::No;
@@ -347,6 +356,7 @@ impl Family for Lineage<'_> {
     }
 
     fn set_freeze(&self, to: u64) -> io::Result<u64> {
+        self.lapses.set(self.tracker.lapses());
         self.tracker.freeze(self.root.slot, to)
     }
 
@@ -364,6 +374,25 @@ impl Family for Lineage<'_> {
 
     fn repair(&self) -> io::Result<()> {
         self.tracker.walk()
+    }
+
+    fn can_lapse(&self) -> bool {
+        self.lapses.get().is_some()
+    }
+
+    fn lapsed(&self) -> bool {
+        let Some((skipped, found)) = self.lapses.get() else { return false };
+        let late = |s: &Self| {
+            let reasons = s.slots().into_iter().filter_map(|slot| s.tracker.reasons(slot));
+            reasons.map(|r| r.count[reason::REPAIRED_WALK as usize]).sum::<u64>()
+        };
+        let before = late(self);
+        if self.tracker.lapses().is_none_or(|(now, _)| now == skipped) {
+            return false;
+        }
+        let whole = self.repair().is_ok();
+        self.lapses.set(self.tracker.lapses());
+        !whole || late(self) != before || self.lapses.get().is_none_or(|(_, now)| now != found)
     }
 
     fn interrupted(&self) -> bool {

@@ -105,6 +105,11 @@ pub trait Keep: Debug {
     fn health(&self) -> Health {
         Health::default()
     }
+    /// Runs of hooks that the kernel has skipped, ever, and processes that walks have found in no list, ever; `None` where no
+    /// run can be skipped.
+    fn lapses(&self) -> Option<(u64, u64)> {
+        None
+    }
     /// Notes how many skipped hook runs have been accounted for.
     fn note_misses(&self, total: u64) -> io::Result<()> {
         let _ = total;

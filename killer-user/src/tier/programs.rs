@@ -9,6 +9,7 @@ use killer_common::{gate, reason};
 
 use super::{Held, Keep, Lock, Spawned, Taken, Whose};
 use crate::bpf::{Adoption, BpfError, Broadcast, Health, Relay, Slot, SyscallGate, Tracker};
+use crate::kernel::probe;
 use crate::kernel::tier::Tier;
 use crate::sys::launch::{self, Launch};
 use crate::sys::mem;
@@ -118,6 +119,10 @@ impl Keep for Tracker {
 
     fn health(&self) -> Health {
         self.health()
+    }
+
+    fn lapses(&self) -> Option<(u64, u64)> {
+        probe::can_skip().then(|| (self.skipped(), self.global().walk_indexed))
     }
 
     fn note_misses(&self, total: u64) -> io::Result<()> {

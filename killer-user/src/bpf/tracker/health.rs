@@ -58,14 +58,16 @@ impl Tracker {
         }
     }
 
+    /// Runs of the hooks that keep the sets which the kernel has skipped, ever (5.12+).
+    pub fn skipped(&self) -> u64 {
+        let hooks = [P_EXIT, P_EXEC, P_NEWTASK, P_FORK, P_FORK2, P_ORPHANS];
+        let runs = hooks.iter().filter_map(|h| self.program(h).and_then(bpf::prog_info).ok());
+        runs.map(|i| i.recursion_misses()).sum()
+    }
+
     /// Whatever could make every root doubtful.
     pub fn health(&self) -> Health {
-        let mut misses = 0;
-        for hook in [P_EXIT, P_EXEC, P_NEWTASK, P_FORK, P_FORK2, P_ORPHANS] {
-            if let Ok(i) = self.program(hook).and_then(bpf::prog_info) {
-                misses += i.recursion_misses();
-            }
-        }
+        let misses = self.skipped();
         let limits = Limits::read();
         Health {
             missing_links: self.missing_links(),
