@@ -66,7 +66,8 @@ impl<Fd> Sweep<'_, Fd> {
             if new.is_empty() && !ended && whole && !undecided {
                 // Where newborns are not sent it at birth, a fork in flight may yet bring somebody who is behind.
                 let pending = family.pending();
-                let over = pending == Pending::No && calm || pending == Pending::Held && waited >= SETTLED;
+                let enough = waited >= SETTLED && (pending == Pending::Held || family.sends_at_birth());
+                let over = pending == Pending::No && calm || enough;
                 // Nobody can say whether who was in no list was born before its creator took the signal.
                 let lapsed = over && family.lapsed();
                 self.unsure |= lapsed;

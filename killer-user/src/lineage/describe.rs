@@ -128,7 +128,8 @@ pub fn explain(m: &Member) -> (&'static str, String) {
 pub enum Pending {
     /// By everybody.
     No,
-    /// It waits for somebody who blocks it or is stopped: in the middle of no fork, or of one that the signal does not end.
+    /// It waits for somebody who blocks it, is stopped, or sleeps uninterruptibly (a vfork parent, whose child is there; a disk):
+    /// hardly in the middle of a fork that would be over soon.
     Held,
     /// It waits for somebody who will take it when he runs, and may be in the middle of a fork.
     Soon,
@@ -148,7 +149,7 @@ pub fn waits(pid: u32, signal: i32) -> Pending {
     }
     let takes = |status: &str| {
         let state = status.lines().find_map(|l| l.strip_prefix("State:")).unwrap_or_default();
-        !state.trim_start().starts_with(['T', 't', 'Z', 'X']) && !has(status, "SigBlk:", signal)
+        !state.trim_start().starts_with(['T', 't', 'D', 'Z', 'X']) && !has(status, "SigBlk:", signal)
     };
     // Any thread may take it.
     let mut threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
