@@ -179,3 +179,27 @@ fn frozen(pid: u32) -> Option<String> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::process::{Pid, Signal, kill_process};
+
+    #[test]
+    fn a_stopped_process_holds_its_signals() {
+        let mut child = std::process::Command::new("sleep").arg("30").spawn().expect("sleep");
+        let pid = Pid::from_child(&child);
+        let send = |signal| kill_process(pid, signal).expect("an own child");
+        assert_eq!(waits(child.id(), 15), Pending::No);
+        send(Signal::STOP);
+        while !small::text(&format!("/proc/{}/status", child.id())).contains("State:\tT") {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        send(Signal::TERM);
+        assert_eq!((waits(child.id(), 15), pending(child.id(), 15)), (Pending::Held, true));
+        assert_eq!(waits(child.id(), 1), Pending::No);
+        send(Signal::CONT);
+        let _ = child.wait();
+        assert_eq!(waits(child.id(), 15), Pending::No);
+    }
+}
