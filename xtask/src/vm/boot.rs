@@ -131,9 +131,10 @@ impl Guest<'_> {
         let mut qemu = match self.arch {
             Arch::X86 => {
                 let mut qemu = Command::new("qemu-system-x86_64");
-                // The emulation of cmpxchg16b corrupted 6.12 guests, and flags on 6.18; 7.x cannot do without it. And no guest is to know that it is
-                // one: its spin locks would be unfair then (`arch/x86/include/asm/qspinlock.h:virt_spin_lock`), and processors
-                // that are emulated in turn meet one held by the other for 20 s, each time it sets its timer (7.3).
+                // The emulation of cmpxchg16b corrupted 6.12 guests, and flags on 6.18; 7.x cannot do without it. And no guest is
+                // to know that it is one: its spin locks would be unfair then (`arch/x86/include/asm/qspinlock.h:virt_spin_lock`),
+                // and of processors that are emulated in turn one meets them held by the other for 20 s, each time that sets its
+                // timer (7.3).
                 let old = if self.kernel.number() <= (6, 18) { ",cx16=off" } else { "" };
                 let cpu = format!("max,la57=off,hypervisor=off{old}");
                 qemu.args(["-machine", "q35", "-cpu", &cpu]);
