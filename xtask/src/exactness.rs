@@ -97,7 +97,7 @@ fn row(f: &Value) -> Vec<String> {
         number(&f["forks"]),
         number(&f["threads"]),
         number(&f["seen"]),
-        number(&born.saturating_sub(n("seen")).into()),
+        f["seen"].as_u64().map_or("-".into(), |seen| number(&born.saturating_sub(seen).into())),
         number(&f["skipped"]),
         number(&repaired.into()),
         number(&f["reported"]),

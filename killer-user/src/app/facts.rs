@@ -3,6 +3,7 @@
 use killer_common::record::{B_ADOPTED, B_CONTROL, Member};
 
 use super::exact;
+use crate::kernel::tier::Tier;
 use crate::lineage::{self, Node, Outside};
 use crate::report::escape;
 use crate::report::model;
@@ -88,6 +89,7 @@ pub fn service(t: &Tracker, r: &Root) -> model::Service {
         main_pid: main_of(t, r).map(|m| m.0),
         counts: model::Counts { processes, tasks },
         ever: family.iter().map(|&s| t.pop(s).processes).sum(),
+        ever_at_least: !Tier::PROGRAMS.contains(&t.tier()),
         since: when(r.record.born),
         age_s: seconds_since(r.record.born),
         exactness: exactness(t, r.slot.slot),

@@ -86,6 +86,9 @@ pub struct Service {
     pub counts: Counts,
     /// Processes ever.
     pub ever: u64,
+    /// Births are not counted by this tier: `ever` is what was seen at looks, and there may have been more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ever_at_least: bool,
     /// Since when.
     pub since: String,
     /// Seconds since then.

@@ -19,7 +19,7 @@ pub fn services(l: &Services, s: &Style) -> String {
             x.main_pid.map_or("-".into(), |p| p.to_string()),
             x.counts.processes.to_string(),
             x.counts.tasks.to_string(),
-            x.ever.to_string(),
+            if x.ever_at_least { format!("{}+", x.ever) } else { x.ever.to_string() },
             age(x.age_s),
             if x.exactness.exact {
                 "yes".into()

@@ -28,9 +28,10 @@ pub fn status(t: &Status, s: &Style) -> String {
     line(
         "Members",
         format!(
-            "{}, {}; {} ever",
+            "{}, {}; {}{} ever",
             count(x.counts.processes, "process", "processes"),
             count(x.counts.tasks.max(0) as u64, "task", "tasks"),
+            if x.ever_at_least { "at least " } else { "" },
             x.ever
         ),
     );

@@ -68,6 +68,7 @@ pub fn service(word: &str) -> Service {
         main_pid: Some(10),
         counts: Counts { processes: 3, tasks: 4 },
         ever: 17,
+        ever_at_least: false,
         since: "2026-11-24 04:00:00".into(),
         age_s: 3700,
         exactness: exactness(word),

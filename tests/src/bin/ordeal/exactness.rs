@@ -91,7 +91,10 @@ fn totals(
     let tasks = claim["counts"]["tasks"].as_i64().unwrap_or(0);
     // The root of the load is one process more than there were forks, and the only one alive.
     let born = forks + 1;
-    let mut off = born.abs_diff(ever) + 1u64.abs_diff(alive) + 1i64.abs_diff(tasks);
+    // Where births are not counted, it is said, and what is claimed is who lives.
+    let counted = claim["ever_at_least"] != true;
+    let mut off = if counted { born.abs_diff(ever) } else { ever.saturating_sub(born) };
+    off += 1u64.abs_diff(alive) + 1i64.abs_diff(tasks);
     let pop = objects.root(NAME).and_then(|(slot, _)| objects.pop(slot));
     let mut seen_tasks = Value::Null;
     if let Some(p) = pop {
@@ -116,7 +119,7 @@ fn totals(
         "forks": forks,
         "threads": threads,
         "refused": refused,
-        "seen": ever,
+        "seen": if counted { Value::from(ever) } else { Value::Null },
         "seen_tasks": seen_tasks,
         "skipped": after.0 - before.0,
         "late": pop.map_or(0, |p| p.misses),
