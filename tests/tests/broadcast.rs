@@ -1,7 +1,7 @@
 //! Exactly once: every signal but KILL, along every line of descent, while the tree forks all the time.
 //!
 //! `KILLER_ROUNDS=1000 cargo test -p killer-tests --test broadcast -- --nocapture` is the long run; each test prints its
-//! figures. From processes with threads 60 rounds are enough for some minutes.
+//! figures; one test after the other (`--exact NAME`).
 
 use killer_tests::{Journal, Launch, Objects, TestEnv, skip};
 use std::time::{Duration, Instant};
