@@ -286,6 +286,20 @@ impl Service {
         }
     }
 
+    /// Kills it whole and checks all that has to hold afterwards.
+    #[track_caller]
+    pub fn kill_whole(&self, env: &TestEnv, bystander: &Bystander) {
+        self.assert_alive();
+        bystander.assert_untouched();
+        env.killer(["-s", "KILL", "--who=all", &self.name]).ok().silent();
+        self.assert_dead();
+        bystander.assert_untouched();
+        env.killer(["status", &self.name]).code(3);
+        env.killer(["--fail", "-s", "KILL", &self.name]).code(1);
+        env.killer(["forget", &self.name]).ok();
+        env.killer(["status", &self.name]).code(4);
+    }
+
     /// Asserts that at least one member lives.
     #[track_caller]
     pub fn assert_alive(&self) {

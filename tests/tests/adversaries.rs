@@ -1,27 +1,13 @@
 //! Every way of slipping away, as the root of a service of its own: killed by name with no survivor, while a bystander
 //! that looks the same lives on.
 
-use killer_tests::{Bystander, Launch, Service, TestEnv};
-
-/// Kills the whole service and checks all that has to hold afterwards.
-#[track_caller]
-fn kill_whole(env: &TestEnv, service: &Service, bystander: &Bystander) {
-    service.assert_alive();
-    bystander.assert_untouched();
-    env.killer(["-s", "KILL", "--who=all", &service.name]).ok().silent();
-    service.assert_dead();
-    bystander.assert_untouched();
-    env.killer(["status", &service.name]).code(3);
-    env.killer(["--fail", "-s", "KILL", &service.name]).code(1);
-    env.killer(["forget", &service.name]).ok();
-    env.killer(["status", &service.name]).code(4);
-}
+use killer_tests::{Bystander, Launch, TestEnv};
 
 fn adversary(test: &str, launch: Launch) {
     let Some(env) = TestEnv::new(test) else { return };
     let bystander = Bystander::new(test);
     let Some(service) = launch.service(&env, test) else { return };
-    kill_whole(&env, &service, &bystander);
+    service.kill_whole(&env, &bystander);
 }
 
 macro_rules! adversaries {
@@ -53,7 +39,7 @@ fn in_cgroup(test: &str, behaviour: &str) {
     }
     let bystander = Bystander::new(test);
     let Some(service) = launch.service(&env, test) else { return };
-    kill_whole(&env, &service, &bystander);
+    service.kill_whole(&env, &bystander);
 }
 
 /// A number that was a member's is now somebody else's: the number is nothing, the process is all.
@@ -65,7 +51,7 @@ fn pid_taken_by_an_outsider() {
     let dead = service.fact("dead");
     let Some(outsider) = Launch::new("claim-pid").arg(dead.to_string()).direct(test) else { return };
     assert_eq!(outsider.facts, [format!("pid={dead}")]);
-    kill_whole(&env, &service, &outsider);
+    service.kill_whole(&env, &outsider);
 }
 
 /// Two services with the same program, user and session: each is its own.

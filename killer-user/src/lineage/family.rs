@@ -8,8 +8,8 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{Ordering, fence};
 use std::time::Duration;
 
+use killer_common::claim;
 use killer_common::record::{Dead, Member};
-use killer_common::{claim, reason};
 
 use super::describe::Pending;
 use super::still::Still;
@@ -125,7 +125,7 @@ pub struct Lineage<'a> {
     lock: Option<Lock>,
     pub(super) marks: Option<Box<dyn Held>>,
     /// As the order began, or when it was asked last.
-    lapses: Cell<Option<(u64, u64)>>,
+    pub(super) lapses: Cell<Option<(u64, u64)>>,
 }
 
 impl<'a> Lineage<'a> {
@@ -311,17 +311,7 @@ impl Family for Lineage<'_> {
     }
 
     fn pending(&self) -> Pending {
-        if self.sends_at_birth() && !self.can_lapse() {
-            return Pending::No;
-        }
-        let mut worst = Pending::No;
-        for t in self.listed() {
-            worst = worst.max(super::describe::waits(t, self.signal));
-            if worst == Pending::Soon {
-                break;
-            }
-        }
-        worst
+        if self.sends_at_birth() && !self.can_lapse() { Pending::No } else { self.worst_pending() }
     }
 
     fn finish(&mut self) {
@@ -381,18 +371,7 @@ impl Family for Lineage<'_> {
     }
 
     fn lapsed(&self) -> bool {
-        let Some((skipped, found)) = self.lapses.get() else { return false };
-        let late = |s: &Self| {
-            let reasons = s.slots().into_iter().filter_map(|slot| s.tracker.reasons(slot));
-            reasons.map(|r| r.count[reason::REPAIRED_WALK as usize]).sum::<u64>()
-        };
-        let before = late(self);
-        if self.tracker.lapses().is_none_or(|(now, _)| now == skipped) {
-            return false;
-        }
-        let whole = self.repair().is_ok();
-        self.lapses.set(self.tracker.lapses());
-        !whole || late(self) != before || self.lapses.get().is_none_or(|(_, now)| now != found)
+        self.look_for_lapses()
     }
 
     fn interrupted(&self) -> bool {

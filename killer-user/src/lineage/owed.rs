@@ -4,8 +4,9 @@ use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use killer_common::claim;
+use killer_common::{claim, reason};
 
+use super::describe::Pending;
 use super::family::{BROADCAST, Family, Lineage};
 use crate::sys::mem;
 
@@ -53,6 +54,34 @@ impl Lineage<'_> {
     fn may_owe(&self, tgid: u32, signal: i32) -> bool {
         let word = self.tracker.claim(tgid).map_or(0, |w| w.load(Ordering::SeqCst));
         word == claim::UNDECIDED_WORD || super::describe::pending(tgid, signal)
+    }
+
+    /// How the signal waits for the one of all whom it waits for longest.
+    pub(super) fn worst_pending(&self) -> Pending {
+        let mut worst = Pending::No;
+        for t in self.listed() {
+            worst = worst.max(super::describe::waits(t, self.signal));
+            if worst == Pending::Soon {
+                break;
+            }
+        }
+        worst
+    }
+
+    /// Walks when runs of hooks were skipped; true when somebody was found who was in no list.
+    pub(super) fn look_for_lapses(&self) -> bool {
+        let Some((skipped, found)) = self.lapses.get() else { return false };
+        if self.tracker.lapses().is_none_or(|(now, _)| now == skipped) {
+            return false;
+        }
+        let late = || {
+            let reasons = self.slots().into_iter().filter_map(|slot| self.tracker.reasons(slot));
+            reasons.map(|r| r.count[reason::REPAIRED_WALK as usize]).sum::<u64>()
+        };
+        let before = late();
+        let whole = self.repair().is_ok();
+        self.lapses.set(self.tracker.lapses());
+        !whole || late() != before || self.lapses.get().is_none_or(|(_, now)| now != found)
     }
 
     /// Where newborns are not decided at birth: who was forked by somebody that had been sent the signal owes nothing, as

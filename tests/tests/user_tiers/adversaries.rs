@@ -1,28 +1,14 @@
 //! The adversaries of `adversaries.rs`, in the tiers without programs.
 
-use killer_tests::{Bystander, Launch, Service, TestEnv};
+use killer_tests::{Bystander, Launch, TestEnv};
 
 use super::{named, scan_as_root, scan_for};
-
-/// Kills the whole service and checks all that has to hold afterwards.
-#[track_caller]
-fn kill_whole(env: &TestEnv, service: &Service, bystander: &Bystander) {
-    service.assert_alive();
-    bystander.assert_untouched();
-    env.killer(["-s", "KILL", "--who=all", &service.name]).ok().silent();
-    service.assert_dead();
-    bystander.assert_untouched();
-    env.killer(["status", &service.name]).code(3);
-    env.killer(["--fail", "-s", "KILL", &service.name]).code(1);
-    env.killer(["forget", &service.name]).ok();
-    env.killer(["status", &service.name]).code(4);
-}
 
 fn adversary(test: &str, env: Option<TestEnv>, launch: Launch) {
     let Some(env) = env else { return };
     let bystander = Bystander::new(test);
     let Some(service) = launch.service(&env, "svc") else { return };
-    kill_whole(&env, &service, &bystander);
+    service.kill_whole(&env, &bystander);
 }
 
 macro_rules! adversaries {
@@ -55,7 +41,7 @@ fn in_cgroup(test: &str, env: Option<TestEnv>, behaviour: &str) {
     }
     let bystander = Bystander::new(test);
     let Some(service) = launch.service(&env, "svc") else { return };
-    kill_whole(&env, &service, &bystander);
+    service.kill_whole(&env, &bystander);
 }
 
 #[test]
