@@ -12,7 +12,6 @@ mod interrupt;
 mod lint;
 mod miri;
 mod ordeal;
-mod pidfd;
 mod rooms;
 mod run;
 mod soak;

@@ -6,7 +6,6 @@ mod others;
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::net::TcpListener;
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -14,7 +13,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use fixture::{Fixture, SERVICES, World};
 
-use crate::{binary, daemons, interrupt, pidfd, run};
+use killer_tests::Pidfd;
+
+use crate::{binary, daemons, interrupt, run};
 
 /// Where trackers are pinned.
 pub const BPFFS: &str = "/sys/fs/bpf";
@@ -81,7 +82,7 @@ struct Demo {
 struct Looked {
     fixture: Fixture,
     members: BTreeSet<i32>,
-    pidfds: Vec<OwnedFd>,
+    pidfds: Vec<Pidfd>,
     oracle: std::fs::File,
 }
 
@@ -197,7 +198,7 @@ impl Demo {
                 n => println!("  {:<32} leaves {n}: {}{wrong}", way.name, named(&way.left)),
             }
         }
-        let pidfds = members.iter().filter_map(|pid| pidfd::open(*pid)).collect();
+        let pidfds = members.iter().filter_map(|pid| Pidfd::open(*pid)).collect();
         Ok(Looked { fixture, members, pidfds, oracle })
     }
 
@@ -236,7 +237,7 @@ impl Drop for Demo {
 /// Not what killer says: every pidfd has ended, and nobody holds the jobs' FIFO.
 fn proof(service: &Looked) -> Result<()> {
     let name = service.fixture.name;
-    let alive = service.pidfds.iter().filter(|fd| !pidfd::ended(fd)).count();
+    let alive = service.pidfds.iter().filter(|fd| fd.alive()).count();
     ensure!(alive == 0, "{alive} processes of {name} live on");
     let jobs = match service.fixture.marks {
         [] => "",
