@@ -23,7 +23,6 @@ mod orphans;
 mod sweep;
 mod syscalls;
 mod task;
-mod tries;
 mod walk;
 mod witness;
 
