@@ -48,7 +48,7 @@ pub const WALK_BEGIN: u64 = 32;
 pub const CLAIM_DEAD: u64 = 33;
 /// Answers what was patched into the programs, as `HAS_*` bits.
 pub const FEATURES: u64 = 17;
-/// `[op, slot, gen, flags]`: the root's freeze state becomes one of `R_FREEZING`, `R_FROZEN`,
+/// `[op, slot, gen, flags, skipped]`: the root's freeze state becomes one of `R_FREEZING`, `R_FROZEN`,
 /// `R_THAWING`, or 0; answers what it was.
 pub const FREEZE: u64 = 18;
 /// `[op, slot, gen, tgid, on]`: notes whether a member was stopped before the freeze.

@@ -106,8 +106,8 @@ pub struct Root {
     pub wakes: u32,
     /// SIGHUPs of the kernel to orphaned process groups while it was frozen.
     pub hangups: u32,
-    /// Reserve.
-    pub reserved0: u32,
+    /// Runs of the hook on `signal_generate` that the kernel had skipped when the freeze began, modulo 2^32.
+    pub skipped: u32,
     /// When it was frozen, `CLOCK_BOOTTIME` ns.
     pub frozen_at: u64,
 }

@@ -160,6 +160,7 @@ fn freeze(ctx: *const u64, r: *mut Root) -> i32 {
         if was & (R_FREEZING | R_FROZEN) == 0 && to == R_FREEZING {
             (*r).wakes = 0;
             (*r).hangups = 0;
+            (*r).skipped = a(ctx, 4) as u32;
             (*r).frozen_at = task::boottime();
         }
         if to & (R_FREEZING | R_THAWING) != 0 {

@@ -23,6 +23,7 @@ mod logs;
 mod raw;
 #[path = "legacy/task.rs"]
 mod task;
+mod tries;
 
 /// `bpf_send_signal` is for GPL-compatible programs only (`kernel/bpf/verifier.c:check_helper_call`).
 #[unsafe(no_mangle)]

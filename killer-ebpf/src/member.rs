@@ -3,8 +3,7 @@
 //! Orders (docs/PROTOCOL.md 2): birth: pop up, inserts up, filter up, insert, then the gate is read by the
 //! caller. Claim: `delete(births) == 0` is the claim; index, filter, and pop down last.
 
-use aya_ebpf::bindings::{BPF_ANY, BPF_NOEXIST};
-use aya_ebpf::maps::HashMap;
+use aya_ebpf::bindings::BPF_ANY;
 use core::intrinsics;
 use killer_common::record::*;
 use killer_common::{MAX_ROOTS, reason};
@@ -12,16 +11,10 @@ use killer_common::{MAX_ROOTS, reason};
 use crate::knobs;
 use crate::maps::*;
 use crate::task::{self, Task};
+use crate::tries::{TRIES, insert, remove};
 
 /// `-EEXIST`
 pub const EEXIST: i32 = -17;
-/// `-ENOENT`
-const ENOENT: i32 = -2;
-/// `-EBUSY`
-const EBUSY: i32 = -16;
-/// How often a change that the map refuses is tried: a bucket that is busy (5.11 to 6.14, `kernel/bpf/hashtab.c:
-/// htab_lock_bucket`), or whose lock is not to be had in time (6.15+), may be free a moment later.
-const TRIES: u32 = 5;
 
 /// Plain atomic add, result unused: `lock +=`, loads on every kernel (toolchain.md).
 #[inline(always)]
@@ -174,44 +167,6 @@ pub fn register(n: &Newborn) -> bool {
         doubt(slot, was, swept);
     }
     true
-}
-
-/// What tests ask for: the first `tries` changes of the entry of each fourth process are refused. Who has no number yet is
-/// the witness's: each fourth birth.
-#[inline(always)]
-fn refused(b: &Birth, attempt: u32, tries: u32) -> bool {
-    if attempt >= tries {
-        return false;
-    }
-    let n = match (b.tgid, pop(b.root)) {
-        // SAFETY: p points to a whole Pop.
-        (0, Some(p)) => unsafe { core::ptr::read_volatile(&raw const (*p).inserts) as u32 },
-        (tgid, _) => tgid,
-    };
-    n % 4 == 1
-}
-
-#[inline(always)]
-fn insert(n: &Newborn, birth: &Birth, attempt: u32) -> Result<(), i32> {
-    if !n.counted && refused(birth, attempt, knobs::refuse_births()) {
-        return Err(EBUSY);
-    }
-    BIRTHS.insert(&n.addr, birth, BPF_NOEXIST as u64)
-}
-
-/// Takes an entry out; false when somebody else has, or the map refuses.
-#[inline(always)]
-fn remove(map: &HashMap<u64, Birth>, addr: u64, old: &Birth, refuse: u32) -> bool {
-    let mut i = 0;
-    while i < TRIES {
-        let r = if refused(old, i, refuse) { Err(EBUSY) } else { map.remove(&addr) };
-        match r {
-            Ok(()) => return true,
-            Err(ENOENT) => return false,
-            Err(_) => i += 1,
-        }
-    }
-    false
 }
 
 #[inline(always)]

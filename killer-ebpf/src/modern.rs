@@ -23,6 +23,7 @@ mod orphans;
 mod sweep;
 mod syscalls;
 mod task;
+mod tries;
 mod walk;
 mod witness;
 

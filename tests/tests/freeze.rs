@@ -1,8 +1,10 @@
 //! `freeze` and `thaw`: no step while frozen, by counters in shared memory that nobody but the members writes; no error that
 //! the program could see; nobody lost.
 
+use killer_tests::stepper::{self, Act};
 use killer_tests::{Launch, Marks, Pidfd, Service, TestEnv, eventually, proc_state};
 use rustix::process::Signal;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 const EVERYTHING: &str = "chains+families+threads+spawn+spin";
@@ -127,15 +129,90 @@ fn woken_from_elsewhere() {
             p.signal(Signal::CONT);
         }
     }
-    // Before 6.13 no hook can stop them again: it is said, and no more.
-    if !env.killer(["doctor"]).stdout.contains("no bpf_send_signal_task") {
-        std::thread::sleep(Duration::from_millis(50));
-        assert_still(&env, &marks, Duration::from_millis(150));
+    std::thread::sleep(Duration::from_millis(50));
+    let status = env.killer(["status", "svc"]).ok().stdout.clone();
+    assert!(status.contains("from elsewhere"), "{status}");
+    // Before 6.13 no hook can stop them again: who runs is said.
+    if env.killer(["doctor"]).stdout.contains("no bpf_send_signal_task") {
+        assert!(status.contains("freeze it again") && !status.contains("undone"), "{status}");
+        assert!(env.killer(["list"]).ok().stdout.contains("woken"));
+        freeze(&env);
+    } else {
+        assert!(status.contains("undone at once") && !status.contains("again"), "{status}");
     }
-    let out = env.killer(["status", "svc"]);
-    assert!(out.ok().stdout.contains("from elsewhere"), "{out}");
+    assert_still(&env, &marks, Duration::from_millis(150));
+    let out = env.killer(["list"]);
+    assert!(out.ok().stdout.contains("frozen"), "{out}");
     env.killer(["thaw", "svc"]).ok();
     assert!(marks.moves());
+    end(&env, &service);
+}
+
+/// The hook on signals, where it is pinned; of the tiers raw and legacy there is none.
+fn hook_on_signals(env: &TestEnv) -> PathBuf {
+    env.pin_root.join("v1/links/on_signal")
+}
+
+/// Members that run although they are frozen are said, whatever hooks have counted: here the hook on signals is gone.
+#[test]
+fn who_runs_is_said() {
+    let Some(env) = TestEnv::new("who_runs_is_said") else { return };
+    let Some((service, marks)) = Marks::ticking(&env, "families") else { return };
+    if freeze(&env).is_none() {
+        return;
+    }
+    let _ = std::fs::remove_file(hook_on_signals(&env));
+    let tree = env.killer(["status", "-o", "json", "svc"]).json();
+    assert!(tree["frozen"].get("awake").is_none(), "{tree}");
+    let pid = *killer_tests::pids(&tree).first().expect("members");
+    Pidfd::open(pid).expect("a frozen member").signal(Signal::CONT);
+    let said = || env.killer(["status", "-o", "json", "svc"]).json();
+    assert!(eventually(Duration::from_secs(5), || said()["frozen"]["awake"] == serde_json::json!([pid])));
+    assert_eq!(said()["state"], "woken");
+    assert_eq!(said()["frozen"]["wakes"], 0);
+    let out = env.killer(["status", "svc"]);
+    assert!(out.ok().stdout.contains(&format!("1 process runs ({pid}): freeze it again")), "{out}");
+    env.killer(["freeze", "svc"]).ok().silent();
+    assert_still(&env, &marks, Duration::from_millis(100));
+    assert_eq!(said()["state"], "frozen");
+    env.killer(["thaw", "svc"]).ok().silent();
+    // Who was forked meanwhile nobody knows: that hook is one of those that keep the set.
+    env.killer(["-KILL", "svc"]);
+    service.assert_dead();
+}
+
+/// Runs of the hook on signals that the kernel skips are told by whoever asks, until the thaw. The kernel does it at will on no
+/// kernel that is tried: a tracer changes its figure.
+#[test]
+fn skipped_runs_of_the_hook_on_signals() {
+    let Some(env) = TestEnv::new("skipped_runs_of_the_hook_on_signals") else { return };
+    let Some((service, _)) = Marks::ticking(&env, "families") else { return };
+    let traced = |verb: &[&str]| {
+        let act = |_: &_| Act::Skipped("on_signal", 3);
+        let mut command = env.command();
+        command.args(verb);
+        stepper::traced(&env, command, Duration::from_secs(30), act).out
+    };
+    // Before the freeze they mean nothing.
+    let out = traced(&["freeze", "svc"]);
+    if out.exit() == 1 && out.stderr.contains("cannot freeze") {
+        return killer_tests::skip(&env.test, "this tier cannot freeze");
+    }
+    out.ok().silent();
+    let same = traced(&["status", "svc"]);
+    assert!(!same.ok().stdout.contains("skipped"), "{same}");
+    traced(&["thaw", "svc"]).ok().silent();
+    freeze(&env);
+    let out = env.killer(["status", "svc"]);
+    assert!(!out.ok().stdout.contains("skipped"), "{out}");
+    let out = traced(&["status", "svc"]);
+    if !hook_on_signals(&env).exists() {
+        assert!(!out.ok().stdout.contains("skipped"), "{out}");
+    } else {
+        assert!(out.ok().stdout.contains("skipped 3 runs of the hook on signals"), "{out}");
+        let out = traced(&["thaw", "svc"]);
+        assert!(out.ok().stderr.contains("skipped 3 runs"), "{out}");
+    }
     end(&env, &service);
 }
 

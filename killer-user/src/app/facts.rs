@@ -2,7 +2,7 @@
 
 use killer_common::record::{B_ADOPTED, B_CONTROL, Member};
 
-use super::exact;
+use super::{exact, frozen};
 use crate::kernel::tier::Tier;
 use crate::lineage::{self, Node, Outside};
 use crate::report::escape;
@@ -74,9 +74,8 @@ pub fn service(t: &Tracker, r: &Root) -> model::Service {
     let processes = t.listed(&|s| family.contains(&u32::from(s))).len() as u64;
     let state = match (tasks, registry::is_live_state(r)) {
         (0, true) => "ended",
-        (_, true) if registry::frozen(t, r.slot.slot).is_some() => "frozen",
         (_, false) => "starting",
-        _ => "live",
+        _ => frozen::word(t, r).unwrap_or("live"),
     };
     let inside = (r.record.parent != 0)
         .then(|| registry::in_slot(t, r.record.parent))

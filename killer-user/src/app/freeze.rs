@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use killer_common::record::{R_FREEZING, R_FROZEN, R_THAWING, R_UNDONE};
+use killer_common::record::{R_FREEZING, R_THAWING, R_UNDONE};
 
 use super::failure::{Failure, code};
 use super::receipt::{Done, receipt};
-use super::{Screen, facts, find, journal, verdict};
+use super::{Screen, facts, find, frozen, journal, verdict};
 use crate::cli::Kill;
 use crate::kill::{FreezeError, Newborns, Order, SIGCONT, SIGSTOP, freeze as hold, thaw as let_go};
 use crate::lineage::Lineage;
 use crate::parse::signal;
 use crate::parse::whom::Whom;
 use crate::report::human;
-use crate::report::model::{Frozen, Receipt};
+use crate::report::model::Receipt;
 use crate::sys::{interrupt, mem, sched};
 use crate::target::{Root, process, registry};
 use crate::tier::Tracker;
@@ -124,7 +124,8 @@ pub fn thaw(name: &str, screen: &Screen) -> Result<u8, Failure> {
 
 /// Thaws a root under the lock that the caller holds.
 pub fn release(t: &Tracker, root: &Root) -> Result<Receipt, Failure> {
-    let notes = side_effects(t, root);
+    let mut notes = side_effects(t, root);
+    notes.extend(frozen::doubts(t, root));
     let mut family = Lineage::new(t, root.clone());
     let before = verdict::counts(&family);
     let started = facts::when(mem::boottime_ns());
@@ -199,25 +200,4 @@ pub fn settle(t: &Tracker) -> Result<(), Failure> {
         t.freeze(root.slot, R_UNDONE)?;
     }
     Ok(())
-}
-
-/// For `status`.
-pub fn state(t: &Tracker, root: &Root) -> Option<Frozen> {
-    let at = registry::frozen(t, root.slot.slot);
-    let r = t.root(at.unwrap_or(root.slot.slot))?;
-    let state = match r.flags & (R_FREEZING | R_FROZEN | R_THAWING | R_UNDONE) {
-        0 => return None,
-        f if f & R_FROZEN != 0 => "frozen",
-        f if f & R_FREEZING != 0 => "freezing",
-        f if f & R_THAWING != 0 => "thawing",
-        _ => "undone",
-    };
-    Some(Frozen {
-        state: state.into(),
-        with: at.filter(|s| *s != root.slot.slot).and_then(|s| registry::in_slot(t, s)).map(|r| r.name),
-        since: facts::when(r.frozen_at),
-        age_s: facts::seconds_since(r.frozen_at),
-        wakes: r.wakes,
-        hangups: r.hangups,
-    })
 }

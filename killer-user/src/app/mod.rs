@@ -6,6 +6,7 @@ pub mod exact;
 pub mod facts;
 pub mod failure;
 pub mod freeze;
+mod frozen;
 mod journal;
 pub mod kill;
 mod picks;

@@ -4,7 +4,7 @@ use killer_common::record::Member;
 
 use super::failure::{Failure, code};
 use super::{
-    Screen, exact, facts, find, freeze, kill, look, not_exact, service, unknown_untracked, unsound, waiting,
+    Screen, exact, facts, find, frozen, kill, look, not_exact, service, unknown_untracked, unsound, waiting,
 };
 use crate::cli::{Output, Until};
 use crate::kill::Waited;
@@ -80,7 +80,7 @@ pub fn status(name: &str, require_exact: bool, screen: &Screen) -> Result<u8, Fa
         contains,
         gated: t.gated(r.slot.slot),
         supervisor: supervised.then_some(k.owner_tgid),
-        frozen: freeze::state(&t, &r),
+        frozen: frozen::state(&t, &r)?,
         notes: lineage::unsettled(&Lineage::new(&t, r.clone()))
             .iter()
             .map(|(m, sig)| kill::unknown_outcome(m, *sig))

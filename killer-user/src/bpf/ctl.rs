@@ -134,9 +134,10 @@ impl Tracker {
         self.ctl(ctl::NOTE_KILL, s, &[signal as u64, u64::from(uid), u64::from(outcome)]).map(drop)
     }
 
-    /// Changes a root's freeze state; answers what it was.
+    /// Changes a root's freeze state; answers what it was. What [`Self::unheard`] says now is kept when a freeze begins.
     pub fn freeze(&self, s: Slot, to: u64) -> io::Result<u64> {
-        self.ctl(ctl::FREEZE, s, &[to]).map(u64::from)
+        let unheard = self.unheard()?.unwrap_or(0);
+        self.ctl(ctl::FREEZE, s, &[to, u64::from(unheard)]).map(u64::from)
     }
 
     /// Notes whether a member was stopped before the freeze.

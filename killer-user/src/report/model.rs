@@ -78,7 +78,7 @@ pub struct Process {
 pub struct Service {
     /// Name.
     pub name: String,
-    /// `starting`, `live`, `frozen`, `ended`.
+    /// `starting`, `live`, `freezing`, `frozen`, `woken` (frozen, but some member runs), `ended`.
     pub state: String,
     /// Main process.
     pub main_pid: Option<u32>,
@@ -157,8 +157,16 @@ pub struct Frozen {
     pub since: String,
     /// Seconds since then.
     pub age_s: u64,
-    /// SIGCONTs from elsewhere; who got one was stopped again.
+    /// Members that run although it is frozen.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub awake: Vec<u32>,
+    /// SIGCONTs from elsewhere.
     pub wakes: u32,
+    /// Who gets one is stopped again at once (6.13+).
+    pub stops_again: bool,
+    /// Runs of the hook on signals that the kernel has skipped since then (7.0+): a member that somebody sent SIGCONT may have
+    /// run without being counted.
+    pub unheard: u32,
     /// SIGHUPs of the kernel to process groups that were orphaned while they were stopped.
     pub hangups: u32,
 }

@@ -135,7 +135,7 @@ mod tests {
             freezer_tgid: 0,
             wakes: 0,
             hangups: 0,
-            reserved0: 0,
+            skipped: 0,
             frozen_at: 0,
         }
     }

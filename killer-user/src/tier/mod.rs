@@ -110,6 +110,10 @@ pub trait Keep: Debug {
     fn lapses(&self) -> Option<(u64, u64)> {
         None
     }
+    /// Runs of the hook on signals that the kernel has skipped, ever, modulo 2^32; `None` where there is no such hook.
+    fn unheard(&self) -> io::Result<Option<u32>> {
+        Ok(None)
+    }
     /// Notes how many skipped hook runs have been accounted for.
     fn note_misses(&self, total: u64) -> io::Result<()> {
         let _ = total;

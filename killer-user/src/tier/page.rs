@@ -79,7 +79,7 @@ impl Page {
             freezer_tgid: 0,
             wakes: 0,
             hangups: 0,
-            reserved0: 0,
+            skipped: 0,
             frozen_at: 0,
         }
     }

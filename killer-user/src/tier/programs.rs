@@ -125,6 +125,10 @@ impl Keep for Tracker {
         probe::can_skip().then(|| (self.skipped(), self.global().walk_indexed))
     }
 
+    fn unheard(&self) -> io::Result<Option<u32>> {
+        self.unheard()
+    }
+
     fn note_misses(&self, total: u64) -> io::Result<()> {
         self.note_misses(total)
     }

@@ -65,6 +65,12 @@ impl Tracker {
         runs.map(|i| i.recursion_misses()).sum()
     }
 
+    /// Runs of the hook on signals that the kernel has skipped, ever, modulo 2^32; `None` where there is no such hook.
+    pub fn unheard(&self) -> io::Result<Option<u32>> {
+        let Ok(hook) = self.program(P_SIGNAL) else { return Ok(None) };
+        self.heed(bpf::prog_info(hook)).map(|i| Some(i.recursion_misses() as u32))
+    }
+
     /// Whatever could make every root doubtful.
     pub fn health(&self) -> Health {
         let misses = self.skipped();

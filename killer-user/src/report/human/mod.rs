@@ -69,6 +69,14 @@ pub fn count(n: u64, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })
 }
 
+/// What skipped runs of the hook on signals mean for a frozen service.
+pub fn unheard(n: u32) -> String {
+    let runs = count(u64::from(n), "run", "runs");
+    format!(
+        "the kernel skipped {runs} of the hook on signals: a process that was sent SIGCONT may have run meanwhile"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,7 +8,7 @@ use crate::report::model::{Frozen, Status};
 /// `status`
 pub fn status(t: &Status, s: &Style) -> String {
     let x = &t.service;
-    let live = matches!(x.state.as_str(), "live" | "frozen");
+    let live = matches!(x.state.as_str(), "live" | "freezing" | "frozen" | "woken");
     let color = if x.state == "live" { GREEN } else { YELLOW };
     let dot = if s.utf8 { "●" } else { "*" };
     let mut out = format!("{} {}\n", paint(s, color, dot), paint(s, BOLD, &text(&x.name)));
@@ -79,9 +79,22 @@ fn frozen(f: &Frozen) -> String {
     }
     if f.wakes > 0 {
         out.push_str(&format!(
-            "; {} from elsewhere, undone at once",
-            count(u64::from(f.wakes), "SIGCONT", "SIGCONTs")
+            "; {} from elsewhere{}",
+            count(u64::from(f.wakes), "SIGCONT", "SIGCONTs"),
+            if f.stops_again { ", undone at once" } else { "" }
         ));
+    }
+    if !f.awake.is_empty() {
+        let pids: Vec<String> = f.awake.iter().take(8).map(u32::to_string).collect();
+        out.push_str(&format!(
+            "; {} ({}{}): freeze it again",
+            count(f.awake.len() as u64, "process runs", "processes run"),
+            pids.join(", "),
+            if f.awake.len() > 8 { ", …" } else { "" }
+        ));
+    }
+    if f.unheard > 0 {
+        out.push_str(&format!("; {}", super::unheard(f.unheard)));
     }
     if f.hangups > 0 {
         let n = count(u64::from(f.hangups), "SIGHUP", "SIGHUPs");
