@@ -201,6 +201,22 @@ fn a_witness_that_falls_silent() {
     end(&env, &again);
 }
 
+/// A tier that is asked for is the one, or what it lacks is said as the kernel's or the administrator's doing.
+#[test]
+fn a_witness_that_is_asked_for() {
+    let Some(env) = TestEnv::new("a_witness_that_is_asked_for") else { return };
+    let mut up = env.command();
+    up.arg("up").env("KILLER_TIER", "witnessed");
+    let out = env.finish(up);
+    if out.exit() == 0 {
+        let out = env.killer(["doctor"]);
+        assert!(out.stdout.contains("witnessed"), "{out}");
+        return;
+    }
+    assert!(out.stderr.contains("this kernel lacks") || out.stderr.contains("not permitted"), "{out}");
+    assert!(!out.stderr.contains("bug"), "{out}");
+}
+
 /// Calls bpf(2) on a pinned map until it is told to stop: from 7.0 on hooks are skipped when something like this is under
 /// way on a preemptible kernel.
 fn hammer(pin: std::path::PathBuf, stop: std::sync::Arc<std::sync::atomic::AtomicBool>) {

@@ -4,8 +4,8 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
+use crate::interrupt::Deaf;
 use crate::{run, tools};
 
 /// Package and its daemon.
@@ -34,23 +34,18 @@ pub fn install() -> Result<Vec<&'static str>> {
 /// Debian's way to keep packages from starting daemons. What was there is put back, also after an interrupt.
 struct PolicyRcD {
     kept: Option<PathBuf>,
-    before: Vec<(Signal, SigAction)>,
+    /// apt ends by the signal, and we go on to tidy up.
+    _deaf: Deaf,
 }
 
 impl PolicyRcD {
     const PATH: &str = "/usr/sbin/policy-rc.d";
 
     fn forbid() -> Result<PolicyRcD> {
-        extern "C" fn nothing(_: i32) {}
-        let action = SigAction::new(SigHandler::Handler(nothing), SaFlags::SA_RESTART, SigSet::empty());
-        let mut before = Vec::new();
-        for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-            // SAFETY: the handler does nothing. It is not inherited through exec: apt ends, and we go on to tidy up.
-            before.push((signal, unsafe { sigaction(signal, &action) }?));
-        }
+        let deaf = Deaf::now()?;
         let kept = PathBuf::from(format!("{}.killer-{}", Self::PATH, std::process::id()));
         let kept = std::fs::rename(Self::PATH, &kept).is_ok().then_some(kept);
-        let policy = PolicyRcD { kept, before };
+        let policy = PolicyRcD { kept, _deaf: deaf };
         let mut options = std::fs::OpenOptions::new();
         std::os::unix::fs::OpenOptionsExt::mode(options.write(true).create_new(true), 0o755);
         let file = options.open(Self::PATH);
@@ -65,9 +60,5 @@ impl Drop for PolicyRcD {
             Some(kept) => std::fs::rename(kept, Self::PATH),
             None => std::fs::remove_file(Self::PATH),
         };
-        for (signal, action) in &self.before {
-            // SAFETY: what was there before.
-            let _ = unsafe { sigaction(*signal, action) };
-        }
     }
 }

@@ -1,30 +1,54 @@
 //! Ctrl-C ends a demo or a benchmark between two steps, so that it can tidy up.
 
+use std::sync::Arc;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Result, bail};
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag;
 
-static ASKED: AtomicBool = AtomicBool::new(false);
+const ENDS: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
 
-extern "C" fn note(_: i32) {
-    ASKED.store(true, Ordering::Relaxed);
-}
+static ASKED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
 /// From here on INT, TERM and HUP are only noted.
 pub fn catch() -> Result<()> {
-    let action = SigAction::new(SigHandler::Handler(note), SaFlags::empty(), SigSet::empty());
-    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-        // SAFETY: the handler stores to an atomic, which is async-signal-safe.
-        unsafe { sigaction(signal, &action) }?;
+    let asked = ASKED.get_or_init(Arc::default);
+    for signal in ENDS {
+        flag::register(signal, asked.clone())?;
     }
     Ok(())
 }
 
 /// An error once one of them has come.
 pub fn check() -> Result<()> {
-    if ASKED.load(Ordering::Relaxed) {
+    if ASKED.get().is_some_and(|a| a.load(Ordering::Relaxed)) {
         bail!("interrupted");
     }
     Ok(())
+}
+
+/// While it lives INT, TERM and HUP do nothing to us; programs that we start take them as ever.
+#[derive(Debug)]
+pub struct Deaf {
+    over: Arc<AtomicBool>,
+}
+
+impl Deaf {
+    /// From here on.
+    pub fn now() -> Result<Self> {
+        let over = Arc::default();
+        for signal in ENDS {
+            flag::register_conditional_default(signal, Arc::clone(&over))?;
+        }
+        Ok(Self { over })
+    }
+}
+
+impl Drop for Deaf {
+    fn drop(&mut self) {
+        // Who catches them keeps doing so, else they end us again.
+        self.over.store(ASKED.get().is_none(), Ordering::Relaxed);
+    }
 }

@@ -12,7 +12,7 @@ use super::pins::{self, Paths, Registry, not_permitted};
 use super::tracker::Tracker;
 use super::{BpfError, What, canary, kfunc};
 use crate::kernel::tier::Tier;
-use crate::kernel::{btf, probe};
+use crate::kernel::{btf, probe, witness};
 use crate::sys::mem;
 
 /// The eBPF object of this build.
@@ -126,6 +126,15 @@ pub(super) fn make(
         match made {
             Ok(()) => return Ok(l),
             Err(e) => {
+                let e = match (e, &offsets) {
+                    // It was taken, and does not act: the kernel's or its administrator's doing, not ours.
+                    (BpfError::Refused { name, why }, Ok(o)) if tier == Tier::Witnessed && name == CANARY => {
+                        witness::acts(o).err().map_or(BpfError::Refused { name, why }, |why| {
+                            BpfError::Kernel(format!("a birth witness that acts: {why}"))
+                        })
+                    }
+                    (e, _) => e,
+                };
                 log::info!("tier {}: {e}", tier.name());
                 lacks.push((tier, e.to_string()));
                 pins::remove(&tmp);

@@ -2,7 +2,7 @@
 //! views of the maps, the on-demand program and the walk.
 
 mod attach;
-mod canary;
+pub(crate) mod canary;
 mod ctl;
 mod keeper;
 mod kfunc;

@@ -6,8 +6,8 @@ use std::os::fd::OwnedFd;
 
 use killer_common::names::{P_SYS_ENTER, P_SYS_EXIT};
 
+use super::attach;
 use super::tracker::Tracker;
-use super::{attach, canary};
 use crate::kernel::tier::Tier;
 use crate::sys::bpf;
 
@@ -18,28 +18,26 @@ pub struct SyscallGate {
 }
 
 impl SyscallGate {
-    /// Attaches both programs.
-    pub fn attach(t: &Tracker) -> io::Result<Self> {
-        let gate = Self { _links: vec![at(t, P_SYS_ENTER, "sys_enter")?, at(t, P_SYS_EXIT, "sys_exit")?] };
-        // Attached is not yet acting: a child below the canary's root must die by it.
-        if !canary::doomed(t) {
-            return Err(io::Error::other("the programs at system calls do not act"));
-        }
-        Ok(gate)
+    /// What attaches both programs, from whichever thread.
+    pub fn prepare(t: &Tracker) -> io::Result<impl FnOnce() -> io::Result<Self> + Send + 'static> {
+        let tier = t.tier();
+        let own = |name| t.program(name).and_then(|p| p.try_clone_to_owned());
+        let (enter, exit) = (own(P_SYS_ENTER)?, own(P_SYS_EXIT)?);
+        Ok(move || Ok(Self { _links: vec![at(tier, &enter, "sys_enter")?, at(tier, &exit, "sys_exit")?] }))
     }
 
     /// Attaches the one at entries: a broadcast has them stamped.
     pub fn entries(t: &Tracker) -> io::Result<Self> {
-        Ok(Self { _links: vec![at(t, P_SYS_ENTER, "sys_enter")?] })
+        let enter = t.program(P_SYS_ENTER)?.try_clone_to_owned()?;
+        Ok(Self { _links: vec![at(t.tier(), &enter, "sys_enter")?] })
     }
 }
 
-fn at(t: &Tracker, program: &str, name: &str) -> io::Result<OwnedFd> {
-    let prog = t.program(program)?;
-    if t.tier() == Tier::Legacy {
+fn at(tier: Tier, program: &OwnedFd, name: &str) -> io::Result<OwnedFd> {
+    if tier == Tier::Legacy {
         let event = format!("raw_syscalls/{name}");
-        let link = attach::classic(&prog.try_clone_to_owned()?, &event).map_err(io::Error::other)?;
+        let link = attach::classic(program, &event).map_err(io::Error::other)?;
         return Ok(link.0);
     }
-    bpf::raw_tracepoint_open(prog, name)
+    bpf::raw_tracepoint_open(program, name)
 }

@@ -53,6 +53,8 @@ pub struct World {
     pub inodes: bool,
     pub gate_at_birth: bool,
     pub syscalls: bool,
+    /// It was asked for once: the next time it is closed.
+    pub syscalls_soon: bool,
 }
 
 const NUMBERS: u32 = 12;
@@ -297,9 +299,11 @@ impl Family for Fake {
         self.at().gate_at_birth
     }
 
-    fn gate_at_syscalls(&mut self) -> io::Result<()> {
-        self.at().syscalls = true;
-        Ok(())
+    fn gate_at_syscalls(&mut self) -> io::Result<bool> {
+        let mut world = self.at();
+        let asked = std::mem::replace(&mut world.syscalls_soon, true);
+        world.syscalls |= asked;
+        Ok(asked)
     }
 
     fn begin(&mut self, _: i32, _: Option<i32>, _: u32) -> usize {

@@ -95,7 +95,9 @@ impl<Fd> Sweep<'_, Fd> {
     fn until_still<F: Family<Fd = Fd>>(&mut self, family: &mut F, began: u64) -> Vec<Survivor> {
         let mut since: HashMap<Key, u64> = HashMap::new();
         let mut idle = 0u32;
-        let mut end = began + self.order.patience.as_nanos() as u64;
+        let patience = self.order.patience.as_nanos() as u64;
+        let mut end = began + patience;
+        let mut wanted = false;
         let mut fewest = usize::MAX;
         loop {
             let inserts = family.census().inserts;
@@ -125,7 +127,8 @@ impl<Fd> Sweep<'_, Fd> {
                 self.unsure = true;
                 return left;
             }
-            if family.monotonic() >= end {
+            let closing = wanted && !self.gates.syscalls;
+            if family.monotonic() >= if closing { end + patience } else { end } {
                 self.fled = left.is_empty();
                 return left;
             }
@@ -134,11 +137,16 @@ impl<Fd> Sweep<'_, Fd> {
             if ahead >= fewest && self.passes >= 3 && !self.gates.birth && !self.gates.syscalls {
                 // Somebody forks ahead of the passes, and they do not become fewer. Not before: to attach waits for a grace
                 // period, which forkers on one processor put off for seconds, and stopped ones do not.
-                let asked = family.monotonic();
-                self.gates.syscalls = family.gate_at_syscalls().is_ok();
-                // Once: a gate that cannot be closed is no reason to go on for ever.
+                wanted = true;
+            }
+            if wanted && !self.gates.syscalls {
+                let closed = family.gate_at_syscalls();
+                // A gate that cannot be closed is no reason to go on for ever.
+                wanted = closed.is_ok();
+                self.gates.syscalls = closed.unwrap_or(false);
                 if self.gates.syscalls {
-                    end += family.monotonic() - asked;
+                    // Passes that count begin here.
+                    end = family.monotonic() + patience;
                 }
             }
             fewest = if ahead == 0 { usize::MAX } else { fewest.min(ahead) };

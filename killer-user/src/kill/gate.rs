@@ -20,6 +20,7 @@ pub struct Gates {
 #[derive(Debug)]
 pub struct Lease {
     until: u64,
+    wanted: bool,
     /// What is closed.
     pub gates: Gates,
 }
@@ -27,7 +28,8 @@ pub struct Lease {
 impl Lease {
     /// Closes the gate of the family.
     pub fn close<F: Family>(family: &F) -> Self {
-        let mut l = Self { until: 0, gates: Gates { birth: family.gate_at_birth(), syscalls: false } };
+        let mut l =
+            Self { until: 0, wanted: false, gates: Gates { birth: family.gate_at_birth(), syscalls: false } };
         l.renew(family);
         l
     }
@@ -38,10 +40,18 @@ impl Lease {
         family.close_gate(self.until);
     }
 
-    /// Closes the gate at system calls, where newborns cannot be killed at birth.
+    /// The gate at system calls is wanted, too, where newborns cannot be killed at birth.
+    pub fn want_syscalls(&mut self) {
+        self.wanted |= !self.gates.birth;
+    }
+
+    /// Closes it when it is wanted: a step each time, because the sweep goes on meanwhile.
     pub fn at_syscalls<F: Family>(&mut self, family: &mut F) {
-        if !self.gates.birth && !self.gates.syscalls {
-            self.gates.syscalls = family.gate_at_syscalls().is_ok();
+        if self.wanted && !self.gates.syscalls {
+            let closed = family.gate_at_syscalls();
+            // Who finds out that it is needed asks once more.
+            self.wanted = closed.is_ok();
+            self.gates.syscalls = closed.unwrap_or(false);
         }
     }
 

@@ -174,11 +174,12 @@ impl<'o, Fd> Sweep<'o, Fd> {
                 break;
             }
             gate.renew(family);
+            gate.at_syscalls(family);
             if found {
                 idle = 0;
                 if self.passes > 1 {
                     // The first pass did not empty the set: somebody forks against us.
-                    gate.at_syscalls(family);
+                    gate.want_syscalls();
                 }
                 self.rest(family, Duration::from_micros(200));
                 continue;

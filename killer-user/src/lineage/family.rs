@@ -11,6 +11,7 @@ use std::time::Duration;
 use killer_common::claim;
 use killer_common::record::{Dead, Member};
 
+use super::closing::Closing;
 use super::describe::Pending;
 use super::still::Still;
 use crate::sys::{interrupt, mem, proc};
@@ -67,8 +68,9 @@ pub trait Family {
     fn open_gate(&self, until: u64);
     /// True when newborns of a gated family die before their first instruction.
     fn gate_at_birth(&self) -> bool;
-    /// Closes the gate at system calls, too; it opens when the family is dropped.
-    fn gate_at_syscalls(&mut self) -> io::Result<()>;
+    /// Begins to close the gate at system calls, too, or goes on with that: to be asked again until it answers true. It opens
+    /// when the family is dropped.
+    fn gate_at_syscalls(&mut self) -> io::Result<bool>;
     /// Begins a broadcast: from here on newborns are decided at birth (see `killer_common::claim`); it holds for some time
     /// after the command, for forks in flight. Answers how many members have not taken the same signal of the broadcast
     /// before although it has waited for them: a signal that does not queue is one then.
@@ -118,7 +120,7 @@ pub trait Family {
 pub struct Lineage<'a> {
     pub(super) tracker: &'a Tracker,
     pub(super) root: Root,
-    syscalls: Option<Box<dyn Held>>,
+    syscalls: Closing,
     epoch: u64,
     pub(super) signal: i32,
     pub(super) sent: RefCell<HashMap<u32, u64>>,
@@ -134,7 +136,7 @@ impl<'a> Lineage<'a> {
         Self {
             tracker,
             root,
-            syscalls: None,
+            syscalls: Closing::No,
             epoch: 0,
             signal: 0,
             sent: RefCell::default(),
@@ -274,11 +276,8 @@ impl Family for Lineage<'_> {
         self.tracker.birth_gate().is_some()
     }
 
-    fn gate_at_syscalls(&mut self) -> io::Result<()> {
-        if self.syscalls.is_none() {
-            self.syscalls = Some(self.tracker.syscall_gate()?);
-        }
-        Ok(())
+    fn gate_at_syscalls(&mut self) -> io::Result<bool> {
+        self.syscalls.step(self.tracker)
     }
 
     fn begin(&mut self, signal: i32, value: Option<i32>, newborns: u32) -> usize {

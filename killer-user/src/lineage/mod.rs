@@ -1,5 +1,6 @@
 //! Members and fork edges of a root, read from the kernel's maps.
 
+mod closing;
 mod describe;
 mod family;
 mod owed;

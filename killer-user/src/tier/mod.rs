@@ -36,6 +36,9 @@ use tracker::hash;
 pub trait Held: Debug {}
 impl<T: Debug> Held for T {}
 
+/// Closes a gate; that takes as long as the kernel lets programs that run come to their end.
+pub type Closes = Box<dyn FnOnce() -> io::Result<Box<dyn Held + Send>> + Send>;
+
 /// The lock on a registry; it goes with the process, too.
 #[derive(Debug)]
 pub enum Lock {
@@ -191,9 +194,13 @@ pub trait Keep: Debug {
     fn birth_gate(&self) -> Option<&'static str> {
         None
     }
-    /// Closes the gate at system calls while the answer is held.
-    fn syscall_gate(&self) -> io::Result<Box<dyn Held>> {
+    /// What closes the gate at system calls, from whichever thread, while its answer is held.
+    fn syscall_gate(&self) -> io::Result<Closes> {
         Err(io::ErrorKind::Unsupported.into())
+    }
+    /// Whether that gate acts: attached is not yet acting.
+    fn syscall_gate_acts(&self) -> bool {
+        false
     }
 
     /// True when newborns are sent a broadcast's signal before their first instruction: exactly once, also while they fork.

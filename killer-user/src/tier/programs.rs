@@ -7,8 +7,8 @@ use std::time::Duration;
 use killer_common::record::{B_HOLD, Dead, Member, Pop, Reasons, Root};
 use killer_common::{gate, reason};
 
-use super::{Held, Keep, Lock, Spawned, Taken, Whose};
-use crate::bpf::{Adoption, BpfError, Broadcast, Health, Relay, Slot, SyscallGate, Tracker};
+use super::{Closes, Held, Keep, Lock, Spawned, Taken, Whose};
+use crate::bpf::{Adoption, BpfError, Broadcast, Health, Relay, Slot, SyscallGate, Tracker, canary};
 use crate::kernel::probe;
 use crate::kernel::tier::Tier;
 use crate::sys::launch::{self, Launch};
@@ -232,8 +232,13 @@ impl Keep for Tracker {
         self.birth_gate()
     }
 
-    fn syscall_gate(&self) -> io::Result<Box<dyn Held>> {
-        Ok(Box::new(SyscallGate::attach(self)?))
+    fn syscall_gate(&self) -> io::Result<Closes> {
+        let close = SyscallGate::prepare(self)?;
+        Ok(Box::new(move || Ok(Box::new(close()?))))
+    }
+
+    fn syscall_gate_acts(&self) -> bool {
+        canary::doomed(self)
     }
 
     fn decides_newborns(&self) -> bool {

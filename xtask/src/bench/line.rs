@@ -62,6 +62,6 @@ fn once(command: &mut Command) -> Result<Took> {
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
     let (status, cpu) = wait_with_cpu(&mut child)?;
     let wall = begun.elapsed();
-    ensure!(status == 0, "{command:?}: {status:#x}");
+    ensure!(status.success(), "{command:?}: {status}");
     Ok(Took { wall: ms(wall), cpu: ms(cpu) })
 }

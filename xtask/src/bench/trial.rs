@@ -2,11 +2,13 @@
 
 use std::io::{PipeReader, Read};
 use std::os::fd::AsFd;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
 
 use super::Bench;
 use super::ways::Way;
@@ -164,28 +166,18 @@ impl Ending {
     }
 }
 
-/// Waits for a child; its exit status as wait(2) has it, and the CPU time that it used.
-pub fn wait_with_cpu(child: &mut Child) -> Result<(i32, Duration)> {
-    let mut status = 0;
-    // SAFETY: a plain C structure of numbers.
-    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
-    loop {
-        // SAFETY: both point to locals. The child is ours and has not been waited for.
-        let n = unsafe { libc::wait4(child.id() as i32, &mut status, 0, &mut usage) };
-        if n > 0 {
-            return Ok((status, time(usage.ru_utime) + time(usage.ru_stime)));
-        }
-        let error = std::io::Error::last_os_error();
-        ensure!(error.kind() == std::io::ErrorKind::Interrupted, "wait4: {error}");
-    }
+/// Waits for a child; its exit status, and the CPU time that it and those whom it has waited for used.
+pub fn wait_with_cpu(child: &mut Child) -> Result<(ExitStatus, Duration)> {
+    // The kernel adds a child's time when it is waited for, and nobody else waits meanwhile.
+    let before = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+    let status = child.wait()?;
+    let after = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+    let spent = after.user_time() + after.system_time() - before.user_time() - before.system_time();
+    Ok((status, Duration::from_micros(spent.num_microseconds() as u64)))
 }
 
 /// CPU time of this thread until now.
 pub fn own_cpu() -> Duration {
     nix::time::clock_gettime(nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID)
         .map_or(Duration::ZERO, Duration::from)
-}
-
-fn time(t: libc::timeval) -> Duration {
-    Duration::new(t.tv_sec as u64, t.tv_usec as u32 * 1000)
 }

@@ -54,6 +54,7 @@ pub const CORE: &[&str] = &[
     "adversaries::fork_and_exit_chains",
     "adversaries::fork_bomb",
     "adversaries::twin_services",
+    "tiers::a_witness_that_is_asked_for",
 ];
 
 /// Tests whose outcome depends on the kernel. The others (arguments, output, real daemons) are the host's.
