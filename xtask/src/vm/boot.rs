@@ -77,8 +77,9 @@ impl Guest<'_> {
     fn boot(&self, log: &Path) -> Result<()> {
         let initrd = self.dir.join("initrd");
         let mut plan = Cpio::default();
-        let lines = self.variant.plan.iter().map(|l| (*l).to_owned()).chain(self.plan.iter().cloned());
-        let lines = lines.chain(self.tests.iter().cloned()).chain(self.patience());
+        // The last line of a name counts.
+        let lines = self.patience().into_iter().chain(self.variant.plan.iter().map(|l| (*l).to_owned()));
+        let lines = lines.chain(self.plan.iter().cloned()).chain(self.tests.iter().cloned());
         plan.file("plan", 0o644, lines.collect::<Vec<_>>().join("\n").as_bytes());
         let plan = if self.variant.alone { Vec::new() } else { plan.finish() };
         std::fs::write(&initrd, [self.initramfs, &plan].concat())?;

@@ -70,9 +70,9 @@ pub struct Options {
     /// Variables for the tests: NAME=VALUE
     #[arg(long, value_name = "NAME=VALUE")]
     env: Vec<String>,
-    /// Seconds for one test
-    #[arg(long, default_value_t = 120)]
-    limit: u64,
+    /// Seconds for one test, else what the variant needs
+    #[arg(long)]
+    limit: Option<u64>,
     /// Write the figures that tests gave into this file: VARIANT NAME JSON, one a line
     #[arg(long, value_name = "FILE")]
     figures: Option<PathBuf>,
@@ -328,7 +328,7 @@ impl Host<'_> {
         let dir = self.logs.join(format!("{}-{}", job.kernel.series.name(), job.variant.name));
         std::fs::create_dir_all(&dir)?;
         let mut plan: Vec<String> = self.options.env.iter().map(|e| format!("env={e}")).collect();
-        plan.push(format!("limit={}", self.options.limit));
+        plan.extend(self.options.limit.map(|l| format!("limit={l}")));
         let guest = Guest {
             arch: self.options.arch,
             kernel: &job.kernel,

@@ -191,10 +191,8 @@ pub const ALL: &[Variant] = &[
         // With two the freed pages stay in lists of the other one, and the kernel gives up for want of what is there.
         cpus: 1,
         memory: 1024,
-        // On 5.10 a bomb and the kernel that takes its members keep each other busy for longer than the test may take.
-        since: (5, 11),
         // Hundreds of reports on an emulated console take longer than all the rest.
-        plan: &["sysctl=kernel/printk=1", "sysctl=vm/oom_dump_tasks=0"],
+        plan: &["sysctl=kernel/printk=1", "sysctl=vm/oom_dump_tasks=0", "limit=900"],
         tests: &["guest::scarce"],
         ..OTHER
     },
