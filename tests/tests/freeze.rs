@@ -4,6 +4,7 @@
 use killer_tests::stepper::{self, Act};
 use killer_tests::{Launch, Marks, Pidfd, Service, TestEnv, eventually, proc_state};
 use rustix::process::Signal;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -216,6 +217,44 @@ fn skipped_runs_of_the_hook_on_signals() {
         let out = traced(&["thaw", "svc"]);
         assert!(out.ok().stderr.contains("skipped 3 runs"), "{out}");
     }
+    end(&env, &service);
+}
+
+/// A `killer` that cannot open what it has to look at: "frozen" is said only of who is.
+#[test]
+fn few_descriptors() {
+    let Some(env) = TestEnv::new("few_descriptors") else { return };
+    let Some((service, marks)) = Marks::ticking(&env, "families+threads") else { return };
+    let mut held = 0;
+    for most in 3..40 {
+        let mut command = env.command();
+        command.args(["freeze", "svc"]);
+        let limit = libc::rlimit { rlim_cur: most, rlim_max: most };
+        // SAFETY: one system call, in a child that has one thread.
+        unsafe {
+            command.pre_exec(move || match libc::setrlimit(libc::RLIMIT_NOFILE, &limit) {
+                0 => Ok(()),
+                _ => Err(std::io::Error::last_os_error()),
+            });
+        }
+        let out = env.finish(command);
+        if out.exit() == 0 {
+            held += 1;
+            assert_still(&env, &marks, Duration::from_millis(50));
+        } else {
+            assert!([1, 77, 124, 127].contains(&out.exit()) && !out.stderr.is_empty(), "{most}: {out}");
+        }
+        let out = env.killer(["thaw", "svc"]);
+        if out.exit() == 1 && out.stderr.contains("cannot freeze") {
+            return killer_tests::skip(&env.test, "this tier cannot freeze");
+        }
+        out.ok();
+        assert!(marks.moves(), "it does not go on");
+        if held == 3 {
+            break;
+        }
+    }
+    assert!(held > 0, "not even with forty");
     end(&env, &service);
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use killer_tests::{Bystander, Launch, Pidfd, Service, TestEnv, eventually, skip};
+use killer_tests::{Bystander, Launch, Marks, Pidfd, Service, TestEnv, eventually, skip};
 
 /// What every tier of programs claims.
 const ADVERSARIES: [&str; 19] = [
@@ -93,6 +93,38 @@ fn legacy() {
 #[test]
 fn typed_held_by_a_keeper() {
     adversaries("typed_held_by_a_keeper", "typed", true);
+}
+
+/// "Frozen" is true in each of them, whatever they know of starts.
+fn frozen(test: &str, tier: &'static str) {
+    let Some(env) = of(test, tier, false) else { return };
+    let Some((service, marks)) = Marks::ticking(&env, "families+threads") else { return };
+    for _ in 0..8 {
+        env.killer(["freeze", "svc"]).ok().silent();
+        // Somebody else looks: a freeze that stands is nobody's to undo.
+        env.killer(["list"]).ok();
+        let steps = marks.steps();
+        std::thread::sleep(Duration::from_millis(100));
+        assert_eq!(marks.steps(), steps, "steps while frozen: {}", env.killer(["status", "svc"]));
+        env.killer(["thaw", "svc"]).ok().silent();
+        assert!(marks.moves(), "it does not go on");
+    }
+    end(&env, &service);
+}
+
+#[test]
+fn typed_frozen() {
+    frozen("typed_frozen", "typed");
+}
+
+#[test]
+fn raw_frozen() {
+    frozen("raw_frozen", "raw");
+}
+
+#[test]
+fn legacy_frozen() {
+    frozen("legacy_frozen", "legacy");
 }
 
 #[test]

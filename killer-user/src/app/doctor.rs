@@ -8,6 +8,7 @@ use crate::kernel::tier::Tier;
 use crate::kernel::{btf, probe, witness};
 use crate::report::human;
 use crate::report::model::{Check, Doctor, SCHEMA_VERSION};
+use crate::sys::proc;
 use crate::target::registry;
 use crate::tier::{BpfError, Limits, Paths, Tracker, map_bytes, object_sha256, try_out};
 
@@ -29,6 +30,10 @@ pub fn doctor(screen: &Screen) -> Result<u8, Failure> {
             format!("lacks {}: only the tier scan works without", missing.join(", ")),
             Some("run it as root"),
         )
+    });
+    c.push(match proc::mounted() {
+        Ok(()) => check("/proc", "ok", "of this PID namespace", None),
+        Err(why) => check("/proc", "fail", why, Some("mount -t proc proc /proc")),
     });
     c.push(if probe::in_initial_pid_ns() {
         check("PID namespace", "ok", "the initial one", None)

@@ -2,7 +2,8 @@
 
 use killer_common::reason;
 
-use crate::target::{process, registry};
+use crate::sys::alive::alive;
+use crate::target::registry;
 use crate::tier::{Slot, Tracker};
 
 /// A reason that was counted against a set.
@@ -71,8 +72,7 @@ pub fn second_look(t: &Tracker, slot: Slot) {
 
 /// True while the `killer` that made the root is alive.
 pub fn owner_lives(r: &killer_common::record::Root) -> bool {
-    process::start_of(r.owner_tgid)
-        .is_some_and(|s| r.owner_start == 0 || process::same_start(s, r.owner_start))
+    alive(r.owner_tgid, r.owner_start)
 }
 
 /// Reasons against a root and the roots inside it. Empty: exact.

@@ -77,6 +77,9 @@ impl From<BpfError> for Failure {
                         false => "run it as root, or with these capabilities in the host's user namespace",
                     })
             }
+            BpfError::Proc(why) => Self::new(code::FAILURE, why)
+                .why("processes cannot be told from others without it")
+                .next("mount it: 'mount -t proc proc /proc'"),
             BpfError::PidNamespace => {
                 Self::new(code::FAILURE, "killer does not work from inside a PID namespace")
                     .why("the kernel side knows processes by the host's numbers, which mean others here")

@@ -14,6 +14,7 @@ use crate::parse::signal;
 use crate::parse::whom::Whom;
 use crate::report::human;
 use crate::report::model::Receipt;
+use crate::sys::alive::alive;
 use crate::sys::{interrupt, mem, sched};
 use crate::target::{Root, process, registry};
 use crate::tier::Tracker;
@@ -186,10 +187,8 @@ fn side_effects(t: &Tracker, root: &Root) -> Vec<String> {
 /// Lets everybody go whom a `killer` that died in the middle has left stopped.
 pub fn settle(t: &Tracker) -> Result<(), Failure> {
     const UNDER_WAY: u64 = R_FREEZING | R_THAWING;
-    let left = |r: &killer_common::record::Root| {
-        r.flags & UNDER_WAY != 0
-            && process::start_of(r.freezer_tgid).is_none_or(|s| !process::same_start(s, r.freezer_start))
-    };
+    let left =
+        |r: &killer_common::record::Root| r.flags & UNDER_WAY != 0 && !alive(r.freezer_tgid, r.freezer_start);
     for (slot, r) in t.roots() {
         if !left(&r) {
             continue;

@@ -10,8 +10,8 @@ use super::{Screen, facts, find, not_exact, views};
 use crate::lineage::{self, Family, Lineage};
 use crate::report::human;
 use crate::report::model::{self, Counts, OtherWay, SCHEMA_VERSION, Verify};
+use crate::sys::alive::near_start;
 use crate::sys::mem;
-use crate::target::process::near_start;
 
 /// One process of the host.
 struct Seen {

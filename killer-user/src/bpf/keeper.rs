@@ -15,7 +15,7 @@ use super::pins::{self, PIN_ROOT, Paths, Registry};
 use super::tracker::Tracker;
 use super::{BpfError, What, canary, load};
 use crate::kernel::probe;
-use crate::sys::{daemon, proc};
+use crate::sys::{alive, daemon, proc};
 
 /// Environment variable: `1` lets links be held by a keeper where they could be pinned, too.
 pub const KEEPER: &str = "KILLER_KEEPER";
@@ -31,15 +31,10 @@ pub struct Keeper {
     again: bool,
 }
 
-fn start_of(pid: u32) -> Option<u64> {
-    let s = procfs::process::Process::new(pid as i32).and_then(|p| p.stat()).ok()?;
-    (!matches!(s.state, 'Z' | 'X')).then_some(s.starttime)
-}
-
 /// Notes this process as the keeper of a directory of pins.
 pub(super) fn sign(dir: &Path) -> Result<(), BpfError> {
     let me = std::process::id();
-    let name = format!("{SIGN}{me}-{}", start_of(me).unwrap_or_default());
+    let name = format!("{SIGN}{me}-{}", alive::start_of(me).unwrap_or_default());
     std::fs::create_dir(dir.join(name)).what("noting the keeper")
 }
 
@@ -51,17 +46,22 @@ fn signed(dir: &Path) -> Option<(u32, u64)> {
     })
 }
 
+/// Who cannot be looked at is not known to have ended.
+fn lives(pid: u32, start: u64) -> bool {
+    alive::start_of(pid).map_or_else(|| matches!(alive::look(pid, 0), alive::Look::Unknown), |s| s == start)
+}
+
 /// Whether the keeper of a directory of pins lives; `None` where links are pinned.
 pub(super) fn alive(dir: &Path) -> Option<bool> {
     let (pid, start) = signed(dir)?;
-    Some(start_of(pid) == Some(start))
+    Some(lives(pid, start))
 }
 
 /// Ends the keeper of a directory of pins.
 pub(super) fn end(dir: &Path) {
     let Some((pid, start)) = signed(dir) else { return };
     if let Ok(fd) = proc::pidfd_open(pid)
-        && start_of(pid) == Some(start)
+        && alive::start_of(pid) == Some(start)
     {
         let _ = proc::pidfd_send(&fd, libc::SIGTERM, None);
         proc::pidfd_wait(&fd, Duration::from_secs(5));
@@ -110,6 +110,7 @@ pub(super) fn start(paths: &Paths) -> Result<(), BpfError> {
 impl Keeper {
     /// Loads the tracker, or attaches what a dead keeper has left, and holds the links that cannot be pinned.
     pub fn take(paths: &Paths) -> Result<Self, BpfError> {
+        proc::mounted().map_err(BpfError::Proc)?;
         if !probe::in_initial_pid_ns() {
             return Err(BpfError::PidNamespace);
         }

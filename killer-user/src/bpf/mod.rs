@@ -54,6 +54,9 @@ pub enum BpfError {
     /// The kernel lacks something.
     #[error("this kernel lacks {0}")]
     Kernel(String),
+    /// Processes cannot be looked at.
+    #[error("{0}")]
+    Proc(&'static str),
     /// The caller is in a PID namespace of its own: the numbers that the programs see are others.
     #[error("this process is in a PID namespace of its own")]
     PidNamespace,

@@ -9,6 +9,7 @@ use killer_common::ABI_VERSION;
 
 use super::{BpfError, What};
 use crate::kernel::probe;
+use crate::sys::proc;
 
 /// Environment variable that moves the pins.
 pub const PIN_ROOT: &str = "KILLER_PIN_ROOT";
@@ -61,7 +62,7 @@ impl Paths {
             let Some(pid) = name.to_str().and_then(|n| n.strip_prefix("tmp-")?.parse::<u32>().ok()) else {
                 continue;
             };
-            if pid == std::process::id() || !Path::new("/proc").join(pid.to_string()).exists() {
+            if pid == std::process::id() || !proc::exists(pid) {
                 remove(&e.path());
             }
         }

@@ -7,6 +7,7 @@ use killer_common::record::Birth;
 
 use super::tracker::Tracker;
 use crate::sys::bpf::{self, Hash};
+use crate::sys::{mem, proc};
 
 impl Tracker {
     /// True where all tasks can be walked over, which an adoption needs.
@@ -46,10 +47,10 @@ impl Tracker {
     fn repair_by_hand(&self, births: &Hash<u64, Birth>) -> io::Result<()> {
         for (addr, b) in births.all(4096)? {
             let gone = match procfs::process::Process::new(b.tgid as i32).and_then(|p| p.stat()) {
-                Err(procfs::ProcError::NotFound(_)) => true,
                 // Younger by more than what a start is late by, and by a tick of /proc: the number is another's.
-                Ok(s) => s.starttime > b.leader_start / 10_000_000 + 1,
-                Err(_) => false,
+                Ok(s) => mem::host_ticks(s.starttime) > b.leader_start / 10_000_000 + 1,
+                // /proc may hide it, or not be read: whether it is there is asked of the kernel.
+                Err(_) => !proc::exists(b.tgid),
             };
             if gone {
                 self.claim_dead(addr, &b)?;

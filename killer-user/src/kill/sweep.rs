@@ -9,6 +9,7 @@ use killer_common::record::Member;
 use super::gate::Lease;
 use super::{Fate, Order, Outcome, Survivor, Target, proof};
 use crate::lineage::{Family, Pick, Snapshot};
+use crate::sys::proc::none_there;
 
 pub(super) type Key = (u32, u64);
 
@@ -110,7 +111,7 @@ impl<'o, Fd> Sweep<'o, Fd> {
     fn deliver<F: Family<Fd = Fd>>(&mut self, family: &F, m: Member, signal: i32, claimed: bool) {
         self.sent.insert(key(&m), family.boottime());
         let fate = match family.open(m.tgid) {
-            Err(e) if matches!(e.raw_os_error(), Some(libc::ESRCH | libc::EINVAL)) => Fate::Gone,
+            Err(e) if none_there(&e) => Fate::Gone,
             Err(e) => Fate::Refused(e.raw_os_error().unwrap_or(libc::EIO)),
             Ok(fd) => {
                 let same = match (m.inode, family.inode(&fd)) {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use killer_common::record::Member;
 use procfs::process::Process;
 
-use crate::sys::{mem, small};
-use crate::target::process::near_start;
+use crate::sys::alive::near_start;
+use crate::sys::{mem, proc, small};
 
 /// Facts about a member that the kernel map does not keep.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,7 +63,8 @@ fn ns_inode(pid: u32) -> Option<u64> {
 /// Real uid of a member now.
 pub fn uid(m: &Member) -> Option<u32> {
     let p = Process::new(m.tgid as i32).ok()?;
-    near_start(p.stat().ok()?.starttime, m.leader_start).then(|| p.status().ok().map(|s| s.ruid))?
+    near_start(mem::host_ticks(p.stat().ok()?.starttime), m.leader_start)
+        .then(|| p.status().ok().map(|s| s.ruid))?
 }
 
 /// How a member slipped from what other tools look at, compared with the root's first process.
@@ -135,15 +136,19 @@ pub enum Pending {
     Soon,
 }
 
-/// True while a signal waits for a process or its main thread.
+/// True while a signal waits for a process or its main thread, also as far as anybody knows.
 pub fn pending(pid: u32, signal: i32) -> bool {
     let status = small::text(&format!("/proc/{pid}/status"));
-    has(&status, "SigPnd:", signal) || has(&status, "ShdPnd:", signal)
+    let unknown = status.is_empty() && proc::exists(pid);
+    unknown || has(&status, "SigPnd:", signal) || has(&status, "ShdPnd:", signal)
 }
 
 /// How a signal waits for a process.
 pub fn waits(pid: u32, signal: i32) -> Pending {
     let status = small::text(&format!("/proc/{pid}/status"));
+    if status.is_empty() {
+        return if proc::exists(pid) { Pending::Soon } else { Pending::No };
+    }
     if !has(&status, "SigPnd:", signal) && !has(&status, "ShdPnd:", signal) {
         return Pending::No;
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use killer_common::record::{B_CONTROL, Dead, Member};
 
-use crate::target::process;
+use crate::sys::alive::alive;
 
 use super::describe::{self, Outside};
 
@@ -40,7 +40,7 @@ pub enum Pick {
 
 /// Whether a process lives that is no member.
 fn lives(key: (u32, u64)) -> bool {
-    process::start_of(key.0).is_some_and(|s| process::same_start(s, key.1))
+    key.1 != 0 && alive(key.0, key.1)
 }
 
 /// Members at one moment, with what the picks need.

@@ -1,9 +1,10 @@
 //! Whether a process can run code of its own: what a freeze waits for.
 
 use killer_common::record::Member;
+use procfs::ProcError;
 use procfs::process::Process;
 
-use crate::target::process::same_start;
+use crate::sys::alive::{Look, look};
 
 /// What keeps a process from running, or that nothing does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +16,7 @@ pub enum Still {
     /// A stop waits for it and some thread sleeps in the kernel, uninterruptibly (a vfork parent, a disk): it stops before
     /// it runs code of its own again.
     Waits,
-    /// It runs, or will be woken: the states of its threads.
+    /// It runs, or will be woken: the states of its threads; `?` for one that cannot be looked at.
     Runs(String),
 }
 
@@ -24,11 +25,16 @@ const STOP: u64 = 1 << 18;
 
 /// Looks at the threads of a member.
 pub fn of(m: &Member) -> Still {
-    let Some(p) = ours(m) else { return Still::Gone };
+    let p = match look(m.tgid, m.leader_start) {
+        Look::Here(p, _) => p,
+        Look::Gone => return Still::Gone,
+        Look::Unknown => return Still::Runs("?".into()),
+    };
     let (mut stopped, mut asleep, mut running) = (0, 0, String::new());
     let threads: Vec<char> = match p.tasks() {
-        Ok(tasks) => tasks.flatten().filter_map(|t| t.stat().ok()).map(|s| s.state).collect(),
-        Err(_) => return Still::Gone,
+        Ok(tasks) => tasks.filter_map(|t| state(t.and_then(|t| t.stat()))).collect(),
+        Err(e) if over(&e) => return Still::Gone,
+        Err(_) => return Still::Runs("?".into()),
     };
     for state in threads {
         match state {
@@ -49,9 +55,22 @@ pub fn of(m: &Member) -> Still {
     }
 }
 
-fn ours(m: &Member) -> Option<Process> {
-    let p = Process::new(m.tgid as i32).ok()?;
-    same_start(p.stat().ok()?.starttime, m.leader_start).then_some(p)
+/// State of a thread; `None` when it has ended since it was listed.
+fn state(seen: Result<procfs::process::Stat, ProcError>) -> Option<char> {
+    match seen {
+        Ok(s) => Some(s.state),
+        Err(e) if over(&e) => None,
+        Err(_) => Some('?'),
+    }
+}
+
+/// True when a file of /proc could not be read because whose it is has ended.
+fn over(e: &ProcError) -> bool {
+    match e {
+        ProcError::NotFound(_) => true,
+        ProcError::Io(e, _) => e.raw_os_error() == Some(libc::ESRCH),
+        _ => false,
+    }
 }
 
 fn stop_pending(p: &Process) -> bool {

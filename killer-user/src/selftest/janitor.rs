@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::victim::{PREFIX, hung_up};
 use crate::sys::launch::{self, Launch};
-use crate::sys::offspring;
+use crate::sys::{offspring, proc};
 use crate::tier::Paths;
 
 /// The janitor's name in the place of a victim's.
@@ -142,7 +142,7 @@ fn sweep(here: &Paths) {
         let path = entry.path();
         let ours =
             entry.file_name().as_bytes().strip_prefix(name).is_some_and(|r| r.starts_with(INFIX.as_bytes()));
-        if ours && owner(&path).is_some_and(|p| !Path::new("/proc").join(p.to_string()).exists()) {
+        if ours && owner(&path).is_some_and(|p| !proc::exists(p)) {
             clean(&path);
         }
     }

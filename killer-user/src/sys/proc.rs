@@ -16,6 +16,28 @@ pub fn pidfd_open(pid: u32) -> io::Result<OwnedFd> {
     Ok(unsafe { std::os::fd::FromRawFd::from_raw_fd(r as i32) })
 }
 
+/// What `pidfd_open` says when no process has the number: a thread's is EINVAL, from 6.15 on ENOENT
+/// (`kernel/fork.c:pidfd_prepare`).
+pub fn none_there(e: &io::Error) -> bool {
+    matches!(e.raw_os_error(), Some(libc::ESRCH | libc::EINVAL | libc::ENOENT))
+}
+
+/// False when the kernel says that nobody has this number. It is asked without /proc, which may hide somebody (`hidepid=`), or
+/// fail to be read.
+pub fn exists(pid: u32) -> bool {
+    let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) else { return false };
+    rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH)
+}
+
+/// Why /proc cannot be trusted: it is not there, or shows another PID namespace, where the same numbers are others.
+pub fn mounted() -> Result<(), &'static str> {
+    match std::fs::read_link("/proc/self") {
+        Ok(me) if me.to_str() == Some(&std::process::id().to_string()) => Ok(()),
+        _ if !std::path::Path::new("/proc/stat").exists() => Err("nothing is mounted at /proc"),
+        _ => Err("the /proc here shows another PID namespace"),
+    }
+}
+
 /// Inode and filesystem device of a pidfd; on pidfs (6.9+) the inode names the process for this boot.
 pub fn pidfd_inode(fd: impl AsFd) -> io::Result<u64> {
     Ok(rustix::fs::fstat(fd)?.st_ino)
@@ -193,5 +215,22 @@ mod no_pidfd {
             assert_eq!(send(fd.as_fd(), 0, None).unwrap_err().raw_os_error(), Some(libc::ESRCH));
             assert!(open(u32::MAX >> 1).is_err());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_is_no_process() {
+        let thread = std::thread::spawn(|| {
+            let tid = rustix::thread::gettid().as_raw_nonzero().get() as u32;
+            (pidfd_open(tid).map_err(|e| none_there(&e)).err(), exists(tid))
+        });
+        assert_eq!(thread.join().expect("a thread"), (Some(true), true));
+        assert!(exists(std::process::id()) && exists(1));
+        assert!(!exists(0) && !exists(u32::MAX) && !exists(1 << 30));
+        assert_eq!(mounted(), Ok(()));
     }
 }

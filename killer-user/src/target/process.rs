@@ -5,7 +5,7 @@ use std::io;
 use procfs::FromRead;
 use thiserror::Error;
 
-use crate::sys::{mem, proc, small};
+use crate::sys::{alive::start_of, mem, proc, small};
 
 /// A process that was found, held by its pidfd.
 #[derive(Debug)]
@@ -52,37 +52,20 @@ pub enum ProcessError {
 
 /// `PF_KTHREAD`
 const PF_KTHREAD: u32 = 0x0020_0000;
-const TICKS: u64 = 100;
-
-/// Start of a living process in clock ticks since boot; a zombie that nobody has reaped is not alive.
-pub fn start_of(pid: u32) -> Option<u64> {
-    let s = procfs::process::Process::new(pid as i32).and_then(|p| p.stat()).ok()?;
-    (!matches!(s.state, 'Z' | 'X')).then_some(mem::host_ticks(s.starttime))
-}
-
-/// Whether ticks of /proc and nanoseconds of the kernel name the same start (USER_HZ is 100 on every Linux that
-/// runs BPF; `fs/proc/array.c:do_task_stat` truncates).
-pub fn same_start(ticks: u64, ns: u64) -> bool {
-    ns / (1_000_000_000 / TICKS) == ticks
-}
-
-/// The same where the kernel's side is the moment of registration (tiers without BTF): it may fall into the next tick.
-pub fn near_start(ticks: u64, ns: u64) -> bool {
-    same_start(ticks, ns) || same_start(ticks + 1, ns)
-}
-
 /// Opens a process by number and checks that it may be a service's root.
 pub fn open(pid: u32, inode: Option<u64>) -> Result<Process, ProcessError> {
     if pid == 1 {
         return Err(ProcessError::Init);
     }
-    let gone = |e: io::Error| match e.raw_os_error() {
-        Some(libc::ESRCH | libc::EINVAL) => ProcessError::Gone(pid),
-        _ => ProcessError::Io(pid, e),
+    proc::mounted().map_err(|why| ProcessError::Io(pid, io::Error::other(why)))?;
+    let gone = |e: io::Error| match proc::none_there(&e) {
+        true => ProcessError::Gone(pid),
+        false => ProcessError::Io(pid, e),
     };
     let stat = procfs::process::Process::new(pid as i32).and_then(|p| p.stat());
     let stat = match stat {
         Ok(s) => s,
+        Err(e) if proc::exists(pid) => return Err(ProcessError::Io(pid, io::Error::other(e))),
         Err(_) => return Err(ProcessError::Gone(pid)),
     };
     if stat.flags & PF_KTHREAD != 0 || stat.ppid == 2 && stat.pgrp == 0 {

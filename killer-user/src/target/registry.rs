@@ -83,9 +83,7 @@ pub fn abandoned(t: &Tracker, r: &Root) -> bool {
     if r.record.state != R_STARTING || t.count(r.slot.slot) != 0 {
         return false;
     }
-    super::process::start_of(r.record.owner_tgid)
-        // 0: the programs of this tier cannot say.
-        .is_none_or(|s| r.record.owner_start != 0 && !super::process::same_start(s, r.record.owner_start))
+    !crate::sys::alive::alive(r.record.owner_tgid, r.record.owner_start)
 }
 
 /// Slot of the root that is frozen: this one, or one around it.

@@ -21,6 +21,10 @@ macro_rules! kept_in_book {
             Ok(Lock::Book(lock.map_err(|e| BpfError::Io { what: "locking the registry".into(), source: e })?))
         }
 
+        fn sound(&self) -> io::Result<()> {
+            look::sound()
+        }
+
         fn slot(&self, slot: u32) -> Option<Root> {
             Some(self.book.page(slot).root())
         }

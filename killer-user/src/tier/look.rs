@@ -2,9 +2,12 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use killer_common::record::Member;
 use procfs::process::Process;
+
+use crate::sys::{mem, proc};
 
 /// Nanoseconds of a clock tick of /proc (USER_HZ is 100).
 const TICK: u64 = 10_000_000;
@@ -46,7 +49,7 @@ pub fn process(pid: u32) -> Option<Seen> {
     Some(Seen {
         pid,
         ppid: s.ppid as u32,
-        start: s.starttime,
+        start: mem::host_ticks(s.starttime),
         threads: s.num_threads,
         uid,
         comm: s.comm,
@@ -55,10 +58,37 @@ pub fn process(pid: u32) -> Option<Seen> {
     })
 }
 
+/// Set when a look has failed although there was somebody to be looked at.
+static BLIND: AtomicBool = AtomicBool::new(false);
+
+/// As [`process`] of one that is listed as a member; an error when it is there and cannot be looked at.
+pub fn member(pid: u32) -> io::Result<Option<Seen>> {
+    let seen = process(pid);
+    if seen.is_none() && Process::new(pid as i32).and_then(|p| p.stat()).is_err() && proc::exists(pid) {
+        BLIND.store(true, Ordering::Relaxed);
+        return Err(blind());
+    }
+    Ok(seen)
+}
+
+fn blind() -> io::Error {
+    io::Error::other("a process cannot be looked at in /proc")
+}
+
+/// An error when any such look has failed.
+pub fn sound() -> io::Result<()> {
+    if BLIND.load(Ordering::Relaxed) { Err(blind()) } else { Ok(()) }
+}
+
 /// Every process that /proc shows. In the order of their numbers: who is born meanwhile can be missed.
 pub fn everybody() -> io::Result<HashMap<u32, Seen>> {
     let mut all = HashMap::new();
-    for e in std::fs::read_dir("/proc")?.flatten() {
+    let noted = |e| {
+        BLIND.store(true, Ordering::Relaxed);
+        e
+    };
+    for e in std::fs::read_dir("/proc").map_err(noted)? {
+        let e = e.map_err(noted)?;
         if let Some(s) = e.file_name().to_str().and_then(|n| n.parse().ok()).and_then(process) {
             all.insert(s.pid, s);
         }

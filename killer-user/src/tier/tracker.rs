@@ -10,6 +10,7 @@ use crate::bpf::Registry;
 use crate::kernel::probe;
 use crate::kernel::tier::Tier;
 use crate::sys::launch::Launch;
+use crate::sys::proc;
 
 /// Where the tiers without programs keep what they need.
 const RUN: &str = "/run/killer";
@@ -157,6 +158,7 @@ impl Tracker {
 
     /// Opens what is there. Nothing is loaded or changed.
     pub fn open(paths: &Paths) -> Result<Self, BpfError> {
+        proc::mounted().map_err(BpfError::Proc)?;
         if let Some(t) = forced() {
             return Ok(Self::of(files(t, false)?, None));
         }
@@ -174,6 +176,7 @@ impl Tracker {
 
     /// Opens the programs' pins and nothing else.
     pub fn open_pins(paths: &Paths) -> Result<Self, BpfError> {
+        proc::mounted().map_err(BpfError::Proc)?;
         Ok(Self::programs(crate::bpf::Tracker::open(paths)?))
     }
 
@@ -188,6 +191,7 @@ impl Tracker {
     }
 
     fn best(paths: &Paths, others: &[Tier]) -> Result<Self, BpfError> {
+        proc::mounted().map_err(BpfError::Proc)?;
         if let Some(t) = forced() {
             return Ok(Self::of(files(t, true)?, None));
         }

@@ -2,7 +2,7 @@
 //! whose calendar jumps.
 
 use killer_tests::stepper::{Act, traced};
-use killer_tests::{Launch, Objects, TestEnv, skip};
+use killer_tests::{Launch, Marks, Objects, TestEnv, skip};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::Duration;
@@ -27,6 +27,24 @@ fn shifted(env: &TestEnv, args: &[&str], monotonic: i64, boottime: i64) -> Comma
         });
     }
     command
+}
+
+/// Frozen from there is frozen.
+fn held(env: &TestEnv, monotonic: i64, boottime: i64) {
+    let Some((service, marks)) = Marks::ticking(env, "families") else { return };
+    let limit = Duration::from_secs(20);
+    let freeze = env.spawn(shifted(env, &["freeze", "svc"], monotonic, boottime)).finish(limit);
+    if !freeze.stderr.contains("cannot freeze") {
+        assert_eq!(freeze.exit(), 0, "{freeze}");
+        let steps = marks.steps();
+        std::thread::sleep(Duration::from_millis(150));
+        assert_eq!(marks.steps(), steps, "steps while frozen, offsets {monotonic} {boottime}");
+        env.spawn(shifted(env, &["thaw", "svc"], monotonic, boottime)).finish(limit).ok();
+        assert!(marks.moves());
+    }
+    env.killer(["-s", "KILL", "--wait", "svc"]).ok();
+    service.assert_dead();
+    env.killer(["forget", "svc"]).ok();
 }
 
 #[test]
@@ -57,6 +75,7 @@ fn killer_in_a_time_namespace() {
         assert_eq!(kill.exit(), 0, "{what}: {kill}");
         assert!(service.live.eof_within(Duration::from_secs(2)), "{what}: survivors: {kill}");
         env.killer(["forget", "svc"]).ok();
+        held(&env, monotonic, boottime);
         // Identity goes by starts, which /proc shows by the reader's clock.
         let Some(whole) = Launch::new("plain").direct(&env.test) else { return };
         let pid = whole.pid().to_string();

@@ -8,6 +8,7 @@ mod clocks;
 mod faults;
 mod others;
 mod pins;
+mod proc;
 mod reuse;
 mod steps;
 mod world;

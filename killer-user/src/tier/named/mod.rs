@@ -210,7 +210,7 @@ impl Keep for Named {
     }
 
     fn member(&self, tgid: u32) -> io::Result<Option<Member>> {
-        let Some(s) = look::process(tgid) else { return Ok(None) };
+        let Some(s) = look::member(tgid)? else { return Ok(None) };
         Ok(self.slot_of(&s).map(|(slot, p)| self.entry(&s, slot, &p)))
     }
 

@@ -83,6 +83,8 @@ fn notes(s: Slot, w: Id) -> String {
 struct Look {
     all: HashMap<u32, Seen>,
     slots: HashMap<u32, u32>,
+    /// Everybody was looked at.
+    whole: bool,
 }
 
 impl Scan {
@@ -145,7 +147,9 @@ impl Scan {
 
     fn look(&self) -> Look {
         let tops = self.tops();
-        let all = if tops.is_empty() { HashMap::new() } else { look::everybody().unwrap_or_default() };
+        let seen = if tops.is_empty() { Ok(HashMap::new()) } else { look::everybody() };
+        let whole = seen.is_ok();
+        let all = seen.unwrap_or_default();
         let mut slots: HashMap<u32, u32> = HashMap::new();
         for pid in all.keys() {
             if let Some(slot) = climb(*pid, &tops, |p| all.get(&p).map(|s| (s.ppid, s.start))) {
@@ -154,7 +158,7 @@ impl Scan {
         }
         let mut known = self.known.borrow_mut();
         known.extend(slots.iter().filter_map(|(p, s)| Some(((*p, all.get(p)?.start), *s))));
-        Look { all, slots }
+        Look { all, slots, whole }
     }
 
     fn entry(&self, s: &Seen, slot: u32, p: &Page, creator: u64) -> Member {
@@ -233,7 +237,8 @@ impl Keep for Scan {
         let l = self.look();
         let found = l.slots.iter().filter(|(_, s)| **s == slot).filter_map(|(p, _)| l.all.get(p));
         let tasks = found.map(|s| s.threads - i64::from(s.leader_dead)).sum();
-        if watches.contains(&Watch::Running) { i64::max(tasks, 1) } else { tasks }
+        // Whom nobody could look at is not said to be dead.
+        if watches.contains(&Watch::Running) || !l.whole { i64::max(tasks, 1) } else { tasks }
     }
 
     fn pop(&self, slot: u32) -> Pop {
@@ -243,7 +248,7 @@ impl Keep for Scan {
     }
 
     fn member(&self, tgid: u32) -> io::Result<Option<Member>> {
-        let Some(s) = look::process(tgid) else { return Ok(None) };
+        let Some(s) = look::member(tgid)? else { return Ok(None) };
         let before = self.known.borrow().get(&(s.pid, s.start)).copied();
         let slot = before.or_else(|| {
             let tops = self.tops();

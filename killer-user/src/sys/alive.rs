@@ -1,0 +1,57 @@
+//! Whether a process that is known by number and start is still there, as far as /proc and the kernel say.
+
+use super::{mem, proc};
+
+/// USER_HZ.
+const TICKS: u64 = 100;
+
+/// Start of a living process in clock ticks since boot; a zombie that nobody has reaped is not alive.
+pub fn start_of(pid: u32) -> Option<u64> {
+    let s = procfs::process::Process::new(pid as i32).and_then(|p| p.stat()).ok()?;
+    (!matches!(s.state, 'Z' | 'X')).then_some(mem::host_ticks(s.starttime))
+}
+
+/// What /proc says of a process that is known by number and start.
+#[derive(Debug)]
+pub enum Look {
+    /// It is there.
+    Here(procfs::process::Process, Box<procfs::process::Stat>),
+    /// It has ended and was reaped, or another one has its number.
+    Gone,
+    /// Somebody has the number, and cannot be looked at: it is not known to have ended.
+    Unknown,
+}
+
+/// Looks at it; `start` in ns, 0 where it is not known.
+pub fn look(pid: u32, start: u64) -> Look {
+    match procfs::process::Process::new(pid as i32).and_then(|p| p.stat().map(|s| (p, s))) {
+        Ok((p, s)) => {
+            let ticks = mem::host_ticks(s.starttime);
+            // The offset of a time namespace may be a part of a tick.
+            let same = start == 0 || near_start(ticks, start) || near_start(ticks.saturating_sub(1), start);
+            if same { Look::Here(p, Box::new(s)) } else { Look::Gone }
+        }
+        Err(_) if proc::exists(pid) => Look::Unknown,
+        Err(_) => Look::Gone,
+    }
+}
+
+/// False when it is certain that the process of this number and start (ns, 0: not known) has ended.
+pub fn alive(pid: u32, start: u64) -> bool {
+    match look(pid, start) {
+        Look::Here(_, s) => !matches!(s.state, 'Z' | 'X'),
+        Look::Gone => false,
+        Look::Unknown => true,
+    }
+}
+
+/// Whether ticks of /proc and nanoseconds of the kernel name the same start (USER_HZ is 100 on every Linux that
+/// runs BPF; `fs/proc/array.c:do_task_stat` truncates).
+pub fn same_start(ticks: u64, ns: u64) -> bool {
+    ns / (1_000_000_000 / TICKS) == ticks
+}
+
+/// The same where the kernel's side is the moment of registration (tiers without BTF): it may fall into the next tick.
+pub fn near_start(ticks: u64, ns: u64) -> bool {
+    same_start(ticks, ns) || same_start(ticks + 1, ns)
+}
