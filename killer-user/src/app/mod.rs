@@ -26,6 +26,7 @@ pub mod waiting;
 use crate::cli::{self, Action, Request};
 use crate::parse::name;
 use crate::report::model::Exactness;
+use crate::sys::alive;
 use crate::target::{Root, registry};
 use crate::tier::{BpfError, Paths, Tracker};
 use failure::{Failure, code};
@@ -85,6 +86,9 @@ fn find(word: &str) -> Result<(Tracker, Root), Failure> {
 
 /// The error for a name that nobody has.
 pub fn unknown(t: &Tracker, word: &str) -> Failure {
+    if let Err(f) = unsound(t) {
+        return f;
+    }
     if let Some(why) = t.passed_by() {
         return Failure::new(code::NOT_PERMITTED, format!("no service '{word}' of this user"))
             .why(format!("whether the host tracks one cannot be asked: {why}"))
@@ -120,7 +124,7 @@ fn nothing_tracked() -> String {
 
 /// The error when something of the tracker could not be read: what was found may lack somebody.
 fn unsound(t: &Tracker) -> Result<(), Failure> {
-    t.sound().map_err(|e| {
+    t.sound().and_then(|()| alive::sound()).map_err(|e| {
         let f = Failure::from(e);
         let why = f.why.unwrap_or(f.what);
         Failure::new(f.code, "the tracker could not be read").why(why).next("the same command again may do")

@@ -62,7 +62,8 @@ pub fn wait(f: &Lineage<'_>, what: For, limit: Option<Duration>, quiet: bool) ->
         For::MainGone => until(
             limit,
             progress(f, quiet),
-            || !f.member(main.0).ok().flatten().is_some_and(|m| is_main(&m)),
+            // A look that fails says nothing.
+            || f.member(main.0).is_ok_and(|m| !m.is_some_and(|m| is_main(&m))),
             || somebody(f, 1, &is_main),
         ),
         // Every member is held: any of them may be the one whose end is enough.

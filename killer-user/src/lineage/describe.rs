@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use killer_common::record::Member;
 use procfs::process::Process;
 
-use crate::sys::alive::near_start;
-use crate::sys::{mem, proc, small};
+use crate::sys::alive::{self, Look, look};
+use crate::sys::{proc, small};
 
 /// Facts about a member that the kernel map does not keep.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,11 +33,14 @@ pub struct Outside {
 
 /// Reads what /proc has about a member; `None` when it is gone or another process has its number.
 pub fn describe(m: &Member) -> Option<Outside> {
-    let p = Process::new(m.tgid as i32).ok()?;
-    let s = p.stat().ok()?;
-    if !near_start(mem::host_ticks(s.starttime), m.leader_start) {
-        return None;
-    }
+    let (p, s) = match look(m.tgid, m.leader_start) {
+        Look::Here(p, s) => (p, s),
+        Look::Gone => return None,
+        Look::Unknown => {
+            alive::note_blind();
+            return None;
+        }
+    };
     let cgroups = p.cgroups().map(|c| c.0).unwrap_or_default();
     Some(Outside {
         cmdline: p.cmdline().unwrap_or_default(),
@@ -62,9 +65,10 @@ fn ns_inode(pid: u32) -> Option<u64> {
 
 /// Real uid of a member now.
 pub fn uid(m: &Member) -> Option<u32> {
-    let p = Process::new(m.tgid as i32).ok()?;
-    near_start(mem::host_ticks(p.stat().ok()?.starttime), m.leader_start)
-        .then(|| p.status().ok().map(|s| s.ruid))?
+    match look(m.tgid, m.leader_start) {
+        Look::Here(p, _) => p.status().ok().map(|s| s.ruid),
+        _ => None,
+    }
 }
 
 /// How a member slipped from what other tools look at, compared with the root's first process.
@@ -157,8 +161,8 @@ pub fn waits(pid: u32, signal: i32) -> Pending {
         !state.trim_start().starts_with(['T', 't', 'D', 'Z', 'X']) && !has(status, "SigBlk:", signal)
     };
     // Any thread may take it.
-    let mut threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    match threads.any(|t| takes(&small::text(&t.path().join("status").to_string_lossy()))) {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return Pending::Soon };
+    match threads.flatten().any(|t| takes(&small::text(&t.path().join("status").to_string_lossy()))) {
         true => Pending::Soon,
         false => Pending::Held,
     }

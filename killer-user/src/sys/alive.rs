@@ -1,6 +1,25 @@
 //! Whether a process that is known by number and start is still there, as far as /proc and the kernel say.
 
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::{mem, proc};
+
+/// Set when something that is there could not be looked at.
+static BLIND: AtomicBool = AtomicBool::new(false);
+
+/// Notes such a look: whatever was shown or done may lack somebody.
+pub fn note_blind() {
+    BLIND.store(true, Ordering::Relaxed);
+}
+
+/// An error when there was one.
+pub fn sound() -> io::Result<()> {
+    match BLIND.load(Ordering::Relaxed) {
+        true => Err(io::Error::other("a look at a process, or at the registry, has failed")),
+        false => Ok(()),
+    }
+}
 
 /// USER_HZ.
 const TICKS: u64 = 100;

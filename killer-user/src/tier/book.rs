@@ -11,7 +11,7 @@ use killer_common::{MAX_DEPTH, MAX_ROOTS, reason};
 
 pub use super::page::{Id, Page, code};
 use super::{Slot, look};
-use crate::sys::mem;
+use crate::sys::{alive, mem};
 
 /// What [`Keep`](super::Keep) asks of a registry, answered by a book.
 macro_rules! kept_in_book {
@@ -19,10 +19,6 @@ macro_rules! kept_in_book {
         fn lock(&self) -> Result<Lock, BpfError> {
             let lock = self.book.lock();
             Ok(Lock::Book(lock.map_err(|e| BpfError::Io { what: "locking the registry".into(), source: e })?))
-        }
-
-        fn sound(&self) -> io::Result<()> {
-            look::sound()
         }
 
         fn slot(&self, slot: u32) -> Option<Root> {
@@ -171,13 +167,22 @@ impl Book {
 
     /// The page of any slot, also a free one.
     pub fn page(&self, slot: u32) -> Page {
-        let text = std::fs::read(self.dir.join(format!("{slot}.json"))).unwrap_or_default();
-        serde_json::from_slice(&text).unwrap_or_default()
+        self.read(slot).unwrap_or_default()
+    }
+
+    /// The same; a page that is there and cannot be read is no free slot.
+    fn read(&self, slot: u32) -> io::Result<Page> {
+        let page = match std::fs::read(self.dir.join(format!("{slot}.json"))) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Page::default()),
+            text => text.and_then(|t| serde_json::from_slice(&t).map_err(io::Error::from)),
+        };
+        page.inspect_err(|_| alive::note_blind())
     }
 
     /// Every page in use.
     pub fn pages(&self) -> Vec<(u32, Page)> {
-        let names = std::fs::read_dir(&self.dir).into_iter().flatten().flatten();
+        let names = std::fs::read_dir(&self.dir).inspect_err(|_| alive::note_blind());
+        let names = names.into_iter().flatten().flatten();
         let mut v: Vec<(u32, Page)> = names
             .filter_map(|e| e.file_name().to_str()?.strip_suffix(".json")?.parse().ok())
             .map(|slot| (slot, self.page(slot)))
@@ -216,7 +221,7 @@ impl Book {
     /// Changes a page; the generation must be the slot's.
     pub fn change(&self, s: Slot, f: impl FnOnce(&mut Page)) -> io::Result<()> {
         let _lock = self.one_change()?;
-        let mut p = self.page(s.slot);
+        let mut p = self.read(s.slot)?;
         if p.generation != s.generation || p.state == R_FREE {
             return Err(io::Error::from_raw_os_error(libc::ESTALE));
         }
@@ -231,7 +236,7 @@ impl Book {
     /// The first free slot.
     pub fn free_slot(&self) -> Option<Slot> {
         (1..MAX_ROOTS).find_map(|slot| {
-            let p = self.page(slot);
+            let p = self.read(slot).ok()?;
             (p.state == R_FREE).then_some(Slot { slot, generation: p.generation })
         })
     }
@@ -245,7 +250,7 @@ impl Book {
         name: &str,
         prepare: impl FnOnce(&mut Page) -> io::Result<()>,
     ) -> io::Result<Slot> {
-        let before = self.page(old.slot);
+        let before = self.read(old.slot)?;
         if before.generation != old.generation {
             return Err(io::Error::from_raw_os_error(libc::ESTALE));
         }

@@ -2,12 +2,11 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use killer_common::record::Member;
 use procfs::process::Process;
 
-use crate::sys::{mem, proc};
+use crate::sys::{alive, mem, proc};
 
 /// Nanoseconds of a clock tick of /proc (USER_HZ is 100).
 const TICK: u64 = 10_000_000;
@@ -58,33 +57,21 @@ pub fn process(pid: u32) -> Option<Seen> {
     })
 }
 
-/// Set when a look has failed although there was somebody to be looked at.
-static BLIND: AtomicBool = AtomicBool::new(false);
-
 /// As [`process`] of one that is listed as a member; an error when it is there and cannot be looked at.
 pub fn member(pid: u32) -> io::Result<Option<Seen>> {
     let seen = process(pid);
     if seen.is_none() && Process::new(pid as i32).and_then(|p| p.stat()).is_err() && proc::exists(pid) {
-        BLIND.store(true, Ordering::Relaxed);
-        return Err(blind());
+        alive::note_blind();
+        return alive::sound().map(|()| None);
     }
     Ok(seen)
-}
-
-fn blind() -> io::Error {
-    io::Error::other("a process cannot be looked at in /proc")
-}
-
-/// An error when any such look has failed.
-pub fn sound() -> io::Result<()> {
-    if BLIND.load(Ordering::Relaxed) { Err(blind()) } else { Ok(()) }
 }
 
 /// Every process that /proc shows. In the order of their numbers: who is born meanwhile can be missed.
 pub fn everybody() -> io::Result<HashMap<u32, Seen>> {
     let mut all = HashMap::new();
     let noted = |e| {
-        BLIND.store(true, Ordering::Relaxed);
+        alive::note_blind();
         e
     };
     for e in std::fs::read_dir("/proc").map_err(noted)? {

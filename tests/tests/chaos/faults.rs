@@ -3,7 +3,7 @@
 
 use crate::world::{Actor, BUDGET, Scene, VERBS, Verb, World, sample, service};
 use killer_tests::stepper::{Act, CAN_FAIL};
-use killer_tests::{Out, TestEnv, skip};
+use killer_tests::{Out, TestEnv, proc_state, skip};
 use std::time::Duration;
 
 const ERRNOS: [(i32, &str); 4] =
@@ -49,6 +49,9 @@ fn honest(verb: &Verb, actor: &Actor, out: &Out, errno: i32, what: &str, env: &T
         if errno == libc::EPERM {
             codes.push(77);
         }
+        if matches!(verb.name, "freeze" | "stop" | "wait") {
+            codes.push(124);
+        }
         if verb.name.starts_with("kill") {
             codes.extend([124, 64]);
         }
@@ -67,7 +70,12 @@ fn honest(verb: &Verb, actor: &Actor, out: &Out, errno: i32, what: &str, env: &T
     let dead = || actor.live.as_ref().is_some_and(|l| l.eof_within(Duration::from_secs(3)));
     let right = match verb.name {
         "run" => service(&list(), "svc").is_some_and(|s| s["counts"]["tasks"].as_i64() >= Some(1)),
-        "kill" | "kill --wait" => dead(),
+        "kill" | "kill --wait" | "stop" => dead(),
+        "freeze" => actor.pids.iter().all(|p| proc_state(*p) == Some('T')),
+        "thaw" => actor.pids.iter().all(|p| proc_state(*p) != Some('T')),
+        // The main process lives.
+        "wait" => false,
+        "tree" => nodes(&out.json()["tree"]) == 2,
         "signal" => true,
         "adopt" => service(&list(), "svc").is_some_and(|s| s["counts"]["processes"] == 2),
         "list" => ["svc", "other"].iter().all(|n| {
@@ -107,6 +115,12 @@ faults! {
     refused_in_adopt: "adopt";
     refused_in_list: "list";
     refused_in_status: "status";
+    refused_in_freeze: "freeze";
+    refused_in_thaw: "thaw";
+    refused_in_stop: "stop";
+    refused_in_wait: "wait";
+    refused_in_tree: "tree";
+    refused_in_exec: "exec";
 }
 
 /// A signal that reports success has reached every member.

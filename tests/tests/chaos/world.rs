@@ -23,6 +23,8 @@ pub enum Scene {
     Nobody,
     /// `svc` lives: a parent and its child.
     Alive,
+    /// The same, frozen.
+    Frozen,
     /// `svc` lives, and is one process.
     Alone,
     /// `svc` is known and dead.
@@ -41,6 +43,15 @@ pub const VERBS: &[Verb] = &[
     Verb { name: "kill --wait", args: &["-s", "KILL", "--wait=10s", "svc"], scene: Scene::Alive },
     Verb { name: "signal", args: &["-s", "WINCH", "svc"], scene: Scene::Alive },
     Verb { name: "adopt", args: &["adopt", "svc", "--pid", "PID"], scene: Scene::Outside },
+    Verb { name: "freeze", args: &["freeze", "svc"], scene: Scene::Alive },
+    Verb { name: "thaw", args: &["thaw", "svc"], scene: Scene::Frozen },
+    Verb { name: "stop", args: &["stop", "svc", "--retry=TERM/5/KILL/5"], scene: Scene::Alive },
+    Verb {
+        name: "wait",
+        args: &["wait", "svc", "--until=main-gone", "--timeout=300ms"],
+        scene: Scene::Alive,
+    },
+    Verb { name: "tree", args: &["tree", "svc", "-o", "json"], scene: Scene::Alive },
     Verb { name: "exec", args: &["exec", "--name", "svc", "--", "true"], scene: Scene::Alive },
     Verb { name: "list", args: &["list", "-o", "json"], scene: Scene::Alive },
     Verb { name: "status", args: &["status", "svc", "-o", "json"], scene: Scene::Alive },
@@ -63,7 +74,8 @@ pub struct World {
 pub struct Actor {
     /// Its pipe.
     pub live: Option<LivePipe>,
-    pids: Vec<i32>,
+    /// Its processes, where they are known.
+    pub pids: Vec<i32>,
     outside: Option<Bystander>,
 }
 
@@ -89,12 +101,14 @@ impl World {
                 actor.pids = vec![service.fact("pid")];
                 actor.live = Some(service.live);
             }
-            Scene::Alive | Scene::Dead => {
+            Scene::Alive | Scene::Frozen | Scene::Dead => {
                 let service = plain().service(&self.env, "svc").expect("'plain' never skips");
                 actor.pids = vec![service.fact("pid"), service.fact("child")];
                 actor.live = Some(service.live);
-                if verb.scene == Scene::Dead {
-                    self.env.killer(["-s", "KILL", "svc"]).ok();
+                match verb.scene {
+                    Scene::Dead => drop(self.env.killer(["-s", "KILL", "svc"]).ok()),
+                    Scene::Frozen => drop(self.env.killer(["freeze", "svc"]).ok()),
+                    _ => {}
                 }
             }
             Scene::Outside => actor.outside = plain().direct(&self.env.test),
@@ -145,13 +159,17 @@ impl World {
         assert_eq!(other["exactness"]["exact"], true, "{list} {}", said());
         assert!(self.other.live.alive(), "'other' was killed: {}", said());
         assert!(self.bystander.untouched(), "the bystander was hit: {}", said());
+        if matches!(verb.name, "freeze" | "thaw") {
+            let thaw = self.env.killer(["thaw", "svc"]);
+            assert_eq!(thaw.exit(), 0, "thaw afterwards: {thaw}{}", said());
+        }
         for pid in &actor.pids {
             let state = proc_state(*pid);
             assert!(!matches!(state, Some('T' | 't')), "{pid} is stopped: {}", said());
         }
         let name = ["svc", "new"].into_iter().find(|n| service(&list, n).is_some());
         match (verb.scene, name) {
-            (Scene::Alive | Scene::Alone | Scene::Dead, None) if verb.name != "forget" => {
+            (Scene::Alive | Scene::Frozen | Scene::Alone | Scene::Dead, None) if verb.name != "forget" => {
                 panic!("'svc' is lost: {list} {}", said())
             }
             (_, Some(name)) => {

@@ -38,7 +38,8 @@ impl Tracker {
             None => hooks().iter().map(|h| h.0).filter(|n| !v.join("links").join(n).exists()).collect(),
         };
         // Another mount namespace's bpffs is another one; the answer is the host's.
-        pins::in_host_mounts(&self.paths, || Ok(gone())).unwrap_or_default()
+        let gone = pins::in_host_mounts(&self.paths, || Ok(gone())).map_err(io::Error::other);
+        self.heed(gone).unwrap_or_default()
     }
 
     /// Passes a result on and remembers that it was a failure.
