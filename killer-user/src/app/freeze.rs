@@ -120,7 +120,7 @@ pub fn thaw(name: &str, screen: &Screen) -> Result<u8, Failure> {
     let _lock = t.lock()?;
     let r = release(&t, &root)?;
     finish(&t, &root, &r, screen);
-    Ok(0)
+    Ok(r.exit_code)
 }
 
 /// Thaws a root under the lock that the caller holds.
@@ -131,16 +131,24 @@ pub fn release(t: &Tracker, root: &Root) -> Result<Receipt, Failure> {
     let before = verdict::counts(&family);
     let started = facts::when(mem::boottime_ns());
     let outcome = let_go(&mut family, &order())?;
-    let word = if outcome.targets.is_empty() { "nothing" } else { "thawed" };
+    let (exit, word) = match (outcome.survivors.is_empty() && !outcome.unsure, outcome.targets.is_empty()) {
+        (false, _) => (code::PARTIAL, "partial"),
+        (_, true) => (0, "nothing"),
+        _ => (0, "thawed"),
+    };
+    if outcome.unsure {
+        notes.push("not every member could be looked up: the next call of killer lets the rest go on".into());
+    }
+    let survivors = outcome.survivors.iter().map(|s| (s.member, s.code.to_owned(), s.text.clone())).collect();
     let k = asked(&root.name, SIGCONT);
     Ok(receipt(&Done {
         family: &family,
         k: &k,
         main: facts::main_of(t, root),
-        exit: 0,
+        exit,
         outcome: &outcome,
         before,
-        survivors: Vec::new(),
+        survivors,
         released: (None, None),
         notes,
         started,
@@ -153,10 +161,14 @@ fn finish(t: &Tracker, root: &Root, r: &Receipt, screen: &Screen) {
     journal::log(r);
     screen.data(r, |s| if screen.verbose > 0 { human::receipt(r, s) } else { String::new() });
     if r.exit_code != 0 {
-        let n = human::count(r.survivors.len() as u64, "process runs on", "processes run on");
-        let what = if r.survivors.is_empty() {
+        let n = r.survivors.len() as u64;
+        let what = if n == 0 {
             format!("'{}': {}", r.service, r.notes.last().map_or("interrupted", |n| n))
+        } else if r.exit_code == code::PARTIAL {
+            let n = human::count(n, "process is still stopped", "processes are still stopped");
+            format!("'{}': {n}: the next call of killer tries again", r.service)
         } else {
+            let n = human::count(n, "process runs on", "processes run on");
             format!("'{}': {n} although the service is frozen", r.service)
         };
         screen.message(&format!(
@@ -195,8 +207,10 @@ pub fn settle(t: &Tracker) -> Result<(), Failure> {
         }
         let _lock = t.lock()?;
         let Some(root) = registry::in_slot(t, slot).filter(|n| left(&n.record)) else { continue };
-        release(t, &root)?;
-        t.freeze(root.slot, R_UNDONE)?;
+        // What could not be let go stays for the call after this one.
+        if release(t, &root)?.exit_code == 0 {
+            t.freeze(root.slot, R_UNDONE)?;
+        }
     }
     Ok(())
 }

@@ -29,10 +29,15 @@ pub struct Limits {
 const FEW: &str = "KILLER_MAP_TASKS";
 
 impl Limits {
-    /// Of this host, now.
+    /// Of this host, now; the most that there can be where they cannot be read.
     pub fn read() -> Self {
+        Self::known().unwrap_or(Self { pid_max: 4 << 20, threads_max: u32::MAX, few: None })
+    }
+
+    /// Of this host, now.
+    pub fn known() -> Option<Self> {
         let few = std::env::var(FEW).ok().and_then(|n| n.parse().ok());
-        Self { pid_max: probe::pid_max(), threads_max: probe::threads_max(), few }
+        Some(Self { pid_max: probe::pid_max()?, threads_max: probe::threads_max()?, few })
     }
 
     /// Tasks that can be alive at once: `births` and `members` cannot overflow. Kernel threads, which are never

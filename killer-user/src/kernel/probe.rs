@@ -9,14 +9,14 @@ pub fn sysctl(name: &str) -> Option<u64> {
     small::text(&format!("/proc/sys/{name}")).trim().parse().ok()
 }
 
-/// `kernel.pid_max`.
-pub fn pid_max() -> u32 {
-    sysctl("kernel/pid_max").unwrap_or(4 << 20) as u32
+/// `kernel.pid_max`, when it can be read.
+pub fn pid_max() -> Option<u32> {
+    sysctl("kernel/pid_max").map(|n| n as u32)
 }
 
-/// `kernel.threads-max`.
-pub fn threads_max() -> u32 {
-    sysctl("kernel/threads-max").unwrap_or(u64::from(u32::MAX)) as u32
+/// `kernel.threads-max`, when it can be read.
+pub fn threads_max() -> Option<u32> {
+    sysctl("kernel/threads-max").map(|n| n as u32)
 }
 
 /// Kernel release, for people.

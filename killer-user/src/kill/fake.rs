@@ -333,7 +333,9 @@ impl Family for Fake {
         crate::lineage::Still::Gone
     }
 
-    fn note_stopped(&self, _: &Member, _: bool) {}
+    fn note_stopped(&self, _: &Member, _: bool) -> io::Result<()> {
+        Ok(())
+    }
 
     fn finish(&mut self) {
         self.at();

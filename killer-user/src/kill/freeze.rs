@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use super::gate::Gates;
 use super::sweep::{Key, Sweep, key};
-use super::{Order, Outcome, Refusal, Survivor, guard, proof};
+use super::{Fate, Order, Outcome, Refusal, Survivor, guard, proof};
 use crate::lineage::{Family, Still};
 
 /// `SIGSTOP`
@@ -42,17 +42,18 @@ pub fn freeze<F: Family>(family: &mut F, order: &Order) -> Result<Outcome<F::Fd>
     let before = family.census();
     let order = Order { signal: SIGSTOP, ..order.clone() };
     guard::check(family, &order)?;
-    let stopped = |f: &F, m: &Member| f.stillness(m) == Still::Stopped;
-    let mut earlier = family.members(&family.listed());
-    earlier.retain(|m| stopped(family, m));
+    let mut earlier = everybody(family)?;
+    earlier.retain(|m| family.stillness(m) == Still::Stopped);
     let was = family.set_freeze(R_FREEZING)?;
     if was & R_FROZEN != 0 {
         // Held already: who was woken since is stopped again, and nothing is undone when this call dies.
         family.set_freeze(R_FROZEN)?;
-    } else if was & !R_UNDONE == 0 {
-        for m in &earlier {
-            family.note_stopped(m, true);
-        }
+    } else if was & !R_UNDONE == 0
+        && let Err(e) = earlier.iter().try_for_each(|m| family.note_stopped(m, true))
+    {
+        // A thaw would let go on who was stopped before.
+        family.set_freeze(0)?;
+        return Err(e.into());
     }
     let mut run = Sweep::new(&order);
     run.gates = Gates { birth: family.gate_at_birth(), syscalls: false };
@@ -61,8 +62,9 @@ pub fn freeze<F: Family>(family: &mut F, order: &Order) -> Result<Outcome<F::Fd>
     if run.unsure && was & R_FROZEN == 0 {
         family.set_freeze(R_THAWING)?;
         let mut back = Sweep::new(&order);
-        back.wake(family);
-        family.set_freeze(0)?;
+        if back.wake(family).is_empty() && !back.unsure {
+            family.set_freeze(0)?;
+        }
     } else {
         family.set_freeze(R_FROZEN)?;
     }
@@ -71,7 +73,8 @@ pub fn freeze<F: Family>(family: &mut F, order: &Order) -> Result<Outcome<F::Fd>
     Ok(run.outcome(family, began, before.tasks, after.tasks, empty, left))
 }
 
-/// Lets it go on. Who was stopped before the freeze stays so.
+/// Lets it go on. Who was stopped before the freeze stays so. Whom it could not reach is a survivor of the outcome, or, where it
+/// could not find out whether that was all, the outcome is unsure: the thaw is under way then until another call ends it.
 ///
 /// # Errors
 /// When the tier could not.
@@ -81,13 +84,29 @@ pub fn thaw<F: Family>(family: &mut F, order: &Order) -> io::Result<Outcome<F::F
     let order = Order { signal: SIGCONT, ..order.clone() };
     let mut run = Sweep::new(&order);
     // First nobody is held any more, else the hooks would stop again whom SIGCONT wakes.
-    if family.set_freeze(R_THAWING)? & !R_UNDONE != 0 {
-        run.wake(family);
+    let left = match family.set_freeze(R_THAWING)? & !R_UNDONE {
+        0 => Vec::new(),
+        _ => run.wake(family),
+    };
+    if left.is_empty() && !run.unsure {
+        family.set_freeze(0)?;
     }
-    family.set_freeze(0)?;
     let empty = proof::empty(family);
     let after = family.census();
-    Ok(run.outcome(family, began, before.tasks, after.tasks, empty, Vec::new()))
+    Ok(run.outcome(family, began, before.tasks, after.tasks, empty, left))
+}
+
+/// Every member: a look that fails is made again, and is an error in the end.
+fn everybody<F: Family>(family: &F) -> io::Result<Vec<Member>> {
+    for _ in 0..8 {
+        let listed = family.listed();
+        let members = family.members(&listed);
+        if members.len() == listed.len() {
+            return Ok(members);
+        }
+        family.pause(None, Duration::from_micros(100));
+    }
+    Err(io::Error::other("not every member could be looked up"))
 }
 
 impl<Fd> Sweep<'_, Fd> {
@@ -155,24 +174,39 @@ impl<Fd> Sweep<'_, Fd> {
         }
     }
 
-    /// SIGCONT to everybody whom the freeze has stopped.
-    fn wake<F: Family<Fd = Fd>>(&mut self, family: &F) {
+    /// SIGCONT to everybody whom the freeze has stopped. Answers whom it could not reach.
+    fn wake<F: Family<Fd = Fd>>(&mut self, family: &F) -> Vec<Survivor> {
+        let mut left = Vec::new();
         while self.passes < 8 {
-            let members = family.members(&family.listed());
+            left.clear();
+            let listed = family.listed();
+            let members = family.members(&listed);
+            // Somebody has ended between the two, or a look has failed.
+            self.unsure = members.len() != listed.len();
             let new: Vec<Member> = members.into_iter().filter(|m| !self.sent.contains_key(&key(m))).collect();
             self.passes += 1;
-            if new.is_empty() {
-                return;
+            if new.is_empty() && !self.unsure {
+                break;
             }
             for m in new {
-                if m.flags & B_STOPPED != 0 {
-                    family.note_stopped(&m, false);
+                let refused = if m.flags & B_STOPPED != 0 {
                     self.sent.insert(key(&m), 0);
+                    family.note_stopped(&m, false).err().map(|e| e.to_string())
                 } else {
-                    self.send_signal(family, m, SIGCONT);
+                    match self.send_signal(family, m, SIGCONT) {
+                        Some(Fate::Refused(e)) => Some(io::Error::from_raw_os_error(e).to_string()),
+                        _ => None,
+                    }
+                };
+                if let Some(text) = refused {
+                    // Once more in the next pass.
+                    self.sent.remove(&key(&m));
+                    left.push(Survivor { member: m, code: "stopped", text });
                 }
             }
+            family.pause(None, Duration::from_micros(100));
         }
+        left
     }
 }
 

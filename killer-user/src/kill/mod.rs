@@ -88,7 +88,7 @@ impl Order {
 }
 
 /// What became of one member.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// The signal was sent (or, in a dry run, would be).
     Signalled,

@@ -96,9 +96,14 @@ impl<'o, Fd> Sweep<'o, Fd> {
         self.deliver(family, m, self.order.signal, false);
     }
 
-    /// As [`Self::send`], another signal than the order's.
-    pub(super) fn send_signal<F: Family<Fd = Fd>>(&mut self, family: &F, m: Member, signal: i32) {
-        self.deliver(family, m, signal, false);
+    /// As [`Self::send`], another signal than the order's; what came of it.
+    pub(super) fn send_signal<F: Family<Fd = Fd>>(
+        &mut self,
+        family: &F,
+        m: Member,
+        signal: i32,
+    ) -> Option<Fate> {
+        self.deliver(family, m, signal, false)
     }
 
     /// As [`Self::send`], with the claim around it: taken after the identity was checked, so that a newborn that got the
@@ -108,7 +113,13 @@ impl<'o, Fd> Sweep<'o, Fd> {
         self.deliver(family, m, self.order.signal, true);
     }
 
-    fn deliver<F: Family<Fd = Fd>>(&mut self, family: &F, m: Member, signal: i32, claimed: bool) {
+    fn deliver<F: Family<Fd = Fd>>(
+        &mut self,
+        family: &F,
+        m: Member,
+        signal: i32,
+        claimed: bool,
+    ) -> Option<Fate> {
         self.sent.insert(key(&m), family.boottime());
         let fate = match family.open(m.tgid) {
             Err(e) if none_there(&e) => Fate::Gone,
@@ -123,7 +134,7 @@ impl<'o, Fd> Sweep<'o, Fd> {
                 if claimed && same && !family.exchange(m.tgid, claim::NONE, claim::CLAIMED) {
                     // A newborn that is decided at birth, or was undecided when this looked: then the next list has it.
                     self.sent.remove(&key(&m));
-                    return;
+                    return None;
                 }
                 let fate = if same { sent(family.send(&fd, signal, self.order.value)) } else { Fate::Gone };
                 if claimed && same {
@@ -140,6 +151,7 @@ impl<'o, Fd> Sweep<'o, Fd> {
         };
         self.last_sent = family.monotonic();
         self.targets.push(Target { member: m, fate });
+        Some(fate)
     }
 
     /// Keeps what the sweeper sleeps on between passes: the last ones end last. No look at the others: that would be

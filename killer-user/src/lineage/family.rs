@@ -95,7 +95,7 @@ pub trait Family {
     /// Whether a process can run code of its own.
     fn stillness(&self, m: &Member) -> Still;
     /// Notes whether a member was stopped before the freeze.
-    fn note_stopped(&self, m: &Member, on: bool);
+    fn note_stopped(&self, m: &Member, on: bool) -> io::Result<()>;
     /// Takes launchers' marks away, so that no pending `run` or `exec` adds a process; answers how many.
     fn cancel_marks(&self) -> usize;
     /// Compares the set with every task of the host and repairs it.
@@ -353,8 +353,12 @@ impl Family for Lineage<'_> {
         super::still::of(m)
     }
 
-    fn note_stopped(&self, m: &Member, on: bool) {
-        let _ = self.tracker.note_stopped(self.root.slot, m.tgid, on);
+    fn note_stopped(&self, m: &Member, on: bool) -> io::Result<()> {
+        match self.tracker.note_stopped(self.root.slot, m.tgid, on) {
+            // It has ended.
+            Err(e) if e.raw_os_error() == Some(libc::ENOENT) => Ok(()),
+            r => r,
+        }
     }
 
     fn cancel_marks(&self) -> usize {

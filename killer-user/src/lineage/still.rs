@@ -25,17 +25,23 @@ const STOP: u64 = 1 << 18;
 
 /// Looks at the threads of a member.
 pub fn of(m: &Member) -> Still {
-    let p = match look(m.tgid, m.leader_start) {
-        Look::Here(p, _) => p,
+    let (p, number) = match look(m.tgid, m.leader_start) {
+        Look::Here(p, s) => (p, s.num_threads),
         Look::Gone => return Still::Gone,
         Look::Unknown => return Still::Runs("?".into()),
     };
     let (mut stopped, mut asleep, mut running) = (0, 0, String::new());
+    let mut listed = 0;
     let threads: Vec<char> = match p.tasks() {
-        Ok(tasks) => tasks.filter_map(|t| state(t.and_then(|t| t.stat()))).collect(),
+        Ok(tasks) => tasks.inspect(|_| listed += 1).filter_map(|t| state(t.and_then(|t| t.stat()))).collect(),
         Err(e) if over(&e) => return Still::Gone,
         Err(_) => return Still::Runs("?".into()),
     };
+    if listed < number {
+        // The crate passes over threads that it cannot open. Or some have ended since they were counted: then the next look
+        // says so.
+        running.push('?');
+    }
     for state in threads {
         match state {
             'T' | 't' => stopped += 1,

@@ -2,12 +2,66 @@
 //! right code.
 
 use crate::world::{Actor, BUDGET, Scene, VERBS, Verb, World, sample, service};
-use killer_tests::stepper::{Act, CAN_FAIL};
+use killer_tests::stepper::{Act, CAN_FAIL, Call};
 use killer_tests::{Out, TestEnv, proc_state, skip};
 use std::time::Duration;
 
 const ERRNOS: [(i32, &str); 4] =
     [(libc::ENOSPC, "ENOSPC"), (libc::EBUSY, "EBUSY"), (libc::ENOMEM, "ENOMEM"), (libc::EPERM, "EPERM")];
+
+/// The same for looks at processes and files: no descriptor, no memory, not allowed.
+const OF_FILES: [(i32, &str); 3] =
+    [(libc::EMFILE, "EMFILE"), (libc::ENOMEM, "ENOMEM"), (libc::EACCES, "EACCES")];
+
+fn is_a_look(call: &Call) -> bool {
+    let looks = [
+        libc::SYS_openat,
+        libc::SYS_read,
+        libc::SYS_getdents64,
+        libc::SYS_pidfd_open,
+        libc::SYS_readlinkat,
+        libc::SYS_statx,
+        libc::SYS_newfstatat,
+        libc::SYS_fstat,
+        libc::SYS_kill,
+    ];
+    looks.contains(&call.number)
+}
+
+/// Each look after the program's own start refused once.
+fn refused_looks(verb: &Verb) {
+    let test = format!("blind in {}", verb.name);
+    if !CAN_FAIL {
+        skip(&test, "calls can be made to fail on x86_64 only");
+        return;
+    }
+    let Some(world) = World::new(&test) else { return };
+    let look = |n: u64, errno: i32| {
+        let (mut begun, mut looks, mut number) = (false, 0, 0);
+        let (actor, done) = world.act(verb, |call| {
+            begun |= call.bpf != 0;
+            looks += u64::from(begun && is_a_look(call));
+            if begun && is_a_look(call) && looks == n {
+                number = call.number;
+                return Act::Fail(errno);
+            }
+            Act::Go
+        });
+        (actor, done, looks, number)
+    };
+    let (actor, done, looks, _) = look(0, 0);
+    world.check(verb, actor, &done.out, "undisturbed");
+    let done = sample(0, looks * OF_FILES.len() as u64 - 1, BUDGET, |at| {
+        let (errno, word) = OF_FILES[at as usize % OF_FILES.len()];
+        let n = at / OF_FILES.len() as u64 + 1;
+        let (actor, done, _, number) = look(n, errno);
+        let what = format!("look {n} of {looks} (call {number}) answered {word}");
+        honest(verb, &actor, &done.out, errno, &what, &world.env);
+        world.check(verb, actor, &done.out, &what);
+    });
+    eprintln!("{}: {done} of {} looks", verb.name, looks * OF_FILES.len() as u64);
+    world.finish();
+}
 
 fn refused_calls(verb: &Verb) {
     let test = format!("refused in {}", verb.name);
@@ -46,7 +100,7 @@ fn honest(verb: &Verb, actor: &Actor, out: &Out, errno: i32, what: &str, env: &T
     if out.exit() != 0 {
         let run = matches!(verb.name, "run" | "exec");
         let mut codes = if run { vec![125] } else { vec![1] };
-        if errno == libc::EPERM {
+        if matches!(errno, libc::EPERM | libc::EACCES) {
             codes.push(77);
         }
         if matches!(verb.name, "freeze" | "stop" | "wait") {
@@ -99,15 +153,33 @@ fn nodes(tree: &serde_json::Value) -> usize {
 }
 
 macro_rules! faults {
-    ($($test:ident: $verb:literal;)*) => {
+    ($what:ident: $($test:ident: $verb:literal;)*) => {
         $(#[test]
         fn $test() {
-            refused_calls(VERBS.iter().find(|v| v.name == $verb).expect("such a verb"));
+            $what(VERBS.iter().find(|v| v.name == $verb).expect("such a verb"));
         })*
     };
 }
 
 faults! {
+    refused_looks:
+    blind_in_run: "run";
+    blind_in_kill: "kill";
+    blind_in_kill_with_wait: "kill --wait";
+    blind_in_signal: "signal";
+    blind_in_adopt: "adopt";
+    blind_in_list: "list";
+    blind_in_status: "status";
+    blind_in_freeze: "freeze";
+    blind_in_thaw: "thaw";
+    blind_in_stop: "stop";
+    blind_in_wait: "wait";
+    blind_in_tree: "tree";
+    blind_in_exec: "exec";
+}
+
+faults! {
+    refused_calls:
     refused_in_run: "run";
     refused_in_kill: "kill";
     refused_in_kill_with_wait: "kill --wait";

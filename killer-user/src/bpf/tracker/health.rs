@@ -32,10 +32,11 @@ impl Tracker {
     fn missing_links(&self) -> Vec<&'static str> {
         let v = self.paths.version();
         let hooks = || attach::hooks(self.tier(), self.program(P_ORPHANS).is_ok());
+        let there = |name: &&str| self.heed(v.join("links").join(name).try_exists()).unwrap_or(true);
         let gone = || match keeper::alive(&v) {
             Some(true) => Vec::new(),
             Some(false) => hooks().iter().map(|h| h.0).collect(),
-            None => hooks().iter().map(|h| h.0).filter(|n| !v.join("links").join(n).exists()).collect(),
+            None => hooks().iter().map(|h| h.0).filter(|n| !there(n)).collect(),
         };
         // Another mount namespace's bpffs is another one; the answer is the host's.
         let gone = pins::in_host_mounts(&self.paths, || Ok(gone())).map_err(io::Error::other);
@@ -75,13 +76,16 @@ impl Tracker {
     /// Whatever could make every root doubtful.
     pub fn health(&self) -> Health {
         let misses = self.skipped();
-        let limits = Limits::read();
+        // What cannot be read has not been raised, nor not raised.
+        let limits =
+            self.heed(Limits::known().ok_or_else(|| io::Error::other("kernel.pid_max cannot be read")));
+        let raised = |l: Limits| l.tasks() > self.tasks || l.tgids() as usize > self.index.len();
         Health {
             missing_links: self.missing_links(),
             misses,
             misses_noted: self.global().misses_noted,
             classic: self.tier() == Tier::Legacy && probe::classic_can_lose(),
-            limits_raised: limits.tasks() > self.tasks || limits.tgids() as usize > self.index.len(),
+            limits_raised: limits.is_ok_and(raised),
         }
     }
 }
