@@ -22,8 +22,11 @@ pub(crate) fn poll_in(fd: BorrowedFd<'_>, limit: Duration) -> Option<PollFlags> 
     }
 }
 
+/// Its write end is no number that a child may want for something else.
 fn pipe() -> (OwnedFd, OwnedFd) {
-    pipe_with(PipeFlags::CLOEXEC).expect("pipe2")
+    let (read, write) = pipe_with(PipeFlags::CLOEXEC).expect("pipe2");
+    let write = rustix::io::fcntl_dupfd_cloexec(&write, 10).expect("fcntl");
+    (read, write)
 }
 
 fn open_fifo(path: &std::path::Path) -> OwnedFd {
