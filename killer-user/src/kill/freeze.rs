@@ -1,7 +1,7 @@
 //! Freeze: newborns and forkers are held by the tier's hooks, everybody else by SIGSTOP, until nobody can run code of his
 //! own; and the way back (docs/PROTOCOL.md 12).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::time::Duration;
 
@@ -96,17 +96,17 @@ pub fn thaw<F: Family>(family: &mut F, order: &Order) -> io::Result<Outcome<F::F
     Ok(run.outcome(family, began, before.tasks, after.tasks, empty, left))
 }
 
-/// Every member: a look that fails is made again, and is an error in the end.
+/// Every member; an error when a look at one of them fails. Who is listed and not found has ended since.
 fn everybody<F: Family>(family: &F) -> io::Result<Vec<Member>> {
-    for _ in 0..8 {
-        let listed = family.listed();
-        let members = family.members(&listed);
-        if members.len() == listed.len() {
-            return Ok(members);
+    let listed = family.listed();
+    let mut members = family.members(&listed);
+    if members.len() != listed.len() {
+        let found: HashSet<u32> = members.iter().map(|m| m.tgid).collect();
+        for t in listed.into_iter().filter(|t| !found.contains(t)) {
+            members.extend(family.member(t)?);
         }
-        family.pause(None, Duration::from_micros(100));
     }
-    Err(io::Error::other("not every member could be looked up"))
+    Ok(members)
 }
 
 impl<Fd> Sweep<'_, Fd> {
@@ -179,11 +179,10 @@ impl<Fd> Sweep<'_, Fd> {
         let mut left = Vec::new();
         while self.passes < 8 {
             left.clear();
-            let listed = family.listed();
-            let members = family.members(&listed);
-            // Somebody has ended between the two, or a look has failed.
-            self.unsure = members.len() != listed.len();
-            let new: Vec<Member> = members.into_iter().filter(|m| !self.sent.contains_key(&key(m))).collect();
+            let members = everybody(family);
+            self.unsure = members.is_err();
+            let mut new = members.unwrap_or_default();
+            new.retain(|m| !self.sent.contains_key(&key(m)));
             self.passes += 1;
             if new.is_empty() && !self.unsure {
                 break;
