@@ -22,6 +22,28 @@ pub struct Call {
     pub bpf: u64,
 }
 
+/// What a look at a process or a file may answer: no descriptor, no memory, not allowed.
+pub const OF_LOOKS: [(i32, &str); 3] =
+    [(libc::EMFILE, "EMFILE"), (libc::ENOMEM, "ENOMEM"), (libc::EACCES, "EACCES")];
+
+impl Call {
+    /// Whether it looks at a process or a file.
+    pub fn is_a_look(&self) -> bool {
+        let looks = [
+            libc::SYS_openat,
+            libc::SYS_read,
+            libc::SYS_getdents64,
+            libc::SYS_pidfd_open,
+            libc::SYS_readlinkat,
+            libc::SYS_statx,
+            libc::SYS_newfstatat,
+            libc::SYS_fstat,
+            libc::SYS_kill,
+        ];
+        looks.contains(&self.number)
+    }
+}
+
 /// What becomes of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Act {

@@ -100,8 +100,8 @@ fn is_ours(dir: &Path) -> io::Result<()> {
 }
 
 /// One word for this boot: what is written in another one says nothing.
-fn boot() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+fn boot() -> io::Result<String> {
+    Ok(std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
 }
 
 impl Book {
@@ -113,8 +113,11 @@ impl Book {
             Err(e) => return Err(e),
         }
         let book = Self { dir: dir.to_owned() };
-        let same = std::fs::read_to_string(dir.join("boot")).is_ok_and(|b| b == boot());
-        Ok(same.then_some(book))
+        let written = match std::fs::read_to_string(dir.join("boot")) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            text => text?,
+        };
+        Ok((written == boot()?).then_some(book))
     }
 
     /// Opens it, after making it when it is not there, or not of this boot.
@@ -128,7 +131,7 @@ impl Book {
         let _lock = book.lock()?;
         if Self::open(dir)?.is_none() {
             book.tear()?;
-            book.put("boot", boot().as_bytes())?;
+            book.put("boot", boot()?.as_bytes())?;
         }
         Ok(book)
     }
@@ -182,7 +185,8 @@ impl Book {
     /// Every page in use.
     pub fn pages(&self) -> Vec<(u32, Page)> {
         let names = std::fs::read_dir(&self.dir).inspect_err(|_| alive::note_blind());
-        let names = names.into_iter().flatten().flatten();
+        let names = names.into_iter().flatten();
+        let names = names.filter_map(|e| e.inspect_err(|_| alive::note_blind()).ok());
         let mut v: Vec<(u32, Page)> = names
             .filter_map(|e| e.file_name().to_str()?.strip_suffix(".json")?.parse().ok())
             .map(|slot| (slot, self.page(slot)))
@@ -343,7 +347,7 @@ mod tests {
         let dir = std::env::temp_dir().join(format!("killer-book-{}-{name}", std::process::id()));
         let book = Book::make(&dir).unwrap();
         book.tear().unwrap();
-        book.put("boot", boot().as_bytes()).unwrap();
+        book.put("boot", boot().unwrap().as_bytes()).unwrap();
         book
     }
 

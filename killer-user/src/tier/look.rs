@@ -59,12 +59,18 @@ pub fn process(pid: u32) -> Option<Seen> {
 
 /// As [`process`] of one that is listed as a member; an error when it is there and cannot be looked at.
 pub fn member(pid: u32) -> io::Result<Option<Seen>> {
-    let seen = process(pid);
-    if seen.is_none() && Process::new(pid as i32).and_then(|p| p.stat()).is_err() && proc::exists(pid) {
-        alive::note_blind();
-        return alive::sound().map(|()| None);
+    if let Some(s) = process(pid) {
+        return Ok(Some(s));
     }
-    Ok(seen)
+    match Process::new(pid as i32).and_then(|p| p.stat()) {
+        // A zombie, or the first look has failed: the second one says.
+        Ok(_) => Ok(process(pid)),
+        Err(_) if proc::exists(pid) => {
+            alive::note_blind();
+            alive::sound().map(|()| None)
+        }
+        Err(_) => Ok(None),
+    }
 }
 
 /// Every process that /proc shows. In the order of their numbers: who is born meanwhile can be missed.

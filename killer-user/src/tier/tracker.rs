@@ -84,6 +84,16 @@ fn files(tier: Tier, make: bool) -> Result<Box<dyn Keep>, BpfError> {
 
 const WITHOUT: [Tier; 2] = [Tier::Named, Tier::Scan];
 
+/// A tier without programs that is there. One that cannot be opened is an error, and not "none"; another user's is none.
+fn there(tier: Tier) -> Result<Option<Box<dyn Keep>>, BpfError> {
+    match files(tier, false) {
+        Ok(k) => Ok(Some(k)),
+        Err(BpfError::NotLoaded) => Ok(None),
+        Err(_) if !rustix::process::geteuid().is_root() => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
 /// True when another tier may do what the programs cannot; false when there is a tracker that must not be passed by, or
 /// the caller has chosen a place for one that cannot be, or asked for a tier.
 fn may_fall(why: &BpfError, paths: &Paths) -> bool {
@@ -165,8 +175,13 @@ impl Tracker {
         match crate::bpf::Tracker::open(paths) {
             Ok(t) => Ok(Self::programs(t)),
             Err(why) if may_fall(&why, paths) => {
-                let there = WITHOUT.into_iter().find_map(|t| files(t, false).ok());
-                let Some(keep) = there else { return Err(why) };
+                let mut keep = None;
+                for t in WITHOUT {
+                    if keep.is_none() {
+                        keep = there(t)?;
+                    }
+                }
+                let Some(keep) = keep else { return Err(why) };
                 let passed_by = matches!(why, BpfError::NotPermitted { .. });
                 Ok(Self { passed_by, ..Self::of(keep, Some(why.to_string())) })
             }
@@ -198,9 +213,10 @@ impl Tracker {
         // When it is there, too, it goes on to `up`: its keeper may have died.
         if let Err(BpfError::NotLoaded) = crate::bpf::Tracker::open(paths) {
             let busy = |k: &dyn Keep| k.roots().iter().any(|(s, _)| k.count(*s) != 0);
-            let mut used = WITHOUT.into_iter().filter_map(|t| files(t, false).ok());
-            if let Some(k) = used.find(|k| busy(&**k)) {
-                return Ok(Self::of(k, Some("services of it are alive".into())));
+            for t in WITHOUT {
+                if let Some(k) = there(t)?.filter(|k| busy(&**k)) {
+                    return Ok(Self::of(k, Some("services of it are alive".into())));
+                }
             }
         }
         match crate::bpf::Tracker::up(paths) {

@@ -2,31 +2,12 @@
 //! right code.
 
 use crate::world::{Actor, BUDGET, Scene, VERBS, Verb, World, sample, service};
-use killer_tests::stepper::{Act, CAN_FAIL, Call};
+use killer_tests::stepper::{Act, CAN_FAIL, OF_LOOKS};
 use killer_tests::{Out, TestEnv, proc_state, skip};
 use std::time::Duration;
 
 const ERRNOS: [(i32, &str); 4] =
     [(libc::ENOSPC, "ENOSPC"), (libc::EBUSY, "EBUSY"), (libc::ENOMEM, "ENOMEM"), (libc::EPERM, "EPERM")];
-
-/// The same for looks at processes and files: no descriptor, no memory, not allowed.
-const OF_FILES: [(i32, &str); 3] =
-    [(libc::EMFILE, "EMFILE"), (libc::ENOMEM, "ENOMEM"), (libc::EACCES, "EACCES")];
-
-fn is_a_look(call: &Call) -> bool {
-    let looks = [
-        libc::SYS_openat,
-        libc::SYS_read,
-        libc::SYS_getdents64,
-        libc::SYS_pidfd_open,
-        libc::SYS_readlinkat,
-        libc::SYS_statx,
-        libc::SYS_newfstatat,
-        libc::SYS_fstat,
-        libc::SYS_kill,
-    ];
-    looks.contains(&call.number)
-}
 
 /// Each look after the program's own start refused once.
 fn refused_looks(verb: &Verb) {
@@ -40,8 +21,8 @@ fn refused_looks(verb: &Verb) {
         let (mut begun, mut looks, mut number) = (false, 0, 0);
         let (actor, done) = world.act(verb, |call| {
             begun |= call.bpf != 0;
-            looks += u64::from(begun && is_a_look(call));
-            if begun && is_a_look(call) && looks == n {
+            looks += u64::from(begun && call.is_a_look());
+            if begun && call.is_a_look() && looks == n {
                 number = call.number;
                 return Act::Fail(errno);
             }
@@ -51,15 +32,15 @@ fn refused_looks(verb: &Verb) {
     };
     let (actor, done, looks, _) = look(0, 0);
     world.check(verb, actor, &done.out, "undisturbed");
-    let done = sample(0, looks * OF_FILES.len() as u64 - 1, BUDGET, |at| {
-        let (errno, word) = OF_FILES[at as usize % OF_FILES.len()];
-        let n = at / OF_FILES.len() as u64 + 1;
+    let done = sample(0, looks * OF_LOOKS.len() as u64 - 1, BUDGET, |at| {
+        let (errno, word) = OF_LOOKS[at as usize % OF_LOOKS.len()];
+        let n = at / OF_LOOKS.len() as u64 + 1;
         let (actor, done, _, number) = look(n, errno);
         let what = format!("look {n} of {looks} (call {number}) answered {word}");
         honest(verb, &actor, &done.out, errno, &what, &world.env);
         world.check(verb, actor, &done.out, &what);
     });
-    eprintln!("{}: {done} of {} looks", verb.name, looks * OF_FILES.len() as u64);
+    eprintln!("{}: {done} of {} looks", verb.name, looks * OF_LOOKS.len() as u64);
     world.finish();
 }
 

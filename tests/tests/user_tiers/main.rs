@@ -4,6 +4,7 @@
 //! by user (RLIMIT_NPROC).
 
 mod adversaries;
+mod blind;
 mod boots;
 mod pidfds;
 mod witness;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
 use crate::kernel::probe;
+use crate::sys::alive;
 use crate::tier::{BpfError, Place};
 
 /// Unmounts, until the kernel has let go of removed directories.
@@ -61,7 +62,7 @@ impl Hierarchy {
     /// Mounts it, unless it is mounted. In another mount namespace it is the same one: the kernel knows it by its name. Under
     /// the lock of its registry.
     pub fn mounted(&self) -> Result<(), BpfError> {
-        if self.mount.join("cgroup.procs").exists() {
+        if self.mount.join("cgroup.procs").try_exists().map_err(|e| failed("look for the mount", e))? {
             return Ok(());
         }
         std::fs::create_dir_all(&self.mount).map_err(|e| failed("make the mount point", e))?;
@@ -139,7 +140,19 @@ impl Hierarchy {
 
     /// Processes of a directory; `None` when there is none.
     pub fn inside(&self, place: &str) -> Option<Vec<u32>> {
-        numbers(&self.mount.join(place).join("cgroup.procs")).ok()
+        self.numbers_of(place, "cgroup.procs").ok().flatten()
+    }
+
+    /// Numbers in a file of a directory; `None` when there is none. Who cannot be read has been noted.
+    fn numbers_of(&self, place: &str, file: &str) -> io::Result<Option<Vec<u32>>> {
+        match numbers(&self.mount.join(place).join(file)) {
+            Ok(v) => Ok(Some(v)),
+            Err(e) if no_such(&e) => Ok(None),
+            Err(e) => {
+                alive::note_blind();
+                Err(e)
+            }
+        }
     }
 
     /// Removes a directory: the kernel refuses (EBUSY) while a task is in it. `Ok`: nobody is, and nobody can come.
@@ -151,8 +164,11 @@ impl Hierarchy {
     }
 
     /// Tasks of a directory, by the kernel's own list; `None` when there is none.
-    pub fn tasks(&self, place: &str) -> Option<i64> {
-        numbers(&self.mount.join(place).join("tasks")).ok().map(|t| t.len() as i64)
+    ///
+    /// # Errors
+    /// The list cannot be read: nothing is known of it.
+    pub fn tasks(&self, place: &str) -> io::Result<Option<i64>> {
+        Ok(self.numbers_of(place, "tasks")?.map(|t| t.len() as i64))
     }
 
     /// True when there are directories inside.
@@ -168,7 +184,15 @@ impl Hierarchy {
 
     /// Directory of a task, below the mount; empty: none of ours.
     pub fn path_of(&self, task: &Path) -> Option<String> {
-        let text = std::fs::read_to_string(task.join("cgroup")).ok()?;
+        let text = match std::fs::read_to_string(task.join("cgroup")) {
+            Ok(text) => text,
+            Err(e) => {
+                if !no_such(&e) && e.raw_os_error() != Some(libc::ESRCH) {
+                    alive::note_blind();
+                }
+                return None;
+            }
+        };
         let key = format!(":name={}:", self.tag);
         let path = text.lines().find_map(|l| l.split_once(&key).map(|x| x.1))?;
         Some(path.trim_start_matches('/').trim_end_matches(" (deleted)").to_owned())

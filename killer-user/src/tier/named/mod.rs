@@ -195,11 +195,13 @@ impl Keep for Named {
             return 0;
         }
         match self.tree.tasks(&p.place) {
-            None => i64::from(!self.tree.is_mounted()),
-            Some(0) if p.state == R_STARTING && p.owner_lives() => 1,
-            Some(0) if self.removed(&p) => 0,
-            Some(0) => self.tree.tasks(&p.place).unwrap_or(0).max(1),
-            Some(n) => n,
+            // Nobody knows, so nobody says that it is empty.
+            Err(_) => 1,
+            Ok(None) => i64::from(!self.tree.is_mounted()),
+            Ok(Some(0)) if p.state == R_STARTING && p.owner_lives() => 1,
+            Ok(Some(0)) if self.removed(&p) => 0,
+            Ok(Some(0)) => self.tree.tasks(&p.place).ok().flatten().unwrap_or(0).max(1),
+            Ok(Some(n)) => n,
         }
     }
 
@@ -304,7 +306,11 @@ impl Keep for Named {
     fn cancel_marks(&self, slot: u32) -> usize {
         let p = self.book.page(slot);
         let pending = p.state == R_STARTING && !p.place.is_empty();
-        usize::from(pending && self.tree.tasks(&p.place).is_some() && self.tree.remove(&p.place).is_ok())
+        usize::from(
+            pending
+                && self.tree.tasks(&p.place).is_ok_and(|t| t.is_some())
+                && self.tree.remove(&p.place).is_ok(),
+        )
     }
 }
 
