@@ -174,7 +174,7 @@ impl Book {
     }
 
     /// The same; a page that is there and cannot be read is no free slot.
-    fn read(&self, slot: u32) -> io::Result<Page> {
+    pub fn read(&self, slot: u32) -> io::Result<Page> {
         let page = match std::fs::read(self.dir.join(format!("{slot}.json"))) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Page::default()),
             text => text.and_then(|t| serde_json::from_slice(&t).map_err(io::Error::from)),

@@ -190,12 +190,12 @@ impl Keep for Named {
     }
 
     fn count(&self, slot: u32) -> i64 {
-        let p = self.book.page(slot);
+        // Nobody knows, so nobody says that it is empty.
+        let Ok(p) = self.book.read(slot) else { return 1 };
         if p.place.is_empty() {
             return 0;
         }
         match self.tree.tasks(&p.place) {
-            // Nobody knows, so nobody says that it is empty.
             Err(_) => 1,
             Ok(None) => i64::from(!self.tree.is_mounted()),
             Ok(Some(0)) if p.state == R_STARTING && p.owner_lives() => 1,

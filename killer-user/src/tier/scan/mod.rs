@@ -26,7 +26,7 @@ use super::look::{self, Seen};
 use super::{BpfError, Keep, Lock, Place, Slot, Spawned, Taken, Whose, wire};
 use crate::kernel::tier::Tier;
 use crate::sys::launch::Launch;
-use crate::sys::{mem, proc, supervise};
+use crate::sys::{alive, mem, proc, supervise};
 
 const ADOPT_PASSES: i32 = 24;
 
@@ -104,20 +104,29 @@ impl Scan {
     }
 
     fn watch(&self, s: Slot, w: Id) -> Watch {
-        if !self.book.dir().join(mark(s, w)).exists() {
+        // What cannot be looked at is there.
+        let marked = || self.book.dir().join(mark(s, w)).try_exists().unwrap_or(true);
+        if !marked() {
             return Watch::Ended;
         }
         match look::process(w.0) {
             Some(p) if p.start == w.1 => Watch::Running,
             // It takes its mark away and then ends: look again.
-            _ if self.book.dir().join(mark(s, w)).exists() => Watch::Lost,
+            _ if marked() => Watch::Lost,
             _ => Watch::Ended,
         }
     }
 
     fn notes(&self, s: Slot, w: Id) -> Vec<Id> {
-        let text = std::fs::read(self.book.dir().join(notes(s, w))).unwrap_or_default();
-        serde_json::from_slice(&text).unwrap_or_default()
+        match std::fs::read(self.book.dir().join(notes(s, w))) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
+            text => {
+                text.and_then(|t| serde_json::from_slice(&t).map_err(io::Error::from)).unwrap_or_else(|_| {
+                    alive::note_blind();
+                    Vec::new()
+                })
+            }
+        }
     }
 
     /// Processes that everything below belongs to a root: (slot, whether they are members themselves).
@@ -167,10 +176,10 @@ impl Scan {
         look::entry(s, slot, p.generation, control | adopted, creator)
     }
 
-    fn watches(&self, slot: u32) -> Vec<Watch> {
-        let p = self.book.page(slot);
+    fn watches(&self, slot: u32) -> io::Result<Vec<Watch>> {
+        let p = self.book.read(slot)?;
         let s = Slot { slot, generation: p.generation };
-        p.watchers.iter().chain(&p.adopters).map(|&w| self.watch(s, w)).collect()
+        Ok(p.watchers.iter().chain(&p.adopters).map(|&w| self.watch(s, w)).collect())
     }
 }
 
@@ -214,7 +223,7 @@ impl Keep for Scan {
 
     fn reasons(&self, slot: u32) -> Option<Reasons> {
         let mut r = self.book.reasons(slot);
-        if self.watches(slot).contains(&Watch::Lost) {
+        if self.watches(slot).is_ok_and(|w| w.contains(&Watch::Lost)) {
             r.count[reason::SUPERVISOR as usize] += 1;
             r.first[reason::SUPERVISOR as usize] = mem::boottime_ns();
         }
@@ -226,7 +235,8 @@ impl Keep for Scan {
     }
 
     fn count(&self, slot: u32) -> i64 {
-        let watches = self.watches(slot);
+        // Nobody knows, so nobody says that it is empty.
+        let Ok(watches) = self.watches(slot) else { return 1 };
         let starting = || {
             let p = self.book.page(slot);
             p.state == R_STARTING && p.owner_lives()
