@@ -35,7 +35,8 @@ pub fn doctor(screen: &Screen) -> Result<u8, Failure> {
         Ok(()) => check("/proc", "ok", "of this PID namespace", None),
         Err(why) => check("/proc", "fail", why, Some("mount -t proc proc /proc")),
     });
-    c.push(if probe::in_initial_pid_ns() {
+    let host_ns = probe::in_initial_pid_ns().unwrap_or(false);
+    c.push(if host_ns {
         check("PID namespace", "ok", "the initial one", None)
     } else {
         check(
@@ -117,7 +118,7 @@ pub fn doctor(screen: &Screen) -> Result<u8, Failure> {
         ));
     }
     c.push(tracker(&paths));
-    let able = missing.is_empty() && probe::in_initial_pid_ns();
+    let able = missing.is_empty() && host_ns;
     let known = offsets.as_ref().ok().filter(|_| able);
     let witnessed = known.map_or_else(|| Err("the failed checks above".to_owned()), witness::acts);
     let open = Tracker::open(&paths);

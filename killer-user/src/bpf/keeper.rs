@@ -12,7 +12,7 @@ use killer_common::reason;
 use super::attach::Links;
 use super::ctl::Slot;
 use super::pins::{self, PIN_ROOT, Paths, Registry};
-use super::tracker::Tracker;
+use super::tracker::{Tracker, namespace};
 use super::{BpfError, What, canary, load};
 use crate::kernel::probe;
 use crate::sys::{alive, daemon, proc};
@@ -111,9 +111,7 @@ impl Keeper {
     /// Loads the tracker, or attaches what a dead keeper has left, and holds the links that cannot be pinned.
     pub fn take(paths: &Paths) -> Result<Self, BpfError> {
         proc::mounted().map_err(BpfError::Proc)?;
-        if !probe::in_initial_pid_ns() {
-            return Err(BpfError::PidNamespace);
-        }
+        namespace()?;
         pins::in_host_mounts(paths, || Self::take_here(paths))
     }
 

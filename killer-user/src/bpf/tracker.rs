@@ -63,8 +63,12 @@ pub struct Broadcast {
 }
 
 /// Programs see the initial PID namespace, `pidfd_open` the caller's: the same number would be another process.
-fn namespace() -> Result<(), BpfError> {
-    if probe::in_initial_pid_ns() { Ok(()) } else { Err(BpfError::PidNamespace) }
+pub(super) fn namespace() -> Result<(), BpfError> {
+    match probe::in_initial_pid_ns() {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(BpfError::PidNamespace),
+        Err(_) => Err(BpfError::Proc("the PID namespace of this process cannot be looked up in /proc")),
+    }
 }
 
 /// Which tier the programs are of, by what they say.

@@ -27,10 +27,14 @@ pub fn release() -> String {
 /// Inode of the initial PID namespace (`include/linux/proc_ns.h`: PROC_PID_INIT_INO).
 const INIT_PID_NS: u64 = 0xEFFF_FFFC;
 
-/// True when this process sees the PIDs that the programs see.
-pub fn in_initial_pid_ns() -> bool {
+/// True when this process sees the PIDs that the programs see; an error when that cannot be found out.
+pub fn in_initial_pid_ns() -> std::io::Result<bool> {
     use std::os::unix::fs::MetadataExt;
-    std::fs::metadata("/proc/self/ns/pid").map(|m| m.ino() == INIT_PID_NS).unwrap_or(true)
+    match std::fs::metadata("/proc/self/ns/pid") {
+        // The kernel has no others (CONFIG_PID_NS).
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(true),
+        m => Ok(m?.ino() == INIT_PID_NS),
+    }
 }
 
 /// The effective capabilities, as in capabilities(7), bit by number.

@@ -102,6 +102,8 @@ fn may_fall(why: &BpfError, paths: &Paths) -> bool {
         // One call of it failed: a service that is started beside it would be in a list that nobody looks at afterwards.
         BpfError::NotPermitted { .. } if paths.version().exists() => !probe::missing_caps().is_empty(),
         BpfError::PidNamespace => true,
+        // Nothing is known of the host then.
+        BpfError::Proc(_) => false,
         _ if paths.version().exists() => false,
         BpfError::Damaged(_) => false,
         BpfError::NoBpffs { .. } => !paths.chosen,
