@@ -79,7 +79,7 @@ impl From<BpfError> for Failure {
             }
             BpfError::Proc(why) => Self::new(code::FAILURE, why)
                 .why("processes cannot be told from others without it")
-                .next("mount it: 'mount -t proc proc /proc'"),
+                .next("'mount -t proc proc /proc' mounts it; where it is mounted, the same command again may do"),
             BpfError::PidNamespace => {
                 Self::new(code::FAILURE, "killer does not work from inside a PID namespace")
                     .why("the kernel side knows processes by the host's numbers, which mean others here")

@@ -36,6 +36,12 @@ fn unheard(t: &Tracker, at: &killer_common::record::Root) -> u32 {
 /// What makes it doubtful that nobody ran while it was frozen.
 pub fn doubts(t: &Tracker, root: &Root) -> Option<String> {
     let r = t.root(root.slot.slot).filter(|r| r.flags & (R_FREEZING | R_FROZEN) != 0)?;
+    if t.unheard().is_err() {
+        return Some(
+            "whether the kernel skipped runs of the hook on signals cannot be told: a process may have run"
+                .into(),
+        );
+    }
     let n = unheard(t, &r);
     (n != 0).then(|| human::unheard(n))
 }

@@ -6,7 +6,8 @@ use std::io;
 use killer_common::record::Member;
 use procfs::process::Process;
 
-use crate::sys::{alive, mem, proc};
+use crate::sys::alive::{self, Look};
+use crate::sys::mem;
 
 /// Nanoseconds of a clock tick of /proc (USER_HZ is 100).
 const TICK: u64 = 10_000_000;
@@ -62,14 +63,14 @@ pub fn member(pid: u32) -> io::Result<Option<Seen>> {
     if let Some(s) = process(pid) {
         return Ok(Some(s));
     }
-    match Process::new(pid as i32).and_then(|p| p.stat()) {
+    match alive::look(pid, 0) {
         // A zombie, or the first look has failed: the second one says.
-        Ok(_) => Ok(process(pid)),
-        Err(_) if proc::exists(pid) => {
+        Look::Here(..) => Ok(process(pid)),
+        Look::Gone => Ok(None),
+        Look::Unknown => {
             alive::note_blind();
             alive::sound().map(|()| None)
         }
-        Err(_) => Ok(None),
     }
 }
 
