@@ -1,7 +1,7 @@
 //! Births and claims (docs/PROTOCOL.md 2): who is a member, and what the count says, while hooks of several tasks run at
 //! once, forks fail, runs of hooks are skipped, and numbers and addresses are used again.
 //!
-//! The steps and what they mirror are in [`crate::hooks`]. I1, I2 and I3 are kernel.md's: every living task of the lineage
+//! The steps and what they mirror are in [`crate::hooks`]. I1 to I3: every living task of the lineage
 //! is registered or its creator is, and a count of 0 means that nobody is alive or coming, for good.
 
 use stateright::{Model, Property};

@@ -49,7 +49,7 @@ fn wait_runs_out() {
     assert!(pids(&out.json()).is_superset(&service.pids().into_iter().collect()), "{out}");
 }
 
-/// Two of the three legitimate survivors (kernel.md 10), and what is said of them.
+/// Two of the three legitimate survivors (F42), and what is said of them.
 #[test]
 fn held_by_a_foreign_tracer() {
     let Some(env) = TestEnv::new("held_by_a_foreign_tracer") else { return };

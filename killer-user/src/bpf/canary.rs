@@ -1,5 +1,5 @@
 //! The canary: a throw-away child appears in the maps and vanishes; under the gate its fork fails, or its child dies.
-//! Programs can attach and be inert (`bpf` not in lsm=, kernel.ftrace_enabled=0; kernel.md facts 6), so a tier is chosen
+//! Programs can attach and be inert (`bpf` not in lsm=, kernel.ftrace_enabled=0; F21), so a tier is chosen
 //! by what really happens.
 
 use std::sync::atomic::Ordering;

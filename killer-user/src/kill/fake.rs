@@ -136,7 +136,7 @@ impl World {
                 }
             }
             Some(Event::Fork(n, m)) => {
-                // A doomed one can have one more child in flight (kernel.md I4).
+                // A doomed one can have one more child in flight (F4).
                 let Some(pid) = self.nth(n, |p| p.member && (!p.doomed || p.forks_left > 0)) else { return };
                 let Some(child) = self.free(m) else { return };
                 let creator = (pid, self.procs[&pid].start);

@@ -89,7 +89,7 @@ pub fn escapes(root: &Outside, o: &Outside) -> Vec<&'static str> {
     v
 }
 
-/// Why a member that was sent SIGKILL is still there (kernel.md 10): (code, words).
+/// Why a member that was sent SIGKILL is still there (F42): (code, words).
 pub fn explain(m: &Member) -> (&'static str, String) {
     let pid = m.tgid;
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();

@@ -30,7 +30,7 @@ fn consumed(t: &Tracker, s: Slot, child: i32) -> io::Result<()> {
     Ok(())
 }
 
-/// Fills a root from a running process until the passes add nothing (kernel.md 7).
+/// Fills a root from a running process until the passes add nothing (docs/PROTOCOL.md 7).
 fn take(t: &Tracker, slot: Slot, whose: Whose) -> io::Result<Taken> {
     if !t.can_walk() {
         return Err(io::Error::other(
