@@ -7,7 +7,7 @@ use killer_common::record::{R_FREEZING, R_THAWING, R_UNDONE};
 use super::failure::{Failure, code};
 use super::receipt::{Done, receipt};
 use super::{Screen, facts, find, frozen, journal, verdict};
-use crate::cli::Kill;
+use crate::cli::{Kill, Names};
 use crate::kill::{FreezeError, Newborns, Order, SIGCONT, SIGSTOP, freeze as hold, thaw as let_go};
 use crate::lineage::Lineage;
 use crate::parse::signal;
@@ -28,7 +28,7 @@ fn order() -> Order {
 
 fn asked(name: &str, signal: i32) -> Kill {
     Kill {
-        names: vec![name.to_owned()],
+        names: Names::one(name),
         signal,
         whom: Whom::default(),
         value: None,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use killer_common::record::Member;
 
 use super::failure::{Failure, code};
+use super::names::{self, For};
 use super::picks::picks;
 use super::receipt::{self, Done};
 use super::verdict::{complain, counts, exit_code, explain, refused};
@@ -18,7 +19,7 @@ use crate::report::human;
 use crate::report::model::Receipt;
 use crate::sys::{interrupt, mem, sched};
 use crate::target::{Root, process, registry};
-use crate::tier::{BpfError, Paths, Slot, Tracker};
+use crate::tier::{BpfError, Paths, Tracker};
 
 /// How long KILL to all goes on before survivors are named.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -30,14 +31,7 @@ pub fn run(k: &Kill, screen: &Screen) -> u8 {
     let t = match Tracker::open(&Paths::default()) {
         // What it has mapped and opened goes with this process: cheaper than piece by piece.
         Ok(t) => std::mem::ManuallyDrop::new(t),
-        Err(BpfError::NotLoaded) => {
-            let all: Vec<Failure> = k.names.iter().map(|n| super::unknown_untracked(n)).collect();
-            return all
-                .into_iter()
-                .map(|f| screen.fail(&f))
-                .reduce(|first, _| first)
-                .unwrap_or(code::UNKNOWN);
-        }
+        Err(BpfError::NotLoaded) => return screen.fail(&names::none(&k.names, For::Signal)),
         Err(e) => return screen.fail(&e.into()),
     };
     let picks = match picks(&k.whom) {
@@ -50,42 +44,33 @@ pub fn run(k: &Kill, screen: &Screen) -> u8 {
         return screen.fail(&f);
     }
     drop(hurry);
+    let found = match names::resolve(&t, &k.names, For::Signal) {
+        Ok(found) => found,
+        Err(f) => return screen.fail(&f),
+    };
     let mut first = 0;
     let mut note = |c: u8| {
         if first == 0 {
             first = c;
         }
     };
-    let mut done: Vec<Slot> = Vec::new();
     let mut receipts = Vec::new();
-    for n in &k.names {
-        let roots = match resolve(&t, n) {
-            Ok(found) => found,
-            Err(f) => {
-                note(screen.fail(&f));
-                continue;
+    for root in &found.roots {
+        match order(&t, root, k, &picks, screen) {
+            Ok(r) => {
+                complain(&r, k, screen);
+                note(r.exit_code);
+                receipts.push(r);
             }
-        };
-        for root in roots {
-            if done.contains(&root.slot) {
-                continue;
-            }
-            done.push(root.slot);
-            match order(&t, &root, k, &picks, screen) {
-                Ok(r) => {
-                    complain(&r, k, screen);
-                    note(r.exit_code);
-                    receipts.push(r);
-                }
-                Err(f) => note(screen.fail(&f)),
-            }
+            Err(f) => note(screen.fail(&f)),
         }
+    }
+    if let Some(f) = &found.unknown {
+        note(screen.fail(f));
     }
     match &receipts[..] {
         [] => {}
-        [one] if k.names.len() == 1 && !name::is_glob(&k.names[0]) => {
-            screen.data(one, |s| shown(one, k, screen, s))
-        }
+        [one] if !found.several => screen.data(one, |s| shown(one, k, screen, s)),
         all => screen.data(&all, |s| all.iter().map(|r| shown(r, k, screen, s)).collect()),
     }
     first
@@ -93,20 +78,6 @@ pub fn run(k: &Kill, screen: &Screen) -> u8 {
 
 fn shown(r: &Receipt, k: &Kill, screen: &Screen, s: &crate::report::Style) -> String {
     if k.dry_run || screen.verbose > 0 { human::receipt(r, s) } else { String::new() }
-}
-
-/// Roots for a name or a glob.
-pub fn resolve(t: &Tracker, word: &str) -> Result<Vec<Root>, Failure> {
-    if let Some(r) = registry::named(t, word) {
-        return Ok(vec![r]);
-    }
-    if name::is_glob(word) {
-        let v: Vec<Root> = registry::all(t).into_iter().filter(|r| name::matches(word, &r.name)).collect();
-        if !v.is_empty() {
-            return Ok(v);
-        }
-    }
-    Err(super::unknown(t, word))
 }
 
 /// One order to one root. What did not go well is in the receipt, and nowhere else.

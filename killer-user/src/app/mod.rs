@@ -9,6 +9,7 @@ pub mod freeze;
 mod frozen;
 mod journal;
 pub mod kill;
+mod names;
 mod picks;
 mod receipt;
 mod registry_verbs;

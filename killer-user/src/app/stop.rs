@@ -8,7 +8,7 @@ use killer_common::record::Member;
 use super::failure::{Failure, code};
 use super::service::{self, Command, StopRecord};
 use super::{Screen, facts, find, freeze, kill, verdict, waiting};
-use crate::cli::{Kill, Mode, Stop};
+use crate::cli::{Kill, Mode, Names, Stop};
 use crate::kill::{Newborns, SIGCONT, SIGKILL, Waited};
 use crate::lineage::{Family, Lineage, Pick};
 use crate::parse::schedule::Step;
@@ -78,7 +78,7 @@ impl Run<'_> {
 
     fn order(&self, signal: i32, whom: &str, dry_run: bool) -> Kill {
         Kill {
-            names: vec![self.root.name.clone()],
+            names: Names::one(&self.root.name),
             signal,
             whom: whom::parse(whom).unwrap_or_else(|_| Whom::default()),
             value: None,

@@ -2,7 +2,7 @@
 
 use clap::{ArgAction, Parser};
 
-use super::request::{Color, Kill, Output};
+use super::request::{Color, Kill, Names, Output};
 use crate::kill::Newborns;
 use crate::parse::span::Span;
 use crate::parse::whom::Whom;
@@ -54,6 +54,9 @@ pub struct MainForm {
     /// it), ignore, kill
     #[arg(long, value_enum, value_name = "WHAT", default_value = "signal", hide_possible_values = true)]
     pub newborns: Born,
+    /// Go on past names that nobody has (exit 4 at the end); without it one of them is enough that nothing is done
+    #[arg(long)]
+    pub keep_going: bool,
     /// Print signal names
     #[arg(short = 'l')]
     pub list: bool,
@@ -156,7 +159,7 @@ impl MainForm {
         let mut whom = self.whom;
         whom.fail |= self.fail;
         Form::Kill(Kill {
-            names: self.names,
+            names: Names { words: self.names, keep_going: self.keep_going },
             signal: number,
             whom,
             value: self.value,

@@ -1,5 +1,6 @@
 //! Arguments → [`Request`]. Knows neither the kernel nor the engine.
 
+mod foreign;
 mod generate;
 mod main_form;
 mod request;
@@ -11,9 +12,11 @@ use std::ffi::{OsStr, OsString};
 
 use clap::{CommandFactory, FromArgMatches};
 
+pub use foreign::{instead, meant};
 pub use generate::generate;
 pub use request::{
-    Action, Color, Common, Exit, Generate, Kill, Mode, Output, Request, Run, Selftest, Stop, Until, Whose,
+    Action, Color, Common, Exit, Generate, Kill, Mode, Names, Output, Request, Run, Selftest, Stop, Until,
+    Whose,
 };
 
 use main_form::{Form, Look, MainForm};
@@ -172,7 +175,7 @@ mod tests {
     #[test]
     fn main_form() {
         let k = kill(&["-s", "KILL", "--who=all", "cron"]);
-        assert_eq!((k.signal, k.names), (9, vec!["cron".to_owned()]));
+        assert_eq!((k.signal, k.names.words), (9, vec!["cron".to_owned()]));
         for w in [
             &["-KILL", "cron"][..],
             &["-9", "cron"],
@@ -184,11 +187,11 @@ mod tests {
         }
         assert_eq!(kill(&["-RTMIN+3", "--value", "-5", "cron"]).value, Some(-5));
         assert_eq!(kill(&["cron"]).signal, 15);
-        assert_eq!(kill(&["--", "status"]).names, ["status"]);
+        assert_eq!(kill(&["--", "status"]).names.words, ["status"]);
         assert_eq!(kill(&["--wait", "cron"]).wait, Some(crate::parse::span::Span::Infinity));
         assert!(kill(&["--whom=main", "--fail", "cron"]).whom.fail);
         assert_eq!(kill(&["-hup", "cron"]).signal, 1);
-        assert_eq!(kill(&["cron", "-v", "atd"]).names, ["cron", "atd"]);
+        assert_eq!(kill(&["cron", "-v", "atd"]).names.words, ["cron", "atd"]);
         assert!(kill(&["-n", "-n", "--wait", "--wait=5", "-sHUP", "-s", "KILL", "cron"]).dry_run);
         assert!(kill(&["-nvs", "9", "cron"]).dry_run);
     }
@@ -199,7 +202,7 @@ mod tests {
         for v in RESERVED {
             let e = p(&[v, "cron"]).unwrap_err();
             assert!(e.code == 2 && e.stderr.contains(v), "{e:?}");
-            assert_eq!(kill(&["--", v]).names, [v]);
+            assert_eq!(kill(&["--", v]).names.words, [v]);
         }
         assert!(matches!(p(&["-vo", "json", "list"]).unwrap().action, Action::List));
     }

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use crate::kill::Newborns;
+use crate::parse::name;
 use crate::parse::schedule::Schedule;
 use crate::parse::span::Span;
 use crate::parse::whom::Whom;
@@ -62,11 +63,32 @@ pub struct Common {
     pub color: Color,
 }
 
+/// Which services.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    /// Names and globs.
+    pub words: Vec<String>,
+    /// Go on past a word that nobody has.
+    pub keep_going: bool,
+}
+
+impl Names {
+    /// One service by its name.
+    pub fn one(name: &str) -> Self {
+        Self { words: vec![name.to_owned()], keep_going: false }
+    }
+
+    /// False: one literal name.
+    pub fn several(&self) -> bool {
+        self.words.len() != 1 || self.words.iter().any(|w| name::is_glob(w))
+    }
+}
+
 /// `killer [-s SIG] NAME…`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kill {
-    /// Names and globs.
-    pub names: Vec<String>,
+    /// Which services.
+    pub names: Names,
     /// Signal; 0 probes.
     pub signal: i32,
     /// Whom it is for.

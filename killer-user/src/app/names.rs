@@ -1,0 +1,123 @@
+//! Names and globs → roots: all of them, before anything is touched. A word that nobody has is refused as a whole: it may be a
+//! mistyped verb, and what stands behind it would be signalled.
+
+use super::failure::Failure;
+use super::{unknown, unknown_untracked};
+use crate::cli::{self, Names};
+use crate::parse::name;
+use crate::report::escape;
+use crate::target::{Root, registry};
+use crate::tier::Tracker;
+
+/// What the names are for, so that a refusal says what did not happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum For {
+    /// The main form: a word may be a verb.
+    Signal,
+    /// A verb.
+    Verb,
+}
+
+/// What the words stand for.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// Each root once, in the order of the words.
+    pub roots: Vec<Root>,
+    /// The words that nobody has; only with `--keep-going`.
+    pub unknown: Option<Failure>,
+    /// More than one literal name: documents are a list.
+    pub several: bool,
+}
+
+/// Roots for every word, or a failure when a word stands for none. With `keep_going` the failure comes back beside the roots.
+pub fn resolve(t: &Tracker, names: &Names, what: For) -> Result<Resolved, Failure> {
+    let mut roots: Vec<Root> = Vec::new();
+    let mut nobody: Vec<&str> = Vec::new();
+    let all = registry::all(t);
+    for word in &names.words {
+        let found: Vec<Root> = match registry::named(t, word) {
+            Some(r) => vec![r],
+            None if name::is_glob(word) => {
+                all.iter().filter(|r| name::matches(word, &r.name)).cloned().collect()
+            }
+            None => Vec::new(),
+        };
+        if found.is_empty() && !nobody.contains(&word.as_str()) {
+            nobody.push(word);
+        }
+        for r in found {
+            if !roots.iter().any(|x| x.slot == r.slot) {
+                roots.push(r);
+            }
+        }
+    }
+    if !nobody.is_empty() {
+        super::unsound(t)?;
+    }
+    let unknown = nobody.first().map(|first| {
+        let services: Vec<String> = all.into_iter().map(|r| r.name).collect();
+        refusal(unknown(t, first), &nobody, names, &services, what)
+    });
+    match unknown {
+        Some(f) if !names.keep_going => Err(f),
+        unknown => Ok(Resolved { roots, unknown, several: names.several() }),
+    }
+}
+
+/// The failure when no tracker is loaded: every word stands for nobody.
+pub fn none(names: &Names, what: For) -> Failure {
+    let mut nobody: Vec<&str> = Vec::new();
+    for w in &names.words {
+        if !nobody.contains(&w.as_str()) {
+            nobody.push(w);
+        }
+    }
+    let first = nobody.first().copied().unwrap_or_default();
+    refusal(unknown_untracked(first), &nobody, names, &[], what)
+}
+
+/// Makes the words of a failure about one name say which words stand for nobody, what was not done, and what may be meant.
+fn refusal(base: Failure, nobody: &[&str], names: &Names, services: &[String], what: For) -> Failure {
+    let undone = match (names.words.len(), names.keep_going, what) {
+        (1, ..) | (_, true, _) => "",
+        (.., For::Signal) => "; nothing was signalled",
+        (.., For::Verb) => "; nothing was done",
+    };
+    let mut f = base;
+    let kept = f.what.clone();
+    f.what = match nobody {
+        [one] if name::is_glob(one) => format!("no service matches '{one}'{undone}"),
+        [_] | [] => format!("{kept}{undone}"),
+        many => {
+            let quoted: Vec<String> = many.iter().map(|w| format!("'{w}'")).collect();
+            format!("no such services: {}{undone}", escape::cut(&quoted.join(", "), 200))
+        }
+    };
+    if what == For::Verb {
+        return f;
+    }
+    // Who types a verb of another tool, or mistypes one of ours, has its services behind it or before it.
+    let verb = nobody.iter().find_map(|w| {
+        let rest: Vec<&str> = names.words.iter().map(String::as_str).filter(|x| x != w).collect();
+        let alike = name::suggest(w, services.iter().map(String::as_str));
+        if let Some(how) = cli::instead(w, &rest).filter(|_| alike.is_none()) {
+            return Some((true, *w, how));
+        }
+        let c = cli::meant(w, &rest)?;
+        Some((
+            false,
+            *w,
+            match alike {
+                Some(s) => format!("did you mean the service '{s}', or '{c}'?"),
+                None => format!("'{c}' is probably meant"),
+            },
+        ))
+    });
+    if let Some((foreign, word, next)) = verb {
+        if foreign {
+            f.what = format!("'{word}' is no verb of killer, and no service{undone}");
+        }
+        f.next = Some(next);
+    }
+    f
+}

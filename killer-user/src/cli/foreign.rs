@@ -1,0 +1,113 @@
+//! Words that are verbs: ours when they are typed right, and those of other tools, with what does that here.
+
+use super::verbs::VERBS;
+use crate::parse::name;
+
+/// Verbs that stand alone.
+const WITHOUT_NAMES: [&str; 6] = ["list", "up", "down", "serve", "doctor", "selftest"];
+
+/// The verb that a word is, or nearly is, as a command with `names` behind it.
+pub fn meant(word: &str, names: &[&str]) -> Option<String> {
+    // "ru" may be anything.
+    let near = |w: &str| VERBS.contains(&w) || w.chars().count() > 2;
+    let verb = name::suggest(word, VERBS).filter(|_| near(word))?;
+    Some(command(verb, names))
+}
+
+fn command(verb: &str, names: &[&str]) -> String {
+    match names {
+        [] => format!("killer {verb}"),
+        _ if WITHOUT_NAMES.contains(&verb) => format!("killer {verb}"),
+        names => format!("killer {verb} {}", shown(names)),
+    }
+}
+
+/// At most three of them: it is an example.
+fn shown(names: &[&str]) -> String {
+    let more = if names.len() > 3 { " ..." } else { "" };
+    format!("{}{more}", names[..names.len().min(3)].join(" "))
+}
+
+/// What a verb of service managers, of containers or of kill(1)'s family would be here; `None` for other words.
+pub fn instead(word: &str, names: &[&str]) -> Option<String> {
+    let n = if names.is_empty() { "NAME".to_owned() } else { shown(names) };
+    let one = names.first().copied().unwrap_or("NAME");
+    Some(match word {
+        "restart"
+        | "try-restart"
+        | "condrestart"
+        | "cond-restart"
+        | "reload-or-restart"
+        | "try-reload-or-restart"
+        | "force-restart"
+        | "respawn" => {
+            format!("'killer stop {n}', then start it again: 'killer run --name {one} -- CMD'")
+        }
+        "reload" | "force-reload" | "daemon-reload" | "hup" => {
+            format!("most daemons read their settings again at 'killer -s HUP --whom=main {n}'")
+        }
+        "start" | "create" | "new" | "spawn" => format!("'killer run --name {one} -- CMD' starts one"),
+        "enable" | "disable" | "mask" | "unmask" | "is-enabled" | "preset" | "edit" | "cat" => {
+            format!("what starts at boot is the init system's; 'killer status {n}' shows what runs")
+        }
+        "is-active" | "is-failed" | "is-running" | "show" | "info" | "inspect" | "stat" | "state" => {
+            format!("'killer status {n}' says it, its exit code too: 0 alive, 3 known but dead, 4 unknown")
+        }
+        "kill" | "pkill" | "killall" | "terminate" | "term" | "signal" | "end" | "destroy" => {
+            format!("to send a signal is the form without a verb: 'killer -s KILL {n}'")
+        }
+        "quit" | "halt" | "shutdown" | "poweroff" => format!("'killer stop {n}' ends it"),
+        "ps" | "top" | "htop" | "pstree" | "pgrep" | "pidof" => {
+            format!("'killer tree {n}' and 'killer status {n}' show its processes")
+        }
+        "ls" | "list-units" | "list-services" | "services" => "'killer list' shows every service".to_owned(),
+        "pause" | "suspend" | "hold" | "sigstop" => format!("'killer freeze {n}' holds it still"),
+        "unpause" | "resume" | "continue" | "cont" | "unfreeze" | "sigcont" => {
+            format!("'killer thaw {n}' lets it go on")
+        }
+        "rm" | "remove" | "delete" | "del" | "clean" | "reset-failed" | "reset" => {
+            format!("'killer forget {n}' forgets what has ended")
+        }
+        "add" | "attach" | "track" => format!("'killer adopt {one} --pid PID' takes a running process in"),
+        "mv" | "move" => "'killer rename OLD NEW' changes a name".to_owned(),
+        "logs" | "log" | "journal" => {
+            "killer keeps no logs; the signals that it sent are in the system's log".to_owned()
+        }
+        "watch" | "why" | "events" => format!("'killer tree {n}' shows who forked whom"),
+        "help" => "'killer --help' says what there is".to_owned(),
+        "version" => "'killer --version' says it".to_owned(),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_and_right_verbs() {
+        for (word, names, is) in [
+            ("stauts", &["web"][..], Some("killer status web")),
+            ("stop", &["web", "db"], Some("killer stop web db")),
+            ("lsit", &["web"], Some("killer list")),
+            ("frezee", &[], Some("killer freeze")),
+            ("forgte", &["a", "b", "c", "d"], Some("killer forget a b c ...")),
+            ("up", &[], Some("killer up")),
+            ("ru", &[], None),
+            ("crnd", &["web"], None),
+            ("apache2", &[], None),
+        ] {
+            assert_eq!(meant(word, names).as_deref(), is, "{word}");
+        }
+    }
+
+    #[test]
+    fn other_tools_verbs_are_none_of_ours() {
+        for word in ["restart", "reload", "start", "enable", "kill", "ps", "version", "help"] {
+            assert!(instead(word, &["web"]).is_some() && !VERBS.contains(&word), "{word}");
+        }
+        for word in VERBS.iter().chain(&["cron", "apache2", "web"]) {
+            assert_eq!(instead(word, &[]), None, "{word}");
+        }
+    }
+}
