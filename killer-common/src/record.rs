@@ -28,7 +28,7 @@ pub const B_MAIN: u32 = 2;
 pub const B_CONTROL: u32 = 4;
 /// The mark is a hold: counted, never consumed by a fork.
 pub const B_HOLD: u32 = 8;
-/// Taken in by an adoption.
+/// Taken in by an adoption, by one of its walks. Who is forked below it later is seen being born, and has it not.
 pub const B_ADOPTED: u32 = 16;
 /// Registered by the end of its parent; cleared when a fork hook saw it, too (the hooks were not skipped then).
 pub const B_LATE: u32 = 64;

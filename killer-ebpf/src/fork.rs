@@ -122,7 +122,8 @@ pub fn creator(thread: bool) -> Option<Creator> {
     }
     birth.root = b.root;
     birth.generation = b.generation;
-    birth.flags |= b.flags & (B_ADOPTED | claim::STAMP_MASK);
+    // "Adopted" is said of who was there before: a thread is its process's, a child is seen being born.
+    birth.flags |= b.flags & if thread { B_ADOPTED | claim::STAMP_MASK } else { claim::STAMP_MASK };
     Some(Creator { birth, launched: false })
 }
 

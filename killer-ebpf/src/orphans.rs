@@ -73,6 +73,16 @@ extern "C" fn step(_i: u64, at: *mut At) -> i64 {
     0
 }
 
+/// Whether a process was there before its root was made: no walk of the adoption has come to it yet.
+#[inline(always)]
+fn before(slot: u32, start: u64) -> bool {
+    match member::root(slot) {
+        // SAFETY: r points to a whole Root.
+        Some(r) => start < unsafe { core::ptr::read_volatile(&raw const (*r).born) },
+        None => false,
+    }
+}
+
 /// A `killer` that has left the set which it is about to end (`--include-self`).
 #[inline(always)]
 fn has_left(child: u64) -> bool {
@@ -108,7 +118,7 @@ fn take(child: u64, parent: &Birth) -> Option<()> {
     let birth = Birth {
         root: parent.root,
         generation: parent.generation,
-        flags: parent.flags & B_ADOPTED | B_LATE,
+        flags: if before(parent.root, start) { parent.flags & B_ADOPTED | B_LATE } else { B_LATE },
         tgid,
         leader_start: start,
         walk: 0,

@@ -62,7 +62,7 @@ pub struct Process {
     pub main: bool,
     /// It is a control process.
     pub control: bool,
-    /// It was taken in by an adoption.
+    /// It was there before, and was taken in by an adoption; its later children are not called so.
     pub adopted: bool,
     /// Innermost service that it belongs to.
     pub service: String,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use killer_common::record::Root;
+use killer_common::record::{B_ADOPTED, Root};
 use killer_common::{NAME_LEN, reason};
 use serde::{Deserialize, Serialize};
 
@@ -81,6 +81,14 @@ impl Page {
             hangups: 0,
             skipped: 0,
             frozen_at: 0,
+        }
+    }
+
+    /// `B_ADOPTED` for a member with that start, clock ticks, that was there when an adoption took it in; else 0.
+    pub fn adopted(&self, start: u64) -> u32 {
+        match self.reasons.get(code(reason::ADOPTED)) {
+            Some((_, first)) if look::start_ns(start) <= *first => B_ADOPTED,
+            _ => 0,
         }
     }
 

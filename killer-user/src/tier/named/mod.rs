@@ -116,7 +116,7 @@ impl Named {
     fn entry(&self, s: &look::Seen, slot: u32, p: &Page) -> Member {
         let control = if p.control.contains(&(s.pid, s.start)) { B_CONTROL } else { 0 };
         let creator = look::process(s.ppid).map_or(0, |c| c.start);
-        look::entry(s, slot, p.generation, control, creator)
+        look::entry(s, slot, p.generation, control | p.adopted(s.start), creator)
     }
 
     /// True when the kernel says that nobody is in the directory; it is gone then, and nobody can come. With services inside

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use killer_common::reason;
-use killer_common::record::{B_ADOPTED, B_CONTROL, Member, Pop, R_STARTING, Reasons, Root};
+use killer_common::record::{B_CONTROL, Member, Pop, R_STARTING, Reasons, Root};
 
 use descent::{Tops, climb};
 
@@ -172,8 +172,7 @@ impl Scan {
 
     fn entry(&self, s: &Seen, slot: u32, p: &Page, creator: u64) -> Member {
         let control = if p.control.contains(&(s.pid, s.start)) { B_CONTROL } else { 0 };
-        let adopted = if p.adopters.is_empty() { 0 } else { B_ADOPTED };
-        look::entry(s, slot, p.generation, control | adopted, creator)
+        look::entry(s, slot, p.generation, control | p.adopted(s.start), creator)
     }
 
     fn watches(&self, slot: u32) -> io::Result<Vec<Watch>> {
