@@ -87,7 +87,17 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
         .with_context(|| path.display().to_string())
 }
 
-/// Compiles the checkout `root` into `target` and strips what only a debugger wants; BTF stays.
+/// What is stripped from an object beside what only a debugger wants. The second one is for kernels without BTF: aya hands a
+/// program's BTF over with `prog_btf_fd` and `func_info`, which kernels before 5.0 answer with E2BIG
+/// (`kernel/bpf/syscall.c:bpf_check_uarg_tail_zero`). Its maps are in the section `maps`, which needs none.
+fn stripped(object: &str) -> &'static [&'static str] {
+    match object {
+        "legacy" => &["--strip-debug", "--remove-section=.BTF", "--remove-section=.BTF.ext"],
+        _ => &["--strip-debug"],
+    }
+}
+
+/// Compiles the checkout `root` into `target` and strips what is not wanted.
 fn compile(root: &Path, target: &Path, tools: &tools::Ebpf) -> Result<Vec<(String, Vec<u8>)>> {
     let package = root.join("killer-ebpf");
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -116,7 +126,7 @@ fn compile(root: &Path, target: &Path, tools: &tools::Ebpf) -> Result<Vec<(Strin
     for object in OBJECTS {
         let from = target.join("bpfel-unknown-none/release").join(object);
         let to = from.with_extension("bpf.o");
-        quiet(Command::new(tools.llvm.join("llvm-objcopy")).arg("--strip-debug").args([&from, &to]))?;
+        quiet(Command::new(tools.llvm.join("llvm-objcopy")).args(stripped(object)).args([&from, &to]))?;
         let bytes = std::fs::read(&to).with_context(|| to.display().to_string())?;
         nothing_of_this_machine(&bytes, root, &registries)?;
         made.push((format!("{object}.bpf.o"), bytes));
