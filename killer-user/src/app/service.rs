@@ -64,7 +64,7 @@ impl Command {
                 c(b)
             })
             .collect();
-        Ok(Launch { argv: argv?, env: env?, ids, detach: self.detach, nofile: None })
+        Ok(Launch { argv: argv?, env: env?, ids, detach: self.detach })
     }
 }
 

@@ -1,56 +1,11 @@
 //! fork and exec by hand: what CMD inherits is what the caller of `killer` had (docs/PROTOCOL.md 11).
 //!
-//! Rust's runtime ignores SIGPIPE before `main` and `std::process::Command` resets what was inherited, so the
-//! caller's dispositions are saved in `.init_array`, before the runtime, and given back in the child.
+//! `std::process::Command` resets what was inherited; the child here gets it back from [`inherit`](super::inherit).
 
 use std::ffi::CString;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
-/// SIGPIPE, the one signal whose disposition the runtime changes for good, was ignored when this process began.
-static PIPE_IGNORED: AtomicBool = AtomicBool::new(false);
-/// Bit n: descriptor n (0 to 2) was closed when this process began.
-static CLOSED: AtomicU32 = AtomicU32::new(0);
-/// Signal mask of the caller, bit n - 1 for signal n.
-static BLOCKED: AtomicU64 = AtomicU64::new(0);
-/// Set when `save` ran.
-static SAVED: AtomicBool = AtomicBool::new(false);
-
-extern "C" fn save() {
-    // SAFETY: sigaction with a null new action only reads; `old` is zeroed, plain C data.
-    let ignored = unsafe {
-        let mut old: libc::sigaction = std::mem::zeroed();
-        libc::sigaction(libc::SIGPIPE, std::ptr::null(), &mut old) == 0 && old.sa_sigaction == libc::SIG_IGN
-    };
-    // SAFETY: sigprocmask with a null new set only reads; sigismember reads a live set.
-    unsafe {
-        let mut mask: libc::sigset_t = std::mem::zeroed();
-        if libc::sigprocmask(libc::SIG_BLOCK, std::ptr::null(), &mut mask) == 0 {
-            let mut bits = 0u64;
-            for n in 1..=64 {
-                if libc::sigismember(&mask, n) == 1 {
-                    bits |= 1 << (n - 1);
-                }
-            }
-            BLOCKED.store(bits, Ordering::Relaxed);
-        }
-    }
-    let mut closed = 0;
-    for fd in 0..3 {
-        // SAFETY: F_GETFD only asks.
-        if unsafe { libc::fcntl(fd, libc::F_GETFD) } < 0 {
-            closed |= 1 << fd;
-        }
-    }
-    PIPE_IGNORED.store(ignored, Ordering::Relaxed);
-    CLOSED.store(closed, Ordering::Relaxed);
-    SAVED.store(true, Ordering::Relaxed);
-}
-
-// SAFETY: an entry of .init_array is called once by the C runtime before main; `save` uses no Rust runtime.
-#[unsafe(link_section = ".init_array")]
-#[used]
-static SAVE: extern "C" fn() = save;
+use super::inherit;
 
 /// What the child becomes.
 #[derive(Debug, Default)]
@@ -63,8 +18,6 @@ pub struct Launch {
     pub ids: Option<(u32, u32, Vec<u32>)>,
     /// Start in a new session with /dev/null for descriptors that point to the terminal (`--detach`).
     pub detach: bool,
-    /// RLIMIT_NOFILE to give back.
-    pub nofile: Option<(u64, u64)>,
 }
 
 /// Where the child failed, sent through the status pipe.
@@ -202,23 +155,6 @@ unsafe fn child(
         if n != 1 {
             libc::_exit(125);
         }
-        if SAVED.load(Ordering::Relaxed) {
-            let ignored = PIPE_IGNORED.load(Ordering::Relaxed);
-            libc::signal(libc::SIGPIPE, if ignored { libc::SIG_IGN } else { libc::SIG_DFL });
-            let blocked = BLOCKED.load(Ordering::Relaxed);
-            let mut mask: libc::sigset_t = std::mem::zeroed();
-            libc::sigemptyset(&mut mask);
-            for n in 1..=64 {
-                if blocked & (1 << (n - 1)) != 0 {
-                    libc::sigaddset(&mut mask, n);
-                }
-            }
-            libc::sigprocmask(libc::SIG_SETMASK, &mask, std::ptr::null_mut());
-        }
-        if let Some((soft, hard)) = l.nofile {
-            let r = libc::rlimit { rlim_cur: soft, rlim_max: hard };
-            libc::setrlimit(libc::RLIMIT_NOFILE, &r);
-        }
         if l.detach {
             libc::setsid();
             for fd in 0..3 {
@@ -231,12 +167,7 @@ unsafe fn child(
                 }
             }
         }
-        let closed = CLOSED.load(Ordering::Relaxed);
-        for fd in 0..3 {
-            if closed & (1 << fd) != 0 && !l.detach {
-                libc::close(fd);
-            }
-        }
+        inherit::give_back(!l.detach);
         if let Some((uid, gid, groups)) = &l.ids
             && (libc::setgroups(groups.len(), groups.as_ptr()) != 0
                 || libc::setgid(*gid) != 0

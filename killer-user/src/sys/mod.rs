@@ -6,6 +6,7 @@ pub mod bpf;
 pub mod canary;
 pub mod daemon;
 pub mod forks;
+mod inherit;
 pub mod interrupt;
 pub mod launch;
 pub mod map;

@@ -1,0 +1,145 @@
+//! What this process was given by its caller, saved before Rust's runtime changes any of it, and given back to CMD
+//! (docs/PROTOCOL.md 11).
+//!
+//! The runtime ignores SIGPIPE and opens /dev/null on closed descriptors before `main`, so the saving is done in
+//! `.init_array`. What the rest of `killer` relies on is set there, too: SIGCHLD at its default (a child of a process that
+//! ignores it is reaped by nobody's call: `kernel/signal.c:do_notify_parent`), no signal for a file that grows too large, and a
+//! umask under which what is made can be used.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+/// Signal mask of the caller, bit n - 1 for signal n.
+static BLOCKED: AtomicU64 = AtomicU64::new(0);
+/// Those that are changed here or by the runtime, and were ignored: SIGPIPE, SIGCHLD, SIGXFSZ, SIGHUP; the same bits.
+static IGNORED: AtomicU64 = AtomicU64::new(0);
+/// Bit n: descriptor n (0 to 2) was closed.
+static CLOSED: AtomicU32 = AtomicU32::new(0);
+/// The caller's umask.
+static UMASK: AtomicU32 = AtomicU32::new(0o022);
+/// Soft and hard limit of each of [`LIMITS`].
+static LIMIT: [[AtomicU64; 2]; LIMITS.len()] = [const { [const { AtomicU64::new(0) }; 2] }; LIMITS.len()];
+/// Set when `save` ran.
+static SAVED: AtomicBool = AtomicBool::new(false);
+
+/// Dispositions that this process, or the runtime, changes.
+const CHANGED: [i32; 4] = [libc::SIGPIPE, libc::SIGCHLD, libc::SIGXFSZ, libc::SIGHUP];
+/// Limits that this process changes for itself.
+const LIMITS: [Resource; 3] = [libc::RLIMIT_NOFILE, libc::RLIMIT_MEMLOCK, libc::RLIMIT_FSIZE];
+/// What this process makes is not writable for others, and usable.
+const OWN_UMASK: libc::mode_t = 0o022;
+
+#[cfg(target_env = "gnu")]
+type Resource = libc::__rlimit_resource_t;
+#[cfg(not(target_env = "gnu"))]
+type Resource = libc::c_int;
+
+fn bit(signal: i32) -> u64 {
+    1 << (signal - 1)
+}
+
+/// The kernel's own call: the C library hides the signals that it uses itself (32 to 34).
+fn mask(how: i32, new: Option<u64>) -> u64 {
+    let mut old = 0u64;
+    let new = new.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+    // SAFETY: `new` is null or points to a live word, `old` is a live word; 8 is what the kernel's sigset_t has.
+    unsafe { libc::syscall(libc::SYS_rt_sigprocmask, how, new, &raw mut old, size_of::<u64>()) };
+    old
+}
+
+extern "C" fn save() {
+    let mut ignored = 0;
+    for s in CHANGED {
+        // SAFETY: sigaction with a null new action only reads; `old` is zeroed, plain C data.
+        let is = unsafe {
+            let mut old: libc::sigaction = std::mem::zeroed();
+            libc::sigaction(s, std::ptr::null(), &mut old) == 0 && old.sa_sigaction == libc::SIG_IGN
+        };
+        ignored |= if is { bit(s) } else { 0 };
+    }
+    // SAFETY: dispositions of this process, which has run nothing yet; no handler is installed. SA_NOCLDWAIT does not outlive
+    // an exec (`kernel/signal.c:flush_signal_handlers`), so there is no flag to look at.
+    unsafe {
+        libc::signal(libc::SIGCHLD, libc::SIG_DFL);
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+    }
+    let mut closed = 0;
+    for fd in 0..3 {
+        // SAFETY: F_GETFD only asks.
+        if unsafe { libc::fcntl(fd, libc::F_GETFD) } < 0 {
+            closed |= 1 << fd;
+        }
+    }
+    for (at, resource) in LIMITS.into_iter().enumerate() {
+        let mut l = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: l is live.
+        unsafe { libc::getrlimit(resource, &mut l) };
+        LIMIT[at][0].store(l.rlim_cur, Ordering::Relaxed);
+        LIMIT[at][1].store(l.rlim_max, Ordering::Relaxed);
+        if resource == libc::RLIMIT_FSIZE && l.rlim_cur != l.rlim_max {
+            // The registry is a file, too.
+            l.rlim_cur = l.rlim_max;
+            // SAFETY: l is live.
+            unsafe { libc::setrlimit(resource, &l) };
+        }
+    }
+    BLOCKED.store(mask(libc::SIG_BLOCK, None), Ordering::Relaxed);
+    IGNORED.store(ignored, Ordering::Relaxed);
+    CLOSED.store(closed, Ordering::Relaxed);
+    // SAFETY: umask cannot fail.
+    UMASK.store(unsafe { libc::umask(OWN_UMASK) } as u32, Ordering::Relaxed);
+    SAVED.store(true, Ordering::Relaxed);
+}
+
+// SAFETY: an entry of .init_array is called once by the C runtime before main; `save` uses no Rust runtime.
+#[unsafe(link_section = ".init_array")]
+#[used]
+static SAVE: extern "C" fn() = save;
+
+/// Gives dispositions, mask, limits and umask back; of the descriptors 0 to 2 those that were closed, with `descriptors`. Only
+/// calls that are safe in a forked child.
+pub(super) fn give_back(descriptors: bool) {
+    if !SAVED.load(Ordering::Relaxed) {
+        return;
+    }
+    let (ignored, closed) = (IGNORED.load(Ordering::Relaxed), CLOSED.load(Ordering::Relaxed));
+    for s in CHANGED {
+        let how = if ignored & bit(s) != 0 { libc::SIG_IGN } else { libc::SIG_DFL };
+        // SAFETY: no handler is installed.
+        unsafe { libc::signal(s, how) };
+    }
+    for (at, resource) in LIMITS.into_iter().enumerate() {
+        let l = libc::rlimit {
+            rlim_cur: LIMIT[at][0].load(Ordering::Relaxed),
+            rlim_max: LIMIT[at][1].load(Ordering::Relaxed),
+        };
+        // SAFETY: l is live.
+        unsafe { libc::setrlimit(resource, &l) };
+    }
+    for fd in 0..3 {
+        if descriptors && closed & (1 << fd) != 0 {
+            // SAFETY: the /dev/null that the runtime has opened there; the child goes on to exec.
+            unsafe { libc::close(fd) };
+        }
+    }
+    // SAFETY: umask cannot fail.
+    unsafe { libc::umask(UMASK.load(Ordering::Relaxed) as libc::mode_t) };
+    mask(libc::SIG_SETMASK, Some(BLOCKED.load(Ordering::Relaxed)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_relied_on() {
+        assert!(SAVED.load(Ordering::Relaxed), "saved before main");
+        // SAFETY: only reads.
+        let child = unsafe {
+            let mut old: libc::sigaction = std::mem::zeroed();
+            libc::sigaction(libc::SIGCHLD, std::ptr::null(), &mut old);
+            old.sa_sigaction
+        };
+        assert_eq!(child, libc::SIG_DFL);
+        assert_ne!(LIMIT[0][1].load(Ordering::Relaxed), 0);
+    }
+}
