@@ -11,6 +11,7 @@ mod journal;
 pub mod kill;
 mod names;
 mod picks;
+mod place;
 mod receipt;
 mod registry_verbs;
 mod run;
@@ -51,6 +52,7 @@ pub fn perform(request: &Request) -> u8 {
         Action::Wait(name, until, limit) => views::wait(name, *until, *limit, &screen),
         Action::SetMain(name, pid) => registry_verbs::set_main(name, *pid),
         Action::Forget(name) => registry_verbs::forget(name),
+        Action::ForgetEnded => registry_verbs::forget_ended(),
         Action::Rename(old, new) => registry_verbs::rename(old, new),
         Action::Up(witness) => registry_verbs::up(*witness, &screen),
         Action::Down(force) => registry_verbs::down(*force),

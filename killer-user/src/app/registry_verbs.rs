@@ -39,6 +39,20 @@ pub fn forget(name: &str) -> Result<u8, Failure> {
     }
 }
 
+/// Forgets every service that has ended, and nobody who lives.
+pub fn forget_ended() -> Result<u8, Failure> {
+    let Some(t) = super::look()? else { return Ok(0) };
+    let _lock = t.lock()?;
+    for r in registry::ended(&t) {
+        match t.forget(r.slot) {
+            Err(e) if e.raw_os_error() != Some(libc::EBUSY) => return Err(e.into()),
+            _ => {}
+        }
+    }
+    super::unsound(&t)?;
+    Ok(0)
+}
+
 /// Changes a service's name.
 pub fn rename(old: &str, new: &str) -> Result<u8, Failure> {
     let (t, _) = find(old)?;

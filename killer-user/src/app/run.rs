@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 
 use super::failure::{Failure, code};
+use super::place::Wish;
 use super::service::{self, Command, StopRecord};
 use super::{Screen, kill, look, unknown_untracked};
 use crate::cli::{Run, Whose};
@@ -32,9 +33,9 @@ pub fn run(r: &Run, screen: &Screen) -> Result<u8, Failure> {
         launch::hold_signals();
     }
     let flags = if r.kill_on_exit { service::SUPERVISED } else { 0 };
+    let wish = Wish { flags, keep: r.keep, ..Wish::named(&r.name) };
     let stop = stop_record(r);
-    let s =
-        service::start(&t, &r.name, &cmd, flags, r.pidfile.as_deref(), stop.as_ref()).map_err(run_failed)?;
+    let s = service::start(&t, &wish, &cmd, r.pidfile.as_deref(), stop.as_ref()).map_err(run_failed)?;
     if r.detach {
         return Ok(0);
     }
@@ -75,7 +76,8 @@ fn background(t: &Tracker, r: &Run, cmd: &Command, screen: &Screen) -> Result<u8
     launch::hold_signals();
     let stop = stop_record(r);
     let pidfile = r.pidfile.as_deref();
-    match service::start(t, &r.name, cmd, service::SUPERVISED, pidfile, stop.as_ref()).map_err(run_failed) {
+    let wish = Wish { flags: service::SUPERVISED, keep: r.keep, ..Wish::named(&r.name) };
+    match service::start(t, &wish, cmd, pidfile, stop.as_ref()).map_err(run_failed) {
         Ok(s) => {
             report.done(0);
             let _ = t.attend(s.pid);

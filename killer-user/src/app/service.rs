@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use killer_common::record::{B_CONTROL, B_MAIN, R_SUPERVISED};
 
 use super::failure::{Failure, code};
+use super::place::{self, Wish};
 use crate::sys::launch::{Launch, Step};
 use crate::target::process::Process;
 use crate::target::registry;
@@ -122,15 +123,14 @@ impl StopRecord {
 /// instruction; whatever happens to this process meanwhile, either the service is known or CMD does not run.
 pub fn start(
     t: &Tracker,
-    name: &str,
+    wish: &Wish<'_>,
     cmd: &Command,
-    flags: u64,
     pidfile: Option<&Path>,
     stop: Option<&StopRecord>,
 ) -> Result<Started, Failure> {
     let launch = cmd.launch()?;
     let lock = t.lock()?;
-    let (slot, fresh) = make(t, name, flags)?;
+    let (slot, fresh) = place::make(t, wish)?;
     let undo = |f: Failure| {
         if fresh {
             let _ = t.forget(slot);
@@ -146,9 +146,9 @@ pub fn start(
     match spawned {
         Ok(Ok(pid)) => Ok(Started { slot, pid }),
         Ok(Err((step, e))) => Err(undo(not_started(step, &e, cmd))),
-        Err(e) => {
-            Err(undo(Failure::new(code::RUN_FAILED, format!("cannot start '{name}'")).why(e.to_string())))
-        }
+        Err(e) => Err(undo(
+            Failure::new(code::RUN_FAILED, format!("cannot start '{}'", wish.name)).why(e.to_string()),
+        )),
     }
 }
 
@@ -186,45 +186,6 @@ fn write_pidfile(path: &Path, pid: i32) -> std::io::Result<()> {
         let _ = std::fs::remove_file(&tmp);
     }
     done
-}
-
-/// Makes a root with this name; a dead service's name and slot are used again. True: it was not known before.
-fn make(t: &Tracker, name: &str, flags: u64) -> Result<(Slot, bool), Failure> {
-    let failed = |e: std::io::Error| match e.raw_os_error() {
-        Some(libc::ELOOP) => Failure::new(code::RUN_FAILED, "services are nested too deeply")
-            .why(format!("at most {} inside each other", killer_common::MAX_DEPTH)),
-        _ => Failure::new(code::RUN_FAILED, format!("cannot register '{name}'")).why(e.to_string()),
-    };
-    let outer = t.whose().map_err(failed)?.unwrap_or(0);
-    if let Some(old) = registry::every(t).into_iter().find(|r| r.name == name) {
-        let family = registry::family(t, old.slot.slot);
-        if family.iter().any(|&s| t.count(s) != 0) {
-            return Err(Failure::new(
-                code::RUN_FAILED,
-                format!("service '{name}' is already tracked and alive"),
-            )
-            .next(format!("end it with 'killer -s KILL {name}', or choose another name")));
-        }
-        if old.slot.slot != outer {
-            let fresh = registry::abandoned(t, &old);
-            let slot = t.create(old.slot, outer, flags, name).map_err(failed)?;
-            return Ok((slot, fresh));
-        }
-    }
-    let free = t.free_slot().or_else(|| {
-        // Roots that a killed `run` left in STARTING are nobody's.
-        let r = registry::every(t).into_iter().find(|r| registry::abandoned(t, r))?;
-        Some(r.slot)
-    });
-    let free = free.ok_or_else(|| {
-        Failure::new(
-            code::RUN_FAILED,
-            format!("all {} places for services are taken", killer_common::MAX_ROOTS - 1),
-        )
-        .next("forget some that have ended: 'killer list', 'killer forget NAME'")
-    })?;
-    let slot = t.create(free, outer, flags, name).map_err(failed)?;
-    Ok((slot, true))
 }
 
 /// Starts CMD as a control process of a service.
@@ -290,7 +251,7 @@ pub fn adopt(t: &Tracker, name: &str, p: &Process) -> Result<Adopted, Failure> {
         .why("a process belongs to one service for its whole life")
         .next(format!("'killer rename {other} {name}' changes the name")));
     }
-    let (slot, fresh) = make(t, name, 0).map_err(|f| f.with_code(code::FAILURE))?;
+    let (slot, fresh) = place::make(t, &Wish::named(name)).map_err(|f| f.with_code(code::FAILURE))?;
     let r = take(t, slot, p);
     if r.is_err() && fresh {
         let _ = t.forget(slot);

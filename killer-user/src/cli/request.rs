@@ -107,6 +107,9 @@ pub struct Kill {
     pub include_self: bool,
 }
 
+/// So many services that have ended stay known, where nobody says otherwise: half of the places.
+pub const KEEP: usize = 512;
+
 /// `killer run`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
@@ -124,6 +127,8 @@ pub struct Run {
     pub pidfile: Option<PathBuf>,
     /// How it is asked to stop.
     pub exec_stop: Option<String>,
+    /// So many that have ended stay known.
+    pub keep: usize,
     /// Program and arguments.
     pub argv: Vec<OsString>,
 }
@@ -230,6 +235,8 @@ pub enum Action {
     SetMain(String, u32),
     /// `forget`
     Forget(String),
+    /// `forget --ended`
+    ForgetEnded,
     /// `rename`
     Rename(String, String),
     /// `up`, with a second witness?

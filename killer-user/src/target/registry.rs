@@ -1,5 +1,7 @@
 //! Service names → roots: the registry of the tier is the only one.
 
+use std::collections::{HashMap, HashSet};
+
 use killer_common::record::{R_FREEZING, R_FROZEN, R_LIVE, R_STARTING};
 
 use crate::tier::{Slot, Tracker};
@@ -84,6 +86,42 @@ pub fn abandoned(t: &Tracker, r: &Root) -> bool {
         return false;
     }
     !crate::sys::alive::alive(r.record.owner_tgid, r.record.owner_start)
+}
+
+/// Roots that have ended, and all that is inside them, too: the longest-ended first, as far as that is known. First of all
+/// stand those that a killed `run` left behind.
+pub fn ended(t: &Tracker) -> Vec<Root> {
+    let mut all = every(t);
+    all.retain(|r| r.name != crate::tier::CANARY);
+    // From the inside out: who holds somebody alive is alive. A tier of directories removes the inner ones first, too.
+    all.sort_by_key(|r| std::cmp::Reverse(r.record.depth));
+    let mut alive = HashSet::new();
+    let mut ended = Vec::new();
+    for r in all {
+        let outer = (r.record.parent, r.record.parent_generation);
+        let inside = alive.contains(&(r.slot.slot, r.slot.generation));
+        let made = is_live_state(&r) || abandoned(t, &r);
+        if inside || t.count(r.slot.slot) != 0 || !made {
+            alive.insert(outer);
+            continue;
+        }
+        ended.push(r);
+    }
+    let mut last: HashMap<Slot, u64> = HashMap::new();
+    if !ended.is_empty() {
+        for d in t.dead().unwrap_or_default() {
+            let of = Slot { slot: d.member.root, generation: d.member.generation };
+            let at = last.entry(of).or_default();
+            *at = d.ended.max(*at);
+        }
+    }
+    // No record says when a root ended: it was not before its birth, its last signal, or the end of a member that is remembered.
+    let heard = |r: &Root| {
+        let of_dead = last.get(&r.slot).copied().unwrap_or(0);
+        (is_live_state(r), r.record.born.max(r.record.last_at).max(of_dead))
+    };
+    ended.sort_by_cached_key(heard);
+    ended
 }
 
 /// Slot of the root that is frozen: this one, or one around it.

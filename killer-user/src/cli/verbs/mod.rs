@@ -3,6 +3,7 @@
 mod adopt;
 mod down;
 mod exec;
+mod forget;
 mod generate;
 mod rename;
 mod run;
@@ -55,7 +56,7 @@ pub enum Verb {
     /// Make a member the main process
     SetMain(set_main::SetMainArgs),
     /// Forget a service that has ended
-    Forget(Named),
+    Forget(forget::ForgetArgs),
     /// Rename a service
     Rename(rename::RenameArgs),
     /// Load and pin the tracker
@@ -128,7 +129,7 @@ impl Verb {
             Self::Wait(a) => a.resolve(),
             Self::Verify(a) => (Action::Verify(a.name, a.require_exact), a.look),
             Self::SetMain(a) => a.resolve(),
-            Self::Forget(a) => (Action::Forget(a.name), a.look),
+            Self::Forget(a) => a.resolve(),
             Self::Rename(a) => a.resolve(),
             Self::Up(a) => a.resolve(),
             Self::Down(a) => a.resolve(),

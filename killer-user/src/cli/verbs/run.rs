@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::cli::main_form::Look;
-use crate::cli::{Action, Run};
+use crate::cli::{Action, KEEP, Run};
 use crate::parse::name;
 
 #[derive(Debug, Args)]
@@ -40,6 +40,9 @@ pub struct RunArgs {
     /// How 'killer stop' asks it to stop first: a command for /bin/sh -c, with MAINPID in its environment
     #[arg(long, value_name = "CMD")]
     exec_stop: Option<String>,
+    /// So many services that have ended stay known; the longest-ended give their places
+    #[arg(long, value_name = "N", default_value_t = KEEP)]
+    keep: usize,
     /// Program and arguments
     #[arg(required = true, last = true, value_name = "CMD", num_args = 1..)]
     argv: Vec<OsString>,
@@ -63,6 +66,7 @@ impl RunArgs {
             env,
             pidfile: self.pidfile,
             exec_stop: self.exec_stop,
+            keep: self.keep,
             argv: self.argv,
         };
         Ok((Action::Run(run), self.look))

@@ -1,0 +1,78 @@
+//! A place in the registry for a new root: its name, what has ended and gives its place, what it stands in.
+
+use super::failure::{Failure, code};
+use crate::cli::KEEP;
+use crate::target::{Root, registry};
+use crate::tier::{Slot, Tracker};
+
+/// What a new root is to be.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish<'a> {
+    /// Service name.
+    pub name: &'a str,
+    /// `R_*` flags.
+    pub flags: u64,
+    /// So many that have ended stay known.
+    pub keep: usize,
+}
+
+impl<'a> Wish<'a> {
+    /// With this name, and all else as usual.
+    pub fn named(name: &'a str) -> Self {
+        Self { name, flags: 0, keep: KEEP }
+    }
+}
+
+/// Makes a root, under the lock of the registry; a dead service's name and slot are used again. True: it was not known
+/// before.
+pub fn make(t: &Tracker, w: &Wish<'_>) -> Result<(Slot, bool), Failure> {
+    let name = w.name;
+    let failed = |e: std::io::Error| match e.raw_os_error() {
+        Some(libc::ELOOP) => Failure::new(code::RUN_FAILED, "services are nested too deeply")
+            .why(format!("at most {} inside each other", killer_common::MAX_DEPTH)),
+        _ => Failure::new(code::RUN_FAILED, format!("cannot register '{name}'")).why(e.to_string()),
+    };
+    let outer = t.whose().map_err(failed)?.unwrap_or(0);
+    let known = registry::every(t);
+    let old = known.iter().find(|r| r.name == name);
+    if let Some(old) = old
+        && registry::family(t, old.slot.slot).iter().any(|&s| t.count(s) != 0)
+    {
+        return Err(Failure::new(code::RUN_FAILED, format!("service '{name}' is already tracked and alive"))
+            .next(format!("end it with 'killer -s KILL {name}', or choose another name")));
+    }
+    if known.len() > w.keep {
+        let ended: Vec<Root> = registry::ended(t).into_iter().filter(|r| r.name != name).collect();
+        give(t, &ended[..ended.len().saturating_sub(w.keep)]);
+    }
+    if let Some(old) = old.filter(|o| o.slot.slot != outer) {
+        let fresh = registry::abandoned(t, old);
+        let slot = t.create(old.slot, outer, w.flags, name).map_err(failed)?;
+        return Ok((slot, fresh));
+    }
+    let free = t.free_slot().or_else(|| {
+        // More are to be kept than there are places for.
+        let ended = registry::ended(t);
+        give(t, &ended[..ended.len().min(1)]);
+        t.free_slot()
+    });
+    let free = free.ok_or_else(|| {
+        Failure::new(
+            code::RUN_FAILED,
+            format!("all {} places for services are taken by live ones", killer_common::MAX_ROOTS - 1),
+        )
+        .next("end some of them: 'killer list' shows who they are")
+    })?;
+    let slot = t.create(free, outer, w.flags, name).map_err(failed)?;
+    Ok((slot, true))
+}
+
+/// What has ended gives its place. Who is not forgotten stays known: the registry refuses it for whoever lives after all.
+fn give(t: &Tracker, ended: &[Root]) {
+    for r in ended {
+        match t.forget(r.slot) {
+            Ok(()) => log::info!("service '{}' gave its place", r.name),
+            Err(e) => log::warn!("service '{}' has ended and could not be forgotten: {e}", r.name),
+        }
+    }
+}
