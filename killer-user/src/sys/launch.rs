@@ -313,3 +313,17 @@ pub fn wait_child(pid: i32) -> io::Result<i32> {
         }
     }
 }
+
+/// The raw status of a child that has ended, which is reaped; `None` while it goes on.
+pub fn ended_child(pid: i32) -> io::Result<Option<i32>> {
+    let mut st = 0;
+    // SAFETY: st is a live int.
+    match unsafe { libc::waitpid(pid, &mut st, libc::WNOHANG) } {
+        0 => Ok(None),
+        r if r == pid => Ok(Some(st)),
+        _ => match io::Error::last_os_error() {
+            e if e.kind() == io::ErrorKind::Interrupted => Ok(None),
+            e => Err(e),
+        },
+    }
+}

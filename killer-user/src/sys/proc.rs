@@ -4,13 +4,17 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
-/// Opens a pidfd (5.3+). The pid is resolved in the caller's PID namespace.
+/// Opens a pidfd (5.3+). The pid is resolved in the caller's PID namespace. The kernel itself refuses it to nobody: EPERM is a
+/// filter's word for "not there", as ENOSYS is the kernel's.
 pub fn pidfd_open(pid: u32) -> io::Result<OwnedFd> {
     // SAFETY: plain numbers; a non-negative result is a descriptor that is ours.
     let r = unsafe { libc::syscall(libc::SYS_pidfd_open, pid as libc::pid_t, 0) };
     if r < 0 {
         let e = io::Error::last_os_error();
-        return if e.raw_os_error() == Some(libc::ENOSYS) { no_pidfd::open(pid) } else { Err(e) };
+        return match e.raw_os_error() {
+            Some(libc::ENOSYS | libc::EPERM) => no_pidfd::open(pid),
+            _ => Err(e),
+        };
     }
     // SAFETY: see above.
     Ok(unsafe { std::os::fd::FromRawFd::from_raw_fd(r as i32) })
@@ -38,8 +42,14 @@ pub fn mounted() -> Result<(), &'static str> {
     }
 }
 
-/// Inode and filesystem device of a pidfd; on pidfs (6.9+) the inode names the process for this boot.
+/// Inode of a pidfd; on pidfs (6.9+) it names the process for this boot.
+///
+/// # Errors
+/// It is none: a directory's inode says nothing.
 pub fn pidfd_inode(fd: impl AsFd) -> io::Result<u64> {
+    if no_pidfd::is(&fd) {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
     Ok(rustix::fs::fstat(fd)?.st_ino)
 }
 
@@ -147,7 +157,28 @@ mod no_pidfd {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = rustix::fs::open(format!("/proc/{pid}"), flags, Mode::empty());
         let fd = fd.map_err(|e| if e == rustix::io::Errno::NOENT { gone() } else { e.into() })?;
-        if ended(fd.as_fd()) { Err(gone()) } else { Ok(fd) }
+        // As the kernel's pidfd_open has it: one that has ended and was not reaped is there, a thread's number is nobody's.
+        match leads(fd.as_fd()) {
+            Some(true) => Ok(fd),
+            Some(false) => Err(io::Error::from_raw_os_error(libc::EINVAL)),
+            None => Err(gone()),
+        }
+    }
+
+    /// What is to be read of it, in bytes: a name need not be UTF-8.
+    fn read(fd: BorrowedFd<'_>, file: &str) -> Option<Vec<u8>> {
+        use rustix::fs::{Mode, OFlags};
+        let f = rustix::fs::openat(fd, file, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+        let mut bytes = Vec::new();
+        io::Read::read_to_end(&mut std::fs::File::from(f), &mut bytes).ok()?;
+        Some(bytes)
+    }
+
+    /// Whether it is a process, and not another thread of one: its own number is the group's; `None` when it is reaped.
+    fn leads(fd: BorrowedFd<'_>) -> Option<bool> {
+        let status = read(fd, "status")?;
+        let number = |key: &[u8]| status.split(|b| *b == b'\n').find_map(|l| l.strip_prefix(key));
+        Some(number(b"Tgid:")? == number(b"Pid:")?)
     }
 
     fn gone() -> io::Error {
@@ -159,15 +190,14 @@ mod no_pidfd {
             && rustix::fs::fstat(fd).is_ok_and(|s| rustix::fs::FileType::from_raw_mode(s.st_mode).is_dir())
     }
 
-    /// The first three fields of its `stat`, and the number of its threads; `None` when it is reaped.
+    /// Number, state and threads from its `stat`; `None` when it is reaped. The name in it can hold any byte, parentheses too.
     fn stat(fd: BorrowedFd<'_>) -> Option<(i32, char, i64)> {
-        use rustix::fs::{Mode, OFlags};
-        let f = rustix::fs::openat(fd, "stat", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
-        let text = io::read_to_string(std::fs::File::from(f)).ok()?;
-        let (pid, rest) = (text.split(' ').next()?.parse().ok()?, text.rsplit(')').next()?);
-        let mut fields = rest.split_whitespace();
+        let bytes = read(fd, "stat")?;
+        let after = bytes.iter().rposition(|b| *b == b')')? + 1;
+        let number = std::str::from_utf8(bytes.split(|b| *b == b' ').next()?).ok()?.parse().ok()?;
+        let mut fields = std::str::from_utf8(&bytes[after..]).ok()?.split_whitespace();
         let state = fields.next()?.chars().next()?;
-        Some((pid, state, fields.nth(16)?.parse().ok()?))
+        Some((number, state, fields.nth(16)?.parse().ok()?))
     }
 
     pub fn ended(fd: BorrowedFd<'_>) -> bool {
@@ -210,10 +240,14 @@ mod no_pidfd {
                 std::thread::sleep(std::time::Duration::from_millis(1));
             }
             assert!(ended(fd.as_fd()), "a zombie has ended");
+            assert!(open(child.id()).is_ok_and(|fd| ended(fd.as_fd())), "and is there until it is reaped");
             child.wait().unwrap();
             assert!(ended(fd.as_fd()));
             assert_eq!(send(fd.as_fd(), 0, None).unwrap_err().raw_os_error(), Some(libc::ESRCH));
             assert!(open(u32::MAX >> 1).is_err());
+            assert_eq!(open(child.id()).unwrap_err().raw_os_error(), Some(libc::ESRCH));
+            let thread = std::thread::spawn(|| open(rustix::thread::gettid().as_raw_nonzero().get() as u32));
+            assert_eq!(thread.join().unwrap().unwrap_err().raw_os_error(), Some(libc::EINVAL));
         }
     }
 }

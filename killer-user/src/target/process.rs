@@ -14,7 +14,7 @@ pub struct Process {
     pub pid: u32,
     /// Start in clock ticks since boot, as /proc has it.
     pub start_ticks: u64,
-    /// pidfs inode (6.9+); of no meaning before.
+    /// pidfs inode (6.9+); of no meaning before, and 0 where there are no pidfds.
     pub inode: u64,
     /// The process.
     pub pidfd: std::os::fd::OwnedFd,
@@ -78,7 +78,10 @@ pub fn open(pid: u32, inode: Option<u64>) -> Result<Process, ProcessError> {
         return Err(ProcessError::Thread(pid, s.tgid as u32));
     }
     let pidfd = proc::pidfd_open(pid).map_err(gone)?;
-    let is = proc::pidfd_inode(&pidfd).map_err(|e| ProcessError::Io(pid, e))?;
+    let is = match proc::pidfd_inode(&pidfd) {
+        Err(e) if e.kind() == io::ErrorKind::Unsupported => 0,
+        is => is.map_err(|e| ProcessError::Io(pid, e))?,
+    };
     if let Some(wanted) = inode
         && wanted != is
     {

@@ -163,16 +163,31 @@ pub trait Keep: Debug {
     ) -> io::Result<Spawned>;
     /// Waits in the foreground for what this process has started and passes signals on; answers the raw wait status.
     fn attend(&self, pid: i32) -> io::Result<i32> {
-        let fd = proc::pidfd_open(pid as u32)?;
+        // Without one (descriptors at the limit) nothing can be passed on; the code still comes back.
+        let fd = proc::pidfd_open(pid as u32).ok();
         launch::supervise(pid, |sig| {
-            let _ = proc::pidfd_send(&fd, sig, None);
+            if let Some(fd) = &fd {
+                let _ = proc::pidfd_send(fd, sig, None);
+            }
         })
     }
     /// Waits so long for the end of what this process has started; answers the raw wait status, `None` when it goes on.
     fn await_end(&self, pid: i32, most: Duration) -> io::Result<Option<i32>> {
-        let fd = proc::pidfd_open(pid as u32)?;
-        proc::pidfd_wait(&fd, most);
-        if proc::pidfd_ended(&fd) { launch::wait_child(pid).map(Some) } else { Ok(None) }
+        let began = std::time::Instant::now();
+        loop {
+            // The child is this process's own and not yet reaped: its number is nobody else's.
+            if let Some(status) = launch::ended_child(pid)? {
+                return Ok(Some(status));
+            }
+            let left = most.saturating_sub(began.elapsed());
+            if left.is_zero() {
+                return Ok(None);
+            }
+            match proc::pidfd_open(pid as u32) {
+                Ok(fd) => proc::pidfd_wait(&fd, left),
+                Err(_) => std::thread::sleep(left.min(Duration::from_millis(2))),
+            }
+        }
     }
     /// Takes a running process and its present descendants in.
     fn adopt(&self, s: Slot, whose: Whose) -> io::Result<Taken>;
