@@ -1,5 +1,6 @@
 //! Hosts that lack something: pidfds, entropy, privilege, somebody who reaps, a name that is text.
 
+mod entropy;
 mod pidfds;
 
 use std::process::Command;

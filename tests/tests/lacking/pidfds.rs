@@ -26,7 +26,9 @@ fn short_commands(env: Option<TestEnv>) {
     let mark = env.path("run/stopped");
     std::fs::create_dir_all(env.path("run")).expect("a directory");
     let option = format!("--exec-stop=touch {}", mark.display());
-    let Some(service) = Launch::new("term-ignored").run_option(&option).service(&env, "stops") else { return };
+    let Some(service) = Launch::new("term-ignored").run_option(&option).service(&env, "stops") else {
+        return;
+    };
     let mut command = env.command();
     command.args(["stop", "stops", "--timeout", "1s"]);
     super::without(&mut command, &HIDDEN);
