@@ -6,7 +6,7 @@ use killer_common::record::{R_FREEZING, R_THAWING, R_UNDONE};
 
 use super::failure::{Failure, code};
 use super::receipt::{Done, receipt};
-use super::{Screen, facts, find, frozen, journal, verdict};
+use super::{Screen, doubt, facts, find, frozen, journal, verdict};
 use crate::cli::{Kill, Names};
 use crate::kill::{FreezeError, Newborns, Order, SIGCONT, SIGSTOP, freeze as hold, thaw as let_go};
 use crate::lineage::Lineage;
@@ -101,8 +101,7 @@ pub fn freeze(name: &str, screen: &Screen) -> Result<u8, Failure> {
         started,
         word: Some(word),
     });
-    finish(&t, &root, &r, screen);
-    Ok(exit)
+    Ok(finish(&t, &root, r, screen))
 }
 
 /// Lets it go on.
@@ -119,8 +118,7 @@ pub fn thaw(name: &str, screen: &Screen) -> Result<u8, Failure> {
     }
     let _lock = t.lock()?;
     let r = release(&t, &root)?;
-    finish(&t, &root, &r, screen);
-    Ok(r.exit_code)
+    Ok(finish(&t, &root, r, screen))
 }
 
 /// Thaws a root under the lock that the caller holds.
@@ -156,31 +154,45 @@ pub fn release(t: &Tracker, root: &Root) -> Result<Receipt, Failure> {
     }))
 }
 
-fn finish(t: &Tracker, root: &Root, r: &Receipt, screen: &Screen) {
+/// The last judgement, then everybody is told: the record, the journal, the receipt, the terminal. Answers the exit code.
+fn finish(t: &Tracker, root: &Root, mut r: Receipt, screen: &Screen) -> u8 {
+    // Who is not known was not stopped: a thaw leaves nobody behind.
+    let doubt = if r.signal == SIGSTOP { doubt::judge_freeze(t, root, &mut r) } else { None };
+    let failed = doubt.or_else(|| failure(&r));
     let _ = t.note_kill(root.slot, r.signal, rustix::process::getuid().as_raw(), r.exit_code);
-    journal::log(r);
-    screen.data(r, |s| if screen.verbose > 0 { human::receipt(r, s) } else { String::new() });
-    if r.exit_code != 0 {
-        let n = r.survivors.len() as u64;
-        let what = if n == 0 {
-            format!("'{}': {}", r.service, r.notes.last().map_or("interrupted", |n| n))
-        } else if r.exit_code == code::PARTIAL {
-            let n = human::count(n, "process is still stopped", "processes are still stopped");
-            format!("'{}': {n}: the next call of killer tries again", r.service)
-        } else {
-            let n = human::count(n, "process runs on", "processes run on");
-            format!("'{}': {n} although the service is frozen", r.service)
-        };
-        screen.message(&format!(
-            "{}{}",
-            crate::report::message::render(&what, None, None),
-            human::survivors(r)
-        ));
-    } else {
-        for n in &r.notes {
-            screen.message(&crate::report::message::render(&format!("'{}': {n}", r.service), None, None));
+    journal::signals(&r);
+    screen.data(&r, |s| if screen.verbose > 0 { human::receipt(&r, s) } else { String::new() });
+    match failed {
+        Some(f) => {
+            journal::judgement(&r.service, &f);
+            screen.fail(&f);
+            screen.message(&human::survivors(&r));
+        }
+        None => {
+            for n in &r.notes {
+                screen.message(&crate::report::message::render(&format!("'{}': {n}", r.service), None, None));
+            }
         }
     }
+    r.exit_code
+}
+
+/// What did not go well.
+fn failure(r: &Receipt) -> Option<Failure> {
+    if r.exit_code == 0 {
+        return None;
+    }
+    let n = r.survivors.len() as u64;
+    let what = if n == 0 {
+        format!("'{}': {}", r.service, r.notes.last().map_or("interrupted", |n| n))
+    } else if r.exit_code == code::PARTIAL {
+        let n = human::count(n, "process is still stopped", "processes are still stopped");
+        format!("'{}': {n}: the next call of killer tries again", r.service)
+    } else {
+        let n = human::count(n, "process runs on", "processes run on");
+        format!("'{}': {n} although the service is frozen", r.service)
+    };
+    Some(Failure::new(r.exit_code, what))
 }
 
 /// What a freeze has done to the program beyond holding it.

@@ -1,26 +1,49 @@
-//! Each signal is logged in systemd's own words. By hand and without blocking: the log daemon may be the service
+//! Each signal is logged in systemd's own words, and what did not go well in the terminal's. By hand and without blocking: the log daemon may be the service
 //! that is being killed, and a stopped one must not hold us.
 
 use std::os::unix::net::UnixDatagram;
 
+use super::failure::Failure;
 use crate::report::escape;
 use crate::report::model::Receipt;
 
 /// Above this many processes one line stands for the rest.
 const LINES: usize = 32;
 /// LOG_DAEMON | LOG_INFO
-const PRIORITY: u32 = 3 << 3 | 6;
+const INFO: u32 = 3 << 3 | 6;
+/// LOG_DAEMON | LOG_WARNING
+const WARNING: u32 = 3 << 3 | 4;
 
-/// Writes the lines of a receipt to the system's log.
-pub fn log(r: &Receipt) {
-    let Ok(s) = UnixDatagram::unbound() else { return };
-    if s.set_nonblocking(true).is_err() || s.connect("/dev/log").is_err() {
-        return;
+/// The system's log, where there is one.
+struct Log(UnixDatagram, String);
+
+impl Log {
+    fn open() -> Option<Log> {
+        let s = UnixDatagram::unbound().ok()?;
+        s.set_nonblocking(true).ok()?;
+        s.connect("/dev/log").ok()?;
+        Some(Log(s, jiff::Zoned::now().strftime("%b %e %H:%M:%S").to_string()))
     }
-    let stamp = jiff::Zoned::now().strftime("%b %e %H:%M:%S").to_string();
-    let send = |text: &str| {
-        let _ = s.send(format!("<{PRIORITY}>{stamp} killer[{}]: {text}", std::process::id()).as_bytes());
-    };
+
+    fn send(&self, priority: u32, text: &str) {
+        let line = format!("<{priority}>{} killer[{}]: {text}", self.1, std::process::id());
+        let _ = self.0.send(line.as_bytes());
+    }
+}
+
+/// What did not go well, in the words of the terminal.
+pub fn judgement(service: &str, f: &Failure) {
+    let Some(log) = Log::open() else { return };
+    let what = f.what.strip_prefix(&format!("'{service}': ")).unwrap_or(&f.what);
+    let why = f.why.as_ref().map_or(String::new(), |w| format!(": {w}"));
+    let text = escape::cut(&format!("{what}{why}"), 700);
+    log.send(WARNING, &format!("{}: {text}", escape::text(service)));
+}
+
+/// The signals of a receipt.
+pub fn signals(r: &Receipt) {
+    let Some(log) = Log::open() else { return };
+    let send = |text: &str| log.send(INFO, text);
     let sent: Vec<_> = r.targets.iter().filter(|p| p.result == "signalled").collect();
     for p in sent.iter().take(LINES) {
         let role = match (p.process.main, p.process.control) {

@@ -9,7 +9,7 @@ use super::failure::{Failure, code};
 use super::names::{self, For};
 use super::picks::picks;
 use super::receipt::{self, Done};
-use super::verdict::{complain, counts, exit_code, explain, refused};
+use super::verdict::{self, counts, exit_code, explain, refused};
 use super::{Screen, doubt, facts, journal, waiting};
 use crate::cli::Kill;
 use crate::kill::{Newborns, Order, SIGCONT, SIGKILL, SIGSTOP, Waited, execute};
@@ -57,8 +57,17 @@ pub fn run(k: &Kill, screen: &Screen) -> u8 {
     let mut receipts = Vec::new();
     for root in &found.roots {
         match order(&t, root, k, &picks, screen) {
-            Ok(r) => {
-                complain(&r, k, screen);
+            Ok(Ordered { receipt: r, failure }) => {
+                if k.signal != 0 && !k.dry_run {
+                    let uid = rustix::process::getuid().as_raw();
+                    let _ = t.note_kill(root.slot, k.signal, uid, r.exit_code);
+                }
+                if let Some(f) = failure {
+                    if !k.dry_run {
+                        journal::judgement(&r.service, &f);
+                    }
+                    verdict::complain(&f, &r.survivors, screen);
+                }
                 note(r.exit_code);
                 receipts.push(r);
             }
@@ -80,14 +89,22 @@ fn shown(r: &Receipt, k: &Kill, screen: &Screen, s: &crate::report::Style) -> St
     if k.dry_run || screen.verbose > 0 { human::receipt(r, s) } else { String::new() }
 }
 
-/// One order to one root. What did not go well is in the receipt, and nowhere else.
+/// What came of an order: nobody has been told yet.
+pub struct Ordered {
+    /// Everything that was done.
+    pub receipt: Receipt,
+    /// What did not go well.
+    pub failure: Option<Failure>,
+}
+
+/// One order to one root. Its signals are in the journal; the rest is the caller's to tell.
 pub fn order(
     t: &Tracker,
     root: &Root,
     k: &Kill,
     picks: &[Pick],
     screen: &Screen,
-) -> Result<Receipt, Failure> {
+) -> Result<Ordered, Failure> {
     let hurry = sched::Hurry::start();
     let exactness = facts::exactness(t, root.slot.slot);
     if k.require_exact && !exactness.exact {
@@ -184,18 +201,8 @@ pub fn order(
             }
         };
     }
-    let doubt = if exit == 0 && k.signal != 0 && !k.dry_run {
-        doubt::after(t, &root.name, outcome.empty)
-    } else {
-        None
-    };
-    if let Some(f) = &doubt {
-        exit = f.code;
-        notes.push(f.why.clone().unwrap_or_default());
-    }
-    if !k.dry_run && k.signal != 0 {
+    if active {
         super::exact::second_look(t, root.slot);
-        let _ = t.note_kill(root.slot, k.signal, rustix::process::getuid().as_raw(), exit);
     }
     let mut r = receipt::receipt(&Done {
         family: &family,
@@ -210,15 +217,12 @@ pub fn order(
         started,
         word: None,
     });
-    if !k.dry_run && k.signal != 0 {
-        journal::log(&r);
+    // The last judgement comes before anybody is told.
+    let doubt = if active { doubt::judge(t, root, &mut r) } else { None };
+    if active {
+        journal::signals(&r);
     }
-    if let Some(f) = &doubt {
-        r.outcome = "doubtful".into();
-        r.empty = false;
-        screen.fail(f);
-    }
-    Ok(r)
+    Ok(Ordered { failure: doubt.or_else(|| verdict::failure(&r)), receipt: r })
 }
 
 const UNSURE: &str = "processes were born unseen or faster than they could be listed, or did not come to take it: some may have \

@@ -7,7 +7,7 @@ use killer_common::record::Member;
 
 use super::failure::{Failure, code};
 use super::service::{self, Command, StopRecord};
-use super::{Screen, facts, find, freeze, kill, verdict, waiting};
+use super::{Screen, doubt, facts, find, freeze, journal, kill, verdict, waiting};
 use crate::cli::{Kill, Mode, Names, Stop};
 use crate::kill::{Newborns, SIGCONT, SIGKILL, Waited};
 use crate::lineage::{Family, Lineage, Pick};
@@ -15,7 +15,7 @@ use crate::parse::schedule::Step;
 use crate::parse::whom::{self, Whom};
 use crate::parse::{signal, span::Span};
 use crate::report::human;
-use crate::report::model::{self, Receipt, StopCommand, Survivor};
+use crate::report::model::{self, StopCommand, Survivor};
 use crate::sys::{interrupt, mem};
 use crate::target::{Root, registry};
 use crate::tier::Tracker;
@@ -29,6 +29,8 @@ struct Run<'a> {
     s: &'a Stop,
     screen: &'a Screen,
     held: Vec<(Member, OwnedFd)>,
+    /// The last signal that was asked for, without what goes along with it.
+    asked: Option<i32>,
     report: model::Stop,
 }
 
@@ -37,7 +39,7 @@ pub fn stop(s: &Stop, screen: &Screen) -> Result<u8, Failure> {
     let (t, root) = find(&s.name)?;
     let _log = screen.relay(&t);
     let began = mem::monotonic_ns();
-    let mut run = Run { t: &t, root, s, screen, held: Vec::new(), report: report(s) };
+    let mut run = Run { t: &t, root, s, screen, held: Vec::new(), asked: None, report: report(s) };
     let ended = run.all()?;
     run.report.took_us = (mem::monotonic_ns() - began) / 1000;
     run.finish(ended)
@@ -90,15 +92,16 @@ impl Run<'_> {
         }
     }
 
-    fn send(&mut self, signal: i32, whom: &str) -> Result<Receipt, Failure> {
+    fn send(&mut self, signal: i32, whom: &str) -> Result<(), Failure> {
         let picks = match whom {
             "main" => vec![Pick::Main],
             "control" => vec![Pick::Control],
             _ => vec![Pick::All],
         };
         let r = kill::order(self.t, &self.root, &self.order(signal, whom, false), &picks, self.screen)?;
-        self.report.steps.push(r.clone());
-        Ok(r)
+        // Judged once, at the end.
+        self.report.steps.push(r.receipt);
+        Ok(())
     }
 
     fn all(&mut self) -> Result<Waited, Failure> {
@@ -137,6 +140,7 @@ impl Run<'_> {
             }
         }
         if self.s.mode == Mode::Mixed && last == Waited::Done && !crate::kill::empty(&self.family()) {
+            self.asked = Some(SIGKILL);
             self.send(SIGKILL, "all")?;
             last = self.wait_for(true, self.s.timeout.limit())?;
         }
@@ -203,6 +207,7 @@ impl Run<'_> {
             Mode::Process => true,
         };
         self.hold();
+        self.asked = Some(sig);
         let sets: &[&str] = if narrow { &["main", "control"] } else { &["all"] };
         for set in sets {
             self.send(sig, set)?;
@@ -257,34 +262,48 @@ impl Run<'_> {
                 .map(|(m, code, text)| Survivor { process: facts::process(self.t, &m, main), code, text })
                 .collect();
         }
+        let doubt = match r.exit_code {
+            0 => doubt::after(self.t, &self.root, r.empty),
+            _ => None,
+        };
+        if let Some(f) = &doubt {
+            r.exactness = facts::exactness(self.t, self.root.slot.slot);
+            r.notes.extend(f.why.clone());
+            (r.outcome, r.exit_code, r.empty) = ("doubtful", f.code, false);
+        }
         let r = &self.report;
+        if let Some(signal) = self.asked {
+            let uid = rustix::process::getuid().as_raw();
+            let _ = self.t.note_kill(self.root.slot, signal, uid, r.exit_code);
+        }
         self.screen.data(r, |s| if self.screen.verbose > 0 { human::stop(r, s) } else { String::new() });
-        match ended {
-            Waited::Done => {
-                for n in r.notes.iter().filter(|n| n.starts_with("the stop command")) {
-                    self.screen.message(&crate::report::message::render(
-                        &format!("'{}': {n}", r.service),
-                        None,
-                        None,
-                    ));
-                }
-            }
-            Waited::TimedOut => {
-                let n = human::count(r.survivors.len() as u64, "process lives on", "processes live on");
-                let what = crate::report::message::render(&format!("'{}': {n}", r.service), None, None);
-                self.screen.message(&format!("{what}{}", human::left(&r.survivors)));
-            }
-            Waited::Interrupted(sig) => {
-                let f = Failure::new(
-                    r.exit_code,
-                    format!("'{}': interrupted by {}", r.service, signal::name(sig)),
-                )
-                .why("who was signalled stays signalled; it may end yet")
-                .next(format!("'killer status {}' shows who lives", r.service));
-                self.screen.fail(&f);
+        if doubt.is_none() && ended == Waited::Done {
+            for n in r.notes.iter().filter(|n| n.starts_with("the stop command")) {
+                let what = format!("'{}': {n}", r.service);
+                self.screen.message(&crate::report::message::render(&what, None, None));
             }
         }
+        if let Some(f) = doubt.or_else(|| failure(r, ended)) {
+            journal::judgement(&r.service, &f);
+            verdict::complain(&f, &r.survivors, self.screen);
+        }
         Ok(self.report.exit_code)
+    }
+}
+
+/// What did not go well.
+fn failure(r: &model::Stop, ended: Waited) -> Option<Failure> {
+    match ended {
+        Waited::Done => None,
+        Waited::TimedOut => {
+            let n = human::count(r.survivors.len() as u64, "process lives on", "processes live on");
+            Some(Failure::new(r.exit_code, format!("'{}': {n}", r.service)))
+        }
+        Waited::Interrupted(sig) => Some(
+            Failure::new(r.exit_code, format!("'{}': interrupted by {}", r.service, signal::name(sig)))
+                .why("who was signalled stays signalled; it may end yet")
+                .next(format!("'killer status {}' shows who lives", r.service)),
+        ),
     }
 }
 

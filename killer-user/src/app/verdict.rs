@@ -6,11 +6,10 @@ use killer_common::record::Member;
 
 use super::Screen;
 use super::failure::{Failure, code};
-use crate::cli::Kill;
 use crate::kill::{Fate, Order, Outcome, Refusal};
 use crate::lineage::{Family, Lineage};
 use crate::report::human;
-use crate::report::model::{Counts, Receipt};
+use crate::report::model::{Counts, Receipt, Survivor};
 use crate::target::{Root, process};
 
 /// Processes and tasks now.
@@ -66,32 +65,27 @@ pub fn explain(f: &Lineage<'_>, whole: bool, left: &[(Member, OwnedFd)]) -> Vec<
         .collect()
 }
 
-/// What did not go well, on stderr.
-pub fn complain(r: &Receipt, k: &Kill, screen: &Screen) {
-    let f = match r.exit_code {
-        0 => return,
-        // Said where it was found.
-        _ if r.outcome == "doubtful" => return,
+/// What did not go well, in the words of stderr and of the journal; survivors are listed beside it.
+pub fn failure(r: &Receipt) -> Option<Failure> {
+    Some(match r.exit_code {
+        0 => return None,
         code::TIMEOUT => {
             let n = human::count(r.survivors.len() as u64, "process lives on", "processes live on");
-            let what = if r.survivors.is_empty() && !r.empty {
-                format!("'{}': {} tasks are left, none of them listed", r.service, r.left.tasks)
-            } else {
-                format!("'{}': {n}", r.service)
-            };
-            screen.message(&format!(
-                "{}{}",
-                crate::report::message::render(&what, None, None),
-                human::survivors(r)
-            ));
-            return;
+            Failure::new(
+                code::TIMEOUT,
+                if r.survivors.is_empty() && !r.empty {
+                    format!("'{}': {} tasks are left, none of them listed", r.service, r.left.tasks)
+                } else {
+                    format!("'{}': {n}", r.service)
+                },
+            )
         }
         c if c > 128 => {
             Failure::new(c, format!("'{}': {}", r.service, r.notes.last().map_or("interrupted", |n| n)))
                 .why("nothing is gated or stopped; who was signalled stays signalled")
         }
         code::FAILURE if r.targets.is_empty() => {
-            Failure::new(1, format!("'{}': nothing matched --whom={}", r.service, k.whom.text))
+            Failure::new(1, format!("'{}': nothing matched --whom={}", r.service, r.whom))
         }
         c => {
             let (n, e) = r
@@ -99,6 +93,12 @@ pub fn complain(r: &Receipt, k: &Kill, screen: &Screen) {
                 .iter()
                 .filter_map(|p| p.error.as_ref())
                 .fold((0, ""), |(n, _), e| (n + 1, e.as_str()));
+            if n == 0 {
+                let why = r.notes.last().cloned().unwrap_or_default();
+                return Some(
+                    Failure::new(c, format!("'{}': not everybody may have been reached", r.service)).why(why),
+                );
+            }
             Failure::new(
                 c,
                 format!(
@@ -109,6 +109,12 @@ pub fn complain(r: &Receipt, k: &Kill, screen: &Screen) {
             )
             .why(e)
         }
-    };
-    screen.fail(&f);
+    })
+}
+
+/// Says a failure on stderr, and who is left.
+pub fn complain(f: &Failure, left: &[Survivor], screen: &Screen) {
+    let text = crate::report::message::render(&f.what, f.why.as_deref(), f.next.as_deref());
+    let left = if f.code == code::TIMEOUT { human::left(left) } else { String::new() };
+    screen.message(&format!("{text}{left}"));
 }

@@ -4,7 +4,8 @@ use killer_common::record::Member;
 
 use super::failure::{Failure, code};
 use super::{
-    Screen, exact, facts, find, frozen, kill, look, not_exact, service, unknown_untracked, unsound, waiting,
+    Screen, doubt, exact, facts, find, frozen, kill, look, not_exact, service, unknown_untracked, unsound,
+    waiting,
 };
 use crate::cli::{Output, Until};
 use crate::kill::Waited;
@@ -122,7 +123,8 @@ pub fn wait(name: &str, what: Until, limit: Option<Span>, screen: &Screen) -> Re
         Until::Size(n) => waiting::For::Size(n),
     };
     match waiting::wait(&f, what, limit.and_then(Span::limit), screen.quiet)? {
-        Waited::Done => Ok(0),
+        Waited::Done if what == waiting::For::MainGone => Ok(0),
+        Waited::Done => doubt::after(&t, f.root(), crate::kill::empty(&f)).map_or(Ok(0), Err),
         Waited::TimedOut => {
             let n = f.listed().len() as u64;
             Err(Failure::new(

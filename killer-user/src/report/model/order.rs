@@ -137,7 +137,8 @@ pub struct Stop {
     pub service: String,
     /// `control-group`, `mixed`, `process`.
     pub mode: &'static str,
-    /// `stopped`, `nothing`, `survivors`, `interrupted`.
+    /// `stopped`, `nothing`, `survivors`, `interrupted`; `doubtful`: what was known of has ended, but the tracker cannot vouch
+    /// for the rest.
     pub outcome: &'static str,
     /// Exit code that this outcome means.
     pub exit_code: u8,

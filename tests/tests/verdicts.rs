@@ -1,0 +1,106 @@
+//! What the journal, the record, the receipt and the terminal say of one order is one judgement, also where hooks are gone.
+
+use killer_tests::{Launch, Out, Service, TestEnv, skip};
+use std::os::unix::net::UnixDatagram;
+use std::time::Duration;
+
+/// A log daemon's socket, and `killer` in a mount namespace of its own in which that is `/dev/log`.
+struct Log(UnixDatagram);
+
+impl Log {
+    fn new(env: &TestEnv) -> Log {
+        let socket = UnixDatagram::bind(env.path("log.sock")).expect("a socket");
+        socket.set_read_timeout(Some(Duration::from_millis(200))).expect("a timeout");
+        Log(socket)
+    }
+
+    /// What one call of `killer` says, and the lines that it has logged.
+    fn killer(&self, env: &TestEnv, args: &[&str]) -> (Out, Vec<String>) {
+        let script =
+            "mount -t tmpfs none /dev && mknod /dev/null c 1 3 && ln -s \"$0\" /dev/log && exec \"$@\"";
+        let killer = env.command();
+        let mut command = std::process::Command::new("unshare");
+        command.args(["--mount", "--propagation", "private", "sh", "-c", script]);
+        command.arg(env.path("log.sock")).arg(killer.get_program()).args(args);
+        command.envs(killer.get_envs().filter_map(|(k, v)| Some((k, v?))));
+        let out = env.finish(command);
+        let mut lines = Vec::new();
+        let mut text = [0; 4096];
+        while let Ok(n) = self.0.recv(&mut text) {
+            lines.push(String::from_utf8_lossy(&text[..n]).into_owned());
+        }
+        (out, lines)
+    }
+}
+
+fn without_hook(env: &TestEnv) -> Option<Service> {
+    let service = Launch::new("plain").service(env, "svc")?;
+    let link = env.pin_root.join("v1/links/on_exec");
+    if !link.exists() {
+        skip(&env.test, "this tier has no link of on_exec");
+        return None;
+    }
+    std::fs::remove_file(link).expect("unpinning");
+    Some(service)
+}
+
+/// The last judgement is what everybody says: exit code, terminal, receipt, journal, record.
+#[test]
+fn one_judgement() {
+    for verb in [&["-s", "TERM"][..], &["-s", "KILL"], &["-s", "KILL", "--wait"], &["stop"], &["freeze"]] {
+        let Some(env) = TestEnv::new("one_judgement").map(TestEnv::alone) else { return };
+        let log = Log::new(&env);
+        let Some(_service) = without_hook(&env) else { return };
+        let args = [verb, &["-o", "json", "svc"]].concat();
+        let (out, lines) = log.killer(&env, &args);
+        out.code(1);
+        assert_eq!(out.stderr.matches("nobody knows").count(), 1, "{out}");
+        let json = out.json();
+        assert_eq!((&json["outcome"], &json["exit_code"]), (&"doubtful".into(), &1.into()), "{out}");
+        assert_eq!((&json["empty"], &json["exactness"]["exact"]), (&false.into(), &false.into()), "{out}");
+        assert!(lines.iter().any(|l| l.contains("svc: Sent signal SIG")), "{lines:?}\n{out}");
+        let last = lines.last().expect("lines");
+        assert!(last.contains("nobody knows") && last.contains("on_exec"), "{lines:?}\n{out}");
+        assert_eq!(lines.iter().filter(|l| l.contains("nobody knows")).count(), 1, "{lines:?}");
+        if verb[0] == "freeze" {
+            env.killer(["thaw", "svc"]);
+            continue;
+        }
+        let status = env.killer(["status", "-o", "json", "svc"]);
+        assert_eq!(status.json()["last_kill"]["exit_code"], 1, "{status}");
+    }
+}
+
+/// Nobody is listed any more, and whoever was forked since the hook went is in no list: to have waited is no success.
+#[test]
+fn a_wait_that_cannot_know() {
+    let Some(env) = TestEnv::new("a_wait_that_cannot_know").map(TestEnv::alone) else { return };
+    let Some(_service) = without_hook(&env) else { return };
+    env.killer(["-KILL", "svc"]).error(1, &["nobody knows"]);
+    env.killer(["wait", "svc"]).error(1, &["nobody knows", "on_exec"]);
+}
+
+/// What went well is told in the journal as it was, and no judgement beside it; what did not is told there, too.
+#[test]
+fn what_the_journal_says() {
+    for tier in [None, Some("named"), Some("scan")] {
+        let test = "what_the_journal_says";
+        let env = match tier {
+            None => TestEnv::new(test).map(TestEnv::alone),
+            Some(tier) => TestEnv::without_programs(test, tier, None),
+        };
+        let Some(env) = env else { continue };
+        let log = Log::new(&env);
+        let Some(service) = Launch::new("term-ignored").service(&env, "svc") else { continue };
+        let (out, lines) = log.killer(&env, &["-s", "TERM", "--wait=10ms", "svc"]);
+        out.code(124);
+        assert!(
+            lines.last().is_some_and(|l| l.contains("lives on") || l.contains("live on")),
+            "{lines:?}\n{out}"
+        );
+        let (out, lines) = log.killer(&env, &["-s", "KILL", "svc"]);
+        out.ok();
+        assert!(!lines.is_empty() && lines.iter().all(|l| l.contains("Sent signal SIGKILL")), "{lines:?}");
+        service.assert_dead();
+    }
+}
