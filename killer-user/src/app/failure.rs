@@ -66,6 +66,17 @@ impl Failure {
     }
 }
 
+/// Why no descriptor could be had.
+fn few_descriptors(e: &std::io::Error) -> String {
+    match e.raw_os_error() {
+        Some(libc::ENFILE) => "the whole host has no more open files (fs.file-max)".into(),
+        _ => format!(
+            "this process may have {} files open, and that is too few",
+            crate::sys::mem::descriptors()
+        ),
+    }
+}
+
 impl From<BpfError> for Failure {
     fn from(e: BpfError) -> Self {
         match e {
@@ -108,6 +119,9 @@ impl From<BpfError> for Failure {
                     .why(why)
                     .next("see 'killer doctor -v'; this is a bug of killer worth reporting")
             }
+            BpfError::Io { what, source } if crate::sys::proc::no_room(&source) => Self::new(code::FAILURE, format!("{what} failed"))
+                .why(few_descriptors(&source))
+                .next("raise the limit of open files: 'ulimit -n 256', LimitNOFILE=256 of a service manager"),
             BpfError::Io { what, source } => {
                 Self::new(code::FAILURE, format!("{what} failed")).why(source.to_string())
             }

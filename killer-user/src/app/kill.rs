@@ -1,6 +1,5 @@
 //! The main form: names → roots → engine → receipts → exit code.
 
-use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use killer_common::record::Member;
@@ -12,7 +11,7 @@ use super::receipt::{self, Done};
 use super::verdict::{self, counts, exit_code, explain, refused};
 use super::{Screen, doubt, facts, journal, waiting};
 use crate::cli::Kill;
-use crate::kill::{Newborns, Order, SIGCONT, SIGKILL, SIGSTOP, Waited, execute};
+use crate::kill::{Awaited, Newborns, Order, SIGCONT, SIGKILL, SIGSTOP, Waited, execute};
 use crate::lineage::{Family, Lineage, Pick};
 use crate::parse::{name, signal};
 use crate::report::human;
@@ -123,7 +122,6 @@ pub fn order(
         include_self: k.include_self,
         patience: limit.flatten().map_or(PATIENCE, |l| l.min(PATIENCE)),
         newborns: k.newborns,
-        keep: k.wait.is_some(),
     };
     let mut notes = Vec::new();
     let mut family = Lineage::new(t, root.clone());
@@ -145,9 +143,6 @@ pub fn order(
     let began = mem::monotonic_ns();
     let started = facts::when(mem::boottime_ns());
     let mut before = counts(&family);
-    if order.keep || before.processes > 512 {
-        mem::raise_nofile();
-    }
     interrupt::catch();
     let outcome = execute(&mut family, &order).map_err(|r| refused(root, r))?;
     drop(hurry);
@@ -172,7 +167,6 @@ pub fn order(
         outcome.survivors.iter().map(|s| (s.member, s.code.to_owned(), s.text.clone())).collect();
     let mut released = None;
     let mut released_us = None;
-    let mut outcome = outcome;
     if let (Some(sig), false) = (interrupt::came(), outcome.empty) {
         notes.push(format!("interrupted by {}", signal::name(sig)));
         survivors.clear();
@@ -182,14 +176,16 @@ pub fn order(
     if let (Some(limit), true) = (limit, waits) {
         let gone = Duration::from_nanos(mem::monotonic_ns() - began);
         let rest = limit.map(|l| l.saturating_sub(gone));
-        let held: Vec<(Member, OwnedFd)> = std::mem::take(&mut outcome.held);
+        let mut awaited = Awaited::default();
+        // Who had ended when it was to be signalled may hold something still.
+        outcome.targets.iter().for_each(|t| awaited.add(t.member));
         let whole = k.whom.is_systemd();
-        let (w, left) = waiting::wait_released(&family, whole, held, rest, screen.quiet)?;
+        let w = waiting::wait_released(&family, whole, &mut awaited, rest, screen.quiet);
         released = Some(w == Waited::Done);
         released_us = Some((mem::monotonic_ns() - began) / 1000);
         survivors = match w {
             Waited::Done => Vec::new(),
-            _ => explain(&family, whole, &left),
+            _ => explain(&family, whole, &awaited.left()),
         };
         exit = match (w, exit) {
             (Waited::Done, code::TIMEOUT) => 0,

@@ -28,7 +28,7 @@ pub mod waiting;
 use crate::cli::{self, Action, Request};
 use crate::parse::name;
 use crate::report::model::Exactness;
-use crate::sys::alive;
+use crate::sys::{alive, mem};
 use crate::target::{Root, registry};
 use crate::tier::{BpfError, Paths, Tracker};
 use failure::{Failure, code};
@@ -36,6 +36,7 @@ pub use screen::Screen;
 
 /// Does what was asked; answers the exit code.
 pub fn perform(request: &Request) -> u8 {
+    mem::make_room();
     let screen = Screen::new(&request.common);
     let done = match &request.action {
         Action::Kill(k) => return kill::run(k, &screen),

@@ -1,7 +1,5 @@
 //! What one order did → its receipt.
 
-use std::os::fd::OwnedFd;
-
 use killer_common::record::Member;
 
 use super::failure::code;
@@ -23,7 +21,7 @@ pub struct Done<'a, 't> {
     /// Exit code.
     pub exit: u8,
     /// What the engine did.
-    pub outcome: &'a Outcome<OwnedFd>,
+    pub outcome: &'a Outcome,
     /// Before.
     pub before: Counts,
     /// Who is still there: entry, code, words.

@@ -1,15 +1,12 @@
 //! `stop`: the stop command, then systemd's escalation; verified empty.
 
-use std::os::fd::OwnedFd;
 use std::time::Duration;
-
-use killer_common::record::Member;
 
 use super::failure::{Failure, code};
 use super::service::{self, Command, StopRecord};
 use super::{Screen, doubt, facts, find, freeze, journal, kill, verdict, waiting};
 use crate::cli::{Kill, Mode, Names, Stop};
-use crate::kill::{Newborns, SIGCONT, SIGKILL, Waited};
+use crate::kill::{Awaited, Newborns, SIGCONT, SIGKILL, Waited};
 use crate::lineage::{Family, Lineage, Pick};
 use crate::parse::schedule::Step;
 use crate::parse::whom::{self, Whom};
@@ -28,7 +25,7 @@ struct Run<'a> {
     root: Root,
     s: &'a Stop,
     screen: &'a Screen,
-    held: Vec<(Member, OwnedFd)>,
+    awaited: Awaited,
     /// The last signal that was asked for, without what goes along with it.
     asked: Option<i32>,
     report: model::Stop,
@@ -39,7 +36,7 @@ pub fn stop(s: &Stop, screen: &Screen) -> Result<u8, Failure> {
     let (t, root) = find(&s.name)?;
     let _log = screen.relay(&t);
     let began = mem::monotonic_ns();
-    let mut run = Run { t: &t, root, s, screen, held: Vec::new(), asked: None, report: report(s) };
+    let mut run = Run { t: &t, root, s, screen, awaited: Awaited::default(), asked: None, report: report(s) };
     let ended = run.all()?;
     run.report.took_us = (mem::monotonic_ns() - began) / 1000;
     run.finish(ended)
@@ -112,14 +109,13 @@ impl Run<'_> {
         let whom = if self.whole() { ("all", Pick::All) } else { ("main", Pick::Main) };
         kill::order(self.t, &self.root, &self.order(15, whom.0, true), &[whom.1], self.screen)?;
         interrupt::catch();
-        mem::raise_nofile();
         if registry::frozen(self.t, self.root.slot.slot) == Some(self.root.slot.slot) {
             let lock = self.t.lock()?;
             freeze::release(self.t, &self.root)?;
             drop(lock);
             self.report.notes.push("it was frozen, and thawed to be stopped".into());
         }
-        self.hold();
+        self.hold(self.s.mode != Mode::ControlGroup);
         if let w @ (Waited::Done | Waited::Interrupted(_)) = self.ask()? {
             return Ok(w);
         }
@@ -128,9 +124,9 @@ impl Run<'_> {
             last = match step {
                 Step::Signal(sig) => {
                     self.signal(sig)?;
-                    self.wait(Some(Duration::ZERO))?
+                    self.wait(Some(Duration::ZERO))
                 }
-                Step::Wait(span) => self.wait(span.limit())?,
+                Step::Wait(span) => self.wait(span.limit()),
             };
             if let Some(sig) = interrupt::came() {
                 last = Waited::Interrupted(sig);
@@ -140,27 +136,21 @@ impl Run<'_> {
             }
         }
         if self.s.mode == Mode::Mixed && last == Waited::Done && !crate::kill::empty(&self.family()) {
+            self.hold(false);
             self.asked = Some(SIGKILL);
             self.send(SIGKILL, "all")?;
-            last = self.wait_for(true, self.s.timeout.limit())?;
+            last = self.wait_for(true, self.s.timeout.limit());
         }
         Ok(last)
     }
 
-    /// The pidfds of all that are there, so that "released" can be waited for.
-    fn hold(&mut self) {
+    /// Who is there, so that "released" can be waited for.
+    fn hold(&mut self, narrow: bool) {
         let family = Lineage::new(self.t, self.root.clone());
         let main = facts::main_of(self.t, &self.root);
         for m in family.members(&family.listed()) {
-            let key = (m.tgid, m.leader_start);
-            let wanted = self.s.mode == Mode::ControlGroup || main == Some(key);
-            if !wanted || self.held.iter().any(|(h, _)| (h.tgid, h.leader_start) == key) {
-                continue;
-            }
-            if let Ok(fd) = family.open(m.tgid)
-                && (m.inode == 0 || family.inode(&fd) == Some(m.inode))
-            {
-                self.held.push((m, fd));
+            if !narrow || main == Some((m.tgid, m.leader_start)) {
+                self.awaited.add(m);
             }
         }
     }
@@ -196,7 +186,7 @@ impl Run<'_> {
         if let Some(sig) = interrupt::came() {
             return Ok(Waited::Interrupted(sig));
         }
-        self.wait(Some(Duration::ZERO))
+        Ok(self.wait(Some(Duration::ZERO)))
     }
 
     /// A signal to whom the mode names, with SIGCONT and perhaps SIGHUP.
@@ -206,7 +196,7 @@ impl Run<'_> {
             Mode::Mixed => sig != SIGKILL,
             Mode::Process => true,
         };
-        self.hold();
+        self.hold(narrow);
         self.asked = Some(sig);
         let sets: &[&str] = if narrow { &["main", "control"] } else { &["all"] };
         for set in sets {
@@ -225,17 +215,14 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn wait(&mut self, limit: Option<Duration>) -> Result<Waited, Failure> {
+    fn wait(&mut self, limit: Option<Duration>) -> Waited {
         self.wait_for(self.s.mode == Mode::ControlGroup, limit)
     }
 
     /// Until nobody is left (`whole`), or the main process is gone, and all that was held is released.
-    fn wait_for(&mut self, whole: bool, limit: Option<Duration>) -> Result<Waited, Failure> {
-        let held = std::mem::take(&mut self.held);
+    fn wait_for(&mut self, whole: bool, limit: Option<Duration>) -> Waited {
         let family = Lineage::new(self.t, self.root.clone());
-        let (w, left) = waiting::wait_released(&family, whole, held, limit, self.screen.quiet)?;
-        self.held = left;
-        Ok(w)
+        waiting::wait_released(&family, whole, &mut self.awaited, limit, self.screen.quiet)
     }
 
     fn finish(mut self, ended: Waited) -> Result<u8, Failure> {
@@ -256,7 +243,7 @@ impl Run<'_> {
         };
         if ended == Waited::TimedOut {
             let whole = self.s.mode != Mode::Process;
-            let left = verdict::explain(&family, whole, &self.held);
+            let left = verdict::explain(&family, whole, &self.awaited.left());
             r.survivors = left
                 .into_iter()
                 .map(|(m, code, text)| Survivor { process: facts::process(self.t, &m, main), code, text })

@@ -1,7 +1,5 @@
 //! What came of an order: its exit code, who is left and why, what is said on stderr.
 
-use std::os::fd::OwnedFd;
-
 use killer_common::record::Member;
 
 use super::Screen;
@@ -28,7 +26,7 @@ pub fn refused(root: &Root, r: Refusal) -> Failure {
     }
 }
 
-pub fn exit_code<Fd>(o: &Outcome<Fd>, order: &Order, fail: bool) -> u8 {
+pub fn exit_code(o: &Outcome, order: &Order, fail: bool) -> u8 {
     let refused: Vec<i32> =
         o.targets.iter().filter_map(|t| if let Fate::Refused(e) = t.fate { Some(e) } else { None }).collect();
     let hit = o.targets.iter().any(|t| t.fate == Fate::Signalled);
@@ -47,11 +45,11 @@ pub fn exit_code<Fd>(o: &Outcome<Fd>, order: &Order, fail: bool) -> u8 {
     }
 }
 
-/// Who is still there, and why: everybody (`whole`), or what is held.
-pub fn explain(f: &Lineage<'_>, whole: bool, left: &[(Member, OwnedFd)]) -> Vec<(Member, String, String)> {
+/// Who is still there, and why: everybody (`whole`), and who is waited for.
+pub fn explain(f: &Lineage<'_>, whole: bool, left: &[Member]) -> Vec<(Member, String, String)> {
     let members = f.members(&f.listed());
     let mut all: Vec<Member> = if whole { members.clone() } else { Vec::new() };
-    for (m, _) in left {
+    for m in left {
         if !all.iter().any(|a| (a.tgid, a.leader_start) == (m.tgid, m.leader_start)) {
             all.push(*m);
         }

@@ -122,7 +122,7 @@ pub fn wait(name: &str, what: Until, limit: Option<Span>, screen: &Screen) -> Re
         Until::MainGone => waiting::For::MainGone,
         Until::Size(n) => waiting::For::Size(n),
     };
-    match waiting::wait(&f, what, limit.and_then(Span::limit), screen.quiet)? {
+    match waiting::wait(&f, what, limit.and_then(Span::limit), screen.quiet) {
         Waited::Done if what == waiting::For::MainGone => Ok(0),
         Waited::Done => doubt::after(&t, f.root(), crate::kill::empty(&f)).map_or(Ok(0), Err),
         Waited::TimedOut => {

@@ -4,10 +4,10 @@ use std::io::IsTerminal;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use super::failure::Failure;
-use crate::kill::{Waited, released, until};
+use crate::kill::{Awaited, Waited, until};
 use crate::lineage::{Family, Lineage};
-use crate::sys::proc::{self, Ends};
+use crate::sys::mem;
+use crate::sys::proc::Ends;
 use killer_common::record::Member;
 
 /// What is waited for.
@@ -21,16 +21,19 @@ pub enum For {
     Size(usize),
 }
 
-/// Live members to sleep on, at most so many, from the last in PID order: the one most likely to be the last to end.
-fn somebody(f: &Lineage<'_>, most: usize, among: &dyn Fn(&Member) -> bool) -> Option<Ends> {
+/// Live members to sleep on, at most so many, from the last in PID order: the one most likely to be the last to end. `any`:
+/// the end of any member matters, of those too that are not among them.
+fn somebody(f: &Lineage<'_>, most: usize, any: bool, among: &dyn Fn(&Member) -> bool) -> Ends {
     let members = f.members(&f.listed());
-    let live = members.iter().rev().filter(|m| among(m)).filter_map(|m| {
+    let wanted: Vec<&Member> = members.iter().rev().filter(|m| among(m)).collect();
+    let live = wanted.iter().filter_map(|m| {
         let fd = f.open(m.tgid).ok()?;
         let same = m.inode == 0 || f.inode(&fd) == Some(m.inode);
         (same && !f.ended(&fd)).then_some(fd)
     });
     let held: Vec<OwnedFd> = live.take(most).collect();
-    if held.is_empty() { None } else { Ends::new(held).ok() }
+    let all = !any || held.len() == wanted.len();
+    Ends::new(held, all)
 }
 
 /// A line on a terminal for waits over a second.
@@ -53,53 +56,51 @@ fn end_progress(quiet: bool) {
 }
 
 /// Waits for a condition of the whole service.
-pub fn wait(f: &Lineage<'_>, what: For, limit: Option<Duration>, quiet: bool) -> Result<Waited, Failure> {
+pub fn wait(f: &Lineage<'_>, what: For, limit: Option<Duration>, quiet: bool) -> Waited {
     let main = (f.root().record.main_tgid, f.root().record.main_start);
     let is_main = |m: &Member| (m.tgid, m.leader_start) == main;
     let all = |_: &Member| true;
     let r = match what {
-        For::Empty => until(limit, progress(f, quiet), || crate::kill::empty(f), || somebody(f, 1, &all)),
+        For::Empty => {
+            until(limit, progress(f, quiet), || crate::kill::empty(f), || somebody(f, 1, false, &all))
+        }
         For::MainGone => until(
             limit,
             progress(f, quiet),
             // A look that fails says nothing.
             || f.member(main.0).is_ok_and(|m| !m.is_some_and(|m| is_main(&m))),
-            || somebody(f, 1, &is_main),
+            || somebody(f, 1, false, &is_main),
         ),
-        // Every member is held: any of them may be the one whose end is enough.
         For::Size(n) => {
-            until(limit, progress(f, quiet), || f.listed().len() <= n, || somebody(f, 4096, &all))
+            let most = mem::some_descriptors().max(1);
+            until(limit, progress(f, quiet), || f.listed().len() <= n, || somebody(f, most, true, &all))
         }
     };
     end_progress(quiet);
-    Ok(r?)
+    r
 }
 
-/// Waits until everything that was signalled has let go of files, ports and memory, and (`whole`) the service is
-/// empty. Answers what is still held.
+/// Waits until everybody that is waited for has let go of files, ports and memory, and (`whole`) the service is empty.
+/// `awaited` knows afterwards who has not.
 pub fn wait_released(
     f: &Lineage<'_>,
     whole: bool,
-    mut held: Vec<(Member, OwnedFd)>,
+    awaited: &mut Awaited,
     limit: Option<Duration>,
     quiet: bool,
-) -> Result<(Waited, Vec<(Member, OwnedFd)>), Failure> {
-    let held = std::cell::RefCell::new(std::mem::take(&mut held));
+) -> Waited {
+    let awaited = std::cell::RefCell::new(awaited);
     let empty = || !whole || crate::kill::empty(f);
     let w = until(
         limit,
         progress(f, quiet),
-        || empty() && released(&mut held.borrow_mut()),
+        || empty() && awaited.borrow_mut().released(),
         || {
-            let mut h = held.borrow_mut();
-            h.retain(|(_, fd)| !proc::pidfd_ended(fd));
-            if let Some((_, fd)) = h.last() {
-                return fd.try_clone().and_then(|fd| Ends::new(vec![fd])).ok();
-            }
-            drop(h);
-            if whole { somebody(f, 1, &|_| true) } else { None }
+            let mut a = awaited.borrow_mut();
+            a.released();
+            a.ends().unwrap_or_else(|| somebody(f, 1, false, &|_| whole))
         },
     );
     end_progress(quiet);
-    Ok((w?, held.into_inner()))
+    w
 }

@@ -2,7 +2,7 @@
 //! this process whatever happens to it.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use killer_common::names::{P_SYS_ENTER, P_SYS_EXIT};
 
@@ -21,14 +21,14 @@ impl SyscallGate {
     /// What attaches both programs, from whichever thread.
     pub fn prepare(t: &Tracker) -> io::Result<impl FnOnce() -> io::Result<Self> + Send + 'static> {
         let tier = t.tier();
-        let own = |name| t.program(name).and_then(|p| p.try_clone_to_owned());
+        let own = |name| t.program(name).and_then(|p| p.as_fd().try_clone_to_owned());
         let (enter, exit) = (own(P_SYS_ENTER)?, own(P_SYS_EXIT)?);
         Ok(move || Ok(Self { _links: vec![at(tier, &enter, "sys_enter")?, at(tier, &exit, "sys_exit")?] }))
     }
 
     /// Attaches the one at entries: a broadcast has them stamped.
     pub fn entries(t: &Tracker) -> io::Result<Self> {
-        let enter = t.program(P_SYS_ENTER)?.try_clone_to_owned()?;
+        let enter = t.program(P_SYS_ENTER)?.as_fd().try_clone_to_owned()?;
         Ok(Self { _links: vec![at(t.tier(), &enter, "sys_enter")?] })
     }
 }

@@ -1,9 +1,10 @@
 //! The open tracker: pins, mappings, and what can be read from them.
 
 mod health;
+mod program;
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, AtomicU64};
@@ -21,6 +22,7 @@ use crate::kernel::probe;
 use crate::kernel::tier::Tier;
 use crate::sys::bpf::{self, Hash};
 use crate::sys::map::Mapped;
+use crate::sys::mem;
 
 pub use health::Health;
 
@@ -39,7 +41,8 @@ pub struct Tracker {
     seeds: Hash<u64, Birth>,
     dead: Hash<TaskKey, Dead>,
     stops: Hash<u32, Stop>,
-    programs: Vec<(&'static str, OwnedFd)>,
+    /// With descriptors kept open, but where the process may have few.
+    programs: Vec<(&'static str, Option<OwnedFd>)>,
     tasks: u32,
     acts: OnceLock<bool>,
     beyond: OnceLock<bool>,
@@ -61,6 +64,11 @@ pub struct Broadcast {
     /// What newborns get: `NEWBORNS_*`.
     pub newborns: u32,
 }
+
+/// Below so many descriptors programs are opened when they are needed: two dozen would leave none to signal with.
+const FEW: u64 = 64;
+/// Descriptors that have to be left when the tracker is open.
+const SPARE: usize = 4;
 
 /// Programs see the initial PID namespace, `pidfd_open` the caller's: the same number would be another process.
 pub(super) fn namespace() -> Result<(), BpfError> {
@@ -139,36 +147,48 @@ impl Tracker {
         };
         let slots = MAX_ROOTS as usize;
         let (members, tasks) = map(MEMBERS)?;
-        let (index, elements) = map(INDEX)?;
-        let (claims, claim_elements) = map(CLAIMS)?;
         let ctl = get("progs", P_CTL)?;
         let features = bpf::prog_run(&ctl, &[ctl_op::FEATURES, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
             .what("asking the programs what they are")? as u32;
         let tier = tier_of(features);
         let has = |p: &str| v.join("progs").join(p).exists();
         let hooks = attach::hooks(tier, has(P_ORPHANS));
-        let mut programs = vec![(P_CTL, ctl)];
+        let few = mem::descriptors() < FEW;
+        let mut programs = vec![(P_CTL, Some(ctl))];
         let by_btf = matches!(tier, Tier::Witnessed | Tier::Typed);
         for name in hooks.iter().map(|h| h.0).chain([P_SYS_ENTER, P_SYS_EXIT]).chain(by_btf.then_some(P_WALK))
         {
-            programs.push((name, get("progs", name)?));
+            let fd = get("progs", name)?;
+            programs.push((name, (!few).then_some(fd)));
         }
         for name in [P_CLEAR, P_SWEEP] {
-            if let Ok(fd) = bpf::obj_get(&v.join("progs").join(name)) {
-                programs.push((name, fd));
+            if has(name) {
+                let fd = get("progs", name)?;
+                programs.push((name, (!few).then_some(fd)));
             }
         }
         let births = if by_btf { None } else { Some(map(BIRTHS)?.0) };
         let m = |e: io::Error| BpfError::Io { what: "mapping the tracker".into(), source: e };
-        Ok(Self {
+        // One after the other: a mapping needs its descriptor no longer than to be made.
+        let pop = Mapped::new(map(POP)?.0, slots, false).map_err(m)?;
+        let roots = Mapped::new(map(ROOTS)?.0, slots, false).map_err(m)?;
+        let reasons = Mapped::new(map(REASONS)?.0, slots, false).map_err(m)?;
+        let control = Mapped::new(map(CONTROL)?.0, slots, true).map_err(m)?;
+        let global = Mapped::new(map(GLOBAL)?.0, 1, false).map_err(m)?;
+        let per_tgid = |(fd, elements): (OwnedFd, u32)| (fd, (elements * TGIDS) as usize);
+        let (index, n) = per_tgid(map(INDEX)?);
+        let index = Mapped::new(index, n, false).map_err(m)?;
+        let (claims, n) = per_tgid(map(CLAIMS)?);
+        let claims = Mapped::new(claims, n, true).map_err(m)?;
+        let t = Self {
             paths: paths.clone(),
-            pop: Mapped::new(&map(POP)?.0, slots, false).map_err(m)?,
-            roots: Mapped::new(&map(ROOTS)?.0, slots, false).map_err(m)?,
-            reasons: Mapped::new(&map(REASONS)?.0, slots, false).map_err(m)?,
-            control: Mapped::new(&map(CONTROL)?.0, slots, true).map_err(m)?,
-            global: Mapped::new(&map(GLOBAL)?.0, 1, false).map_err(m)?,
-            index: Mapped::new(&index, (elements * TGIDS) as usize, false).map_err(m)?,
-            claims: Mapped::new(&claims, (claim_elements * TGIDS) as usize, true).map_err(m)?,
+            pop,
+            roots,
+            reasons,
+            control,
+            global,
+            index,
+            claims,
             members: Hash::new(members).map_err(m)?,
             seeds: Hash::new(map(SEEDS)?.0).map_err(m)?,
             dead: Hash::new(map(DEAD)?.0).map_err(m)?,
@@ -180,7 +200,14 @@ impl Tracker {
             acts: OnceLock::new(),
             features,
             births: births.map(Hash::new).transpose().map_err(m)?,
-        })
+        };
+        // What a signal to somebody takes, and a look at him.
+        let spare = |_| t.ctl_program().and_then(|p| p.as_fd().try_clone_to_owned());
+        (0..if few { SPARE } else { 0 })
+            .map(spare)
+            .collect::<io::Result<Vec<_>>>()
+            .what("opening the tracker")?;
+        Ok(t)
     }
 
     /// Unpins everything. The caller has made sure that nothing is tracked.
@@ -232,15 +259,6 @@ impl Tracker {
     /// The lock that changes of names, slots and pins take.
     pub fn lock(&self) -> Result<Registry, BpfError> {
         pins::in_host_mounts(&self.paths, || Registry::lock(&self.paths))
-    }
-
-    pub(super) fn program(&self, name: &str) -> io::Result<BorrowedFd<'_>> {
-        let p = self.programs.iter().find(|p| p.0 == name);
-        p.map(|p| p.1.as_fd()).ok_or_else(|| io::ErrorKind::NotFound.into())
-    }
-
-    pub(super) fn ctl_program(&self) -> io::Result<BorrowedFd<'_>> {
-        self.program(P_CTL)
     }
 
     /// The registry's record of a slot that is in use.

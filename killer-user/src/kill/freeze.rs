@@ -37,7 +37,7 @@ pub enum FreezeError {
 ///
 /// # Errors
 /// [`FreezeError`]; nothing is held then.
-pub fn freeze<F: Family>(family: &mut F, order: &Order) -> Result<Outcome<F::Fd>, FreezeError> {
+pub fn freeze<F: Family>(family: &mut F, order: &Order) -> Result<Outcome, FreezeError> {
     let began = family.monotonic();
     let before = family.census();
     let order = Order { signal: SIGSTOP, ..order.clone() };
@@ -78,7 +78,7 @@ pub fn freeze<F: Family>(family: &mut F, order: &Order) -> Result<Outcome<F::Fd>
 ///
 /// # Errors
 /// When the tier could not.
-pub fn thaw<F: Family>(family: &mut F, order: &Order) -> io::Result<Outcome<F::Fd>> {
+pub fn thaw<F: Family>(family: &mut F, order: &Order) -> io::Result<Outcome> {
     let began = family.monotonic();
     let before = family.census();
     let order = Order { signal: SIGCONT, ..order.clone() };

@@ -17,7 +17,7 @@ pub use freeze::{FreezeError, SIGCONT, SIGSTOP, freeze, thaw};
 pub use gate::Gates;
 pub use guard::Refusal;
 pub use proof::empty;
-pub use settle::{Waited, released, until};
+pub use settle::{Awaited, Waited, until};
 
 use crate::lineage::{Family, Pick};
 
@@ -59,8 +59,6 @@ pub struct Order {
     pub patience: Duration,
     /// What newborns get.
     pub newborns: Newborns,
-    /// Keep the pidfds of all that were signalled, for [`released`].
-    pub keep: bool,
 }
 
 impl Order {
@@ -77,7 +75,6 @@ impl Order {
             include_self: false,
             patience,
             newborns: Newborns::Signal,
-            keep: false,
         }
     }
 
@@ -120,7 +117,7 @@ pub struct Survivor {
 
 /// Everything that one order did.
 #[derive(Debug)]
-pub struct Outcome<Fd> {
+pub struct Outcome {
     /// Members that the signal was meant for, in the order of sending.
     pub targets: Vec<Target>,
     /// Tasks that the kernel counted before.
@@ -145,8 +142,6 @@ pub struct Outcome<Fd> {
     pub repairs: u32,
     /// Who is still there when an order to end all has run out of patience.
     pub survivors: Vec<Survivor>,
-    /// Pidfds of what was signalled, when asked to keep them.
-    pub held: Vec<(Member, Fd)>,
     /// ns from the start until the last signal was sent.
     pub signalled_after: u64,
     /// ns from the start until the end.
@@ -157,7 +152,7 @@ pub struct Outcome<Fd> {
 ///
 /// # Errors
 /// [`Refusal`] when the set holds what must not be signalled; nothing has been touched then.
-pub fn execute<F: Family>(family: &mut F, order: &Order) -> Result<Outcome<F::Fd>, Refusal> {
+pub fn execute<F: Family>(family: &mut F, order: &Order) -> Result<Outcome, Refusal> {
     let began = family.monotonic();
     let before = family.census();
     guard::check(family, order)?;

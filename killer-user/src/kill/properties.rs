@@ -22,7 +22,6 @@ fn order(signal: i32) -> Order {
         include_self: false,
         patience: Duration::from_secs(10),
         newborns: super::Newborns::Signal,
-        keep: false,
     }
 }
 

@@ -1,12 +1,15 @@
-//! Waiting for "released": what was signalled has ended to its last thread and has let go of files, ports and
-//! memory (the exit hook comes before that, so `pop == 0` is not enough; F11).
+//! Waiting for "released": who was a member has ended to its last thread and has let go of files, ports and
+//! memory (the exit hook comes before that, so `pop == 0` is not enough; kernel.md 2).
 
+use std::collections::HashSet;
 use std::os::fd::OwnedFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use killer_common::record::Member;
 
-use crate::sys::proc::{self, Ends};
+use super::sweep::{Key, key};
+use crate::sys::proc::{self, Ends, none_there};
+use crate::sys::{alive, interrupt, mem};
 
 /// How a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,54 +23,97 @@ pub enum Waited {
 }
 
 /// Waits on kernel events only until `done` says so. `next` answers what is alive and worth waiting
-/// for, `None` when nothing is listed although `done` is not reached (then a short timer stands in).
+/// for; nobody, when nothing is listed although `done` is not reached (then a short timer stands in).
 pub fn until(
     limit: Option<Duration>,
-    progress: impl FnMut(),
+    mut progress: impl FnMut(),
     mut done: impl FnMut() -> bool,
-    mut next: impl FnMut() -> Option<Ends>,
-) -> std::io::Result<Waited> {
-    if done() {
-        return Ok(Waited::Done);
-    }
-    let mut progress = progress;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut int = signal(SignalKind::interrupt())?;
-        let mut term = signal(SignalKind::terminate())?;
-        let end = limit.map(|l| tokio::time::Instant::now() + l);
-        let far = tokio::time::Instant::now() + Duration::from_secs(86400 * 365);
-        let mut tick = tokio::time::interval(Duration::from_secs(1));
-        tick.tick().await;
-        loop {
-            if done() {
-                return Ok(Waited::Done);
-            }
-            let one = async {
-                match next() {
-                    Some(fd) => match fd.watch() {
-                        Ok(fd) => drop(fd.readable().await),
-                        Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
-                    },
-                    None => tokio::time::sleep(Duration::from_millis(2)).await,
-                }
-            };
-            tokio::select! {
-                () = one => {}
-                _ = tick.tick() => progress(),
-                () = tokio::time::sleep_until(end.unwrap_or(far)), if end.is_some() => {
-                    return Ok(if done() { Waited::Done } else { Waited::TimedOut });
-                }
-                _ = int.recv() => return Ok(Waited::Interrupted(libc::SIGINT)),
-                _ = term.recv() => return Ok(Waited::Interrupted(libc::SIGTERM)),
-            }
+    mut next: impl FnMut() -> Ends,
+) -> Waited {
+    interrupt::catch();
+    let end = limit.and_then(|l| Instant::now().checked_add(l));
+    let tick = Duration::from_secs(1);
+    let mut told = Instant::now();
+    loop {
+        if done() {
+            return Waited::Done;
         }
-    })
+        if let Some(signal) = interrupt::came() {
+            return Waited::Interrupted(signal);
+        }
+        let rest = end.map_or(tick, |e| e.saturating_duration_since(Instant::now()));
+        if rest.is_zero() {
+            return Waited::TimedOut;
+        }
+        next().wait(interrupt::bell(), rest.min(tick));
+        if told.elapsed() >= tick {
+            told = Instant::now();
+            progress();
+        }
+    }
 }
 
-/// Drops what has been released; true when nothing is left.
-pub fn released(held: &mut Vec<(Member, OwnedFd)>) -> bool {
-    held.retain(|(_, fd)| !proc::pidfd_ended(fd));
-    held.is_empty()
+/// Processes that are waited for: by number, start and inode, and a bounded number of them open at a time.
+#[derive(Debug, Default)]
+pub struct Awaited {
+    known: HashSet<Key>,
+    closed: Vec<Member>,
+    open: Vec<(Member, OwnedFd)>,
+}
+
+impl Awaited {
+    /// Waits for this one, too.
+    pub fn add(&mut self, m: Member) {
+        if self.known.insert(key(&m)) {
+            self.closed.push(m);
+        }
+    }
+
+    /// Drops who has let go of everything; true when nobody is left. While there are more than may be open, it looks at
+    /// those that are.
+    pub fn released(&mut self) -> bool {
+        self.open.retain(|(_, fd)| !proc::pidfd_ended(fd));
+        let most = mem::some_descriptors().max(1);
+        while self.open.len() < most
+            && let Some(m) = self.closed.pop()
+        {
+            match hold(&m) {
+                Ok(Some(fd)) if !proc::pidfd_ended(&fd) => self.open.push((m, fd)),
+                Ok(_) => {}
+                // Not looked at is not released.
+                Err(_) => {
+                    self.closed.push(m);
+                    break;
+                }
+            }
+        }
+        self.open.is_empty() && self.closed.is_empty()
+    }
+
+    /// Who has not let go.
+    pub fn left(&self) -> Vec<Member> {
+        self.open.iter().map(|(m, _)| *m).chain(self.closed.iter().copied()).collect()
+    }
+
+    /// What to sleep on: the end of any one of them; `None` when nobody is open.
+    pub fn ends(&self) -> Option<Ends> {
+        // One of them is enough: all have to end.
+        let fd = self.open.last()?.1.try_clone().ok()?;
+        Some(Ends::new(vec![fd], true))
+    }
+}
+
+/// The process of an entry, opened by its number; `None` when that is nobody's, or another one's by now.
+fn hold(m: &Member) -> std::io::Result<Option<OwnedFd>> {
+    let fd = match proc::pidfd_open(m.tgid) {
+        Err(e) if none_there(&e) => return Ok(None),
+        r => r?,
+    };
+    let same = match (m.inode, proc::pidfd_inode(&fd)) {
+        // Looked at after it was opened: had the number become another's between, what was opened has ended. Who cannot be
+        // looked at is waited for.
+        (0, _) | (_, Err(_)) => !matches!(alive::look(m.tgid, m.leader_start), alive::Look::Gone),
+        (inode, Ok(now)) => inode == now,
+    };
+    Ok(same.then_some(fd))
 }

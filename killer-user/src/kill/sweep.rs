@@ -9,12 +9,10 @@ use killer_common::record::Member;
 use super::gate::Lease;
 use super::{Fate, Order, Outcome, Survivor, Target, proof};
 use crate::lineage::{Family, Pick, Snapshot};
-use crate::sys::proc::none_there;
+use crate::sys::mem;
+use crate::sys::proc::{no_room, none_there};
 
 pub(super) type Key = (u32, u64);
-
-/// Pidfds that are kept without being asked for: what is waited on between passes.
-const KEEP: usize = 64;
 
 pub(super) fn key(m: &Member) -> Key {
     (m.tgid, m.leader_start)
@@ -26,7 +24,9 @@ pub struct Sweep<'o, Fd> {
     /// What was signalled, and when (CLOCK_BOOTTIME ns, read before it was sent).
     pub(super) sent: HashMap<Key, u64>,
     targets: Vec<Target>,
-    held: VecDeque<(Member, Fd)>,
+    /// What is slept on between passes, at most `most`. However many are signalled: a descriptor is no condition for a signal.
+    held: VecDeque<Fd>,
+    most: usize,
     pub(super) passes: u32,
     pub(super) repairs: u32,
     cancelled: usize,
@@ -48,6 +48,7 @@ impl<'o, Fd> Sweep<'o, Fd> {
             sent: HashMap::new(),
             targets: Vec::new(),
             held: VecDeque::new(),
+            most: mem::some_descriptors(),
             passes: 0,
             repairs: 0,
             cancelled: 0,
@@ -121,7 +122,7 @@ impl<'o, Fd> Sweep<'o, Fd> {
         claimed: bool,
     ) -> Option<Fate> {
         self.sent.insert(key(&m), family.boottime());
-        let fate = match family.open(m.tgid) {
+        let fate = match self.open(family, m.tgid) {
             Err(e) if none_there(&e) => Fate::Gone,
             Err(e) => Fate::Refused(e.raw_os_error().unwrap_or(libc::EIO)),
             Ok(fd) => {
@@ -144,7 +145,7 @@ impl<'o, Fd> Sweep<'o, Fd> {
                     self.unsure |= settled && fate == Fate::Signalled && family.can_lapse();
                 }
                 if fate == Fate::Signalled {
-                    self.hold(m, fd);
+                    self.hold(fd);
                 }
                 fate
             }
@@ -156,11 +157,21 @@ impl<'o, Fd> Sweep<'o, Fd> {
 
     /// Keeps what the sweeper sleeps on between passes: the last ones end last. No look at the others: that would be
     /// a system call for each of them at each signal.
-    fn hold(&mut self, m: Member, fd: Fd) {
-        if !self.order.keep && self.held.len() >= KEEP {
+    fn hold(&mut self, fd: Fd) {
+        self.held.push_back(fd);
+        if self.held.len() > self.most {
             self.held.pop_front();
         }
-        self.held.push_back((m, fd));
+    }
+
+    /// Opens whoever has this number; what is only slept on makes room when there are no descriptors left.
+    fn open<F: Family<Fd = Fd>>(&mut self, family: &F, tgid: u32) -> std::io::Result<Fd> {
+        loop {
+            match family.open(tgid) {
+                Err(e) if no_room(&e) && self.held.pop_front().is_some() => {}
+                r => return r,
+            }
+        }
     }
 
     /// KILL to all: until the kernel says empty, or patience is at an end.
@@ -236,14 +247,10 @@ impl<'o, Fd> Sweep<'o, Fd> {
 
     /// Sleeps until something that was signalled has ended, or so long.
     pub(super) fn rest<F: Family<Fd = Fd>>(&mut self, family: &F, most: Duration) {
-        while let Some((_, fd)) = self.held.back() {
-            if self.order.keep || !family.ended(fd) {
-                break;
-            }
+        while self.held.back().is_some_and(|fd| family.ended(fd)) {
             self.held.pop_back();
         }
-        let alive = self.held.iter().rev().find(|(_, fd)| !family.ended(fd)).map(|(_, fd)| fd);
-        family.pause(alive, most);
+        family.pause(self.held.back(), most);
     }
 
     /// Everything that was done.
@@ -255,7 +262,7 @@ impl<'o, Fd> Sweep<'o, Fd> {
         after: i64,
         empty: bool,
         survivors: Vec<Survivor>,
-    ) -> Outcome<Fd> {
+    ) -> Outcome {
         Outcome {
             targets: self.targets,
             tasks_before: before,
@@ -269,7 +276,6 @@ impl<'o, Fd> Sweep<'o, Fd> {
             cancelled: self.cancelled,
             repairs: self.repairs,
             survivors,
-            held: self.held.into(),
             signalled_after: self.last_sent.saturating_sub(began),
             ended_after: family.monotonic() - began,
         }

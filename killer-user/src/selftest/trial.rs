@@ -91,7 +91,7 @@ pub struct Passed {
     pub doubts: Vec<&'static str>,
 }
 
-fn send(t: &Tracker, root: Root, signal: i32) -> Result<Outcome<OwnedFd>, String> {
+fn send(t: &Tracker, root: Root, signal: i32) -> Result<Outcome, String> {
     let order = Order::to_all(signal, process::ancestors(), PATIENCE);
     let _hurry = order.ends_all().then(sched::Hurry::start);
     execute(&mut Lineage::new(t, root), &order).map_err(|r| r.to_string())

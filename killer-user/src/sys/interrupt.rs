@@ -1,18 +1,35 @@
-//! SIGINT and SIGTERM in the middle of a sweep: noticed between two steps, so that the gate is opened first.
+//! SIGINT and SIGTERM in the middle of a sweep or a wait: noticed between two steps, so that the gate is opened first.
 
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 /// The signal that came, 0 while none did.
 static CAME: AtomicI32 = AtomicI32::new(0);
+/// Readable once one came: whichever thread takes the signal, who sleeps wakes up. `None`: there was no descriptor for it.
+static BELL: OnceLock<Option<OwnedFd>> = OnceLock::new();
 
 extern "C" fn note(signal: i32) {
     CAME.store(signal, Ordering::SeqCst);
+    if let Some(Some(bell)) = BELL.get() {
+        // SAFETY: eight bytes of a live word into a descriptor that is never closed; write(2) may be called in a handler,
+        // which must leave errno as it was.
+        unsafe {
+            let errno = *libc::__errno_location();
+            libc::write(bell.as_raw_fd(), (&raw const ONE).cast(), 8);
+            *libc::__errno_location() = errno;
+        }
+    }
 }
+
+static ONE: u64 = 1;
 
 /// From here on they are noted and end nothing by themselves. What is ignored stays ignored.
 pub fn catch() {
+    use rustix::event::{EventfdFlags, eventfd};
+    BELL.get_or_init(|| eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).ok());
     for s in [libc::SIGINT, libc::SIGTERM] {
-        // SAFETY: both structs are zeroed, plain C data; the handler only stores to an atomic.
+        // SAFETY: both structs are zeroed, plain C data; the handler stores to an atomic and writes to an eventfd.
         unsafe {
             let mut old: libc::sigaction = std::mem::zeroed();
             if libc::sigaction(s, std::ptr::null(), &mut old) == 0 && old.sa_sigaction == libc::SIG_IGN {
@@ -31,4 +48,9 @@ pub fn came() -> Option<i32> {
         0 => None,
         s => Some(s),
     }
+}
+
+/// What wakes up who sleeps when one comes.
+pub fn bell() -> Option<&'static OwnedFd> {
+    BELL.get()?.as_ref()
 }

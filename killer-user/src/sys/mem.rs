@@ -14,17 +14,39 @@ pub fn lift_memlock() -> io::Result<()> {
     }
 }
 
-/// Raises the soft limit of open files to the hard one; answers the limit that holds.
-pub fn raise_nofile() -> u64 {
+/// Descriptors that no command needs more of.
+const DESCRIPTORS: u64 = 256;
+
+fn nofile() -> Option<libc::rlimit> {
     let mut l = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: l is a live rlimit for both calls.
-    unsafe {
-        if libc::getrlimit(libc::RLIMIT_NOFILE, &mut l) != 0 {
-            return 1024;
-        }
-        let want = libc::rlimit { rlim_cur: l.rlim_max, rlim_max: l.rlim_max };
-        if libc::setrlimit(libc::RLIMIT_NOFILE, &want) == 0 { l.rlim_max } else { l.rlim_cur }
+    // SAFETY: l is a live rlimit.
+    (unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut l) } == 0).then_some(l)
+}
+
+/// Raises the limit of open files to what any command needs: the soft one as far as the hard one lets it, and with
+/// CAP_SYS_RESOURCE that one, too. What is started gets the caller's back.
+pub fn make_room() {
+    let Some(l) = nofile() else { return };
+    if l.rlim_cur >= DESCRIPTORS {
+        return;
     }
+    for hard in [l.rlim_max.max(DESCRIPTORS), l.rlim_max] {
+        let want = libc::rlimit { rlim_cur: hard.min(DESCRIPTORS), rlim_max: hard };
+        // SAFETY: want is a live rlimit.
+        if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &want) } == 0 {
+            return;
+        }
+    }
+}
+
+/// How many files this process may open.
+pub fn descriptors() -> u64 {
+    nofile().map_or(1024, |l| l.rlim_cur)
+}
+
+/// How many descriptors may be held to sleep on, so that enough are left for everything else.
+pub fn some_descriptors() -> usize {
+    (descriptors().saturating_sub(16) / 4).min(64) as usize
 }
 
 /// What this process's time namespace adds to the host's clocks, ns.

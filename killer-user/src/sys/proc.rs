@@ -3,6 +3,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::Duration;
 
 /// Opens a pidfd (5.3+). The pid is resolved in the caller's PID namespace. The kernel itself refuses it to nobody: EPERM is a
 /// filter's word for "not there", as ENOSYS is the kernel's.
@@ -24,6 +25,11 @@ pub fn pidfd_open(pid: u32) -> io::Result<OwnedFd> {
 /// (`kernel/fork.c:pidfd_prepare`).
 pub fn none_there(e: &io::Error) -> bool {
     matches!(e.raw_os_error(), Some(libc::ESRCH | libc::EINVAL | libc::ENOENT))
+}
+
+/// True when a descriptor could not be had because there are none left, here or on the host.
+pub fn no_room(e: &io::Error) -> bool {
+    matches!(e.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
 }
 
 /// False when the kernel says that nobody has this number. It is asked without /proc, which may hide somebody (`hidepid=`), or
@@ -108,36 +114,41 @@ pub fn pidfd_wait(fd: impl AsFd, most: std::time::Duration) {
     let _ = poll(&mut p, Some(&t));
 }
 
-/// Processes of which any one's end wakes up who waits: an epoll set of pidfds.
+/// Processes of which any one's end wakes up who waits.
 #[derive(Debug)]
 pub struct Ends {
-    epoll: OwnedFd,
-    _held: Vec<OwnedFd>,
+    held: Vec<OwnedFd>,
+    all: bool,
 }
+
+/// While somebody's end may go unnoticed.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// The same where no descriptor tells of an end.
+const LOOK_SOON: Duration = Duration::from_millis(2);
 
 impl Ends {
-    /// Of these processes.
-    pub fn new(held: Vec<OwnedFd>) -> io::Result<Self> {
-        use rustix::event::epoll;
-        let set = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        for (i, fd) in held.iter().enumerate() {
-            epoll::add(&set, fd, epoll::EventData::new_u64(i as u64), epoll::EventFlags::IN)?;
-        }
-        Ok(Self { epoll: set, _held: held })
+    /// Of these processes; `all`: nobody else's end matters.
+    pub fn new(held: Vec<OwnedFd>, all: bool) -> Self {
+        Self { held, all }
     }
 
-    /// Registers with the async runtime: readable once any of them has ended.
-    pub fn watch(self) -> io::Result<tokio::io::unix::AsyncFd<Self>> {
-        // SAFETY: the descriptor is owned by self, and so open, and the same, for the registration's whole life.
-        let r =
-            unsafe { tokio::io::unix::AsyncFd::register_with_interest(self, tokio::io::Interest::READABLE) };
-        r.map_err(io::Error::from)
-    }
-}
-
-impl AsRawFd for Ends {
-    fn as_raw_fd(&self) -> std::os::fd::RawFd {
-        self.epoll.as_raw_fd()
+    /// Sleeps until one of them has ended, `wake` is readable, a signal came, or so long. Where the end of somebody may go
+    /// unnoticed it is a short time at most.
+    pub fn wait(&self, wake: Option<&OwnedFd>, most: Duration) {
+        use rustix::event::{PollFd, PollFlags, poll};
+        // The directory of a process is always ready, whatever becomes of the process.
+        let blind = self.held.is_empty() || self.held.iter().any(no_pidfd::is);
+        let most = match (blind, self.all) {
+            (true, _) => most.min(LOOK_SOON),
+            (false, false) => most.min(LOOK_AGAIN),
+            (false, true) => most,
+        };
+        let held = self.held.iter().filter(|_| !blind);
+        let mut all: Vec<PollFd<'_>> = held.chain(wake).map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
+        let t =
+            rustix::time::Timespec { tv_sec: most.as_secs() as i64, tv_nsec: i64::from(most.subsec_nanos()) };
+        // An error would be a signal, or no memory for a moment: whoever waits looks again.
+        let _ = poll(&mut all, Some(&t));
     }
 }
 

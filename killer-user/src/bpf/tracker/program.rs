@@ -1,0 +1,48 @@
+//! The programs by name: kept open, or, where the process may have few descriptors, opened for once.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use killer_common::names::P_CTL;
+
+use super::Tracker;
+use crate::bpf::{What, pins};
+use crate::sys::bpf;
+
+/// A program of the tracker.
+pub(in crate::bpf) enum Program<'a> {
+    /// That is kept open.
+    Kept(BorrowedFd<'a>),
+    /// That was opened for this once.
+    Opened(OwnedFd),
+}
+
+impl AsFd for Program<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Kept(fd) => *fd,
+            Self::Opened(fd) => fd.as_fd(),
+        }
+    }
+}
+
+impl Tracker {
+    /// A program; NotFound: this tier has none of that name.
+    pub(in crate::bpf) fn program(&self, name: &str) -> io::Result<Program<'_>> {
+        match self.programs.iter().find(|p| p.0 == name) {
+            None => Err(io::ErrorKind::NotFound.into()),
+            Some((_, Some(fd))) => Ok(Program::Kept(fd.as_fd())),
+            Some((_, None)) => {
+                let pin = self.paths.version().join("progs").join(name);
+                let opened =
+                    pins::in_host_mounts(&self.paths, || bpf::obj_get(&pin).what("opening a program"));
+                self.heed(opened.map(Program::Opened).map_err(io::Error::other))
+            }
+        }
+    }
+
+    /// The one that is run on demand.
+    pub(in crate::bpf) fn ctl_program(&self) -> io::Result<Program<'_>> {
+        self.program(P_CTL)
+    }
+}
