@@ -145,7 +145,7 @@ impl Launch {
     #[track_caller]
     pub fn service(&self, env: &TestEnv, name: &str) -> Option<Service> {
         let mut command = env.command();
-        command.args(["run", "--name", name, "--detach"]).args(&self.run_options).arg("--");
+        command.args(["run", "--name", name, "--detach", "--keep-fds"]).args(&self.run_options).arg("--");
         let (running, mut service) = self.begin(env, command, name);
         // The first one loads the tracker. Beside another test's bomb the kernel's verifier alone took 20 s.
         running.finish(Duration::from_secs(90)).ok();
@@ -198,7 +198,10 @@ impl Launch {
     }
 
     /// As [`Launch::under`], without waiting for what it says.
+    #[track_caller]
     pub fn begin(&self, env: &TestEnv, mut command: Command, name: &str) -> (Running, Service) {
+        let has = |option: &str| command.get_args().any(|a| a == option);
+        assert!(!has("--detach") || has("--keep-fds"), "without --keep-fds it never gets its pipes");
         command.args(self.words());
         let mut command = self.nannied(command);
         env.identity(&mut command);

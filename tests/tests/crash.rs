@@ -41,7 +41,7 @@ fn in_the_middle_of_run() {
         let mut command = env.command();
         command.args(["run", "--name", &name]).args(options);
         if n % 2 == 0 {
-            command.arg("--detach");
+            command.args(["--detach", "--keep-fds"]);
         }
         command.arg("--");
         let (running, mut service) = Launch::new("plain").lease(20).begin(&env, command, &name);

@@ -29,7 +29,7 @@ fn full_maps() {
     let run = |args: &[&str]| cramped(&env, 64, args);
     run(&["up"]).ok();
     let mut command = env.command();
-    command.env("KILLER_MAP_TASKS", "64").args(["run", "--name", "svc", "--detach", "--"]);
+    command.env("KILLER_MAP_TASKS", "64").args(["run", "--name", "svc", "--detach", "--keep-fds", "--"]);
     // Whom nobody knows ends by its own lease.
     let Some((running, service)) = Launch::new("bomb").arg("150").lease(12).under(&env, command, "svc")
     else {

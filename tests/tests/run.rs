@@ -323,14 +323,14 @@ fn nested(env: &TestEnv) -> Option<(killer_tests::Service, LivePipe, i32)> {
     let fd = write.as_raw_fd();
     // Descriptor 9 is the inner one's oracle; the outer one closes it for itself.
     let mut command = env.command();
-    command.args(["run", "--name", "outer", "--detach", "--"]);
+    command.args(["run", "--name", "outer", "--detach", "--keep-fds", "--"]);
     // SAFETY: dup2 of an open descriptor between fork and exec.
     unsafe {
         command.pre_exec(
             move || if libc::dup2(fd, 9) == -1 { Err(std::io::Error::last_os_error()) } else { Ok(()) },
         );
     }
-    let script = r#""$2" run --name inner --detach -- sh -c 'setsid sleep 30 & exec sleep 30' || exit 1
+    let script = r#""$2" run --name inner --detach --keep-fds -- sh -c 'setsid sleep 30 & exec sleep 30' || exit 1
         exec 9>&-; echo ready outer=$$ > $1; sleep 30 & exec sleep 30"#;
     let launch = Launch::shell(script).arg(killer_tests::killer().to_string_lossy());
     let (running, service) = launch.under(env, command, "outer")?;

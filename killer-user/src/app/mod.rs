@@ -9,6 +9,7 @@ pub mod freeze;
 mod frozen;
 mod journal;
 pub mod kill;
+mod logs;
 mod names;
 mod picks;
 mod place;

@@ -8,7 +8,7 @@ use super::service::{self, Command, StopRecord};
 use super::{Screen, kill, look, unknown_untracked};
 use crate::cli::{Run, Whose};
 use crate::report::{human, message};
-use crate::sys::launch;
+use crate::sys::{daemon, launch};
 use crate::target::{pidfile, process, registry};
 use crate::tier::Tracker;
 
@@ -25,7 +25,14 @@ pub fn run(r: &Run, screen: &Screen) -> Result<u8, Failure> {
     let t = service::tracker().map_err(run_failed)?;
     say_tier(&t, screen);
     let _log = screen.relay(&t);
-    let cmd = Command { argv: r.argv.clone(), env: r.env.clone(), user: r.user.clone(), detach: r.detach };
+    let cmd = Command {
+        argv: r.argv.clone(),
+        env: r.env.clone(),
+        user: r.user.clone(),
+        detach: r.detach,
+        keep_fds: r.keep_fds,
+        log: r.log.clone(),
+    };
     if r.detach && r.kill_on_exit {
         return background(&t, r, &cmd, screen);
     }
@@ -66,7 +73,7 @@ fn after(t: &Tracker, r: &Run, s: &service::Started) {
 
 /// A supervisor of its own: a small process in a session of its own that starts CMD and ends what it leaves.
 fn background(t: &Tracker, r: &Run, cmd: &Command, screen: &Screen) -> Result<u8, Failure> {
-    let report = match launch::background()? {
+    let report = match daemon::background()? {
         Err(Some(code)) => return Ok(code),
         Err(None) => {
             return Err(Failure::new(code::RUN_FAILED, "the supervisor died before it had started CMD"));

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use killer_common::record::{B_CONTROL, B_MAIN, R_SUPERVISED};
 
 use super::failure::{Failure, code};
+use super::logs;
 use super::place::{self, Wish};
+use crate::cli::Log;
 use crate::sys::launch::{Launch, Step};
 use crate::target::process::Process;
 use crate::target::registry;
@@ -22,8 +24,12 @@ pub struct Command {
     pub env: Vec<(OsString, OsString)>,
     /// User to become.
     pub user: Option<String>,
-    /// New session, no terminal.
+    /// New session, away from the caller's descriptors.
     pub detach: bool,
+    /// The caller's descriptors stay all the same.
+    pub keep_fds: bool,
+    /// Where a detached one's output goes.
+    pub log: Option<Log>,
 }
 
 impl Command {
@@ -65,7 +71,7 @@ impl Command {
                 c(b)
             })
             .collect();
-        Ok(Launch { argv: argv?, env: env?, ids, detach: self.detach })
+        Ok(Launch { argv: argv?, env: env?, ids, detach: self.detach, keep_fds: self.keep_fds, log: None })
     }
 }
 
@@ -128,7 +134,8 @@ pub fn start(
     pidfile: Option<&Path>,
     stop: Option<&StopRecord>,
 ) -> Result<Started, Failure> {
-    let launch = cmd.launch()?;
+    let mut launch = cmd.launch()?;
+    launch.log = cmd.log.as_ref().map(|l| logs::open(l, wish.name)).transpose()?;
     let lock = t.lock()?;
     let (slot, fresh) = place::make(t, wish)?;
     let undo = |f: Failure| {

@@ -168,7 +168,7 @@ impl Run<'_> {
                 .into(),
             env: vec![("MAINPID".into(), main.into()), ("KILLER_SERVICE".into(), (&self.root.name).into())],
             user: (!r.user.is_empty()).then_some(r.user),
-            detach: false,
+            ..Command::default()
         };
         match service::join(self.t, &self.root.name, &cmd) {
             Err(f) => said.error = Some(f.why.map_or(f.what.clone(), |w| format!("{}: {w}", f.what))),

@@ -15,8 +15,8 @@ use clap::{CommandFactory, FromArgMatches};
 pub use foreign::{instead, meant};
 pub use generate::generate;
 pub use request::{
-    Action, Color, Common, Exit, Generate, KEEP, Kill, Mode, Names, Output, Request, Run, Selftest, Stop,
-    Until, Whose,
+    Action, Color, Common, Exit, Generate, KEEP, Kill, Log, Mode, Names, Output, Request, Run, Selftest,
+    Stop, Until, Whose,
 };
 
 use main_form::{Form, Look, MainForm};

@@ -110,6 +110,15 @@ pub struct Kill {
 /// So many services that have ended stay known, where nobody says otherwise: half of the places.
 pub const KEEP: usize = 512;
 
+/// Where the output of a detached CMD goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Log {
+    /// To the end of this file.
+    File(PathBuf),
+    /// To the system's log, a line each.
+    Syslog,
+}
+
 /// `killer run`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
@@ -117,6 +126,10 @@ pub struct Run {
     pub name: String,
     /// Return at once.
     pub detach: bool,
+    /// Leave a detached CMD the caller's descriptors.
+    pub keep_fds: bool,
+    /// Where its output goes.
+    pub log: Option<Log>,
     /// KILL the rest when CMD ends.
     pub kill_on_exit: bool,
     /// User to become.

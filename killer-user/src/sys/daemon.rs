@@ -1,24 +1,97 @@
-//! A background process that must not hold what its starter happened to have open.
+//! Processes that stay behind, and must not hold what their starter happened to have: its session, its directory, its
+//! descriptors. Else `$(killer run --detach …)` would wait for them.
 
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-/// `CLOSE_RANGE_CLOEXEC` (5.11+)
-const RANGE_CLOEXEC: libc::c_uint = 4;
-/// Before that, so many are looked at.
-const MOST: i32 = 4096;
+use super::descriptors;
+use super::launch::{close, wait_child};
+use super::supervise;
 
 /// Lets nothing but descriptors 0 to 2 through to the program.
 pub fn alone(command: &mut Command) {
     // SAFETY: only system calls between fork and exec, on no memory of the parent's.
     unsafe {
         command.pre_exec(|| {
-            if libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, RANGE_CLOEXEC) != 0 {
-                for fd in 3..MOST {
-                    libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC);
-                }
-            }
+            descriptors::close_at_exec(3);
             Ok(())
         });
     }
+}
+
+/// Goes on as a supervisor in the background: forks, answers the inner `Ok` in the new process (a session of its own), and
+/// in the old one what the new one reported through [`Report::done`] as its exit code, `None` when it died first.
+pub fn background() -> io::Result<Result<Report, Option<u8>>> {
+    let mut p = [0; 2];
+    // SAFETY: p holds two ints.
+    if unsafe { libc::pipe2(p.as_mut_ptr(), libc::O_CLOEXEC) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: this process has one thread, and the child goes on as a copy of it.
+    let pid = unsafe { libc::fork() };
+    if pid < 0 {
+        let e = io::Error::last_os_error();
+        close(&p);
+        return Err(e);
+    }
+    if pid == 0 {
+        close(&[p[0]]);
+        // SAFETY: setsid has no arguments; it cannot fail in a fresh child.
+        unsafe { libc::setsid() };
+        return Ok(Ok(Report(p[1])));
+    }
+    close(&[p[1]]);
+    let mut code = 0u8;
+    // SAFETY: one byte into a live buffer.
+    let n = loop {
+        // SAFETY: as above.
+        let n = unsafe { libc::read(p[0], (&raw mut code).cast(), 1) };
+        if n >= 0 || io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
+            break n;
+        }
+    };
+    close(&[p[0]]);
+    Ok(Err((n == 1).then_some(code)))
+}
+
+/// The new process's word to the one that started it.
+#[derive(Debug)]
+pub struct Report(i32);
+
+impl Report {
+    /// Lets go of the caller's world and says how the start went. In this order: who is told of it may look at once.
+    pub fn done(self, code: u8) {
+        descriptors::close_callers(&[self.0]);
+        descriptors::close_standard();
+        let _ = std::env::set_current_dir("/");
+        // SAFETY: one byte from a live buffer, then a descriptor of our own.
+        unsafe {
+            libc::write(self.0, (&raw const code).cast(), 1);
+            libc::close(self.0);
+        }
+    }
+}
+
+/// Starts `life` in a process of its own, which ends with it: nobody's child but that of whom orphans come to, in a session
+/// of its own, in `/`, with no descriptor but `only`; without that, with all that this program has opened itself. Nothing that
+/// can be held back ends it. The process that calls has one thread.
+pub fn aside(only: Option<&OwnedFd>, life: impl FnOnce()) -> io::Result<()> {
+    let Some(pid) = supervise::fork()? else {
+        // SAFETY: setsid has no arguments; it cannot fail in a fresh child.
+        unsafe { libc::setsid() };
+        if let Ok(None) = supervise::fork() {
+            super::offspring::block_all();
+            match only {
+                Some(fd) => descriptors::close_all_but(&[fd.as_raw_fd()]),
+                None => descriptors::close_callers(&[]),
+            }
+            descriptors::close_standard();
+            let _ = std::env::set_current_dir("/");
+            life();
+        }
+        supervise::exit(0)
+    };
+    wait_child(pid).map(drop)
 }

@@ -6,6 +6,7 @@
 //! ignores it is reaped by nobody's call: `kernel/signal.c:do_notify_parent`), no signal for a file that grows too large, and a
 //! umask under which what is made can be used.
 
+use super::descriptors;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 /// Signal mask of the caller, bit n - 1 for signal n.
@@ -67,6 +68,8 @@ extern "C" fn save() {
         // SAFETY: F_GETFD only asks.
         if unsafe { libc::fcntl(fd, libc::F_GETFD) } < 0 {
             closed |= 1 << fd;
+            // It gets the lowest number that is free, this one. The runtime aborts where there is no /dev/null.
+            descriptors::nothing();
         }
     }
     for (at, resource) in LIMITS.into_iter().enumerate() {

@@ -4,8 +4,9 @@
 
 use std::ffi::CString;
 use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
 
-use super::inherit;
+use super::{descriptors, inherit};
 
 /// What the child becomes.
 #[derive(Debug, Default)]
@@ -16,8 +17,12 @@ pub struct Launch {
     pub env: Vec<CString>,
     /// uid, gid and supplementary groups to take on.
     pub ids: Option<(u32, u32, Vec<u32>)>,
-    /// Start in a new session with /dev/null for descriptors that point to the terminal (`--detach`).
+    /// Start in a new session, away from the caller's descriptors (`--detach`).
     pub detach: bool,
+    /// Keep the caller's descriptors all the same (`--keep-fds`).
+    pub keep_fds: bool,
+    /// Where a detached one's output goes; nowhere, or to the caller's with `keep_fds`.
+    pub log: Option<OwnedFd>,
 }
 
 /// Where the child failed, sent through the status pipe.
@@ -42,7 +47,6 @@ pub fn spawn(
     let env: Vec<*const libc::c_char> =
         l.env.iter().map(|a| a.as_ptr()).chain(std::iter::once(std::ptr::null())).collect();
     let paths = candidates(l);
-    let null = CString::new("/dev/null").map_err(|_| io::ErrorKind::InvalidInput)?;
     let mut status = [0; 2];
     let mut go = [0; 2];
     // SAFETY: both arrays hold two ints.
@@ -63,7 +67,7 @@ pub fn spawn(
     }
     if pid == 0 {
         // SAFETY: we are the only thread of the child; all data was made before the fork.
-        unsafe { child(l, &argv, &env, &paths, &null, status, go) }
+        unsafe { child(l, &argv, &env, &paths, status, go) }
     }
     close(&[status[1], go[0]]);
     let ready = after(pid);
@@ -131,7 +135,6 @@ unsafe fn child(
     argv: &[*const libc::c_char],
     env: &[*const libc::c_char],
     paths: &[CString],
-    null: &CString,
     status: [i32; 2],
     go: [i32; 2],
 ) -> ! {
@@ -157,17 +160,18 @@ unsafe fn child(
         }
         if l.detach {
             libc::setsid();
-            for fd in 0..3 {
-                if libc::isatty(fd) == 1 {
-                    let d = libc::open(null.as_ptr(), libc::O_RDWR);
-                    if d >= 0 && d != fd {
-                        libc::dup2(d, fd);
-                        libc::close(d);
-                    }
-                }
+        }
+        inherit::give_back(!l.detach || l.keep_fds);
+        if l.detach {
+            let log = l.log.as_ref().map(AsRawFd::as_raw_fd);
+            if !l.keep_fds {
+                descriptors::close_standard();
+                descriptors::close_at_exec(3);
+            }
+            for fd in log.map_or(0..0, |_| 1..3) {
+                libc::dup2(log.unwrap_or(fd), fd);
             }
         }
-        inherit::give_back(!l.detach);
         if let Some((uid, gid, groups)) = &l.ids
             && (libc::setgroups(groups.len(), groups.as_ptr()) != 0
                 || libc::setgid(*gid) != 0
@@ -235,65 +239,6 @@ pub fn supervise(pid: i32, mut pass: impl FnMut(i32)) -> io::Result<i32> {
         const SI_KERNEL: i32 = 0x80;
         if PASSED_ON.contains(&sig) && code != SI_KERNEL {
             pass(sig);
-        }
-    }
-}
-
-/// Goes on as a supervisor in the background: forks, answers `true` in the new process (a session of its own), and
-/// in the old one what the new one reported through [`Report::done`] as its exit code, `None` when it died first.
-pub fn background() -> io::Result<Result<Report, Option<u8>>> {
-    let mut p = [0; 2];
-    // SAFETY: p holds two ints.
-    if unsafe { libc::pipe2(p.as_mut_ptr(), libc::O_CLOEXEC) } != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: this process has one thread, and the child goes on as a copy of it.
-    let pid = unsafe { libc::fork() };
-    if pid < 0 {
-        let e = io::Error::last_os_error();
-        close(&p);
-        return Err(e);
-    }
-    if pid == 0 {
-        close(&[p[0]]);
-        // SAFETY: setsid has no arguments; it cannot fail in a fresh child.
-        unsafe { libc::setsid() };
-        return Ok(Ok(Report(p[1])));
-    }
-    close(&[p[1]]);
-    let mut code = 0u8;
-    // SAFETY: one byte into a live buffer.
-    let n = loop {
-        // SAFETY: as above.
-        let n = unsafe { libc::read(p[0], (&raw mut code).cast(), 1) };
-        if n >= 0 || io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
-            break n;
-        }
-    };
-    close(&[p[0]]);
-    Ok(Err((n == 1).then_some(code)))
-}
-
-/// The new process's word to the one that started it.
-#[derive(Debug)]
-pub struct Report(i32);
-
-impl Report {
-    /// Says how the start went and lets go of the caller's terminal.
-    pub fn done(self, code: u8) {
-        // SAFETY: one byte from a live buffer, then descriptors of our own.
-        unsafe {
-            libc::write(self.0, (&raw const code).cast(), 1);
-            libc::close(self.0);
-            let d = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR);
-            if d >= 0 {
-                for fd in 0..3 {
-                    libc::dup2(d, fd);
-                }
-                if d > 2 {
-                    libc::close(d);
-                }
-            }
         }
     }
 }

@@ -5,6 +5,7 @@ pub mod alive;
 pub mod bpf;
 pub mod canary;
 pub mod daemon;
+mod descriptors;
 pub mod entropy;
 pub mod forks;
 mod inherit;

@@ -38,7 +38,11 @@ pub const BUDGET: Duration = Duration::from_millis(1500);
 
 /// Everything that works on one service.
 pub const VERBS: &[Verb] = &[
-    Verb { name: "run", args: &["run", "--name", "svc", "--detach", "--"], scene: Scene::Nobody },
+    Verb {
+        name: "run",
+        args: &["run", "--name", "svc", "--detach", "--keep-fds", "--"],
+        scene: Scene::Nobody,
+    },
     Verb { name: "kill", args: &["-s", "KILL", "svc"], scene: Scene::Alive },
     Verb { name: "kill --wait", args: &["-s", "KILL", "--wait=10s", "svc"], scene: Scene::Alive },
     Verb { name: "signal", args: &["-s", "WINCH", "svc"], scene: Scene::Alive },

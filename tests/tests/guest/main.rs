@@ -64,7 +64,7 @@ fn right_or_refused(name: &str, words: &[&str]) {
     rustix::io::fcntl_setfd(&write, rustix::io::FdFlags::empty()).expect("a descriptor for the members");
     let shell =
         "(for i in 1 2 3 4 5 6 7 8 9; do sleep 0.1; sleep 1; done) & (sleep 200 & sleep 200) & sleep 200";
-    let (code, said) = bare(&["run", "--name", name, "--detach", "--", "/bin/sh", "-c", shell]);
+    let (code, said) = bare(&["run", "--name", name, "--detach", "--keep-fds", "--", "/bin/sh", "-c", shell]);
     drop(write);
     if code != Some(0) {
         let lines = said.lines().count();

@@ -137,7 +137,7 @@ fn memory_is_gone() {
     {
         let _ballast = Ballast::load();
         let mut start = env.command();
-        start.args(["run", "--name", "svc", "--detach", "--"]);
+        start.args(["run", "--name", "svc", "--detach", "--keep-fds", "--"]);
         let count = if *behaviour == "revive-three" { "3" } else { "60" };
         let launch = Launch::new(behaviour).arg(count);
         // Whoever starts it for `killer`, too.
@@ -152,7 +152,7 @@ fn memory_is_gone() {
             rustix::io::fcntl_setfd(&write, rustix::io::FdFlags::empty())
                 .expect("a descriptor for the members");
             let mut start = env.command();
-            start.args(["run", "--name", "late", "--detach", "--", "sleep", "30"]);
+            start.args(["run", "--name", "late", "--detach", "--keep-fds", "--", "sleep", "30"]);
             env.spawn(fair(start)).finish(limit);
             drop(write);
             for name in ["svc", "late"] {

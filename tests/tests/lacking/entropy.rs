@@ -33,7 +33,7 @@ fn no_entropy(env: Option<TestEnv>, dev: bool) {
             super::without(&mut command, &[(libc::SYS_getrandom, errno)]);
             command
         };
-        let run = prepared(&["run", "--name", "svc", "--detach", "--"]);
+        let run = prepared(&["run", "--name", "svc", "--detach", "--keep-fds", "--"]);
         let Some((running, service)) = Launch::new("plain").under(&env, run, "svc") else { return };
         running.finish(Duration::from_secs(60)).ok();
         // A supervisor that stays behind looks for the first time after 2 s.

@@ -138,7 +138,7 @@ fn everybody_gets_a_signal_once_with_scan() {
 
 /// A service inside of another: killing the inner one leaves the outer one, killing the outer one ends both.
 fn nested(env: &TestEnv) {
-    let script = r#""$2" run --name "$3" --detach -- sleep 40 || exit 1
+    let script = r#""$2" run --name "$3" --detach --keep-fds -- sleep 40 || exit 1
         echo ready outer=$$ > $1; sleep 40 & exec sleep 40"#;
     for victim in ["inner", "outer"] {
         let inner = format!("inner-{victim}");

@@ -37,7 +37,7 @@ fn no_pidfds(env: Option<TestEnv>, test: &str) {
     let bystander = Bystander::new(test);
     let launch = Launch::new("daemon");
     let mut command = env.command();
-    command.args(["run", "--name", "svc", "--detach", "--"]);
+    command.args(["run", "--name", "svc", "--detach", "--keep-fds", "--"]);
     without_pidfds(&mut command);
     let Some((running, service)) = launch.under(&env, command, "svc") else { return };
     running.finish(std::time::Duration::from_secs(10)).ok();

@@ -45,7 +45,7 @@ impl Victims {
         command.arg("nursery");
         if tracked {
             command.arg(&bench.killer).env("KILLER_PIN_ROOT", &bench.pins);
-            command.args(["run", "--name", NAME, "--detach", "--"]);
+            command.args(["run", "--name", NAME, "--detach", "--keep-fds", "--"]);
         }
         let cgroup = bench.cgroup.as_ref().map_or("-".into(), |c| c.display().to_string());
         command.arg(&bench.sleepers).args([shape, &n.to_string(), &cgroup]);

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::cli::main_form::Look;
-use crate::cli::{Action, KEEP, Run};
+use crate::cli::{Action, KEEP, Log, Run};
 use crate::parse::name;
 
 #[derive(Debug, Args)]
@@ -22,9 +22,15 @@ pub struct RunArgs {
     /// Name of the service
     #[arg(long, value_parser = name::parse_new)]
     name: String,
-    /// Return as soon as CMD runs; it gets a session of its own
+    /// Return as soon as CMD runs; it gets a session of its own, and none of the caller's descriptors
     #[arg(long, short)]
     detach: bool,
+    /// Where a detached CMD's output goes: to the end of FILE, or 'syslog'; without it nowhere
+    #[arg(long, value_name = "FILE|syslog", requires = "detach")]
+    log: Option<PathBuf>,
+    /// Leave a detached CMD the caller's descriptors, 0 to 2 too
+    #[arg(long, requires = "detach")]
+    keep_fds: bool,
     /// When CMD ends, kill whatever is left of the service
     #[arg(long)]
     kill_on_exit: bool,
@@ -61,6 +67,8 @@ impl RunArgs {
         let run = Run {
             name: self.name,
             detach: self.detach,
+            keep_fds: self.keep_fds,
+            log: self.log.map(|l| if l.as_os_str() == "syslog" { Log::Syslog } else { Log::File(l) }),
             kill_on_exit: self.kill_on_exit,
             user: self.user,
             env,

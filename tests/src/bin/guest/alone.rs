@@ -14,7 +14,7 @@ pub fn run() {
     let (live, write) = killer_tests::LivePipe::new();
     let bystander = Command::new("/init").arg("leaf").spawn();
     fcntl_setfd(&write, FdFlags::empty()).expect("a descriptor for the members");
-    step("run", 0, &["run", "--name", "alone", "--detach", "--", "/init", "tree"]);
+    step("run", 0, &["run", "--name", "alone", "--detach", "--keep-fds", "--", "/init", "tree"]);
     drop(write);
     std::thread::sleep(Duration::from_millis(500));
     check("the_service_lives", live.alive(), "the live pipe is at its end before anything was killed");

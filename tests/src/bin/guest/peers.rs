@@ -157,7 +157,7 @@ fn start(way: &str, name: &str, words: &[String]) -> Result<(), String> {
         _ => Command::new(SELF),
     };
     match way {
-        "killer" => command.args(["run", "--name", name, "--detach", "--"]).args(words),
+        "killer" => command.args(["run", "--name", name, "--detach", "--keep-fds", "--"]).args(words),
         "systemctl" => command
             .args(["--quiet", "--unit", name, "-p", "TasksMax=infinity", "-p", "RemainAfterExit=yes"])
             .args(words),
