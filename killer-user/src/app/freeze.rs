@@ -5,15 +5,17 @@ use std::time::Duration;
 use killer_common::record::{R_FREEZING, R_THAWING, R_UNDONE};
 
 use super::failure::{Failure, code};
+use super::names::{self, For};
 use super::receipt::{Done, receipt};
-use super::{Screen, doubt, facts, find, frozen, journal, verdict};
+use super::several::{self, Did};
+use super::{Screen, doubt, facts, frozen, journal, verdict};
 use crate::cli::{Kill, Names};
 use crate::kill::{FreezeError, Newborns, Order, SIGCONT, SIGSTOP, freeze as hold, thaw as let_go};
 use crate::lineage::Lineage;
 use crate::parse::signal;
 use crate::parse::whom::Whom;
-use crate::report::human;
 use crate::report::model::Receipt;
+use crate::report::{Style, human};
 use crate::sys::alive::alive;
 use crate::sys::{interrupt, mem, sched};
 use crate::target::{Root, process, registry};
@@ -49,13 +51,21 @@ fn cannot(t: &Tracker) -> Result<(), Failure> {
     }
 }
 
-/// Holds every process of a service still.
-pub fn freeze(name: &str, screen: &Screen) -> Result<u8, Failure> {
+/// Holds every process of services still.
+pub fn freeze(names: &Names, screen: &Screen) -> Result<u8, Failure> {
     let hurry = sched::Hurry::start();
-    let (t, root) = find(name)?;
+    let (t, found) = names::find(names, For::Verb)?;
     cannot(&t)?;
+    drop(hurry);
+    let one = |root: &Root| freeze_one(&t, root).map(|r| finish(&t, root, r, "frozen", screen));
+    Ok(several::each(&found, screen, true, one, |r, s| shown(r, screen, s)))
+}
+
+fn freeze_one(t: &Tracker, root: &Root) -> Result<Receipt, Failure> {
+    let hurry = sched::Hurry::start();
+    let name = &root.name;
     let _lock = t.lock()?;
-    let mut family = Lineage::new(&t, root.clone());
+    let mut family = Lineage::new(t, root.clone());
     let before = verdict::counts(&family);
     if before.tasks == 0 {
         return Err(Failure::new(code::DEAD, format!("'{name}' has no live process"))
@@ -65,14 +75,14 @@ pub fn freeze(name: &str, screen: &Screen) -> Result<u8, Failure> {
     interrupt::catch();
     let outcome = hold(&mut family, &order()).map_err(|e| match e {
         FreezeError::Refused(r) => {
-            verdict::refused(&root, r).next("run it from elsewhere: who is frozen cannot thaw himself")
+            verdict::refused(root, r).next("run it from elsewhere: who is frozen cannot thaw himself")
         }
         FreezeError::Io(e) => {
             Failure::new(code::FAILURE, format!("cannot freeze '{name}'")).why(e.to_string())
         }
     })?;
     drop(hurry);
-    let mut notes = side_effects(&t, &root);
+    let mut notes = side_effects(t, root);
     let mut exit = 0;
     let mut word = "frozen";
     if let Some(sig) = interrupt::came().filter(|_| outcome.unsure) {
@@ -88,10 +98,10 @@ pub fn freeze(name: &str, screen: &Screen) -> Result<u8, Failure> {
     }
     let k = asked(name, SIGSTOP);
     let survivors = outcome.survivors.iter().map(|s| (s.member, s.code.to_owned(), s.text.clone())).collect();
-    let r = receipt(&Done {
+    Ok(receipt(&Done {
         family: &family,
         k: &k,
-        main: facts::main_of(&t, &root),
+        main: facts::main_of(t, root),
         exit,
         outcome: &outcome,
         before,
@@ -100,16 +110,21 @@ pub fn freeze(name: &str, screen: &Screen) -> Result<u8, Failure> {
         notes,
         started,
         word: Some(word),
-    });
-    Ok(finish(&t, &root, r, screen))
+    }))
 }
 
-/// Lets it go on.
-pub fn thaw(name: &str, screen: &Screen) -> Result<u8, Failure> {
-    let (t, root) = find(name)?;
+/// Lets them go on.
+pub fn thaw(names: &Names, screen: &Screen) -> Result<u8, Failure> {
+    let (t, found) = names::find(names, For::Verb)?;
     cannot(&t)?;
-    if let Some(outer) = registry::frozen(&t, root.slot.slot).filter(|s| *s != root.slot.slot) {
-        let outer = registry::in_slot(&t, outer).map(|r| r.name).unwrap_or_default();
+    let one = |root: &Root| thaw_one(&t, root).map(|r| finish(&t, root, r, "thawed", screen));
+    Ok(several::each(&found, screen, true, one, |r, s| shown(r, screen, s)))
+}
+
+fn thaw_one(t: &Tracker, root: &Root) -> Result<Receipt, Failure> {
+    let name = &root.name;
+    if let Some(outer) = registry::frozen(t, root.slot.slot).filter(|s| *s != root.slot.slot) {
+        let outer = registry::in_slot(t, outer).map(|r| r.name).unwrap_or_default();
         return Err(Failure::new(
             code::FAILURE,
             format!("'{name}' is frozen with '{outer}', which it is inside of"),
@@ -117,8 +132,7 @@ pub fn thaw(name: &str, screen: &Screen) -> Result<u8, Failure> {
         .next(format!("'killer thaw {outer}'")));
     }
     let _lock = t.lock()?;
-    let r = release(&t, &root)?;
-    Ok(finish(&t, &root, r, screen))
+    release(t, root)
 }
 
 /// Thaws a root under the lock that the caller holds.
@@ -154,14 +168,17 @@ pub fn release(t: &Tracker, root: &Root) -> Result<Receipt, Failure> {
     }))
 }
 
-/// The last judgement, then everybody is told: the record, the journal, the receipt, the terminal. Answers the exit code.
-fn finish(t: &Tracker, root: &Root, mut r: Receipt, screen: &Screen) -> u8 {
+fn shown(r: &Receipt, screen: &Screen, s: &Style) -> String {
+    if screen.verbose > 0 { human::receipt(r, s) } else { String::new() }
+}
+
+/// The last judgement, then everybody is told: the record, the journal, the terminal, and whoever reads the receipt.
+fn finish(t: &Tracker, root: &Root, mut r: Receipt, word: &'static str, screen: &Screen) -> Did<Receipt> {
     // Who is not known was not stopped: a thaw leaves nobody behind.
     let doubt = if r.signal == SIGSTOP { doubt::judge_freeze(t, root, &mut r) } else { None };
     let failed = doubt.or_else(|| failure(&r));
     let _ = t.note_kill(root.slot, r.signal, rustix::process::getuid().as_raw(), r.exit_code);
     journal::signals(&r);
-    screen.data(&r, |s| if screen.verbose > 0 { human::receipt(&r, s) } else { String::new() });
     match failed {
         Some(f) => {
             journal::judgement(&r.service, &f);
@@ -174,7 +191,7 @@ fn finish(t: &Tracker, root: &Root, mut r: Receipt, screen: &Screen) -> u8 {
             }
         }
     }
-    r.exit_code
+    Did { code: r.exit_code, word, model: r }
 }
 
 /// What did not go well.

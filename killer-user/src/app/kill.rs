@@ -8,6 +8,7 @@ use super::failure::{Failure, code};
 use super::names::{self, For};
 use super::picks::picks;
 use super::receipt::{self, Done};
+use super::several::{self, Did};
 use super::verdict::{self, counts, exit_code, explain, refused};
 use super::{Screen, doubt, facts, journal, waiting};
 use crate::cli::Kill;
@@ -47,41 +48,35 @@ pub fn run(k: &Kill, screen: &Screen) -> u8 {
         Ok(found) => found,
         Err(f) => return screen.fail(&f),
     };
-    let mut first = 0;
-    let mut note = |c: u8| {
-        if first == 0 {
-            first = c;
-        }
-    };
-    let mut receipts = Vec::new();
-    for root in &found.roots {
-        match order(&t, root, k, &picks, screen) {
-            Ok(Ordered { receipt: r, failure }) => {
-                if k.signal != 0 && !k.dry_run {
-                    let uid = rustix::process::getuid().as_raw();
-                    let _ = t.note_kill(root.slot, k.signal, uid, r.exit_code);
-                }
-                if let Some(f) = failure {
-                    if !k.dry_run {
-                        journal::judgement(&r.service, &f);
-                    }
-                    verdict::complain(&f, &r.survivors, screen);
-                }
-                note(r.exit_code);
-                receipts.push(r);
+    several::each(
+        &found,
+        screen,
+        !k.dry_run,
+        |root| {
+            let Ordered { receipt: r, failure } = order(&t, root, k, &picks, screen)?;
+            if k.signal != 0 && !k.dry_run {
+                let uid = rustix::process::getuid().as_raw();
+                let _ = t.note_kill(root.slot, k.signal, uid, r.exit_code);
             }
-            Err(f) => note(screen.fail(&f)),
-        }
+            if let Some(f) = failure {
+                if !k.dry_run {
+                    journal::judgement(&r.service, &f);
+                }
+                verdict::complain(&f, &r.survivors, screen);
+            }
+            Ok(Did { code: r.exit_code, word: became(&r), model: r })
+        },
+        |r, s| shown(r, k, screen, s),
+    )
+}
+
+/// In a word what a service is after an order that went well.
+fn became(r: &Receipt) -> &'static str {
+    match r.signal {
+        0 => "there",
+        _ if r.empty => "ended",
+        _ => "signalled",
     }
-    if let Some(f) = &found.unknown {
-        note(screen.fail(f));
-    }
-    match &receipts[..] {
-        [] => {}
-        [one] if !found.several => screen.data(one, |s| shown(one, k, screen, s)),
-        all => screen.data(&all, |s| all.iter().map(|r| shown(r, k, screen, s)).collect()),
-    }
-    first
 }
 
 fn shown(r: &Receipt, k: &Kill, screen: &Screen, s: &crate::report::Style) -> String {

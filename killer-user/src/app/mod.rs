@@ -20,6 +20,7 @@ mod screen;
 mod selftest;
 mod serve;
 pub mod service;
+mod several;
 mod stop;
 mod verdict;
 mod verify;
@@ -45,15 +46,15 @@ pub fn perform(request: &Request) -> u8 {
         Action::Exec(name, argv) => run::exec(name, argv, &screen),
         Action::Adopt(name, whose) => run::adopt(name, whose, &screen),
         Action::Stop(s) => stop::stop(s, &screen),
-        Action::Freeze(name) => freeze::freeze(name, &screen),
-        Action::Thaw(name) => freeze::thaw(name, &screen),
+        Action::Freeze(names) => freeze::freeze(names, &screen),
+        Action::Thaw(names) => freeze::thaw(names, &screen),
         Action::List => views::list(&screen),
-        Action::Status(name, exact) => views::status(name, *exact, &screen),
-        Action::Tree(name) => views::tree(name, &screen),
-        Action::Verify(name, exact) => verify::verify(name, *exact, &screen),
-        Action::Wait(name, until, limit) => views::wait(name, *until, *limit, &screen),
+        Action::Status(names, exact) => views::status(names, *exact, &screen),
+        Action::Tree(names) => views::tree(names, &screen),
+        Action::Verify(names, exact) => verify::verify(names, *exact, &screen),
+        Action::Wait(names, until, limit) => views::wait(names, *until, *limit, &screen),
         Action::SetMain(name, pid) => registry_verbs::set_main(name, *pid),
-        Action::Forget(name) => registry_verbs::forget(name),
+        Action::Forget(names) => registry_verbs::forget(names, &screen),
         Action::ForgetEnded => registry_verbs::forget_ended(),
         Action::Rename(old, new) => registry_verbs::rename(old, new),
         Action::Up(witness) => registry_verbs::up(*witness, &screen),

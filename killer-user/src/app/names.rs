@@ -2,7 +2,7 @@
 //! mistyped verb, and what stands behind it would be signalled.
 
 use super::failure::Failure;
-use super::{unknown, unknown_untracked};
+use super::{look, unknown, unknown_untracked};
 use crate::cli::{self, Names};
 use crate::parse::name;
 use crate::report::escape;
@@ -25,8 +25,18 @@ pub struct Resolved {
     pub roots: Vec<Root>,
     /// The words that nobody has; only with `--keep-going`.
     pub unknown: Option<Failure>,
+    /// These words.
+    pub nobody: Vec<String>,
     /// More than one literal name: documents are a list.
     pub several: bool,
+}
+
+/// Opens the tracker for a verb with names, and finds all of them. Errors: what opening says; code 4 for a word that
+/// nobody has, nothing has been done then.
+pub fn find(names: &Names, what: For) -> Result<(Tracker, Resolved), Failure> {
+    let t = look()?.ok_or_else(|| none(names, what))?;
+    let r = resolve(&t, names, what)?;
+    Ok((t, r))
 }
 
 /// Roots for every word, or a failure when a word stands for none. With `keep_going` the failure comes back beside the roots.
@@ -60,7 +70,12 @@ pub fn resolve(t: &Tracker, names: &Names, what: For) -> Result<Resolved, Failur
     });
     match unknown {
         Some(f) if !names.keep_going => Err(f),
-        unknown => Ok(Resolved { roots, unknown, several: names.several() }),
+        unknown => Ok(Resolved {
+            roots,
+            unknown,
+            nobody: nobody.into_iter().map(String::from).collect(),
+            several: names.several(),
+        }),
     }
 }
 

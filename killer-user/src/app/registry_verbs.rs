@@ -1,8 +1,12 @@
 //! `set-main`, `forget`, `rename`, `up`, `down`.
 
 use super::failure::{Failure, code};
+use super::names::{self, For};
+use super::several::{self, Did};
 use super::{Screen, find, unknown};
-use crate::target::registry;
+use crate::cli::Names;
+use crate::report::model::{Done, Verb};
+use crate::target::{Root, registry};
 use crate::tier::{BpfError, Paths, Tracker};
 
 /// Makes a member the main process.
@@ -19,21 +23,31 @@ pub fn set_main(name: &str, pid: u32) -> Result<u8, Failure> {
     }
 }
 
-/// Forgets a service that has ended.
-pub fn forget(name: &str) -> Result<u8, Failure> {
-    let (t, _) = find(name)?;
+/// Forgets services that have ended.
+pub fn forget(names: &Names, screen: &Screen) -> Result<u8, Failure> {
+    let (t, found) = names::find(names, For::Verb)?;
+    let one = |root: &Root| {
+        forget_one(&t, root)?;
+        let model = Done::new(Verb::Forget, Some(&root.name), "forgotten");
+        Ok(Did { code: 0, word: "forgotten", model })
+    };
+    Ok(several::each(&found, screen, true, one, |_, _| String::new()))
+}
+
+fn forget_one(t: &Tracker, root: &Root) -> Result<(), Failure> {
+    let name = &root.name;
     let _lock = t.lock()?;
-    let r = registry::named(&t, name).ok_or_else(|| unknown(&t, name))?;
+    let r = registry::again(t, root).ok_or_else(|| unknown(t, name))?;
     let alive = || {
         Failure::new(code::FAILURE, format!("service '{name}' has live processes"))
             .why("a live service is never forgotten: nobody could end it by name any more")
             .next(format!("end it first: 'killer -s KILL {name}'"))
     };
-    if registry::family(&t, r.slot.slot).iter().any(|&s| t.count(s) != 0) {
+    if registry::family(t, r.slot.slot).iter().any(|&s| t.count(s) != 0) {
         return Err(alive());
     }
     match t.forget(r.slot) {
-        Ok(()) => Ok(0),
+        Ok(()) => Ok(()),
         Err(e) if e.raw_os_error() == Some(libc::EBUSY) => Err(alive()),
         Err(e) => Err(e.into()),
     }

@@ -40,6 +40,11 @@ impl Screen {
         self.output
     }
 
+    /// True when stdout is for programs.
+    pub fn is_json(&self) -> bool {
+        matches!(self.output, Output::Json | Output::JsonPretty)
+    }
+
     /// Prints a model: as JSON, or as `human` renders it.
     pub fn data<T: Serialize>(&self, model: &T, human: impl FnOnce(&Style) -> String) {
         let text = match self.output {

@@ -3,16 +3,18 @@
 use std::time::Duration;
 
 use super::failure::{Failure, code};
+use super::names::{self, For};
 use super::service::{self, Command, StopRecord};
-use super::{Screen, doubt, facts, find, freeze, journal, kill, verdict, waiting};
+use super::several::{self, Did};
+use super::{Screen, doubt, facts, freeze, journal, kill, verdict, waiting};
 use crate::cli::{Kill, Mode, Names, Stop};
 use crate::kill::{Awaited, Newborns, SIGCONT, SIGKILL, Waited};
 use crate::lineage::{Family, Lineage, Pick};
 use crate::parse::schedule::Step;
 use crate::parse::whom::{self, Whom};
 use crate::parse::{signal, span::Span};
-use crate::report::human;
 use crate::report::model::{self, StopCommand, Survivor};
+use crate::report::{Style, human};
 use crate::sys::{interrupt, mem};
 use crate::target::{Root, registry};
 use crate::tier::Tracker;
@@ -31,22 +33,30 @@ struct Run<'a> {
     report: model::Stop,
 }
 
-/// Ends a service.
+/// Ends services, one after the other.
 pub fn stop(s: &Stop, screen: &Screen) -> Result<u8, Failure> {
-    let (t, root) = find(&s.name)?;
+    let (t, found) = names::find(&s.names, For::Verb)?;
     let _log = screen.relay(&t);
-    let began = mem::monotonic_ns();
-    let mut run = Run { t: &t, root, s, screen, awaited: Awaited::default(), asked: None, report: report(s) };
-    let ended = run.all()?;
-    run.report.took_us = (mem::monotonic_ns() - began) / 1000;
-    run.finish(ended)
+    let one = |root: &Root| {
+        let began = mem::monotonic_ns();
+        let report = report(s, &root.name);
+        let mut run =
+            Run { t: &t, root: root.clone(), s, screen, awaited: Awaited::default(), asked: None, report };
+        let ended = run.all()?;
+        run.report.took_us = (mem::monotonic_ns() - began) / 1000;
+        let r = run.finish(ended);
+        Ok(Did { code: r.exit_code, word: if r.empty { "ended" } else { "stopped" }, model: r })
+    };
+    let shown =
+        |r: &model::Stop, s: &Style| if screen.verbose > 0 { human::stop(r, s) } else { String::new() };
+    Ok(several::each(&found, screen, true, one, shown))
 }
 
-fn report(s: &Stop) -> model::Stop {
+fn report(s: &Stop, name: &str) -> model::Stop {
     model::Stop {
         version: model::SCHEMA_VERSION,
         kind: "stop",
-        service: s.name.clone(),
+        service: name.to_owned(),
         mode: match s.mode {
             Mode::ControlGroup => "control-group",
             Mode::Mixed => "mixed",
@@ -225,7 +235,7 @@ impl Run<'_> {
         waiting::wait_released(&family, whole, &mut self.awaited, limit, self.screen.quiet)
     }
 
-    fn finish(mut self, ended: Waited) -> Result<u8, Failure> {
+    fn finish(mut self, ended: Waited) -> model::Stop {
         let family = Lineage::new(self.t, self.root.clone());
         let main = facts::main_of(self.t, &self.root);
         let r = &mut self.report;
@@ -263,7 +273,6 @@ impl Run<'_> {
             let uid = rustix::process::getuid().as_raw();
             let _ = self.t.note_kill(self.root.slot, signal, uid, r.exit_code);
         }
-        self.screen.data(r, |s| if self.screen.verbose > 0 { human::stop(r, s) } else { String::new() });
         if doubt.is_none() && ended == Waited::Done {
             for n in r.notes.iter().filter(|n| n.starts_with("the stop command")) {
                 let what = format!("'{}': {n}", r.service);
@@ -274,7 +283,7 @@ impl Run<'_> {
             journal::judgement(&r.service, &f);
             verdict::complain(&f, &r.survivors, self.screen);
         }
-        Ok(self.report.exit_code)
+        self.report
     }
 }
 

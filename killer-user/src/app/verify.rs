@@ -6,12 +6,17 @@ use killer_common::record::Member;
 use procfs::process::Stat;
 
 use super::failure::Failure;
-use super::{Screen, facts, find, not_exact, views};
+use super::names::{self, For};
+use super::several::{self, Did};
+use super::{Screen, facts, not_exact, views};
+use crate::cli::Names;
 use crate::lineage::{self, Family, Lineage};
 use crate::report::human;
 use crate::report::model::{self, Counts, OtherWay, SCHEMA_VERSION, Verify};
 use crate::sys::alive::near_start;
 use crate::sys::mem;
+use crate::target::Root;
+use crate::tier::Tracker;
 
 /// One process of the host.
 struct Seen {
@@ -39,13 +44,26 @@ fn host() -> HashMap<u32, Seen> {
 }
 
 /// Compares.
-pub fn verify(name: &str, require_exact: bool, screen: &Screen) -> Result<u8, Failure> {
-    let (t, r) = find(name)?;
-    let family = Lineage::new(&t, r.clone());
+pub fn verify(names: &Names, require_exact: bool, screen: &Screen) -> Result<u8, Failure> {
+    let (t, found) = names::find(names, For::Verb)?;
+    let one = |r: &Root| {
+        let v = compare(&t, r)?;
+        let code = if require_exact && !v.exactness.exact {
+            screen.fail(&not_exact(&r.name, &v.exactness))
+        } else {
+            u8::from(!v.disagreements.is_empty())
+        };
+        Ok(Did { code, word: "compared", model: v })
+    };
+    Ok(several::each(&found, screen, false, one, human::verify))
+}
+
+fn compare(t: &Tracker, r: &Root) -> Result<Verify, Failure> {
+    let family = Lineage::new(t, r.clone());
     let members = family.members(&family.listed());
     let seen = host();
-    let main = facts::main_of(&t, &r);
-    let model_of = |m: &Member| facts::process(&t, m, main);
+    let main = facts::main_of(t, r);
+    let model_of = |m: &Member| facts::process(t, m, main);
     let ids: HashSet<u32> = members.iter().map(|m| m.tgid).collect();
     let home = views::home(&members, main);
     let me: HashSet<u32> = [std::process::id()].into();
@@ -117,15 +135,11 @@ pub fn verify(name: &str, require_exact: bool, screen: &Screen) -> Result<u8, Fa
         counts: Counts { processes: members.len() as u64, tasks: family.census().tasks },
         members: members.iter().map(model_of).collect(),
         ways,
-        exactness: facts::exactness(&t, r.slot.slot),
+        exactness: facts::exactness(t, r.slot.slot),
         disagreements: members.iter().filter_map(|m| disagreement(&family, m)).collect(),
     };
-    super::unsound(&t)?;
-    screen.data(&v, |s| human::verify(&v, s));
-    if require_exact && !v.exactness.exact {
-        return Err(not_exact(name, &v.exactness));
-    }
-    Ok(u8::from(!v.disagreements.is_empty()))
+    super::unsound(t)?;
+    Ok(v)
 }
 
 /// Everything below a process by its present parents.

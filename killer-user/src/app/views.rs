@@ -1,19 +1,21 @@
 //! `list`, `status`, `tree`, `wait`: they look and change nothing.
 
+use std::cell::Cell;
+use std::time::Instant;
+
 use killer_common::record::Member;
 
 use super::failure::{Failure, code};
-use super::{
-    Screen, doubt, exact, facts, find, frozen, kill, look, not_exact, service, unknown_untracked, unsound,
-    waiting,
-};
-use crate::cli::{Output, Until};
+use super::names::{self, For};
+use super::several::{self, Did};
+use super::{Screen, doubt, exact, facts, frozen, kill, look, not_exact, service, unsound, verdict, waiting};
+use crate::cli::{Names, Output, Until};
 use crate::kill::Waited;
 use crate::lineage::{self, Family, Lineage};
 use crate::parse::signal;
 use crate::parse::span::Span;
-use crate::report::model::{LastKill, Node, SCHEMA_VERSION, Services, Status, Tree};
-use crate::report::{graph, human};
+use crate::report::model::{Done, LastKill, Node, SCHEMA_VERSION, Services, Status, Tree, Verb};
+use crate::report::{Style, graph, human};
 use crate::target::{Root, registry};
 use crate::tier::Tracker;
 
@@ -52,16 +54,42 @@ pub fn home(members: &[Member], main: Option<(u32, u64)>) -> Option<Member> {
     of_main.or_else(|| members.iter().min_by_key(|m| m.born)).copied()
 }
 
-/// One service.
-pub fn status(name: &str, require_exact: bool, screen: &Screen) -> Result<u8, Failure> {
-    let (t, r) = find(name)?;
-    let service = facts::service(&t, &r);
-    let main = facts::main_of(&t, &r);
-    let main_process = main.and_then(|m| t.member(m.0).ok().flatten()).map(|m| facts::process(&t, &m, main));
-    let contains = registry::family(&t, r.slot.slot)
+/// Services, one by one.
+pub fn status(names: &Names, require_exact: bool, screen: &Screen) -> Result<u8, Failure> {
+    let (t, found) = names::find(names, For::Verb)?;
+    let one = |r: &Root| {
+        let s = state(&t, r)?;
+        let code = match () {
+            () if s.service.counts.tasks == 0 => code::DEAD,
+            () if require_exact && !s.service.exactness.exact => {
+                screen.fail(&not_exact(&r.name, &s.service.exactness))
+            }
+            () => 0,
+        };
+        Ok(Did { code, word: "shown", model: s })
+    };
+    let apart = Apart::default();
+    Ok(several::each(&found, screen, false, one, |m, s| apart.next() + &human::status(m, s)))
+}
+
+/// An empty line between what is shown of two services.
+#[derive(Default)]
+struct Apart(Cell<bool>);
+
+impl Apart {
+    fn next(&self) -> String {
+        if self.0.replace(true) { "\n".into() } else { String::new() }
+    }
+}
+
+fn state(t: &Tracker, r: &Root) -> Result<Status, Failure> {
+    let service = facts::service(t, r);
+    let main = facts::main_of(t, r);
+    let main_process = main.and_then(|m| t.member(m.0).ok().flatten()).map(|m| facts::process(t, &m, main));
+    let contains = registry::family(t, r.slot.slot)
         .into_iter()
         .skip(1)
-        .filter_map(|s| registry::in_slot(&t, s))
+        .filter_map(|s| registry::in_slot(t, s))
         .map(|r| r.name)
         .collect();
     let supervised = r.record.flags & service::SUPERVISED != 0 && exact::owner_lives(&r.record);
@@ -73,7 +101,7 @@ pub fn status(name: &str, require_exact: bool, screen: &Screen) -> Result<u8, Fa
         age_s: facts::seconds_since(k.last_at),
         exit_code: k.last_outcome,
     });
-    let s = Status {
+    Ok(Status {
         version: SCHEMA_VERSION,
         kind: "status",
         main: main_process,
@@ -81,61 +109,74 @@ pub fn status(name: &str, require_exact: bool, screen: &Screen) -> Result<u8, Fa
         contains,
         gated: t.gated(r.slot.slot),
         supervisor: supervised.then_some(k.owner_tgid),
-        frozen: frozen::state(&t, &r)?,
-        notes: lineage::unsettled(&Lineage::new(&t, r.clone()))
+        frozen: frozen::state(t, r)?,
+        notes: lineage::unsettled(&Lineage::new(t, r.clone()))
             .iter()
             .map(|(m, sig)| kill::unknown_outcome(m, *sig))
             .collect(),
         last_kill,
-        tree: forest(&t, &r)?,
+        tree: forest(t, r)?,
         service,
-    };
-    screen.data(&s, |style| human::status(&s, style));
-    if s.service.counts.tasks == 0 {
-        return Ok(code::DEAD);
-    }
-    if require_exact && !s.service.exactness.exact {
-        return Err(not_exact(name, &s.service.exactness));
-    }
-    Ok(0)
+    })
 }
 
-/// The lineage.
-pub fn tree(name: &str, screen: &Screen) -> Result<u8, Failure> {
-    let (t, r) = find(name)?;
-    let tree = Tree { version: SCHEMA_VERSION, kind: "tree", service: r.name.clone(), tree: forest(&t, &r)? };
-    screen.data(&tree, |s| match screen.output() {
-        Output::Dot => graph::dot(&tree),
-        Output::Mermaid => graph::mermaid(&tree),
-        _ => human::tree(&tree, s),
-    });
-    Ok(0)
+/// The lineages.
+pub fn tree(names: &Names, screen: &Screen) -> Result<u8, Failure> {
+    let (t, found) = names::find(names, For::Verb)?;
+    if screen.output() == Output::Mermaid && found.roots.len() > 1 {
+        return Err(Failure::new(code::USAGE, "one Mermaid chart is for one service")
+            .next("name one service, or use -o dot, which may hold several graphs"));
+    }
+    let one = |r: &Root| {
+        let tree = forest(&t, r)?;
+        let model = Tree { version: SCHEMA_VERSION, kind: "tree", service: r.name.clone(), tree };
+        Ok(Did { code: 0, word: "shown", model })
+    };
+    let show = |m: &Tree, s: &Style| match screen.output() {
+        Output::Dot => graph::dot(m),
+        Output::Mermaid => graph::mermaid(m),
+        _ => human::tree(m, s),
+    };
+    Ok(several::each(&found, screen, false, one, show))
 }
 
-/// Waits on kernel events.
-pub fn wait(name: &str, what: Until, limit: Option<Span>, screen: &Screen) -> Result<u8, Failure> {
-    let Some(t) = look()? else { return Err(unknown_untracked(name)) };
-    let r = registry::named(&t, name).ok_or_else(|| super::unknown(&t, name))?;
-    let f = Lineage::new(&t, r);
-    let what = match what {
-        Until::Empty => waiting::For::Empty,
-        Until::MainGone => waiting::For::MainGone,
-        Until::Size(n) => waiting::For::Size(n),
+/// Waits on kernel events, for one service after the other: all have to be so far within the limit.
+pub fn wait(names: &Names, what: Until, limit: Option<Span>, screen: &Screen) -> Result<u8, Failure> {
+    let (t, found) = names::find(names, For::Verb)?;
+    let (what, word) = match what {
+        Until::Empty => (waiting::For::Empty, "empty"),
+        Until::MainGone => (waiting::For::MainGone, "main-gone"),
+        Until::Size(n) => (waiting::For::Size(n), "size"),
     };
-    match waiting::wait(&f, what, limit.and_then(Span::limit), screen.quiet) {
-        Waited::Done if what == waiting::For::MainGone => Ok(0),
-        Waited::Done => doubt::after(&t, f.root(), crate::kill::empty(&f)).map_or(Ok(0), Err),
-        Waited::TimedOut => {
-            let n = f.listed().len() as u64;
-            Err(Failure::new(
-                code::TIMEOUT,
-                format!(
-                    "'{name}': {} after the timeout",
-                    human::count(n, "process lives on", "processes live on")
-                ),
-            )
-            .next(format!("'killer status {name}' shows them")))
+    let limit = limit.and_then(Span::limit);
+    let began = Instant::now();
+    let one = |root: &Root| {
+        let name = &root.name;
+        let f = Lineage::new(&t, root.clone());
+        let rest = limit.map(|l| l.saturating_sub(began.elapsed()));
+        let mut model = Done::new(Verb::Wait, Some(name), word);
+        match waiting::wait(&f, what, rest, screen.quiet) {
+            Waited::Done if what == waiting::For::MainGone => {}
+            Waited::Done => {
+                if let Some(doubt) = doubt::after(&t, f.root(), crate::kill::empty(&f)) {
+                    (model.outcome, model.exit_code) = ("doubtful", screen.fail(&doubt));
+                }
+            }
+            Waited::TimedOut => {
+                let n = f.listed().len() as u64;
+                let live = human::count(n, "process lives on", "processes live on");
+                (model.outcome, model.exit_code) = ("timeout", code::TIMEOUT);
+                screen.fail(
+                    &Failure::new(code::TIMEOUT, format!("'{name}': {live} after the timeout"))
+                        .next(format!("'killer status {name}' shows them")),
+                );
+            }
+            Waited::Interrupted(sig) => {
+                (model.outcome, model.exit_code) = ("interrupted", 128 + sig as u8);
+            }
         }
-        Waited::Interrupted(sig) => Ok(128 + sig as u8),
-    }
+        model.counts = Some(verdict::counts(&f));
+        Ok(Did { code: model.exit_code, word, model })
+    };
+    Ok(several::each(&found, screen, true, one, |_, _| String::new()))
 }

@@ -261,7 +261,7 @@ mod tests {
     fn verbs() {
         assert!(matches!(p(&["list"]).unwrap().action, Action::List));
         let r = p(&["-o", "json", "status", "cron"]).unwrap();
-        assert!(matches!(r.action, Action::Status(ref n, false) if n == "cron"));
+        assert!(matches!(r.action, Action::Status(ref n, false) if n.words == ["cron"]));
         assert_eq!(r.common.output, Output::Json);
         let Action::Run(run) =
             p(&["run", "--name", "x", "--env", "A=b", "--", "sh", "-c", "-9"]).unwrap().action

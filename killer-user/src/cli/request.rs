@@ -161,8 +161,8 @@ pub enum Mode {
 /// `killer stop`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stop {
-    /// Service name.
-    pub name: String,
+    /// Which services.
+    pub names: Names,
     /// Signals and waits, in their order.
     pub schedule: Schedule,
     /// For the stop command.
@@ -231,23 +231,23 @@ pub enum Action {
     /// `stop`
     Stop(Stop),
     /// `freeze`
-    Freeze(String),
+    Freeze(Names),
     /// `thaw`
-    Thaw(String),
+    Thaw(Names),
     /// `list`
     List,
     /// `status`, and whether exactness is required.
-    Status(String, bool),
+    Status(Names, bool),
     /// `tree`
-    Tree(String),
+    Tree(Names),
     /// `wait`
-    Wait(String, Until, Option<Span>),
+    Wait(Names, Until, Option<Span>),
     /// `verify`, and whether exactness is required.
-    Verify(String, bool),
+    Verify(Names, bool),
     /// `set-main`
     SetMain(String, u32),
     /// `forget`
-    Forget(String),
+    Forget(Names),
     /// `forget --ended`
     ForgetEnded,
     /// `rename`

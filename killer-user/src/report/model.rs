@@ -1,12 +1,14 @@
 //! Models: plain data, versioned, with a JSON schema. Times are RFC 3339, spans microseconds, starts nanoseconds of
 //! CLOCK_BOOTTIME.
 
+mod done;
 mod host;
 mod order;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
+pub use done::{Done, Verb};
 pub use host::{Check, Doctor, Selftest, Trial};
 pub use order::{Caller, Receipt, Signalled, Stop, StopCommand, Survivor, Times};
 
@@ -260,20 +262,32 @@ pub struct Verify {
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Any {
-    /// The main form, one service.
+    /// The main form, `freeze`, `thaw`: one service.
     Receipt(Receipt),
-    /// The main form, several services.
+    /// The same, several services.
     Receipts(Vec<Receipt>),
     /// `stop`
     Stop(Stop),
+    /// `stop`, several services.
+    Stops(Vec<Stop>),
     /// `list`
     Services(Services),
     /// `status`
     Status(Status),
+    /// `status`, several services.
+    Statuses(Vec<Status>),
     /// `tree`
     Tree(Tree),
+    /// `tree`, several services.
+    Trees(Vec<Tree>),
     /// `verify`
     Verify(Verify),
+    /// `verify`, several services.
+    Verifies(Vec<Verify>),
+    /// A verb without a receipt.
+    Done(Done),
+    /// A verb without a receipt, several services.
+    Dones(Vec<Done>),
     /// `doctor`
     Doctor(Doctor),
     /// `selftest`

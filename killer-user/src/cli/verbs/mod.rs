@@ -17,7 +17,7 @@ mod wait;
 use clap::{Args, Parser, Subcommand};
 
 use super::main_form::Look;
-use super::request::Action;
+use super::request::{Action, Names};
 use crate::parse::name;
 
 /// `killer VERB …`
@@ -37,25 +37,25 @@ pub enum Verb {
     Exec(exec::ExecArgs),
     /// Take a running process and its present descendants in
     Adopt(adopt::AdoptArgs),
-    /// End a service as systemd does: its stop command, SIGTERM, wait, SIGKILL; verified empty
+    /// End services as systemd does: its stop command, SIGTERM, wait, SIGKILL; verified empty
     Stop(stop::StopArgs),
-    /// Hold every process of a service still, until 'thaw'
+    /// Hold every process of services still, until 'thaw'
     Freeze(Named),
-    /// Let a frozen service go on
+    /// Let frozen services go on
     Thaw(Named),
     /// Show every tracked service
     List(Plain),
-    /// Show a service: main process, members, exactness, last kill
+    /// Show services: main process, members, exactness, last kill
     Status(Exactly),
     /// Show the lineage as it was forked, with dead ancestors
     Tree(Named),
-    /// Wait on kernel events until a service is empty, has lost its main process, or is small
+    /// Wait on kernel events until services are empty, have lost their main process, or are small
     Wait(wait::WaitArgs),
     /// Show what other ways of finding the members would have missed
     Verify(Exactly),
     /// Make a member the main process
     SetMain(set_main::SetMainArgs),
-    /// Forget a service that has ended
+    /// Forget services that have ended
     Forget(forget::ForgetArgs),
     /// Rename a service
     Rename(rename::RenameArgs),
@@ -90,17 +90,33 @@ pub struct Plain {
     look: Look,
 }
 
-/// A service.
+/// Services, by name.
+#[derive(Debug, Args)]
+pub struct Services {
+    /// Service names; globs (cron*)
+    #[arg(value_name = "NAME", required = true, value_parser = name::parse)]
+    words: Vec<String>,
+    /// Go on past names that nobody has (exit 4 at the end)
+    #[arg(long)]
+    keep_going: bool,
+}
+
+impl From<Services> for Names {
+    fn from(s: Services) -> Self {
+        Self { words: s.words, keep_going: s.keep_going }
+    }
+}
+
+/// A verb for services.
 #[derive(Debug, Args)]
 pub struct Named {
     #[command(flatten)]
     look: Look,
-    /// Service name
-    #[arg(value_parser = name::parse)]
-    name: String,
+    #[command(flatten)]
+    names: Services,
 }
 
-/// A service whose set may have to be exact.
+/// A verb for services whose sets may have to be exact.
 #[derive(Debug, Args)]
 pub struct Exactly {
     #[command(flatten)]
@@ -108,9 +124,8 @@ pub struct Exactly {
     /// Exit 5 unless the set is provably exact
     #[arg(long)]
     require_exact: bool,
-    /// Service name
-    #[arg(value_parser = name::parse)]
-    name: String,
+    #[command(flatten)]
+    names: Services,
 }
 
 impl Verb {
@@ -121,13 +136,13 @@ impl Verb {
             Self::Exec(a) => a.resolve(),
             Self::Adopt(a) => a.resolve()?,
             Self::Stop(a) => a.resolve()?,
-            Self::Freeze(a) => (Action::Freeze(a.name), a.look),
-            Self::Thaw(a) => (Action::Thaw(a.name), a.look),
+            Self::Freeze(a) => (Action::Freeze(a.names.into()), a.look),
+            Self::Thaw(a) => (Action::Thaw(a.names.into()), a.look),
             Self::List(a) => (Action::List, a.look),
-            Self::Status(a) => (Action::Status(a.name, a.require_exact), a.look),
-            Self::Tree(a) => (Action::Tree(a.name), a.look),
+            Self::Status(a) => (Action::Status(a.names.into(), a.require_exact), a.look),
+            Self::Tree(a) => (Action::Tree(a.names.into()), a.look),
             Self::Wait(a) => a.resolve(),
-            Self::Verify(a) => (Action::Verify(a.name, a.require_exact), a.look),
+            Self::Verify(a) => (Action::Verify(a.names.into(), a.require_exact), a.look),
             Self::SetMain(a) => a.resolve(),
             Self::Forget(a) => a.resolve(),
             Self::Rename(a) => a.resolve(),

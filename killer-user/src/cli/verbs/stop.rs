@@ -2,17 +2,18 @@
 
 use clap::Args;
 
+use super::Services;
 use crate::cli::main_form::Look;
 use crate::cli::{Action, Mode, Stop};
 use crate::parse::schedule::{self, Schedule};
+use crate::parse::signal;
 use crate::parse::span::{self, Span};
-use crate::parse::{name, signal};
 
 #[derive(Debug, Args)]
 #[command(
-    override_usage = "killer stop [OPTIONS] NAME",
+    override_usage = "killer stop [OPTIONS] NAME...",
     after_help = "First the command of 'run --exec-stop', as a control process; then the signal with SIGCONT, a wait, SIGKILL, a \
-                  wait. Exit status: 0 the kernel says that nobody is left, 124 survivors, each with its reason."
+                  wait; several services one after the other. Exit status: 0 the kernel says that nobody is left, 124 survivors, each with its reason."
 )]
 pub struct StopArgs {
     #[command(flatten)]
@@ -35,9 +36,8 @@ pub struct StopArgs {
     /// Go on although the service holds this killer or its ancestors: leave it first
     #[arg(long)]
     include_self: bool,
-    /// Service name
-    #[arg(value_parser = name::parse)]
-    name: String,
+    #[command(flatten)]
+    names: Services,
 }
 
 impl StopArgs {
@@ -47,7 +47,7 @@ impl StopArgs {
         }
         let schedule = self.retry.unwrap_or_else(|| Schedule::usual(self.signal, self.timeout));
         let stop = Stop {
-            name: self.name,
+            names: self.names.into(),
             schedule,
             timeout: self.timeout,
             sighup: self.send_sighup,

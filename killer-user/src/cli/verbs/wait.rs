@@ -2,10 +2,11 @@
 
 use clap::Args;
 
+use super::Services;
 use crate::cli::main_form::Look;
 use crate::cli::{Action, Until};
+use crate::parse::span;
 use crate::parse::span::Span;
-use crate::parse::{name, span};
 
 #[derive(Debug, Args)]
 pub struct WaitArgs {
@@ -17,9 +18,8 @@ pub struct WaitArgs {
     /// Give up after this span (exit 124)
     #[arg(long, value_name = "SPAN", value_parser = span::parse)]
     timeout: Option<Span>,
-    /// Service name
-    #[arg(value_parser = name::parse)]
-    name: String,
+    #[command(flatten)]
+    names: Services,
 }
 
 fn until(text: &str) -> Result<Until, String> {
@@ -37,6 +37,6 @@ fn until(text: &str) -> Result<Until, String> {
 
 impl WaitArgs {
     pub(super) fn resolve(self) -> (Action, Look) {
-        (Action::Wait(self.name, self.until, self.timeout), self.look)
+        (Action::Wait(self.names.into(), self.until, self.timeout), self.look)
     }
 }

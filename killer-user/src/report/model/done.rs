@@ -1,0 +1,74 @@
+//! What a verb did that has no receipt: small, the same for all of them.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{Counts, Exactness, SCHEMA_VERSION};
+
+/// The verbs whose document this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "each is the verb of this name")]
+pub enum Verb {
+    Run,
+    Adopt,
+    Wait,
+    SetMain,
+    Forget,
+    Rename,
+    Up,
+    Down,
+}
+
+/// `run --detach`, `adopt`, `wait`, `set-main`, `forget`, `rename`, `up`, `down`
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Done {
+    /// [`SCHEMA_VERSION`].
+    pub version: u32,
+    /// The verb.
+    pub kind: Verb,
+    /// The service; absent for `up` and `down`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// `started`, `adopted`, `empty`, `main-gone`, `size`, `timeout`, `doubtful`, `interrupted`, `main-set`, `forgotten`,
+    /// `renamed`, `up`, `down`.
+    pub outcome: &'static str,
+    /// Exit code that this outcome means.
+    pub exit_code: u8,
+    /// Main process now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub main_pid: Option<u32>,
+    /// Its name before (`rename`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub was: Option<String>,
+    /// Tier that keeps the sets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tier: Option<&'static str>,
+    /// Members now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counts: Option<Counts>,
+    /// How sure the set is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exactness: Option<Exactness>,
+    /// Anything else worth knowing.
+    pub notes: Vec<String>,
+}
+
+impl Done {
+    /// With exit code 0 and nothing else.
+    pub fn new(kind: Verb, service: Option<&str>, outcome: &'static str) -> Self {
+        Self {
+            version: SCHEMA_VERSION,
+            kind,
+            service: service.map(String::from),
+            outcome,
+            exit_code: 0,
+            main_pid: None,
+            was: None,
+            tier: None,
+            counts: None,
+            exactness: None,
+            notes: Vec::new(),
+        }
+    }
+}
