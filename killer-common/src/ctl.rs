@@ -6,7 +6,7 @@
 //! 0 or more on success, a negative errno otherwise.
 
 /// Makes `slot` a new root in state STARTING, owned by the caller: `[op, slot, old generation, parent | flags << 32, name × 8]`
-/// with flags of [`crate::record::R_SUPERVISED`].
+/// with flags of [`crate::record::R_SUPERVISED`] and [`crate::record::R_FOREGROUND`].
 /// Answers the new generation.
 pub const CREATE: u64 = 1;
 /// Marks the caller's task: its next fork becomes a member: `[op, slot, gen, flags]`.

@@ -96,7 +96,7 @@ pub struct Root {
     pub last_outcome: u32,
     /// Service name, NUL-padded.
     pub name: [u8; NAME_LEN],
-    /// `R_SUPERVISED`, `R_FREEZING`, `R_FROZEN`, `R_THAWING`, `R_UNDONE`.
+    /// `R_SUPERVISED`, `R_FREEZING`, `R_FROZEN`, `R_THAWING`, `R_UNDONE`, `R_FOREGROUND`.
     pub flags: u64,
     /// Start of the `killer` that freezes or thaws it.
     pub freezer_start: u64,
@@ -123,6 +123,9 @@ pub const R_FROZEN: u64 = 4;
 pub const R_THAWING: u64 = 8;
 /// The last freeze or thaw was interrupted, and everybody was let go by the call after it.
 pub const R_UNDONE: u64 = 16;
+
+/// Its `killer run` waits in the foreground: what is started in the background from within belongs to it.
+pub const R_FOREGROUND: u64 = 32;
 
 /// The slot is free.
 pub const R_FREE: u32 = 0;

@@ -83,7 +83,8 @@ fn so_many_are_kept_scan() {
 fn around_a_live_one() {
     let Some(env) = TestEnv::new("around_a_live_one") else { return };
     let env = env.alone();
-    let start = format!("{} run --detach --name inner -- sleep 60", killer_tests::killer().display());
+    let start =
+        format!("{} run --detach --inside --name inner -- sleep 60", killer_tests::killer().display());
     let shell = Launch::shell(&format!("{start}; echo ready > \"$1\"; exec sleep 60"));
     let Some(_outer) = shell.service(&env, "outer") else { return };
     env.killer(["-s", "KILL", "--whom=main", "outer"]).ok();

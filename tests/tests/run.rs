@@ -330,7 +330,7 @@ fn nested(env: &TestEnv) -> Option<(killer_tests::Service, LivePipe, i32)> {
             move || if libc::dup2(fd, 9) == -1 { Err(std::io::Error::last_os_error()) } else { Ok(()) },
         );
     }
-    let script = r#""$2" run --name inner --detach --keep-fds -- sh -c 'setsid sleep 30 & exec sleep 30' || exit 1
+    let script = r#""$2" run --name inner --detach --inside --keep-fds -- sh -c 'setsid sleep 30 & exec sleep 30' || exit 1
         exec 9>&-; echo ready outer=$$ > $1; sleep 30 & exec sleep 30"#;
     let launch = Launch::shell(script).arg(killer_tests::killer().to_string_lossy());
     let (running, service) = launch.under(env, command, "outer")?;
@@ -348,7 +348,8 @@ fn killing_the_outer_kills_the_inner() {
     for name in ["inner", "outer"] {
         env.killer(["status", name]).ok();
     }
-    env.killer(["-KILL", "--wait", "outer"]).ok().silent();
+    let out = env.killer(["-KILL", "--wait", "outer"]);
+    assert_eq!(out.ok().stderr, "killer: 'outer' also ends: inner\n", "{out}");
     outer.assert_dead();
     assert!(inner.eof_within(Duration::from_secs(1)));
     for name in ["inner", "outer"] {

@@ -10,7 +10,7 @@ use super::picks::picks;
 use super::receipt::{self, Done};
 use super::several::{self, Did};
 use super::verdict::{self, counts, exit_code, explain, refused};
-use super::{Screen, doubt, facts, journal, waiting};
+use super::{Screen, also, doubt, facts, journal, waiting};
 use crate::cli::Kill;
 use crate::kill::{Awaited, Newborns, Order, SIGCONT, SIGKILL, SIGSTOP, Waited, execute};
 use crate::lineage::{Family, Lineage, Pick};
@@ -53,6 +53,10 @@ pub fn run(k: &Kill, screen: &Screen) -> u8 {
         screen,
         !k.dry_run,
         |root| {
+            if !k.dry_run && !k.require_exact {
+                let asked = also::Asked { picks: &picks, include_self: k.include_self };
+                also::say(&t, root, &found.roots, k.signal, asked, screen);
+            }
             let Ordered { receipt: r, failure } = order(&t, root, k, &picks, screen)?;
             if k.signal != 0 && !k.dry_run {
                 let uid = rustix::process::getuid().as_raw();

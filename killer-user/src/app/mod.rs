@@ -1,5 +1,6 @@
 //! The glue: a parsed request → tracker, target, engine → report → exit code.
 
+mod also;
 mod doctor;
 mod doubt;
 pub mod exact;

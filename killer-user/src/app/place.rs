@@ -1,7 +1,9 @@
 //! A place in the registry for a new root: its name, what has ended and gives its place, what it stands in.
 
+use killer_common::record::R_FOREGROUND;
+
 use super::failure::{Failure, code};
-use crate::cli::KEEP;
+use crate::cli::{KEEP, Nest};
 use crate::target::{Root, registry};
 use crate::tier::{Slot, Tracker};
 
@@ -14,12 +16,14 @@ pub struct Wish<'a> {
     pub flags: u64,
     /// So many that have ended stay known.
     pub keep: usize,
+    /// Where it stands; `None`: in no service, where that can be.
+    pub nest: Option<Nest>,
 }
 
 impl<'a> Wish<'a> {
     /// With this name, and all else as usual.
     pub fn named(name: &'a str) -> Self {
-        Self { name, flags: 0, keep: KEEP }
+        Self { name, flags: 0, keep: KEEP, nest: Some(Nest::Usual) }
     }
 }
 
@@ -29,10 +33,14 @@ pub fn make(t: &Tracker, w: &Wish<'_>) -> Result<(Slot, bool), Failure> {
     let name = w.name;
     let failed = |e: std::io::Error| match e.raw_os_error() {
         Some(libc::ELOOP) => Failure::new(code::RUN_FAILED, "services are nested too deeply")
-            .why(format!("at most {} inside each other", killer_common::MAX_DEPTH)),
+            .why(format!("at most {} inside each other", killer_common::MAX_DEPTH))
+            .next("start it from outside of the innermost, or beside it: 'killer run --beside'"),
         _ => Failure::new(code::RUN_FAILED, format!("cannot register '{name}'")).why(e.to_string()),
     };
-    let outer = t.whose().map_err(failed)?.unwrap_or(0);
+    let outer = match t.whose().map_err(failed)? {
+        Some(mine) => around(t, mine, w)?,
+        None => 0,
+    };
     let known = registry::every(t);
     let old = known.iter().find(|r| r.name == name);
     if let Some(old) = old
@@ -65,6 +73,47 @@ pub fn make(t: &Tracker, w: &Wish<'_>) -> Result<(Slot, bool), Failure> {
     })?;
     let slot = t.create(free, outer, w.flags, name).map_err(failed)?;
     Ok((slot, true))
+}
+
+/// Slot of the outer root of what a member of `mine` starts; 0: none.
+fn around(t: &Tracker, mine: u32, w: &Wish<'_>) -> Result<u32, Failure> {
+    let Some(root) = registry::in_slot(t, mine) else { return Ok(0) };
+    let fixed = t.descent_is_for_life();
+    let beside = match w.nest {
+        Some(Nest::Inside) => false,
+        Some(Nest::Beside) if fixed => {
+            return Err(Failure::new(
+                code::RUN_FAILED,
+                format!("'{}' cannot be started beside '{}'", w.name, root.name),
+            )
+            .why(format!("without the kernel's help descent is for life (tier {})", t.tier().name()))
+            .next("start it from outside of the service, or inside of it: 'killer run --inside'"));
+        }
+        Some(Nest::Beside) => true,
+        None if fixed => false,
+        None => return Ok(0),
+        // Who waits for his own command waits for what that starts; a daemon's or a login's is for itself.
+        Some(Nest::Usual) => !fixed && (w.flags | root.record.flags) & R_FOREGROUND == 0,
+    };
+    // The mark of the launcher decides whose member CMD is: he himself may stay where he is.
+    Ok(if beside { root.record.parent } else { mine })
+}
+
+/// After a start: the supervisor of what stands beside the service that it was called in does not end with that one. For a
+/// process with one thread; true when it is in no other service than what it keeps watch over.
+pub fn step_out(t: &Tracker, started: Slot) -> bool {
+    let outer = registry::in_slot(t, started.slot).map_or(0, |r| r.record.parent);
+    match t.whose() {
+        Ok(Some(mine)) if mine != outer => t.leave().is_ok(),
+        r => r.is_ok(),
+    }
+}
+
+/// In words where a root stands, when it is in another one.
+pub fn words(t: &Tracker, started: Slot) -> Option<String> {
+    let r = registry::in_slot(t, started.slot)?;
+    let outer = registry::in_slot(t, r.record.parent)?;
+    Some(format!("'{}' is inside '{}' and ends with it", r.name, outer.name))
 }
 
 /// What has ended gives its place. Who is not forgotten stays known: the registry refuses it for whoever lives after all.

@@ -3,7 +3,7 @@
 use killer_common::record::Member;
 
 use super::failure::code;
-use super::{facts, verdict};
+use super::{also, facts, verdict};
 use crate::cli::Kill;
 use crate::kill::{Fate, Outcome};
 use crate::lineage::Lineage;
@@ -58,7 +58,7 @@ pub fn receipt(d: &Done<'_, '_>) -> Receipt {
     if o.gates.syscalls {
         gates.push("C");
     }
-    let targets = o
+    let targets: Vec<Signalled> = o
         .targets
         .iter()
         .map(|x| Signalled {
@@ -101,6 +101,7 @@ pub fn receipt(d: &Done<'_, '_>) -> Receipt {
         released: d.released.0,
         passes: o.passes,
         cancelled: o.cancelled,
+        also_ends: also::of_targets(k.signal, &root.name, &targets),
         targets,
         survivors: d
             .survivors

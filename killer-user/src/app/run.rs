@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use super::failure::{Failure, code};
-use super::place::Wish;
+use super::place::{self, Wish};
 use super::service::{self, Command, StopRecord};
 use super::{Screen, kill, look, unknown_untracked};
 use crate::cli::{Run, Whose};
@@ -39,16 +39,23 @@ pub fn run(r: &Run, screen: &Screen) -> Result<u8, Failure> {
     if !r.detach {
         launch::hold_signals();
     }
-    let flags = if r.kill_on_exit { service::SUPERVISED } else { 0 };
-    let wish = Wish { flags, keep: r.keep, ..Wish::named(&r.name) };
+    let supervised = if r.kill_on_exit { service::SUPERVISED } else { 0 };
+    let waits = if r.detach { 0 } else { service::FOREGROUND };
+    let wish = wish(r, supervised | waits);
     let stop = stop_record(r);
     let s = service::start(&t, &wish, &cmd, r.pidfile.as_deref(), stop.as_ref()).map_err(run_failed)?;
+    say_place(&t, &s, screen);
     if r.detach {
         return Ok(0);
     }
     let status = t.attend(s.pid).map_err(|e| run_failed(e.into()))?;
     after(&t, r, &s);
     Ok(service::exit_code(status))
+}
+
+/// What its root is to be.
+fn wish(r: &Run, flags: u64) -> Wish<'_> {
+    Wish { flags, keep: r.keep, nest: Some(r.nest), ..Wish::named(&r.name) }
 }
 
 /// How it is asked to stop: as the same user, in the directory that `run` was called in.
@@ -83,9 +90,16 @@ fn background(t: &Tracker, r: &Run, cmd: &Command, screen: &Screen) -> Result<u8
     launch::hold_signals();
     let stop = stop_record(r);
     let pidfile = r.pidfile.as_deref();
-    let wish = Wish { flags: service::SUPERVISED, keep: r.keep, ..Wish::named(&r.name) };
+    let wish = wish(r, service::SUPERVISED);
     match service::start(t, &wish, cmd, pidfile, stop.as_ref()).map_err(run_failed) {
         Ok(s) => {
+            say_place(t, &s, screen);
+            if !place::step_out(t, s.slot) {
+                log::warn!(
+                    "the supervisor of '{}' stays a member of the service that it was called in",
+                    r.name
+                );
+            }
             report.done(0);
             let _ = t.attend(s.pid);
             after(t, r, &s);
@@ -126,6 +140,15 @@ fn say_tier(t: &Tracker, screen: &Screen) {
         let text = format!("tracked by tier {}", t.tier().name());
         let why = format!("no better one: {why}");
         screen.message(&message::render(&text, Some(&why), Some("'killer doctor' says what it promises")));
+    }
+}
+
+/// With `-v`: the service that it is inside of.
+fn say_place(t: &Tracker, s: &service::Started, screen: &Screen) {
+    if screen.verbose > 0
+        && let Some(text) = place::words(t, s.slot)
+    {
+        screen.message(&message::render(&text, None, None));
     }
 }
 

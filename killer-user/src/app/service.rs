@@ -4,7 +4,7 @@ use std::ffi::{CString, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use killer_common::record::{B_CONTROL, B_MAIN, R_SUPERVISED};
+use killer_common::record::{B_CONTROL, B_MAIN, R_FOREGROUND, R_SUPERVISED};
 
 use super::failure::{Failure, code};
 use super::logs;
@@ -258,7 +258,8 @@ pub fn adopt(t: &Tracker, name: &str, p: &Process) -> Result<Adopted, Failure> {
         .why("a process belongs to one service for its whole life")
         .next(format!("'killer rename {other} {name}' changes the name")));
     }
-    let (slot, fresh) = place::make(t, &Wish::named(name)).map_err(|f| f.with_code(code::FAILURE))?;
+    let (slot, fresh) =
+        place::make(t, &Wish { nest: None, ..Wish::named(name) }).map_err(|f| f.with_code(code::FAILURE))?;
     let r = take(t, slot, p);
     if r.is_err() && fresh {
         let _ = t.forget(slot);
@@ -282,3 +283,5 @@ fn take(t: &Tracker, slot: Slot, p: &Process) -> Result<Adopted, Failure> {
 
 /// The flag of a root whose owner stays to end it.
 pub const SUPERVISED: u64 = R_SUPERVISED;
+/// The flag of a root whose `run` waits in the foreground.
+pub const FOREGROUND: u64 = R_FOREGROUND;

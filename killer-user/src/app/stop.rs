@@ -6,7 +6,7 @@ use super::failure::{Failure, code};
 use super::names::{self, For};
 use super::service::{self, Command, StopRecord};
 use super::several::{self, Did};
-use super::{Screen, doubt, facts, freeze, journal, kill, verdict, waiting};
+use super::{Screen, also, doubt, facts, freeze, journal, kill, verdict, waiting};
 use crate::cli::{Kill, Mode, Names, Stop};
 use crate::kill::{Awaited, Newborns, SIGCONT, SIGKILL, Waited};
 use crate::lineage::{Family, Lineage, Pick};
@@ -25,6 +25,8 @@ const SIGHUP: i32 = 1;
 struct Run<'a> {
     t: &'a Tracker,
     root: Root,
+    /// All that were named.
+    named: &'a [Root],
     s: &'a Stop,
     screen: &'a Screen,
     awaited: Awaited,
@@ -40,8 +42,8 @@ pub fn stop(s: &Stop, screen: &Screen) -> Result<u8, Failure> {
     let one = |root: &Root| {
         let began = mem::monotonic_ns();
         let report = report(s, &root.name);
-        let mut run =
-            Run { t: &t, root: root.clone(), s, screen, awaited: Awaited::default(), asked: None, report };
+        let (root, named, awaited) = (root.clone(), &found.roots[..], Awaited::default());
+        let mut run = Run { t: &t, root, named, s, screen, awaited, asked: None, report };
         let ended = run.all()?;
         run.report.took_us = (mem::monotonic_ns() - began) / 1000;
         let r = run.finish(ended);
@@ -66,6 +68,7 @@ fn report(s: &Stop, name: &str) -> model::Stop {
         exit_code: 0,
         command: None,
         steps: Vec::new(),
+        also_ends: Vec::new(),
         empty: false,
         released: false,
         survivors: Vec::new(),
@@ -118,6 +121,10 @@ impl Run<'_> {
         // Refused before anything is touched.
         let whom = if self.whole() { ("all", Pick::All) } else { ("main", Pick::Main) };
         kill::order(self.t, &self.root, &self.order(15, whom.0, true), &[whom.1], self.screen)?;
+        if self.whole() {
+            let asked = also::Asked { picks: &[Pick::All], include_self: self.s.include_self };
+            self.report.also_ends = also::say(self.t, &self.root, self.named, SIGKILL, asked, self.screen);
+        }
         interrupt::catch();
         if registry::frozen(self.t, self.root.slot.slot) == Some(self.root.slot.slot) {
             let lock = self.t.lock()?;

@@ -8,7 +8,9 @@ use killer_common::record::Member;
 use super::failure::{Failure, code};
 use super::names::{self, For};
 use super::several::{self, Did};
-use super::{Screen, doubt, exact, facts, frozen, kill, look, not_exact, service, unsound, verdict, waiting};
+use super::{
+    Screen, also, doubt, exact, facts, frozen, kill, look, not_exact, service, unsound, verdict, waiting,
+};
 use crate::cli::{Names, Output, Until};
 use crate::kill::Waited;
 use crate::lineage::{self, Family, Lineage};
@@ -86,12 +88,7 @@ fn state(t: &Tracker, r: &Root) -> Result<Status, Failure> {
     let service = facts::service(t, r);
     let main = facts::main_of(t, r);
     let main_process = main.and_then(|m| t.member(m.0).ok().flatten()).map(|m| facts::process(t, &m, main));
-    let contains = registry::family(t, r.slot.slot)
-        .into_iter()
-        .skip(1)
-        .filter_map(|s| registry::in_slot(t, s))
-        .map(|r| r.name)
-        .collect();
+    let contains = also::inside(t, r);
     let supervised = r.record.flags & service::SUPERVISED != 0 && exact::owner_lives(&r.record);
     let k = &r.record;
     let last_kill = (k.last_at != 0).then(|| LastKill {

@@ -119,6 +119,18 @@ pub enum Log {
     Syslog,
 }
 
+/// Where what is started from within a service stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Nest {
+    /// Inside of it, but for what is started in the background from a service that nobody waits for: that is beside it.
+    #[default]
+    Usual,
+    /// Inside of it.
+    Inside,
+    /// Next to it.
+    Beside,
+}
+
 /// `killer run`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
@@ -142,6 +154,8 @@ pub struct Run {
     pub exec_stop: Option<String>,
     /// So many that have ended stay known.
     pub keep: usize,
+    /// Where it stands.
+    pub nest: Nest,
     /// Program and arguments.
     pub argv: Vec<OsString>,
 }

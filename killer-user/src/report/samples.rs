@@ -110,10 +110,10 @@ fn lists_are_aligned() {
     let out = human::services(&services("größe"), &Style { color: false, utf8: true });
     assert_eq!(
         out,
-        "NAME   STATE  MAIN  PROCESSES  TASKS  EVER  AGE     EXACT\n\
-         größe  live   10    3          4      17    1h 1min  no (orphans, orphans)\n\
-         a      ended  -     3          4      17    1h 1min  yes\n"
-            .replace("AGE     EXACT", "AGE      EXACT")
+        "NAME   STATE  MAIN  PROCESSES  TASKS  EVER  AGE     INSIDE  EXACT\n\
+         größe  live   10    3          4      17    1h 1min  größe   no (orphans, orphans)\n\
+         a      ended  -     3          4      17    1h 1min  größe   yes\n"
+            .replace("AGE     INSIDE", "AGE      INSIDE")
     );
     let none = Services { version: 1, kind: "list", services: vec![] };
     assert_eq!(human::services(&none, &Style::default()), "no services are tracked\n");

@@ -152,6 +152,11 @@ pub trait Keep: Debug {
     /// This single-threaded process leaves the root that it is a member of; true when it was one.
     fn leave(&self) -> io::Result<bool>;
 
+    /// True when a process stays a member of whatever its creator was in: nothing that a member starts can stand beside.
+    fn descent_is_for_life(&self) -> bool {
+        false
+    }
+
     /// Starts a process as a member of a root (`flags`: `B_MAIN`, `B_CONTROL`), a member before its first instruction. `ready`
     /// is called when it is one, before exec. The outer error: nothing was started. EPERM: the root is being killed.
     fn spawn(

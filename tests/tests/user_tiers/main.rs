@@ -138,7 +138,7 @@ fn everybody_gets_a_signal_once_with_scan() {
 
 /// A service inside of another: killing the inner one leaves the outer one, killing the outer one ends both.
 fn nested(env: &TestEnv) {
-    let script = r#""$2" run --name "$3" --detach --keep-fds -- sleep 40 || exit 1
+    let script = r#""$2" run --name "$3" --detach --inside --keep-fds -- sleep 40 || exit 1
         echo ready outer=$$ > $1; sleep 40 & exec sleep 40"#;
     for victim in ["inner", "outer"] {
         let inner = format!("inner-{victim}");
@@ -155,7 +155,9 @@ fn nested(env: &TestEnv) {
             env.killer(["status", &outer_name]).ok();
             env.killer(["status", &inner]).code(3);
         }
-        env.killer(["-s", "KILL", "--wait", &outer_name]).ok().silent();
+        let out = env.killer(["-s", "KILL", "--wait", &outer_name]);
+        let also = format!("killer: '{outer_name}' also ends: {inner}\n");
+        assert_eq!(out.ok().stderr, if victim == "inner" { "" } else { also.as_str() }, "{out}");
         outer.assert_dead();
         env.killer(["status", &inner]).code(3);
         env.killer(["status", &outer_name]).code(3);

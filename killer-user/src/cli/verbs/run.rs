@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::cli::main_form::Look;
-use crate::cli::{Action, KEEP, Log, Run};
+use crate::cli::{Action, KEEP, Log, Nest, Run};
 use crate::parse::name;
 
 #[derive(Debug, Args)]
@@ -49,6 +49,12 @@ pub struct RunArgs {
     /// So many services that have ended stay known; the longest-ended give their places
     #[arg(long, value_name = "N", default_value_t = KEEP)]
     keep: usize,
+    /// Inside of the service that this is called in: it ends with that one
+    #[arg(long, conflicts_with = "beside")]
+    inside: bool,
+    /// Next to the service that this is called in; so it is with --detach, unless that one is a 'run' in the foreground
+    #[arg(long)]
+    beside: bool,
     /// Program and arguments
     #[arg(required = true, last = true, value_name = "CMD", num_args = 1..)]
     argv: Vec<OsString>,
@@ -75,6 +81,11 @@ impl RunArgs {
             pidfile: self.pidfile,
             exec_stop: self.exec_stop,
             keep: self.keep,
+            nest: match (self.inside, self.beside) {
+                (true, _) => Nest::Inside,
+                (_, true) => Nest::Beside,
+                _ => Nest::Usual,
+            },
             argv: self.argv,
         };
         Ok((Action::Run(run), self.look))

@@ -10,7 +10,8 @@ pub fn services(l: &Services, s: &Style) -> String {
     if l.services.is_empty() {
         return "no services are tracked\n".into();
     }
-    let head = ["NAME", "STATE", "MAIN", "PROCESSES", "TASKS", "EVER", "AGE", "EXACT"].map(String::from);
+    let head =
+        ["NAME", "STATE", "MAIN", "PROCESSES", "TASKS", "EVER", "AGE", "INSIDE", "EXACT"].map(String::from);
     let mut rows = vec![head.to_vec()];
     for x in &l.services {
         rows.push(vec![
@@ -21,6 +22,7 @@ pub fn services(l: &Services, s: &Style) -> String {
             x.counts.tasks.to_string(),
             if x.ever_at_least { format!("{}+", x.ever) } else { x.ever.to_string() },
             age(x.age_s),
+            x.inside.as_deref().map_or("-".into(), text),
             if x.exactness.exact {
                 "yes".into()
             } else {

@@ -55,6 +55,9 @@ pub fn receipt(r: &Receipt, s: &Style) -> String {
             exactness(&r.exactness)
         ));
     }
+    if !r.also_ends.is_empty() {
+        out.push_str(&format!("also ends: {}\n", text(&r.also_ends.join(", "))));
+    }
     for n in &r.notes {
         out.push_str(&format!("note: {}\n", text(n)));
     }

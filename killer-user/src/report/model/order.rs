@@ -103,6 +103,9 @@ pub struct Receipt {
     pub passes: u32,
     /// Pending forks of launchers that were cancelled.
     pub cancelled: usize,
+    /// Services inside of this one that it ends as well (SIGKILL, SIGTERM, SIGINT, SIGQUIT).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also_ends: Vec<String>,
     /// Every process that the signal was for.
     pub targets: Vec<Signalled>,
     /// Who is still there.
@@ -147,6 +150,9 @@ pub struct Stop {
     pub command: Option<StopCommand>,
     /// Every signal that was sent.
     pub steps: Vec<Receipt>,
+    /// Services inside of this one that it ends as well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also_ends: Vec<String>,
     /// The kernel says that the service is empty.
     pub empty: bool,
     /// Everything has let go of files, ports and memory.

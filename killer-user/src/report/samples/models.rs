@@ -49,6 +49,7 @@ pub fn receipt(word: &str) -> Receipt {
         released: None,
         passes: 2,
         cancelled: 0,
+        also_ends: vec![word.into()],
         targets: vec![
             target(10, "signalled", None),
             target(11, "signalled", None),

@@ -299,6 +299,10 @@ impl Keep for Scan {
         ))
     }
 
+    fn descent_is_for_life(&self) -> bool {
+        true
+    }
+
     fn spawn(
         &self,
         s: Slot,
