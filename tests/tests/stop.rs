@@ -89,7 +89,8 @@ fn modes() {
     // process: nobody but the main process.
     let Some(service) = Launch::new("plain").service(&env, "svc") else { return };
     let (main, child) = (service.fact("pid"), Pidfd::open(service.fact("child")).expect("the child"));
-    env.killer(["stop", "--mode=process", "svc"]).ok().silent();
+    let out = env.killer(["stop", "--mode=process", "svc"]);
+    assert!(out.ok().stderr.contains("1 process lives on, as --mode=process has it"), "{out}");
     assert!(Pidfd::open(main).is_none_or(|p| !p.alive()));
     assert!(child.alive(), "the child was not meant");
     env.killer(["stop", "svc"]).ok();

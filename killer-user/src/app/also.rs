@@ -64,7 +64,8 @@ pub fn say(
     // Who is refused does nothing, and one set of members may have nobody of theirs.
     let order = Order {
         picks: all.picks.to_vec(),
-        main: super::facts::main_of(t, root),
+        main: super::facts::main_of(t, root).map(|m| m.key()),
+        home: super::stop_record::StopRecord::of(t, root.slot).home,
         glob: name::matches,
         dry_run: true,
         include_self: all.include_self,

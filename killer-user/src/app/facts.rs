@@ -2,9 +2,10 @@
 
 use killer_common::record::{B_ADOPTED, B_CONTROL, Member};
 
+use super::main_process::{self, Main};
 use super::{exact, frozen};
 use crate::kernel::tier::Tier;
-use crate::lineage::{self, Node, Outside};
+use crate::lineage::{self, Home, Node};
 use crate::report::escape;
 use crate::report::model;
 use crate::sys::mem;
@@ -27,14 +28,16 @@ pub fn seconds_since(boottime: u64) -> u64 {
 }
 
 /// A member as a model.
-pub fn process(t: &Tracker, m: &Member, main: Option<(u32, u64)>) -> model::Process {
+pub fn process(t: &Tracker, m: &Member, main: Option<Main>) -> model::Process {
+    let is_main = main.is_some_and(|x| x.key() == (m.tgid, m.leader_start));
     model::Process {
         pid: m.tgid,
         start: m.leader_start,
         inode: (m.inode != 0).then_some(m.inode),
         comm: escape::comm(&m.comm),
         uid: m.uid,
-        main: main == Some((m.tgid, m.leader_start)),
+        main: is_main,
+        guessed: is_main && main.is_some_and(|x| x.guessed),
         control: m.flags & B_CONTROL != 0,
         adopted: m.flags & B_ADOPTED != 0,
         service: registry::in_slot(t, m.root).map(|r| r.name).unwrap_or_default(),
@@ -60,11 +63,9 @@ pub fn exactness(t: &Tracker, slot: u32) -> model::Exactness {
     }
 }
 
-/// (tgid, start) of the main process, while it is a member.
-pub fn main_of(t: &Tracker, r: &Root) -> Option<(u32, u64)> {
-    let (tgid, start) = (r.record.main_tgid, r.record.main_start);
-    let m = t.member(tgid).ok().flatten()?;
-    (tgid != 0 && m.leader_start == start).then_some((tgid, start))
+/// The main process, while it is a member.
+pub fn main_of(t: &Tracker, r: &Root) -> Option<Main> {
+    main_process::of(t, r)
 }
 
 /// One service of `list`.
@@ -77,6 +78,7 @@ pub fn service(t: &Tracker, r: &Root) -> model::Service {
         (_, false) => "starting",
         _ => frozen::word(t, r).unwrap_or("live"),
     };
+    let main = main_of(t, r);
     let inside = (r.record.parent != 0)
         .then(|| registry::in_slot(t, r.record.parent))
         .flatten()
@@ -85,7 +87,8 @@ pub fn service(t: &Tracker, r: &Root) -> model::Service {
     model::Service {
         name: r.name.clone(),
         state: state.into(),
-        main_pid: main_of(t, r).map(|m| m.0),
+        main_pid: main.map(|m| m.pid),
+        main_guessed: main.is_some_and(|m| m.guessed),
         counts: model::Counts { processes, tasks },
         ever: family.iter().map(|&s| t.pop(s).processes).sum(),
         ever_at_least: !Tier::PROGRAMS.contains(&t.tier()),
@@ -97,12 +100,7 @@ pub fn service(t: &Tracker, r: &Root) -> model::Service {
 }
 
 /// A lineage as a model, with command lines.
-pub fn nodes(
-    t: &Tracker,
-    forest: &[Node],
-    main: Option<(u32, u64)>,
-    home: Option<&Outside>,
-) -> Vec<model::Node> {
+pub fn nodes(t: &Tracker, forest: &[Node], main: Option<Main>, home: Option<&Home>) -> Vec<model::Node> {
     // Without recursion on the way down: children first, from the back of a breadth-first order.
     let mut order: Vec<(&Node, Option<usize>)> = forest.iter().map(|n| (n, None)).collect();
     let mut i = 0;
@@ -120,7 +118,7 @@ pub fn nodes(
         let mut p = process(t, &n.member, main);
         p.command = outside.as_ref().map(|o| o.cmdline.join(" ")).filter(|c| !c.is_empty());
         let escaped = match (home, &outside) {
-            (Some(h), Some(o)) => lineage::escapes(h, o).into_iter().map(String::from).collect(),
+            (Some(h), Some(o)) => h.escapes(o).into_iter().map(String::from).collect(),
             _ => Vec::new(),
         };
         let node = model::Node {

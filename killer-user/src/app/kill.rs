@@ -9,10 +9,11 @@ use super::names::{self, For};
 use super::picks::picks;
 use super::receipt::{self, Done};
 use super::several::{self, Did};
+use super::stop_record::{StopRecord, no_heir};
 use super::verdict::{self, counts, exit_code, explain, refused};
-use super::{Screen, also, doubt, facts, journal, waiting};
+use super::{Screen, also, doubt, facts, journal, main_process, waiting};
 use crate::cli::Kill;
-use crate::kill::{Awaited, Newborns, Order, SIGCONT, SIGKILL, SIGSTOP, Waited, execute};
+use crate::kill::{Awaited, Fate, Newborns, Order, SIGCONT, SIGKILL, SIGSTOP, Target, Waited, execute};
 use crate::lineage::{Family, Lineage, Pick};
 use crate::parse::{name, signal};
 use crate::report::human;
@@ -62,6 +63,15 @@ pub fn run(k: &Kill, screen: &Screen) -> u8 {
                 let uid = rustix::process::getuid().as_raw();
                 let _ = t.note_kill(root.slot, k.signal, uid, r.exit_code);
             }
+            if r.main_pid.is_none() && r.tasks > 0 && r.exit_code == 0 && k.whom.names_main() {
+                let f = main_process::gone(&r.service);
+                let all = k.whom.spares_main();
+                screen.fail(&if all {
+                    f.why(format!("nobody is left out by --whom={}", k.whom.text))
+                } else {
+                    f
+                });
+            }
             if let Some(f) = failure {
                 if !k.dry_run {
                     journal::judgement(&r.service, &f);
@@ -108,13 +118,15 @@ pub fn order(
     if k.require_exact && !exactness.exact {
         return Err(super::not_exact(&root.name, &exactness));
     }
+    main_process::settle(t, root);
     let main = facts::main_of(t, root);
     let limit = k.wait.map(|w| w.limit());
     let order = Order {
         signal: k.signal,
         value: k.value,
         picks: picks.to_vec(),
-        main,
+        main: main.map(|m| m.key()),
+        home: StopRecord::of(t, root.slot).home,
         glob: name::matches,
         dry_run: k.dry_run,
         caller: process::ancestors(),
@@ -146,6 +158,14 @@ pub fn order(
     let outcome = execute(&mut family, &order).map_err(|r| refused(root, r))?;
     drop(hurry);
     before.tasks = outcome.tasks_before;
+    let told = |m: main_process::Main| {
+        let hit = |x: &Target| x.fate == Fate::Signalled && (x.member.tgid, x.member.leader_start) == m.key();
+        outcome.targets.iter().any(hit)
+    };
+    if active && !outcome.empty && signal::may_end(k.signal) && main.is_some_and(told) {
+        // Who is left of a service whose main process was told to end is not its main process.
+        no_heir(t, root.slot);
+    }
 
     let mut exit = exit_code(&outcome, &order, k.whom.fail);
     if outcome.unsure {

@@ -6,11 +6,13 @@ mod doubt;
 pub mod exact;
 pub mod facts;
 pub mod failure;
+mod forking;
 pub mod freeze;
 mod frozen;
 mod journal;
 pub mod kill;
 mod logs;
+pub mod main_process;
 mod names;
 mod picks;
 mod place;
@@ -23,6 +25,7 @@ mod serve;
 pub mod service;
 mod several;
 mod stop;
+pub mod stop_record;
 mod verdict;
 mod verify;
 mod views;
@@ -88,6 +91,7 @@ fn look() -> Result<Option<Tracker>, Failure> {
 fn find(word: &str) -> Result<(Tracker, Root), Failure> {
     let t = look()?.ok_or_else(|| unknown_untracked(word))?;
     let r = registry::named(&t, word).ok_or_else(|| unknown(&t, word))?;
+    main_process::settle(&t, &r);
     Ok((t, r))
 }
 

@@ -2,7 +2,7 @@
 //! mistyped verb, and what stands behind it would be signalled.
 
 use super::failure::Failure;
-use super::{look, unknown, unknown_untracked};
+use super::{look, main_process, unknown, unknown_untracked};
 use crate::cli::{self, Names};
 use crate::parse::name;
 use crate::report::escape;
@@ -56,6 +56,7 @@ pub fn resolve(t: &Tracker, names: &Names, what: For) -> Result<Resolved, Failur
             nobody.push(word);
         }
         for r in found {
+            main_process::settle(t, &r);
             if !roots.iter().any(|x| x.slot == r.slot) {
                 roots.push(r);
             }

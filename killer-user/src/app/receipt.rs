@@ -3,6 +3,7 @@
 use killer_common::record::Member;
 
 use super::failure::code;
+use super::main_process::Main;
 use super::{also, facts, verdict};
 use crate::cli::Kill;
 use crate::kill::{Fate, Outcome};
@@ -17,7 +18,7 @@ pub struct Done<'a, 't> {
     /// What was asked.
     pub k: &'a Kill,
     /// Main process at the beginning.
-    pub main: Option<(u32, u64)>,
+    pub main: Option<Main>,
     /// Exit code.
     pub exit: u8,
     /// What the engine did.
@@ -93,7 +94,8 @@ pub fn receipt(d: &Done<'_, '_>) -> Receipt {
         gates,
         // Again: what happened during the kill counts, too.
         exactness: facts::exactness(t, root.slot.slot),
-        main_pid: d.main.map(|m| m.0),
+        main_pid: d.main.map(|m| m.pid),
+        main_guessed: d.main.is_some_and(|m| m.guessed),
         processes: d.before.processes,
         tasks: d.before.tasks,
         left: verdict::counts(d.family),

@@ -3,6 +3,7 @@
 use super::failure::{Failure, code};
 use super::names::{self, For};
 use super::several::{self, Did};
+use super::stop_record::{Heir, StopRecord};
 use super::{Screen, find, unknown};
 use crate::cli::Names;
 use crate::report::model::{Done, Verb};
@@ -14,7 +15,11 @@ pub fn set_main(name: &str, pid: u32) -> Result<u8, Failure> {
     let (t, r) = find(name)?;
     let _lock = t.lock()?;
     match t.set_main(r.slot, pid) {
-        Ok(()) => Ok(0),
+        Ok(()) => {
+            // Chosen, also where it is none: nobody is guessed any more.
+            StopRecord::change(&t, r.slot, |kept| kept.heir = Heir::Nobody)?;
+            Ok(0)
+        }
         Err(e) if e.raw_os_error() == Some(libc::ENOENT) => {
             Err(Failure::new(code::FAILURE, format!("process {pid} is no member of '{name}'"))
                 .next(format!("'killer status {name}' shows the members")))

@@ -1,11 +1,14 @@
 //! `run`, `exec`, `adopt`.
 
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use super::failure::{Failure, code};
 use super::place::{self, Wish};
-use super::service::{self, Command, StopRecord};
-use super::{Screen, kill, look, unknown_untracked};
+use super::service::{self, Command};
+use super::stop_record::{Heir, StopRecord, no_heir};
+use super::{Screen, forking, kill, look, unknown_untracked};
 use crate::cli::{Run, Whose};
 use crate::report::{human, message};
 use crate::sys::{daemon, launch};
@@ -42,14 +45,19 @@ pub fn run(r: &Run, screen: &Screen) -> Result<u8, Failure> {
     let supervised = if r.kill_on_exit { service::SUPERVISED } else { 0 };
     let waits = if r.detach { 0 } else { service::FOREGROUND };
     let wish = wish(r, supervised | waits);
-    let stop = stop_record(r);
-    let s = service::start(&t, &wish, &cmd, r.pidfile.as_deref(), stop.as_ref()).map_err(run_failed)?;
+    let s = service::start(&t, &wish, &cmd, to_write(r), kept(r)).map_err(run_failed)?;
     say_place(&t, &s, screen);
     if r.detach {
         return Ok(0);
     }
     let status = t.attend(s.pid).map_err(|e| run_failed(e.into()))?;
     after(&t, r, &s);
+    if status != 0 {
+        no_heir(&t, s.slot);
+    }
+    if r.forking {
+        return forking::started(&t, &s, r.pidfile.is_some(), service::exit_code(status), screen);
+    }
     Ok(service::exit_code(status))
 }
 
@@ -58,14 +66,25 @@ fn wish(r: &Run, flags: u64) -> Wish<'_> {
     Wish { flags, keep: r.keep, nest: Some(r.nest), ..Wish::named(&r.name) }
 }
 
-/// How it is asked to stop: as the same user, in the directory that `run` was called in.
-fn stop_record(r: &Run) -> Option<StopRecord> {
-    let dir = std::env::current_dir().map_or("/".into(), |d| d.to_string_lossy().into_owned());
-    r.exec_stop.as_ref().map(|c| StopRecord {
+/// What is remembered of it: how it is asked to stop (as the same user, in the directory that `run` was called in), and who
+/// its main process is when the first one has ended.
+fn kept(r: &Run) -> StopRecord {
+    let here = std::env::current_dir().unwrap_or_else(|_| "/".into());
+    StopRecord {
         user: r.user.clone().unwrap_or_default(),
-        dir,
-        command: c.clone(),
-    })
+        dir: here.to_string_lossy().into_owned(),
+        command: r.exec_stop.clone().unwrap_or_default(),
+        forking: r.forking,
+        pidfile: r.pidfile.as_ref().map(|p| here.join(p)),
+        heir: Heir::Open,
+        home: None,
+        started: r.argv.iter().map(|a| a.as_bytes()).collect::<Vec<_>>().join(&b' '),
+    }
+}
+
+/// Where `killer` writes CMD's number. A daemon whose first process ends writes its own.
+fn to_write(r: &Run) -> Option<&Path> {
+    r.pidfile.as_deref().filter(|_| !r.forking)
 }
 
 /// When CMD has ended.
@@ -88,10 +107,8 @@ fn background(t: &Tracker, r: &Run, cmd: &Command, screen: &Screen) -> Result<u8
         Ok(report) => report,
     };
     launch::hold_signals();
-    let stop = stop_record(r);
-    let pidfile = r.pidfile.as_deref();
     let wish = wish(r, service::SUPERVISED);
-    match service::start(t, &wish, cmd, pidfile, stop.as_ref()).map_err(run_failed) {
+    match service::start(t, &wish, cmd, to_write(r), kept(r)).map_err(run_failed) {
         Ok(s) => {
             say_place(t, &s, screen);
             if !place::step_out(t, s.slot) {

@@ -9,7 +9,9 @@ use killer_common::record::{B_CONTROL, B_MAIN, R_FOREGROUND, R_SUPERVISED};
 use super::failure::{Failure, code};
 use super::logs;
 use super::place::{self, Wish};
+use super::stop_record::StopRecord;
 use crate::cli::Log;
+use crate::lineage::Home;
 use crate::sys::launch::{Launch, Step};
 use crate::target::process::Process;
 use crate::target::registry;
@@ -101,30 +103,6 @@ pub fn tracker() -> Result<Tracker, Failure> {
     Ok(Tracker::up(&Paths::default())?)
 }
 
-/// How a service is asked to stop, as it is kept with its root.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StopRecord {
-    /// User to become; empty: the caller's.
-    pub user: String,
-    /// Working directory.
-    pub dir: String,
-    /// For `/bin/sh -c`.
-    pub command: String,
-}
-
-impl StopRecord {
-    /// Each with a NUL.
-    pub fn bytes(&self) -> Vec<u8> {
-        [&self.user, &self.dir, &self.command].iter().flat_map(|s| s.bytes().chain([0])).collect()
-    }
-
-    /// The same again.
-    pub fn read(bytes: &[u8]) -> Option<Self> {
-        let mut parts = bytes.split(|b| *b == 0).map(|p| String::from_utf8_lossy(p).into_owned());
-        Some(Self { user: parts.next()?, dir: parts.next()?, command: parts.next()? })
-    }
-}
-
 /// Makes a root and its first process. The root is in the map, and the child a member, before CMD's first
 /// instruction; whatever happens to this process meanwhile, either the service is known or CMD does not run.
 pub fn start(
@@ -132,7 +110,7 @@ pub fn start(
     wish: &Wish<'_>,
     cmd: &Command,
     pidfile: Option<&Path>,
-    stop: Option<&StopRecord>,
+    kept: StopRecord,
 ) -> Result<Started, Failure> {
     let mut launch = cmd.launch()?;
     launch.log = cmd.log.as_ref().map(|l| logs::open(l, wish.name)).transpose()?;
@@ -145,8 +123,7 @@ pub fn start(
         f
     };
     let spawned = t.spawn(slot, B_MAIN, &launch, &mut |pid| {
-        // Before CMD runs: a service that has a stop command is never there without it.
-        stop.map_or(Ok(()), |s| t.set_stop(slot, &s.bytes()))?;
+        keep(t, slot, kept.clone(), pid as u32, cmd.detach)?;
         pidfile.map_or(Ok(()), |p| write_pidfile(p, pid))
     });
     drop(lock);
@@ -156,6 +133,19 @@ pub fn start(
         Err(e) => Err(undo(
             Failure::new(code::RUN_FAILED, format!("cannot start '{}'", wish.name)).why(e.to_string()),
         )),
+    }
+}
+
+/// Before CMD runs: a service that has a stop command is never there without it.
+fn keep(t: &Tracker, slot: Slot, mut kept: StopRecord, pid: u32, detached: bool) -> std::io::Result<()> {
+    kept.note_home(pid, detached);
+    match t.set_stop(slot, &kept.bytes()) {
+        // What nobody has asked for is no reason not to start.
+        Err(e) if kept.command.is_empty() && kept.pidfile.is_none() => {
+            log::warn!("what the first process is cannot be kept: {e}");
+            Ok(())
+        }
+        done => done,
     }
 }
 
@@ -277,6 +267,10 @@ fn take(t: &Tracker, slot: Slot, p: &Process) -> Result<Adopted, Failure> {
     }
     // ENOENT: the process itself has ended meanwhile; its descendants are there.
     let _ = t.set_main(slot, p.pid);
+    let kept = StopRecord { home: Home::now(p.pid), ..StopRecord::default() };
+    if let Err(e) = t.set_stop(slot, &kept.bytes()) {
+        log::warn!("what the process is cannot be kept: {e}");
+    }
     t.go_live(slot)?;
     Ok(Adopted { slot, passes: taken.passes, quiet: taken.quiet })
 }

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::failure::{Failure, code};
 use super::names::{self, For};
-use super::service::{self, Command, StopRecord};
+use super::service::{self, Command};
 use super::several::{self, Did};
-use super::{Screen, also, doubt, facts, freeze, journal, kill, verdict, waiting};
+use super::stop_record::StopRecord;
+use super::{Screen, also, doubt, facts, freeze, journal, kill, main_process, verdict, waiting};
 use crate::cli::{Kill, Mode, Names, Stop};
 use crate::kill::{Awaited, Newborns, SIGCONT, SIGKILL, Waited};
 use crate::lineage::{Family, Lineage, Pick};
@@ -28,6 +29,8 @@ struct Run<'a> {
     /// All that were named.
     named: &'a [Root],
     s: &'a Stop,
+    /// Whom it is for: of a mixed one whose main process is gone, all.
+    mode: Mode,
     screen: &'a Screen,
     awaited: Awaited,
     /// The last signal that was asked for, without what goes along with it.
@@ -43,7 +46,7 @@ pub fn stop(s: &Stop, screen: &Screen) -> Result<u8, Failure> {
         let began = mem::monotonic_ns();
         let report = report(s, &root.name);
         let (root, named, awaited) = (root.clone(), &found.roots[..], Awaited::default());
-        let mut run = Run { t: &t, root, named, s, screen, awaited, asked: None, report };
+        let mut run = Run { t: &t, root, named, s, mode: s.mode, screen, awaited, asked: None, report };
         let ended = run.all()?;
         run.report.took_us = (mem::monotonic_ns() - began) / 1000;
         let r = run.finish(ended);
@@ -85,7 +88,7 @@ impl Run<'_> {
 
     /// The whole set is meant, not only the main process.
     fn whole(&self) -> bool {
-        self.s.mode != Mode::Process
+        self.mode != Mode::Process
     }
 
     fn order(&self, signal: i32, whom: &str, dry_run: bool) -> Kill {
@@ -119,8 +122,11 @@ impl Run<'_> {
             return Ok(Waited::Done);
         }
         // Refused before anything is touched.
-        let whom = if self.whole() { ("all", Pick::All) } else { ("main", Pick::Main) };
-        kill::order(self.t, &self.root, &self.order(15, whom.0, true), &[whom.1], self.screen)?;
+        let sets = [("all", Pick::All), ("main", Pick::Main), ("control", Pick::Control)];
+        for (word, pick) in if self.whole() { &sets[..1] } else { &sets[1..] } {
+            let dry = self.order(15, word, true);
+            kill::order(self.t, &self.root, &dry, std::slice::from_ref(pick), self.screen)?;
+        }
         if self.whole() {
             let asked = also::Asked { picks: &[Pick::All], include_self: self.s.include_self };
             self.report.also_ends = also::say(self.t, &self.root, self.named, SIGKILL, asked, self.screen);
@@ -132,7 +138,8 @@ impl Run<'_> {
             drop(lock);
             self.report.notes.push("it was frozen, and thawed to be stopped".into());
         }
-        self.hold(self.s.mode != Mode::ControlGroup);
+        self.seek_main();
+        self.hold(self.mode != Mode::ControlGroup);
         if let w @ (Waited::Done | Waited::Interrupted(_)) = self.ask()? {
             return Ok(w);
         }
@@ -152,7 +159,7 @@ impl Run<'_> {
                 break;
             }
         }
-        if self.s.mode == Mode::Mixed && last == Waited::Done && !crate::kill::empty(&self.family()) {
+        if self.mode == Mode::Mixed && last == Waited::Done && !crate::kill::empty(&self.family()) {
             self.hold(false);
             self.asked = Some(SIGKILL);
             self.send(SIGKILL, "all")?;
@@ -161,12 +168,36 @@ impl Run<'_> {
         Ok(last)
     }
 
+    /// Who asks for the main process is told when there is none.
+    fn seek_main(&mut self) {
+        let asks = self.mode != Mode::ControlGroup || self.kept().is_some();
+        if !asks || facts::main_of(self.t, &self.root).is_some() {
+            return;
+        }
+        let f = main_process::gone(&self.root.name);
+        let f = match self.mode {
+            Mode::ControlGroup => f.why("the stop command gets an empty MAINPID"),
+            Mode::Process => f.why("--mode=process is for nobody else"),
+            Mode::Mixed => {
+                self.mode = Mode::ControlGroup;
+                f.why("the first signal goes to all of it, SIGKILL to who is left after the wait")
+            }
+        };
+        self.report.notes.push(f.why.as_ref().map_or(f.what.clone(), |w| format!("{}: {w}", f.what)));
+        self.screen.fail(&f);
+    }
+
+    /// What is remembered of it, when it has a stop command.
+    fn kept(&self) -> Option<StopRecord> {
+        Some(StopRecord::of(self.t, self.root.slot)).filter(|r| !r.command.is_empty())
+    }
+
     /// Who is there, so that "released" can be waited for.
     fn hold(&mut self, narrow: bool) {
         let family = Lineage::new(self.t, self.root.clone());
         let main = facts::main_of(self.t, &self.root);
         for m in family.members(&family.listed()) {
-            if !narrow || main == Some((m.tgid, m.leader_start)) {
+            if !narrow || main.is_some_and(|x| x.key() == (m.tgid, m.leader_start)) {
                 self.awaited.add(m);
             }
         }
@@ -174,11 +205,11 @@ impl Run<'_> {
 
     /// The stop command, as a control process. `TimedOut`: the escalation is to go on.
     fn ask(&mut self) -> Result<Waited, Failure> {
-        let Some(r) = self.t.stop(self.root.slot)?.and_then(|b| StopRecord::read(&b)) else {
+        let Some(r) = self.kept() else {
             return Ok(Waited::TimedOut);
         };
         let mut said = StopCommand { command: r.command.clone(), exit_code: None, error: None };
-        let main = facts::main_of(self.t, &self.root).map_or(String::new(), |m| m.0.to_string());
+        let main = facts::main_of(self.t, &self.root).map_or(String::new(), |m| m.pid.to_string());
         let cmd = Command {
             argv: ["/bin/sh", "-c", "cd -- \"$1\" && eval \"$2\"", "stop", &r.dir, &r.command]
                 .map(Into::into)
@@ -208,7 +239,7 @@ impl Run<'_> {
 
     /// A signal to whom the mode names, with SIGCONT and perhaps SIGHUP.
     fn signal(&mut self, sig: i32) -> Result<(), Failure> {
-        let narrow = match self.s.mode {
+        let narrow = match self.mode {
             Mode::ControlGroup => false,
             Mode::Mixed => sig != SIGKILL,
             Mode::Process => true,
@@ -233,7 +264,7 @@ impl Run<'_> {
     }
 
     fn wait(&mut self, limit: Option<Duration>) -> Waited {
-        self.wait_for(self.s.mode == Mode::ControlGroup, limit)
+        self.wait_for(self.mode == Mode::ControlGroup, limit)
     }
 
     /// Until nobody is left (`whole`), or the main process is gone, and all that was held is released.
@@ -258,8 +289,13 @@ impl Run<'_> {
                 ("interrupted", 128 + sig as u8)
             }
         };
+        let others = family.listed().len() as u64;
+        if self.mode == Mode::Process && ended == Waited::Done && others > 0 {
+            let n = human::count(others, "process lives on", "processes live on");
+            r.notes.push(format!("{n}, as --mode=process has it"));
+        }
         if ended == Waited::TimedOut {
-            let whole = self.s.mode != Mode::Process;
+            let whole = self.mode != Mode::Process;
             let left = verdict::explain(&family, whole, &self.awaited.left());
             r.survivors = left
                 .into_iter()
@@ -281,7 +317,7 @@ impl Run<'_> {
             let _ = self.t.note_kill(self.root.slot, signal, uid, r.exit_code);
         }
         if doubt.is_none() && ended == Waited::Done {
-            for n in r.notes.iter().filter(|n| n.starts_with("the stop command")) {
+            for n in r.notes.iter().filter(|n| is_said(n)) {
                 let what = format!("'{}': {n}", r.service);
                 self.screen.message(&crate::report::message::render(&what, None, None));
             }
@@ -308,6 +344,11 @@ fn failure(r: &model::Stop, ended: Waited) -> Option<Failure> {
                 .next(format!("'killer status {}' shows who lives", r.service)),
         ),
     }
+}
+
+/// Notes that are for people who did not ask for more, too.
+fn is_said(note: &str) -> bool {
+    note.starts_with("the stop command") || note.ends_with("as --mode=process has it")
 }
 
 /// Waits for the stop command; `None` when it did not end in time: it is a member, and ends with the others.

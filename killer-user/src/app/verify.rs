@@ -8,9 +8,10 @@ use procfs::process::Stat;
 use super::failure::Failure;
 use super::names::{self, For};
 use super::several::{self, Did};
+use super::stop_record::StopRecord;
 use super::{Screen, facts, not_exact, views};
 use crate::cli::Names;
-use crate::lineage::{self, Family, Lineage};
+use crate::lineage::{self, Family, Home, Lineage};
 use crate::report::human;
 use crate::report::model::{self, Counts, OtherWay, SCHEMA_VERSION, Verify};
 use crate::sys::alive::near_start;
@@ -21,7 +22,7 @@ use crate::tier::Tracker;
 /// One process of the host.
 struct Seen {
     stat: Stat,
-    cgroups: Vec<(u32, String, String)>,
+    cgroups: Vec<(String, String)>,
 }
 
 /// Everything that /proc shows, without kernel threads.
@@ -36,7 +37,7 @@ fn host() -> HashMap<u32, Seen> {
         }
         let cgroups = p
             .cgroups()
-            .map(|c| c.0.into_iter().map(|g| (g.hierarchy, g.controllers.join(","), g.pathname)).collect())
+            .map(|c| c.0.into_iter().map(|g| (g.controllers.join(","), g.pathname)).collect())
             .unwrap_or_default();
         Some((stat.pid as u32, Seen { stat, cgroups }))
     })
@@ -65,7 +66,8 @@ fn compare(t: &Tracker, r: &Root) -> Result<Verify, Failure> {
     let main = facts::main_of(t, r);
     let model_of = |m: &Member| facts::process(t, m, main);
     let ids: HashSet<u32> = members.iter().map(|m| m.tgid).collect();
-    let home = views::home(&members, main);
+    let oldest = views::of_main(&members, main);
+    let home = StopRecord::of(t, r.slot).home.or_else(|| oldest.as_ref().and_then(Home::of));
     let me: HashSet<u32> = [std::process::id()].into();
 
     let way = |name: &str, used_by: &str, found: Option<HashSet<u32>>, skipped: Option<&str>| {
@@ -96,25 +98,27 @@ fn compare(t: &Tracker, r: &Root) -> Result<Verify, Failure> {
         }
     };
     let mut ways = Vec::new();
-    match home.and_then(|h| Some((h.tgid, seen.get(&h.tgid)?))) {
+    match oldest.and_then(|m| Some((m.tgid, seen.get(&m.tgid)?, home?))) {
         None => ways.push(way("all", "", None, Some("the service has no live process"))),
-        Some((pid, h)) => {
+        Some((pid, now, h)) => {
             let by = |f: &dyn Fn(&Seen) -> bool| {
                 Some(seen.iter().filter(|(_, s)| f(s)).map(|(p, _)| *p).collect())
             };
             ways.push(way(
                 "process group",
                 "kill -- -PGID, shells",
-                by(&|s| s.stat.pgrp == h.stat.pgrp),
+                by(&|s| s.stat.pgrp as u32 == h.pgrp),
                 None,
             ));
-            ways.push(way("session", "pkill -s", by(&|s| s.stat.session == h.stat.session), None));
+            ways.push(way("session", "pkill -s", by(&|s| s.stat.session as u32 == h.session), None));
             ways.push(way("/proc parent walk", "psutil, pstree, tree-kill", Some(walk(&seen, pid)), None));
-            ways.push(way("process name", "killall, pkill -x", by(&|s| s.stat.comm == h.stat.comm), None));
-            let group = h.cgroups.iter().find(|(id, c, _)| *id == 0 || c == "name=systemd").cloned();
+            ways.push(way("process name", "killall, pkill -x", by(&|s| s.stat.comm == now.stat.comm), None));
+            // Without controllers: the unified hierarchy.
+            let group = h.cgroups.iter().find(|(c, _)| matches!(c.as_str(), "" | "name=systemd"));
             ways.push(match group {
-                Some(g) if g.2 != "/" => {
-                    way("cgroup", "systemctl kill, cgroup.kill", by(&|s| s.cgroups.contains(&g)), None)
+                Some((c, path)) if path != "/" => {
+                    let same = |s: &Seen| s.cgroups.iter().any(|(of, p)| of == c && h.same_cgroup(c, p));
+                    way("cgroup", "systemctl kill, cgroup.kill", by(&same), None)
                 }
                 Some(_) => way(
                     "cgroup",

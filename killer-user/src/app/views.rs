@@ -6,14 +6,16 @@ use std::time::Instant;
 use killer_common::record::Member;
 
 use super::failure::{Failure, code};
+use super::main_process::{self, Main};
 use super::names::{self, For};
 use super::several::{self, Did};
+use super::stop_record::StopRecord;
 use super::{
     Screen, also, doubt, exact, facts, frozen, kill, look, not_exact, service, unsound, verdict, waiting,
 };
 use crate::cli::{Names, Output, Until};
 use crate::kill::Waited;
-use crate::lineage::{self, Family, Lineage};
+use crate::lineage::{self, Family, Home, Lineage};
 use crate::parse::signal;
 use crate::parse::span::Span;
 use crate::report::model::{Done, LastKill, Node, SCHEMA_VERSION, Services, Status, Tree, Verb};
@@ -46,13 +48,14 @@ fn forest(t: &Tracker, r: &Root) -> Result<Vec<Node>, Failure> {
     let tree = lineage::tree(&members, &dead, &|slot, generation| slots.contains(&(slot, generation)));
     let main = facts::main_of(t, r);
     unsound(t)?;
-    let home = home(&members, main).and_then(|m| lineage::describe(&m));
+    let now = || of_main(&members, main).as_ref().and_then(Home::of);
+    let home = StopRecord::of(t, r.slot).home.or_else(now);
     Ok(facts::nodes(t, &tree, main, home.as_ref()))
 }
 
-/// What members are compared with: the main process, else the oldest member.
-pub fn home(members: &[Member], main: Option<(u32, u64)>) -> Option<Member> {
-    let of_main = members.iter().find(|m| main == Some((m.tgid, m.leader_start)));
+/// The main process, else the oldest member.
+pub fn of_main(members: &[Member], main: Option<Main>) -> Option<Member> {
+    let of_main = members.iter().find(|m| main.is_some_and(|x| x.key() == (m.tgid, m.leader_start)));
     of_main.or_else(|| members.iter().min_by_key(|m| m.born)).copied()
 }
 
@@ -87,7 +90,7 @@ impl Apart {
 fn state(t: &Tracker, r: &Root) -> Result<Status, Failure> {
     let service = facts::service(t, r);
     let main = facts::main_of(t, r);
-    let main_process = main.and_then(|m| t.member(m.0).ok().flatten()).map(|m| facts::process(t, &m, main));
+    let main_process = main.and_then(|m| t.member(m.pid).ok().flatten()).map(|m| facts::process(t, &m, main));
     let contains = also::inside(t, r);
     let supervised = r.record.flags & service::SUPERVISED != 0 && exact::owner_lives(&r.record);
     let k = &r.record;
@@ -142,7 +145,7 @@ pub fn wait(names: &Names, what: Until, limit: Option<Span>, screen: &Screen) ->
     let (t, found) = names::find(names, For::Verb)?;
     let (what, word) = match what {
         Until::Empty => (waiting::For::Empty, "empty"),
-        Until::MainGone => (waiting::For::MainGone, "main-gone"),
+        Until::MainGone => (waiting::For::MainGone((0, 0)), "main-gone"),
         Until::Size(n) => (waiting::For::Size(n), "size"),
     };
     let limit = limit.and_then(Span::limit);
@@ -152,8 +155,17 @@ pub fn wait(names: &Names, what: Until, limit: Option<Span>, screen: &Screen) ->
         let f = Lineage::new(&t, root.clone());
         let rest = limit.map(|l| l.saturating_sub(began.elapsed()));
         let mut model = Done::new(Verb::Wait, Some(name), word);
+        let main = facts::main_of(&t, root);
+        let what = match (what, main) {
+            (waiting::For::MainGone(_), main) => waiting::For::MainGone(main.map_or((0, 0), |m| m.key())),
+            (what, _) => what,
+        };
+        let main_gone = matches!(what, waiting::For::MainGone(_));
+        if main_gone && main.is_none() && f.census().tasks > 0 {
+            screen.fail(&main_process::gone(name));
+        }
         match waiting::wait(&f, what, rest, screen.quiet) {
-            Waited::Done if what == waiting::For::MainGone => {}
+            Waited::Done if main_gone => {}
             Waited::Done => {
                 if let Some(doubt) = doubt::after(&t, f.root(), crate::kill::empty(&f)) {
                     (model.outcome, model.exit_code) = ("doubtful", screen.fail(&doubt));

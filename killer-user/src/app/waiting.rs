@@ -15,8 +15,8 @@ use killer_common::record::Member;
 pub enum For {
     /// The kernel's count is 0.
     Empty,
-    /// The main process has ended.
-    MainGone,
+    /// This process, the main one, has ended.
+    MainGone((u32, u64)),
     /// At most so many processes.
     Size(usize),
 }
@@ -57,19 +57,17 @@ fn end_progress(quiet: bool) {
 
 /// Waits for a condition of the whole service.
 pub fn wait(f: &Lineage<'_>, what: For, limit: Option<Duration>, quiet: bool) -> Waited {
-    let main = (f.root().record.main_tgid, f.root().record.main_start);
-    let is_main = |m: &Member| (m.tgid, m.leader_start) == main;
     let all = |_: &Member| true;
     let r = match what {
         For::Empty => {
             until(limit, progress(f, quiet), || crate::kill::empty(f), || somebody(f, 1, false, &all))
         }
-        For::MainGone => until(
+        For::MainGone(main) => until(
             limit,
             progress(f, quiet),
             // A look that fails says nothing.
-            || f.member(main.0).is_ok_and(|m| !m.is_some_and(|m| is_main(&m))),
-            || somebody(f, 1, false, &is_main),
+            || f.member(main.0).is_ok_and(|m| m.is_none_or(|m| (m.tgid, m.leader_start) != main)),
+            || somebody(f, 1, false, &|m| (m.tgid, m.leader_start) == main),
         ),
         For::Size(n) => {
             let most = mem::some_descriptors().max(1);

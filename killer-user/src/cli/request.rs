@@ -148,7 +148,9 @@ pub struct Run {
     pub user: Option<String>,
     /// `K=V`.
     pub env: Vec<(OsString, OsString)>,
-    /// Where to write CMD's PID.
+    /// CMD is a daemon whose first process ends when it has started.
+    pub forking: bool,
+    /// Where to write CMD's PID; of a forking one, where it writes its main process's.
     pub pidfile: Option<PathBuf>,
     /// How it is asked to stop.
     pub exec_stop: Option<String>,

@@ -19,7 +19,7 @@ pub use guard::Refusal;
 pub use proof::empty;
 pub use settle::{Awaited, Waited, until};
 
-use crate::lineage::{Family, Pick};
+use crate::lineage::{Family, Home, Pick};
 
 /// `SIGKILL`
 pub const SIGKILL: i32 = 9;
@@ -47,6 +47,8 @@ pub struct Order {
     pub picks: Vec<Pick>,
     /// Main process of the root.
     pub main: Option<(u32, u64)>,
+    /// What its first process was at the start, where that is known.
+    pub home: Option<Home>,
     /// Matches globs of the picks.
     pub glob: fn(&str, &str) -> bool,
     /// Stop before the gate and only say what would be done.
@@ -69,6 +71,7 @@ impl Order {
             value: None,
             picks: Vec::new(),
             main: None,
+            home: None,
             glob: |_, _| false,
             dry_run: false,
             caller,

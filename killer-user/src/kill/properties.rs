@@ -16,6 +16,7 @@ fn order(signal: i32) -> Order {
         value: None,
         picks: vec![Pick::All],
         main: None,
+        home: None,
         glob: |_, _| false,
         dry_run: false,
         caller: vec![9999],

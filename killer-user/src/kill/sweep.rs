@@ -74,6 +74,7 @@ impl<'o, Fd> Sweep<'o, Fd> {
                 members: &members,
                 dead: &family.dead(),
                 main: self.order.main,
+                home: self.order.home.as_ref(),
                 now: family.boottime(),
                 glob: self.order.glob,
             };

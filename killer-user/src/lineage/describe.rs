@@ -21,7 +21,7 @@ pub struct Outside {
     pub session: u32,
     /// Path of its program.
     pub exe: Option<String>,
-    /// cgroups, hierarchy → path.
+    /// cgroups, controllers → path, without a hierarchy of `killer`'s own.
     pub cgroups: BTreeMap<String, String>,
     /// Inode of its PID namespace.
     pub pid_ns: Option<u64>,
@@ -41,24 +41,27 @@ pub fn describe(m: &Member) -> Option<Outside> {
             return None;
         }
     };
-    let cgroups = p.cgroups().map(|c| c.0).unwrap_or_default();
     Some(Outside {
         cmdline: p.cmdline().unwrap_or_default(),
         ppid: s.ppid as u32,
         pgrp: s.pgrp as u32,
         session: s.session as u32,
         exe: p.exe().ok().map(|e| e.to_string_lossy().into_owned()),
-        cgroups: cgroups
-            .into_iter()
-            .map(|c| (format!("{}:{}", c.hierarchy, c.controllers.join(",")), c.pathname))
-            .collect(),
+        cgroups: cgroups_of(&p),
         pid_ns: ns_inode(m.tgid),
         state: s.state,
         threads: s.num_threads,
     })
 }
 
-fn ns_inode(pid: u32) -> Option<u64> {
+/// Controllers → path of every hierarchy. `killer`'s own (tier `named`) moves who is tracked, which is no escape.
+pub(super) fn cgroups_of(p: &Process) -> BTreeMap<String, String> {
+    let all = p.cgroups().map(|c| c.0).unwrap_or_default();
+    let of = all.into_iter().map(|c| (c.controllers.join(","), c.pathname));
+    of.filter(|(c, _)| !c.starts_with("name=killer")).collect()
+}
+
+pub(super) fn ns_inode(pid: u32) -> Option<u64> {
     use std::os::unix::fs::MetadataExt;
     std::fs::metadata(format!("/proc/{pid}/ns/pid")).ok().map(|m| m.ino())
 }
@@ -69,24 +72,6 @@ pub fn uid(m: &Member) -> Option<u32> {
         Look::Here(p, _) => p.status().ok().map(|s| s.ruid),
         _ => None,
     }
-}
-
-/// How a member slipped from what other tools look at, compared with the root's first process.
-pub fn escapes(root: &Outside, o: &Outside) -> Vec<&'static str> {
-    let mut v = Vec::new();
-    if o.session != root.session {
-        v.push("session");
-    }
-    if o.pgrp != root.pgrp {
-        v.push("process group");
-    }
-    if o.cgroups != root.cgroups {
-        v.push("cgroup");
-    }
-    if o.pid_ns != root.pid_ns {
-        v.push("PID namespace");
-    }
-    v
 }
 
 /// Why a member that was sent SIGKILL is still there (F42): (code, words).

@@ -3,14 +3,16 @@
 mod closing;
 mod describe;
 mod family;
+mod home;
 mod owed;
 mod select;
 mod still;
 mod tree;
 mod unknown;
 
-pub use describe::{Outside, Pending, describe, escapes};
+pub use describe::{Outside, Pending, describe};
 pub use family::{Census, Family, Lineage};
+pub use home::Home;
 pub use select::{Pick, Snapshot};
 pub use still::Still;
 pub use tree::{Node, tree};

@@ -7,7 +7,8 @@ use killer_common::record::{B_CONTROL, Dead, Member};
 
 use crate::sys::alive::alive;
 
-use super::describe::{self, Outside};
+use super::describe;
+use super::home::Home;
 
 /// One set. Several are an intersection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +52,8 @@ pub struct Snapshot<'a> {
     pub dead: &'a [Dead],
     /// tgid and start of the main process.
     pub main: Option<(u32, u64)>,
+    /// What the first process was at the start, where that is known.
+    pub home: Option<&'a Home>,
     /// Now, CLOCK_BOOTTIME ns.
     pub now: u64,
     /// Matches a glob.
@@ -103,7 +106,7 @@ impl Snapshot<'_> {
             }
             Pick::Escaped => {
                 let Some(home) = self.home() else { return HashSet::new() };
-                by(&|m| describe::describe(m).is_some_and(|o| !describe::escapes(&home, &o).is_empty()))
+                by(&|m| describe::describe(m).is_some_and(|o| !home.escapes(&o).is_empty()))
             }
             Pick::Exe(g) => by(&|m| {
                 describe::describe(m).and_then(|o| o.exe).is_some_and(|e| {
@@ -162,9 +165,13 @@ impl Snapshot<'_> {
             .collect()
     }
 
-    /// What "did not leave" means: the main process, else the oldest member.
-    fn home(&self) -> Option<Outside> {
-        let main = self.members.iter().find(|m| self.is_main(m));
-        main.or_else(|| self.members.iter().min_by_key(|m| m.born)).and_then(describe::describe)
+    /// What "did not leave" means: what the first process was at the start; of a service that nobody saw start, the main
+    /// process as it is now, else the oldest member.
+    fn home(&self) -> Option<Home> {
+        let now = || {
+            let main = self.members.iter().find(|m| self.is_main(m));
+            main.or_else(|| self.members.iter().min_by_key(|m| m.born)).and_then(Home::of)
+        };
+        self.home.cloned().or_else(now)
     }
 }

@@ -77,6 +77,13 @@ pub fn words() -> String {
     v.join(" ") + " RTMIN..RTMAX"
 }
 
+/// False for 0 and for signals that end no process that has said nothing about them: they stop it, let it go on, or do
+/// nothing (`signal(7)`).
+pub fn may_end(signal: i32) -> bool {
+    use libc::{SIGCHLD, SIGCONT, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG, SIGWINCH};
+    ![0, SIGCHLD, SIGCONT, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG, SIGWINCH].contains(&signal)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -56,6 +56,16 @@ impl Whom {
     pub fn is_systemd(&self) -> bool {
         matches!(self.sets[..], [Set::All | Set::Main | Set::Control])
     }
+
+    /// True when it asks for the main process, or for everybody but that.
+    pub fn names_main(&self) -> bool {
+        self.sets.contains(&Set::Main) || self.spares_main()
+    }
+
+    /// True when the main process is left out.
+    pub fn spares_main(&self) -> bool {
+        self.sets.iter().any(|s| matches!(s, Set::Not(s) if **s == Set::Main))
+    }
 }
 
 /// Parses it. The error is text.

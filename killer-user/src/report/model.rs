@@ -62,6 +62,9 @@ pub struct Process {
     pub uid: u32,
     /// It is the main process.
     pub main: bool,
+    /// Nobody has said that it is the main process: it was guessed when the first process had ended.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub guessed: bool,
     /// It is a control process.
     pub control: bool,
     /// It was there before, and was taken in by an adoption; its later children are not called so.
@@ -84,6 +87,9 @@ pub struct Service {
     pub state: String,
     /// Main process.
     pub main_pid: Option<u32>,
+    /// Nobody has said that it is the main process: it was guessed when the first process had ended.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub main_guessed: bool,
     /// Now.
     pub counts: Counts,
     /// Processes ever.

@@ -59,8 +59,29 @@ fn number(text: &[u8]) -> Result<u32, PidfileError> {
     }
 }
 
-/// Reads a pidfile and opens the process that it means.
-pub fn open(path: &Path) -> Result<Process, PidfileError> {
+/// What a pidfile says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Named {
+    /// The number.
+    pub pid: u32,
+    /// Wall-clock second at which it was written.
+    written: f64,
+}
+
+impl Named {
+    /// True when it was not written before that wall-clock second.
+    pub fn is_since(&self, second: f64) -> bool {
+        self.written + SLACK >= second
+    }
+
+    /// True when it was written before a process that started in that second: it means another one.
+    pub fn is_before(&self, second: f64) -> bool {
+        second > self.written + SLACK
+    }
+}
+
+/// Reads a pidfile that belongs to one of these users and that nobody else may write.
+pub fn named(path: &Path, owners: &[u32]) -> Result<Named, PidfileError> {
     let mut f = std::fs::OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
@@ -70,23 +91,27 @@ pub fn open(path: &Path) -> Result<Process, PidfileError> {
     if !m.is_file() {
         return Err(PidfileError::Kind);
     }
-    let euid = rustix::process::geteuid().as_raw();
     if m.mode() & 0o002 != 0 {
         return Err(PidfileError::Writable("everybody"));
     }
     if m.mode() & 0o020 != 0 && m.gid() != 0 {
         return Err(PidfileError::Writable("its group"));
     }
-    if m.uid() != 0 && m.uid() != euid {
+    if !owners.contains(&m.uid()) {
         return Err(PidfileError::Owner(m.uid()));
     }
     let mut text = Vec::new();
     f.by_ref().take(MOST as u64).read_to_end(&mut text).map_err(PidfileError::Read)?;
-    let pid = number(&text)?;
-    let p = process::open(pid, None)?;
-    let written = m.modified().map_err(PidfileError::Read)?;
-    if started(p.start_ticks) > seconds(written) + SLACK {
-        return Err(PidfileError::Younger(pid));
+    let written = seconds(m.modified().map_err(PidfileError::Read)?);
+    Ok(Named { pid: number(&text)?, written })
+}
+
+/// Reads a pidfile and opens the process that it means.
+pub fn open(path: &Path) -> Result<Process, PidfileError> {
+    let n = named(path, &[0, rustix::process::geteuid().as_raw()])?;
+    let p = process::open(n.pid, None)?;
+    if n.is_before(started(p.start_ticks)) {
+        return Err(PidfileError::Younger(n.pid));
     }
     Ok(p)
 }

@@ -14,7 +14,8 @@ use crate::parse::name;
 #[command(
     override_usage = "killer run --name NAME [OPTIONS] -- CMD...",
     after_help = "The root is a member before CMD's first instruction. In the foreground the exit status is CMD's (128+N when it died \
-                  of signal N); 125: killer failed, 126: CMD is not executable, 127: CMD was not found."
+                  of signal N); 125: killer failed, 126: CMD is not executable, 127: CMD was not found. When the first process of a \
+                  daemon has ended, the main process is who the pidfile names, else who can be guessed, which is said."
 )]
 pub struct RunArgs {
     #[command(flatten)]
@@ -40,7 +41,16 @@ pub struct RunArgs {
     /// Set a variable for CMD
     #[arg(long, value_name = "K=V", value_parser = clap::builder::OsStringValueParser::new())]
     env: Vec<OsString>,
-    /// Write CMD's PID to this file
+    /// simple, or forking: CMD is a daemon whose first process ends when it has started; then 'run' returns
+    #[arg(
+        long = "type",
+        value_enum,
+        value_name = "TYPE",
+        default_value = "simple",
+        hide_possible_values = true
+    )]
+    kind: Kind,
+    /// Write CMD's PID to this file; with --type=forking: to which the daemon writes it
     #[arg(long, value_name = "FILE")]
     pidfile: Option<PathBuf>,
     /// How 'killer stop' asks it to stop first: a command for /bin/sh -c, with MAINPID in its environment
@@ -60,6 +70,15 @@ pub struct RunArgs {
     argv: Vec<OsString>,
 }
 
+/// `--type`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Kind {
+    /// The first process stays.
+    Simple,
+    /// It ends when the service has started.
+    Forking,
+}
+
 impl RunArgs {
     pub(super) fn resolve(self) -> Result<(Action, Look), (String, String)> {
         let mut env = Vec::new();
@@ -70,6 +89,14 @@ impl RunArgs {
             };
             env.push((OsString::from_vec(b[..at].to_vec()), OsString::from_vec(b[at + 1..].to_vec())));
         }
+        let forking = self.kind == Kind::Forking;
+        if forking && self.kill_on_exit {
+            return Err((
+                "--kill-on-exit would end a daemon right after its start: with --type=forking CMD's process ends then"
+                    .into(),
+                "leave one of the two out".into(),
+            ));
+        }
         let run = Run {
             name: self.name,
             detach: self.detach,
@@ -78,6 +105,7 @@ impl RunArgs {
             kill_on_exit: self.kill_on_exit,
             user: self.user,
             env,
+            forking,
             pidfile: self.pidfile,
             exec_stop: self.exec_stop,
             keep: self.keep,

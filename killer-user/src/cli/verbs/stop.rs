@@ -13,7 +13,8 @@ use crate::parse::span::{self, Span};
 #[command(
     override_usage = "killer stop [OPTIONS] NAME...",
     after_help = "First the command of 'run --exec-stop', as a control process; then the signal with SIGCONT, a wait, SIGKILL, a \
-                  wait; several services one after the other. Exit status: 0 the kernel says that nobody is left, 124 survivors, each with its reason."
+                  wait; several services one after the other. A mixed one without a main process is for all. Exit status: 0 the kernel says \
+                  that nobody is left (with --mode=process: the main process has ended), 124 survivors, each with its reason."
 )]
 pub struct StopArgs {
     #[command(flatten)]

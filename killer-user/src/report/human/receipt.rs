@@ -8,6 +8,7 @@ use crate::report::model::{Process, Receipt, Stop, Survivor};
 /// `main process 1234 (cron)`
 fn process(p: &Process) -> String {
     let role = match (p.main, p.control) {
+        (true, _) if p.guessed => "guessed main process",
         (true, _) => "main process",
         (_, true) => "control process",
         _ => "process",

@@ -21,8 +21,11 @@ pub fn status(t: &Status, s: &Style) -> String {
         line("Contains", t.contains.iter().map(|c| text(c)).collect::<Vec<_>>().join(", "));
     }
     match &t.main {
-        Some(m) => line("Main PID", format!("{} ({})", m.pid, text(&m.comm))),
-        None if live => line("Main PID", "none: it has ended; 'killer set-main' chooses another".into()),
+        Some(m) => {
+            let guessed = if m.guessed { "; guessed: the first process has ended" } else { "" };
+            line("Main PID", format!("{} ({}){guessed}", m.pid, text(&m.comm)));
+        }
+        None if live => line("Main PID", "none: it is gone; 'killer set-main' chooses another".into()),
         None => {}
     }
     line(

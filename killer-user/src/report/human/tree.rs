@@ -42,7 +42,7 @@ fn label(n: &Node, s: &Style) -> String {
     };
     let mut marks = Vec::new();
     if p.main {
-        marks.push("main".to_owned());
+        marks.push(if p.guessed { "main, guessed" } else { "main" }.to_owned());
     }
     if p.control {
         marks.push("control".into());

@@ -88,6 +88,9 @@ pub struct Receipt {
     pub exactness: Exactness,
     /// Main process at the beginning.
     pub main_pid: Option<u32>,
+    /// Nobody has said that it is the main process: it was guessed when the first process had ended.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub main_guessed: bool,
     /// Processes before.
     pub processes: u64,
     /// Tasks before, by the kernel's own count.

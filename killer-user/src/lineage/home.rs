@@ -1,0 +1,123 @@
+//! What "did not leave" means: session, process group, PID namespace and cgroups of a service's first process, as they were
+//! at the start. That process may have ended, or changed them, since.
+
+use std::collections::BTreeMap;
+
+use killer_common::record::Member;
+
+use super::describe::{self, Outside, cgroups_of, ns_inode};
+
+/// What a first process was at the start. Empty or `None`: not known, and nothing is judged by it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Home {
+    /// Session; 0: not known.
+    pub session: u32,
+    /// Process group; 0: not known.
+    pub pgrp: u32,
+    /// Inode of its PID namespace.
+    pub pid_ns: Option<u64>,
+    /// Controllers → path, of every hierarchy that there was. A long path is kept as `#` and its hash.
+    pub cgroups: BTreeMap<String, String>,
+}
+
+/// Paths that are longer are kept by their hash.
+const LONG: usize = 96;
+
+/// FNV-1a, which every version of `killer` has in common.
+fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3))
+}
+
+fn short(path: &str) -> String {
+    if path.len() <= LONG { path.to_owned() } else { format!("#{:016x}", hash(path)) }
+}
+
+impl From<&Outside> for Home {
+    fn from(o: &Outside) -> Self {
+        let cgroups = o.cgroups.iter().map(|(c, p)| (c.clone(), short(p))).collect();
+        Self { session: o.session, pgrp: o.pgrp, pid_ns: o.pid_ns, cgroups }
+    }
+}
+
+impl Home {
+    /// Of a process that cannot be another one now: a child that nobody has waited for.
+    pub fn now(pid: u32) -> Option<Self> {
+        let p = procfs::process::Process::new(pid as i32).ok()?;
+        let s = p.stat().ok()?;
+        let cgroups = cgroups_of(&p).into_iter().map(|(c, path)| (c, short(&path))).collect();
+        Some(Self { session: s.session as u32, pgrp: s.pgrp as u32, pid_ns: ns_inode(pid), cgroups })
+    }
+
+    /// Of a member, as it is now.
+    pub fn of(m: &Member) -> Option<Self> {
+        describe::describe(m).as_ref().map(Self::from)
+    }
+
+    /// True when a path is the one that the first process was in.
+    pub fn same_cgroup(&self, controllers: &str, path: &str) -> bool {
+        self.cgroups.get(controllers).is_some_and(|p| *p == short(path))
+    }
+
+    /// How a member slipped from what other tools look at.
+    pub fn escapes(&self, o: &Outside) -> Vec<&'static str> {
+        let mut v = Vec::new();
+        if self.session != 0 && o.session != self.session {
+            v.push("session");
+        }
+        if self.pgrp != 0 && o.pgrp != self.pgrp {
+            v.push("process group");
+        }
+        // A hierarchy that was mounted, or unmounted, since says nothing.
+        if o.cgroups.iter().any(|(c, p)| self.cgroups.contains_key(c) && !self.same_cgroup(c, p)) {
+            v.push("cgroup");
+        }
+        if self.pid_ns.is_some() && o.pid_ns.is_some() && o.pid_ns != self.pid_ns {
+            v.push("PID namespace");
+        }
+        v
+    }
+
+    /// To be kept: without NUL.
+    pub fn text(&self) -> String {
+        let mut out = format!("{} {} {}", self.session, self.pgrp, self.pid_ns.unwrap_or(0));
+        for (c, p) in &self.cgroups {
+            out.push_str(&format!("\n{c}:{p}"));
+        }
+        out
+    }
+
+    /// The same again.
+    pub fn read(text: &str) -> Option<Self> {
+        let mut lines = text.split('\n');
+        let mut words = lines.next()?.split(' ').map(|w| w.parse::<u64>().ok());
+        let (session, pgrp, ns) = (words.next()??, words.next()??, words.next()??);
+        let cgroups = lines.filter_map(|l| l.split_once(':')).map(|(c, p)| (c.into(), p.into())).collect();
+        Some(Self { session: session as u32, pgrp: pgrp as u32, pid_ns: (ns != 0).then_some(ns), cgroups })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outside(session: u32, path: &str) -> Outside {
+        let cgroups = [(String::new(), path.to_owned()), ("name=new".into(), "/x".into())].into();
+        Outside { session, pgrp: 5, cgroups, pid_ns: Some(9), ..Outside::default() }
+    }
+
+    #[test]
+    fn what_was_not_there_at_the_start_says_nothing() {
+        let long = format!("/{}", "deep/".repeat(100));
+        let home = Home {
+            session: 4,
+            pgrp: 5,
+            pid_ns: None,
+            cgroups: [(String::new(), short(&long)), ("freezer".into(), "/".into())].into(),
+        };
+        assert_eq!(Home::read(&home.text()), Some(home.clone()));
+        assert_eq!(home.escapes(&outside(4, &long)), Vec::<&str>::new());
+        assert_eq!(home.escapes(&outside(6, "/else")), ["session", "cgroup"]);
+        assert_eq!(Home::default().escapes(&outside(6, "/else")), Vec::<&str>::new());
+        assert_eq!(Home::read(""), None);
+    }
+}
