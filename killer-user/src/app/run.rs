@@ -35,6 +35,7 @@ pub fn run(r: &Run, screen: &Screen) -> Result<u8, Failure> {
         detach: r.detach,
         keep_fds: r.keep_fds,
         log: r.log.clone(),
+        goes: r.detach && !r.kill_on_exit,
     };
     if r.detach && r.kill_on_exit {
         return background(&t, r, &cmd, screen);

@@ -32,6 +32,8 @@ pub struct Command {
     pub keep_fds: bool,
     /// Where a detached one's output goes.
     pub log: Option<Log>,
+    /// This process goes right after.
+    pub goes: bool,
 }
 
 impl Command {
@@ -73,7 +75,15 @@ impl Command {
                 c(b)
             })
             .collect();
-        Ok(Launch { argv: argv?, env: env?, ids, detach: self.detach, keep_fds: self.keep_fds, log: None })
+        Ok(Launch {
+            argv: argv?,
+            env: env?,
+            ids,
+            detach: self.detach,
+            keep_fds: self.keep_fds,
+            log: None,
+            orphan: self.goes,
+        })
     }
 }
 

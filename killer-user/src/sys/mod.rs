@@ -14,6 +14,7 @@ pub mod launch;
 pub mod map;
 pub mod mem;
 pub mod offspring;
+mod orphan;
 pub mod perf;
 pub mod proc;
 pub mod prog;

@@ -25,7 +25,8 @@ pub use crate::bpf::{
     BpfError, Broadcast, CANARY, Health, Keeper, Limits, Paths, Slot, map_bytes, object_sha256, try_out,
 };
 use crate::kernel::tier::Tier;
-use crate::sys::launch::{self, Launch, Step};
+pub use crate::sys::launch::Spawned;
+use crate::sys::launch::{self, Launch};
 use crate::sys::proc;
 
 pub(crate) use tracker::Place;
@@ -50,9 +51,6 @@ pub enum Lock {
 
 /// A process that is to be taken in: number, start in clock ticks, pidfs inode (0: none).
 pub type Whose = (u32, u64, u64);
-
-/// What became of a start: CMD's process, or where its child failed before exec.
-pub type Spawned = Result<i32, (Step, io::Error)>;
 
 /// What an adoption saw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

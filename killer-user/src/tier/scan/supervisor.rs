@@ -35,16 +35,12 @@ impl Scan {
             .and_then(|()| self.book.put(&mark(s, me), b""))
             .and_then(|()| self.book.change(s, |p| p.watchers.push(me)));
         let spawned = begun.and_then(|()| {
-            launch::spawn(
-                l,
-                || Ok(()),
-                |pid| {
-                    let id = (pid as u32, look::process(pid as u32).map_or(0, |p| p.start));
-                    self.book.put(&notes(s, me), &serde_json::to_vec(&[id])?)?;
-                    self.book.started(s, flags & B_MAIN != 0, id)?;
-                    ready(pid)
-                },
-            )
+            launch::spawn_own(l, |pid| {
+                let id = (pid as u32, look::process(pid as u32).map_or(0, |p| p.start));
+                self.book.put(&notes(s, me), &serde_json::to_vec(&[id])?)?;
+                self.book.started(s, flags & B_MAIN != 0, id)?;
+                ready(pid)
+            })
         });
         match &spawned {
             Ok(Ok(pid)) => main = *pid,
