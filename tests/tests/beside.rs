@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use killer_tests::{Launch, Service, TestEnv, eventually};
+use killer_tests::{Launch, TestEnv, eventually};
 
 /// A script that runs `killer RUN` and then says that it is ready.
 fn script(run: &str) -> Launch {

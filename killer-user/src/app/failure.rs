@@ -103,6 +103,11 @@ impl From<BpfError> for Failure {
                     .why(why)
                     .next("mount one ('mount -t bpf bpf /sys/fs/bpf') or set KILLER_PIN_ROOT below one")
             }
+            BpfError::NoPlace { path, why } => {
+                Self::new(code::FAILURE, format!("no registry of services can be at {}", path.display()))
+                    .why(why)
+                    .next("KILLER_RUN_ROOT=DIR names a directory that can be written to and is this user's alone")
+            }
             BpfError::NotLoaded => {
                 Self::new(code::FAILURE, "the tracker is not loaded, so nothing is tracked")
                     .next("start a service with 'killer run --name NAME -- CMD' or load it with 'killer up'")

@@ -57,8 +57,8 @@ pub fn freeze(names: &Names, screen: &Screen) -> Result<u8, Failure> {
     let (t, found) = names::find(names, For::Verb)?;
     cannot(&t)?;
     drop(hurry);
-    let one = |root: &Root| freeze_one(&t, root).map(|r| finish(&t, root, r, "frozen", screen));
-    Ok(several::each(&found, screen, true, one, |r, s| shown(r, screen, s)))
+    let one = |t: &Tracker, root: &Root| freeze_one(t, root).map(|r| finish(t, root, r, "frozen", screen));
+    Ok(several::each(&t, &found, screen, true, one, |r, s| shown(r, screen, s)))
 }
 
 fn freeze_one(t: &Tracker, root: &Root) -> Result<Receipt, Failure> {
@@ -117,8 +117,8 @@ fn freeze_one(t: &Tracker, root: &Root) -> Result<Receipt, Failure> {
 pub fn thaw(names: &Names, screen: &Screen) -> Result<u8, Failure> {
     let (t, found) = names::find(names, For::Verb)?;
     cannot(&t)?;
-    let one = |root: &Root| thaw_one(&t, root).map(|r| finish(&t, root, r, "thawed", screen));
-    Ok(several::each(&found, screen, true, one, |r, s| shown(r, screen, s)))
+    let one = |t: &Tracker, root: &Root| thaw_one(t, root).map(|r| finish(t, root, r, "thawed", screen));
+    Ok(several::each(&t, &found, screen, true, one, |r, s| shown(r, screen, s)))
 }
 
 fn thaw_one(t: &Tracker, root: &Root) -> Result<Receipt, Failure> {

@@ -50,15 +50,16 @@ pub fn run(k: &Kill, screen: &Screen) -> u8 {
         Err(f) => return screen.fail(&f),
     };
     several::each(
+        &t,
         &found,
         screen,
         !k.dry_run,
-        |root| {
+        |t, root| {
             if !k.dry_run && !k.require_exact {
                 let asked = also::Asked { picks: &picks, include_self: k.include_self };
-                also::say(&t, root, &found.roots, k.signal, asked, screen);
+                also::say(t, root, found.of(t), k.signal, asked, screen);
             }
-            let Ordered { receipt: r, failure } = order(&t, root, k, &picks, screen)?;
+            let Ordered { receipt: r, failure } = order(t, root, k, &picks, screen)?;
             if k.signal != 0 && !k.dry_run {
                 let uid = rustix::process::getuid().as_raw();
                 let _ = t.note_kill(root.slot, k.signal, uid, r.exit_code);

@@ -3,6 +3,7 @@
 mod also;
 mod doctor;
 mod doubt;
+mod elsewhere;
 pub mod exact;
 pub mod facts;
 pub mod failure;
@@ -90,7 +91,16 @@ fn look() -> Result<Option<Tracker>, Failure> {
 /// Opens the tracker and finds a service by its exact name.
 fn find(word: &str) -> Result<(Tracker, Root), Failure> {
     let t = look()?.ok_or_else(|| unknown_untracked(word))?;
-    let r = registry::named(&t, word).ok_or_else(|| unknown(&t, word))?;
+    let here = registry::named(&t, word);
+    let mut found = None;
+    if !here.as_ref().is_some_and(|r| elsewhere::lives(&t, r)) {
+        found = elsewhere::named(&t, word)?.filter(|(o, r)| here.is_none() || elsewhere::lives(o, r));
+    }
+    let (t, r) = match (found, here) {
+        (Some(found), _) => found,
+        (None, Some(r)) => (t, r),
+        (None, None) => return Err(unknown(&t, word)),
+    };
     main_process::settle(&t, &r);
     Ok((t, r))
 }
@@ -105,7 +115,14 @@ pub fn unknown(t: &Tracker, word: &str) -> Failure {
             .why(format!("whether the host tracks one cannot be asked: {why}"))
             .next("run it as root");
     }
-    let known: Vec<String> = registry::all(t).into_iter().map(|r| r.name).collect();
+    let mut known: Vec<String> = registry::all(t).into_iter().map(|r| r.name).collect();
+    let (others, unseen) = elsewhere::names(t);
+    known.extend(others);
+    if let Some(unseen) = unseen.first() {
+        return Failure::new(code::UNKNOWN, format!("no such service '{word}' as far as can be seen"))
+            .why(format!("some cannot be looked at: {unseen}"))
+            .next("run it as root, where they were started");
+    }
     let mut f = Failure::new(code::UNKNOWN, format!("no such service '{word}'"));
     f = match known.len() {
         0 => f.why(nothing_tracked()),

@@ -2,7 +2,7 @@
 //! mistyped verb, and what stands behind it would be signalled.
 
 use super::failure::Failure;
-use super::{look, main_process, unknown, unknown_untracked};
+use super::{elsewhere, look, main_process, unknown, unknown_untracked};
 use crate::cli::{self, Names};
 use crate::parse::name;
 use crate::report::escape;
@@ -19,10 +19,12 @@ pub enum For {
 }
 
 /// What the words stand for.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Resolved {
     /// Each root once, in the order of the words.
     pub roots: Vec<Root>,
+    /// Likewise those that other tiers keep.
+    pub elsewhere: Vec<(Tracker, Vec<Root>)>,
     /// The words that nobody has; only with `--keep-going`.
     pub unknown: Option<Failure>,
     /// These words.
@@ -39,20 +41,65 @@ pub fn find(names: &Names, what: For) -> Result<(Tracker, Resolved), Failure> {
     Ok((t, r))
 }
 
+impl Resolved {
+    /// Every root, beside what keeps it.
+    pub fn each<'a>(&'a self, t: &'a Tracker) -> impl Iterator<Item = (&'a Tracker, &'a Root)> {
+        let others = self.elsewhere.iter().flat_map(|(o, roots)| roots.iter().map(move |r| (o, r)));
+        self.roots.iter().map(move |r| (t, r)).chain(others)
+    }
+
+    /// The roots that one of the trackers keeps.
+    pub fn of(&self, t: &Tracker) -> &[Root] {
+        let other = self.elsewhere.iter().find(|(o, _)| std::ptr::eq(o, t));
+        other.map_or(&self.roots, |(_, roots)| roots)
+    }
+}
+
+/// The roots of one tracker that a word stands for.
+fn meant(t: &Tracker, all: &[Root], word: &str) -> Vec<Root> {
+    match registry::named(t, word) {
+        Some(r) => vec![r],
+        None if name::is_glob(word) => all.iter().filter(|r| name::matches(word, &r.name)).cloned().collect(),
+        None => Vec::new(),
+    }
+}
+
+/// Adds what a word stands for in other tiers; true when there was something. What has ended counts where nobody else has it.
+fn add(more: &mut [(Tracker, Vec<Root>)], word: &str, ended: bool) -> bool {
+    let mut some = false;
+    for (o, their) in more {
+        for r in meant(o, &registry::all(o), word) {
+            if ended || name::is_glob(word) || elsewhere::lives(o, &r) {
+                some = true;
+                main_process::settle(o, &r);
+                if !their.iter().any(|x| x.slot == r.slot) {
+                    their.push(r);
+                }
+            }
+        }
+    }
+    some
+}
+
 /// Roots for every word, or a failure when a word stands for none. With `keep_going` the failure comes back beside the roots.
 pub fn resolve(t: &Tracker, names: &Names, what: For) -> Result<Resolved, Failure> {
-    let mut roots: Vec<Root> = Vec::new();
     let mut nobody: Vec<&str> = Vec::new();
     let all = registry::all(t);
+    // What is alive here need not be looked for elsewhere.
+    let here = |w: &str| registry::named(t, w).is_some_and(|r| elsewhere::lives(t, &r));
+    let others = match names.words.iter().all(|w| here(w)) {
+        true => Vec::new(),
+        false => elsewhere::trackers(t)?.0,
+    };
+    let mut roots: Vec<Root> = Vec::new();
+    let mut more: Vec<(Tracker, Vec<Root>)> = others.into_iter().map(|o| (o, Vec::new())).collect();
     for word in &names.words {
-        let found: Vec<Root> = match registry::named(t, word) {
-            Some(r) => vec![r],
-            None if name::is_glob(word) => {
-                all.iter().filter(|r| name::matches(word, &r.name)).cloned().collect()
-            }
-            None => Vec::new(),
-        };
-        if found.is_empty() && !nobody.contains(&word.as_str()) {
+        let mut found = meant(t, &all, word);
+        // Of one name the live one is meant.
+        let live = found.iter().any(|r| elsewhere::lives(t, r));
+        if (name::is_glob(word) || !live) && add(&mut more, word, found.is_empty()) {
+            found.retain(|_| name::is_glob(word));
+        } else if found.is_empty() && !nobody.contains(&word.as_str()) {
             nobody.push(word);
         }
         for r in found {
@@ -73,6 +120,7 @@ pub fn resolve(t: &Tracker, names: &Names, what: For) -> Result<Resolved, Failur
         Some(f) if !names.keep_going => Err(f),
         unknown => Ok(Resolved {
             roots,
+            elsewhere: more,
             unknown,
             nobody: nobody.into_iter().map(String::from).collect(),
             several: names.several(),

@@ -2,6 +2,7 @@
 
 use killer_common::record::R_FOREGROUND;
 
+use super::elsewhere;
 use super::failure::{Failure, code};
 use crate::cli::{KEEP, Nest};
 use crate::target::{Root, registry};
@@ -43,9 +44,8 @@ pub fn make(t: &Tracker, w: &Wish<'_>) -> Result<(Slot, bool), Failure> {
     };
     let known = registry::every(t);
     let old = known.iter().find(|r| r.name == name);
-    if let Some(old) = old
-        && registry::family(t, old.slot.slot).iter().any(|&s| t.count(s) != 0)
-    {
+    let elsewhere = || elsewhere::named(t, name).map(|o| o.is_some_and(|(t, r)| elsewhere::lives(&t, &r)));
+    if old.is_some_and(|old| elsewhere::lives(t, old)) || elsewhere()? {
         return Err(Failure::new(code::RUN_FAILED, format!("service '{name}' is already tracked and alive"))
             .next(format!("end it with 'killer -s KILL {name}', or choose another name")));
     }

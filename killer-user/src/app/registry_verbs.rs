@@ -4,7 +4,7 @@ use super::failure::{Failure, code};
 use super::names::{self, For};
 use super::several::{self, Did};
 use super::stop_record::{Heir, StopRecord};
-use super::{Screen, find, unknown};
+use super::{Screen, elsewhere, find, unknown};
 use crate::cli::Names;
 use crate::report::model::{Done, Verb};
 use crate::target::{Root, registry};
@@ -31,12 +31,12 @@ pub fn set_main(name: &str, pid: u32) -> Result<u8, Failure> {
 /// Forgets services that have ended.
 pub fn forget(names: &Names, screen: &Screen) -> Result<u8, Failure> {
     let (t, found) = names::find(names, For::Verb)?;
-    let one = |root: &Root| {
-        forget_one(&t, root)?;
+    let one = |t: &Tracker, root: &Root| {
+        forget_one(t, root)?;
         let model = Done::new(Verb::Forget, Some(&root.name), "forgotten");
         Ok(Did { code: 0, word: "forgotten", model })
     };
-    Ok(several::each(&found, screen, true, one, |_, _| String::new()))
+    Ok(several::each(&t, &found, screen, true, one, |_, _| String::new()))
 }
 
 fn forget_one(t: &Tracker, root: &Root) -> Result<(), Failure> {
@@ -61,14 +61,17 @@ fn forget_one(t: &Tracker, root: &Root) -> Result<(), Failure> {
 /// Forgets every service that has ended, and nobody who lives.
 pub fn forget_ended() -> Result<u8, Failure> {
     let Some(t) = super::look()? else { return Ok(0) };
-    let _lock = t.lock()?;
-    for r in registry::ended(&t) {
-        match t.forget(r.slot) {
-            Err(e) if e.raw_os_error() != Some(libc::EBUSY) => return Err(e.into()),
-            _ => {}
+    let others = elsewhere::trackers(&t)?.0;
+    for t in std::iter::once(&t).chain(&others) {
+        let _lock = t.lock()?;
+        for r in registry::ended(t) {
+            match t.forget(r.slot) {
+                Err(e) if e.raw_os_error() != Some(libc::EBUSY) => return Err(e.into()),
+                _ => {}
+            }
         }
+        super::unsound(t)?;
     }
-    super::unsound(&t)?;
     Ok(0)
 }
 
@@ -80,7 +83,7 @@ pub fn rename(old: &str, new: &str) -> Result<u8, Failure> {
     if old == new {
         return Ok(0);
     }
-    if registry::named(&t, new).is_some() {
+    if registry::named(&t, new).is_some() || elsewhere::named(&t, new)?.is_some() {
         return Err(Failure::new(code::FAILURE, format!("there is a service '{new}' already"))
             .next(format!("forget it when it has ended ('killer forget {new}'), or choose another name")));
     }
@@ -133,7 +136,7 @@ fn refuse_live(t: &Tracker, force: bool) -> Result<(), Failure> {
 /// Detaches the tracker.
 pub fn down(force: bool) -> Result<u8, Failure> {
     let paths = Paths::default();
-    let others = Tracker::others();
+    let (others, unseen) = Tracker::others();
     for t in &others {
         refuse_live(t, force)?;
     }
@@ -143,7 +146,12 @@ pub fn down(force: bool) -> Result<u8, Failure> {
             refuse_live(t, force)?;
             t.tear_down()?;
         }
-        Ok(0)
+        match unseen.first() {
+            None => Ok(0),
+            Some(why) => Err(Failure::new(code::FAILURE, "not everything could be taken down")
+                .why(why.clone())
+                .next("give the command as root, where it was started")),
+        }
     };
     if !paths.root.exists() || Tracker::is_forced() {
         return tear();

@@ -8,7 +8,7 @@ use super::failure::{Failure, code};
 use super::place::{self, Wish};
 use super::service::{self, Command};
 use super::stop_record::{Heir, StopRecord, no_heir};
-use super::{Screen, forking, kill, look, unknown_untracked};
+use super::{Screen, find, forking, kill};
 use crate::cli::{Run, Whose};
 use crate::report::{human, message};
 use crate::sys::{daemon, launch};
@@ -133,7 +133,7 @@ fn background(t: &Tracker, r: &Run, cmd: &Command, screen: &Screen) -> Result<u8
 
 /// Runs CMD as a control process.
 pub fn exec(name: &str, argv: &[OsString], screen: &Screen) -> Result<u8, Failure> {
-    let t = look().map_err(run_failed)?.ok_or_else(|| unknown_untracked(name))?;
+    let (t, _) = find(name).map_err(run_failed)?;
     let _log = screen.relay(&t);
     launch::hold_signals();
     let cmd = Command { argv: argv.to_vec(), ..Command::default() };

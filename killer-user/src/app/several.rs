@@ -7,6 +7,7 @@ use super::failure::{Failure, code};
 use super::names::Resolved;
 use crate::report::{Style, message};
 use crate::target::Root;
+use crate::tier::Tracker;
 
 /// What was done to one service.
 pub struct Did<M> {
@@ -58,24 +59,25 @@ fn bad(code: u8) -> &'static str {
 
 /// Does `one` to each service. For people a document is shown when it is done, as JSON they are one document: one service's own,
 /// else a list. The exit code is the first failure's. `acts`: what became of each is said when one failed; a verb that only
-/// looks has shown it.
+/// looks has shown it. `one` gets what keeps the service, too.
 pub fn each<M: Serialize>(
+    t: &Tracker,
     found: &Resolved,
     screen: &Screen,
     acts: bool,
-    mut one: impl FnMut(&Root) -> Result<Did<M>, Failure>,
+    mut one: impl FnMut(&Tracker, &Root) -> Result<Did<M>, Failure>,
     human: impl Fn(&M, &Style) -> String,
 ) -> u8 {
     let mut tally = Tally::default();
     let mut good = Vec::new();
     let mut documents = Vec::new();
     let mut stopped = false;
-    for root in &found.roots {
+    for (keeper, root) in found.each(t) {
         if stopped {
             tally.note(0, "not reached", &root.name);
             continue;
         }
-        match one(root) {
+        match one(keeper, root) {
             Ok(d) => {
                 stopped = d.code > 128;
                 if d.code == 0 && !good.contains(&d.word) {
@@ -98,7 +100,7 @@ pub fn each<M: Serialize>(
     if !documents.is_empty() {
         screen.data(&documents, |_| String::new());
     }
-    if acts && tally.first != 0 && found.roots.len() > 1 {
+    if acts && tally.first != 0 && found.each(t).count() > 1 {
         let (wrong, done) = tally.words(&good);
         screen.message(&message::render(&wrong, done.as_deref(), None));
     }

@@ -42,11 +42,11 @@ struct Run<'a> {
 pub fn stop(s: &Stop, screen: &Screen) -> Result<u8, Failure> {
     let (t, found) = names::find(&s.names, For::Verb)?;
     let _log = screen.relay(&t);
-    let one = |root: &Root| {
+    let one = |t: &Tracker, root: &Root| {
         let began = mem::monotonic_ns();
         let report = report(s, &root.name);
-        let (root, named, awaited) = (root.clone(), &found.roots[..], Awaited::default());
-        let mut run = Run { t: &t, root, named, s, mode: s.mode, screen, awaited, asked: None, report };
+        let (root, named, awaited) = (root.clone(), found.of(t), Awaited::default());
+        let mut run = Run { t, root, named, s, mode: s.mode, screen, awaited, asked: None, report };
         let ended = run.all()?;
         run.report.took_us = (mem::monotonic_ns() - began) / 1000;
         let r = run.finish(ended);
@@ -54,7 +54,7 @@ pub fn stop(s: &Stop, screen: &Screen) -> Result<u8, Failure> {
     };
     let shown =
         |r: &model::Stop, s: &Style| if screen.verbose > 0 { human::stop(r, s) } else { String::new() };
-    Ok(several::each(&found, screen, true, one, shown))
+    Ok(several::each(&t, &found, screen, true, one, shown))
 }
 
 fn report(s: &Stop, name: &str) -> model::Stop {

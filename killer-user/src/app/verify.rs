@@ -47,8 +47,8 @@ fn host() -> HashMap<u32, Seen> {
 /// Compares.
 pub fn verify(names: &Names, require_exact: bool, screen: &Screen) -> Result<u8, Failure> {
     let (t, found) = names::find(names, For::Verb)?;
-    let one = |r: &Root| {
-        let v = compare(&t, r)?;
+    let one = |t: &Tracker, r: &Root| {
+        let v = compare(t, r)?;
         let code = if require_exact && !v.exactness.exact {
             screen.fail(&not_exact(&r.name, &v.exactness))
         } else {
@@ -56,7 +56,7 @@ pub fn verify(names: &Names, require_exact: bool, screen: &Screen) -> Result<u8,
         };
         Ok(Did { code, word: "compared", model: v })
     };
-    Ok(several::each(&found, screen, false, one, human::verify))
+    Ok(several::each(&t, &found, screen, false, one, human::verify))
 }
 
 fn compare(t: &Tracker, r: &Root) -> Result<Verify, Failure> {

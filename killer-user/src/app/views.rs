@@ -11,7 +11,8 @@ use super::names::{self, For};
 use super::several::{self, Did};
 use super::stop_record::StopRecord;
 use super::{
-    Screen, also, doubt, exact, facts, frozen, kill, look, not_exact, service, unsound, verdict, waiting,
+    Screen, also, doubt, elsewhere, exact, facts, frozen, kill, look, not_exact, service, unsound, verdict,
+    waiting,
 };
 use crate::cli::{Names, Output, Until};
 use crate::kill::Waited;
@@ -19,7 +20,7 @@ use crate::lineage::{self, Family, Home, Lineage};
 use crate::parse::signal;
 use crate::parse::span::Span;
 use crate::report::model::{Done, LastKill, Node, SCHEMA_VERSION, Services, Status, Tree, Verb};
-use crate::report::{Style, graph, human};
+use crate::report::{Style, graph, human, message};
 use crate::target::{Root, registry};
 use crate::tier::Tracker;
 
@@ -27,8 +28,17 @@ use crate::tier::Tracker;
 pub fn list(screen: &Screen) -> Result<u8, Failure> {
     let services = match look()? {
         Some(t) => {
-            let all = registry::all(&t).iter().map(|r| facts::service(&t, r)).collect();
-            unsound(&t)?;
+            let (others, unseen) = elsewhere::trackers(&t)?;
+            let mut all = Vec::new();
+            for t in std::iter::once(&t).chain(&others) {
+                all.extend(registry::all(t).iter().map(|r| facts::service(t, r)));
+                unsound(t)?;
+            }
+            all.sort_by(|a, b| a.name.cmp(&b.name));
+            for u in &unseen {
+                let text = message::render("not every service can be seen", Some(u), None);
+                screen.message(&text);
+            }
             all
         }
         None => Vec::new(),
@@ -62,8 +72,8 @@ pub fn of_main(members: &[Member], main: Option<Main>) -> Option<Member> {
 /// Services, one by one.
 pub fn status(names: &Names, require_exact: bool, screen: &Screen) -> Result<u8, Failure> {
     let (t, found) = names::find(names, For::Verb)?;
-    let one = |r: &Root| {
-        let s = state(&t, r)?;
+    let one = |t: &Tracker, r: &Root| {
+        let s = state(t, r)?;
         let code = match () {
             () if s.service.counts.tasks == 0 => code::DEAD,
             () if require_exact && !s.service.exactness.exact => {
@@ -74,7 +84,7 @@ pub fn status(names: &Names, require_exact: bool, screen: &Screen) -> Result<u8,
         Ok(Did { code, word: "shown", model: s })
     };
     let apart = Apart::default();
-    Ok(several::each(&found, screen, false, one, |m, s| apart.next() + &human::status(m, s)))
+    Ok(several::each(&t, &found, screen, false, one, |m, s| apart.next() + &human::status(m, s)))
 }
 
 /// An empty line between what is shown of two services.
@@ -123,12 +133,12 @@ fn state(t: &Tracker, r: &Root) -> Result<Status, Failure> {
 /// The lineages.
 pub fn tree(names: &Names, screen: &Screen) -> Result<u8, Failure> {
     let (t, found) = names::find(names, For::Verb)?;
-    if screen.output() == Output::Mermaid && found.roots.len() > 1 {
+    if screen.output() == Output::Mermaid && found.each(&t).count() > 1 {
         return Err(Failure::new(code::USAGE, "one Mermaid chart is for one service")
             .next("name one service, or use -o dot, which may hold several graphs"));
     }
-    let one = |r: &Root| {
-        let tree = forest(&t, r)?;
+    let one = |t: &Tracker, r: &Root| {
+        let tree = forest(t, r)?;
         let model = Tree { version: SCHEMA_VERSION, kind: "tree", service: r.name.clone(), tree };
         Ok(Did { code: 0, word: "shown", model })
     };
@@ -137,7 +147,7 @@ pub fn tree(names: &Names, screen: &Screen) -> Result<u8, Failure> {
         Output::Mermaid => graph::mermaid(m),
         _ => human::tree(m, s),
     };
-    Ok(several::each(&found, screen, false, one, show))
+    Ok(several::each(&t, &found, screen, false, one, show))
 }
 
 /// Waits on kernel events, for one service after the other: all have to be so far within the limit.
@@ -150,12 +160,12 @@ pub fn wait(names: &Names, what: Until, limit: Option<Span>, screen: &Screen) ->
     };
     let limit = limit.and_then(Span::limit);
     let began = Instant::now();
-    let one = |root: &Root| {
+    let one = |t: &Tracker, root: &Root| {
         let name = &root.name;
-        let f = Lineage::new(&t, root.clone());
+        let f = Lineage::new(t, root.clone());
         let rest = limit.map(|l| l.saturating_sub(began.elapsed()));
         let mut model = Done::new(Verb::Wait, Some(name), word);
-        let main = facts::main_of(&t, root);
+        let main = facts::main_of(t, root);
         let what = match (what, main) {
             (waiting::For::MainGone(_), main) => waiting::For::MainGone(main.map_or((0, 0), |m| m.key())),
             (what, _) => what,
@@ -167,7 +177,7 @@ pub fn wait(names: &Names, what: Until, limit: Option<Span>, screen: &Screen) ->
         match waiting::wait(&f, what, rest, screen.quiet) {
             Waited::Done if main_gone => {}
             Waited::Done => {
-                if let Some(doubt) = doubt::after(&t, f.root(), crate::kill::empty(&f)) {
+                if let Some(doubt) = doubt::after(t, f.root(), crate::kill::empty(&f)) {
                     (model.outcome, model.exit_code) = ("doubtful", screen.fail(&doubt));
                 }
             }
@@ -187,5 +197,5 @@ pub fn wait(names: &Names, what: Until, limit: Option<Span>, screen: &Screen) ->
         model.counts = Some(verdict::counts(&f));
         Ok(Did { code: model.exit_code, word, model })
     };
-    Ok(several::each(&found, screen, true, one, |_, _| String::new()))
+    Ok(several::each(&t, &found, screen, true, one, |_, _| String::new()))
 }

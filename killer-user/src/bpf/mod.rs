@@ -68,6 +68,14 @@ pub enum BpfError {
         /// Why not.
         why: String,
     },
+    /// A registry in files cannot be where it should, or what is there is not this user's.
+    #[error("no registry of services can be at {path}: {why}")]
+    NoPlace {
+        /// Where it was wanted.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
     /// Links cannot be pinned on this kernel: some process has to hold them.
     #[error("the links of the programs cannot be pinned on this kernel")]
     NeedsKeeper,

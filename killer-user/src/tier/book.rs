@@ -16,6 +16,10 @@ use crate::sys::{alive, mem};
 /// What [`Keep`](super::Keep) asks of a registry, answered by a book.
 macro_rules! kept_in_book {
     () => {
+        fn place(&self) -> Option<&std::path::Path> {
+            Some(self.book.dir())
+        }
+
         fn lock(&self) -> Result<Lock, BpfError> {
             let lock = self.book.lock();
             Ok(Lock::Book(lock.map_err(|e| BpfError::Io { what: "locking the registry".into(), source: e })?))
@@ -87,16 +91,17 @@ impl Drop for BookLock {
     }
 }
 
+/// What is written there would be believed: it must be a directory, this user's, and nobody else's.
 fn is_ours(dir: &Path) -> io::Result<()> {
     let m = std::fs::symlink_metadata(dir)?;
-    let owner = rustix::process::geteuid().as_raw();
-    if !m.is_dir() || (m.uid() != owner && owner != 0) || m.mode() & 0o077 != 0 {
-        return Err(io::Error::new(
-            io::ErrorKind::PermissionDenied,
-            format!("{} is not a directory of this user's alone", dir.display()),
-        ));
-    }
-    Ok(())
+    let why = match m.uid() {
+        _ if m.file_type().is_symlink() => "it is a symbolic link".to_owned(),
+        _ if !m.is_dir() => "it is no directory".to_owned(),
+        uid if uid != rustix::process::geteuid().as_raw() => format!("it belongs to user {uid}"),
+        _ if m.mode() & 0o077 != 0 => format!("it is open to others (mode {:o})", m.mode() & 0o7777),
+        _ => return Ok(()),
+    };
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, why))
 }
 
 /// One word for this boot: what is written in another one says nothing.

@@ -7,12 +7,14 @@ mod named;
 mod page;
 mod programs;
 mod scan;
+mod spots;
 mod tracker;
 mod wire;
 mod witness;
 
 use std::fmt::Debug;
 use std::io;
+use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
@@ -68,6 +70,10 @@ pub struct Taken {
 pub trait Keep: Debug {
     /// Which tier this is, for people.
     fn tier(&self) -> Tier;
+    /// Where its registry is, for one in files.
+    fn place(&self) -> Option<&Path> {
+        None
+    }
     /// Waits for the lock that changes of names and slots take.
     fn lock(&self) -> Result<Lock, BpfError>;
 

@@ -4,18 +4,14 @@ use std::io;
 use std::ops::Deref;
 use std::path::PathBuf;
 
+use super::spots::{self, Found, forced, run_root};
 use super::witness::Witness;
-use super::{BpfError, Keep, Lock, Paths, Slot, Spawned, Taken, Whose, named, scan};
+use super::{BpfError, Keep, Lock, Paths, Slot, Spawned, Taken, Whose, named};
 use crate::bpf::Registry;
 use crate::kernel::probe;
 use crate::kernel::tier::Tier;
 use crate::sys::launch::Launch;
 use crate::sys::proc;
-
-/// Where the tiers without programs keep what they need.
-const RUN: &str = "/run/killer";
-/// Environment variable that moves it.
-const RUN_ROOT: &str = "KILLER_RUN_ROOT";
 
 /// What keeps the sets here: one of the tiers, whichever.
 #[derive(Debug)]
@@ -31,25 +27,6 @@ impl Deref for Tracker {
 
     fn deref(&self) -> &Self::Target {
         &*self.keep
-    }
-}
-
-/// A tier without programs that the caller has asked for.
-fn forced() -> Option<Tier> {
-    let word = std::env::var("KILLER_TIER").ok()?;
-    Tier::named(&word).filter(|t| t.is_without_programs())
-}
-
-/// Where the registries are. A tracker at a place of its own has registries of its own.
-fn run_root() -> Place {
-    if let Some(r) = std::env::var_os(RUN_ROOT).filter(|r| !r.is_empty()) {
-        return Place { root: r.into(), own: None, chosen: true };
-    }
-    let root = PathBuf::from(RUN);
-    let pins = Paths::default();
-    match pins.chosen {
-        true => Place { root, own: Some(hash(pins.root.as_os_str().as_encoded_bytes())), chosen: false },
-        false => Place { root, own: None, chosen: false },
     }
 }
 
@@ -71,28 +48,7 @@ pub(super) fn hash(bytes: &[u8]) -> String {
     format!("{h:016x}")
 }
 
-/// Opens a tier without programs, or makes it.
-fn files(tier: Tier, make: bool) -> Result<Box<dyn Keep>, BpfError> {
-    let at = run_root();
-    Ok(match (tier, make) {
-        (Tier::Named, true) => Box::new(named::Named::up(&at)?),
-        (Tier::Named, false) => Box::new(named::Named::open(&at)?),
-        (_, true) => Box::new(scan::Scan::up(&at)?),
-        (_, false) => Box::new(scan::Scan::open(&at)?),
-    })
-}
-
 const WITHOUT: [Tier; 2] = [Tier::Named, Tier::Scan];
-
-/// A tier without programs that is there. One that cannot be opened is an error, and not "none"; another user's is none.
-fn there(tier: Tier) -> Result<Option<Box<dyn Keep>>, BpfError> {
-    match files(tier, false) {
-        Ok(k) => Ok(Some(k)),
-        Err(BpfError::NotLoaded) => Ok(None),
-        Err(_) if !rustix::process::geteuid().is_root() => Ok(None),
-        Err(e) => Err(e),
-    }
-}
 
 /// True when another tier may do what the programs cannot; false when there is a tracker that must not be passed by, or
 /// the caller has chosen a place for one that cannot be, or asked for a tier.
@@ -171,24 +127,38 @@ impl Tracker {
     /// Opens what is there. Nothing is loaded or changed.
     pub fn open(paths: &Paths) -> Result<Self, BpfError> {
         proc::mounted().map_err(BpfError::Proc)?;
-        if let Some(t) = forced() {
-            return Ok(Self::of(files(t, false)?, None));
+        if forced().is_some() {
+            return Self::first(spots::found(), None, BpfError::NotLoaded);
         }
         match crate::bpf::Tracker::open(paths) {
             Ok(t) => Ok(Self::programs(t)),
             Err(why) if may_fall(&why, paths) => {
-                let mut keep = None;
-                for t in WITHOUT {
-                    if keep.is_none() {
-                        keep = there(t)?;
-                    }
-                }
-                let Some(keep) = keep else { return Err(why) };
+                let better = why.to_string();
                 let passed_by = matches!(why, BpfError::NotPermitted { .. });
-                Ok(Self { passed_by, ..Self::of(keep, Some(why.to_string())) })
+                Ok(Self { passed_by, ..Self::first(spots::found(), Some(better), why)? })
             }
             Err(why) => Err(why),
         }
+    }
+
+    /// The first registry that is there. When there is none, one that cannot be looked at is the reason, else `none`.
+    fn first(found: Found, better: Option<String>, none: BpfError) -> Result<Self, BpfError> {
+        match found.keeps.into_iter().next() {
+            Some(k) => Ok(Self::of(k, better)),
+            None => Err(found.failed.into_iter().next().map_or(none, |(_, e)| e)),
+        }
+    }
+
+    /// What else keeps services of this caller: other tiers that took some in, and in words what could not be looked at.
+    pub fn elsewhere(&self) -> (Vec<Self>, Vec<String>) {
+        if forced().is_some() {
+            return (Vec::new(), Vec::new());
+        }
+        let found = spots::found();
+        let other = |k: &dyn Keep| k.place() != self.keep.place() && !k.roots().is_empty();
+        let failed = found.words();
+        let others = found.keeps.into_iter().filter(|k| other(&**k)).map(|k| Self::of(k, None)).collect();
+        (others, failed)
     }
 
     /// Opens the programs' pins and nothing else.
@@ -210,27 +180,30 @@ impl Tracker {
     fn best(paths: &Paths, others: &[Tier]) -> Result<Self, BpfError> {
         proc::mounted().map_err(BpfError::Proc)?;
         if let Some(t) = forced() {
-            return Ok(Self::of(files(t, true)?, None));
+            return Ok(Self::of(spots::make(t)?, None));
         }
         // When it is there, too, it goes on to `up`: its keeper may have died.
-        if let Err(BpfError::NotLoaded) = crate::bpf::Tracker::open(paths) {
-            let busy = |k: &dyn Keep| k.roots().iter().any(|(s, _)| k.count(*s) != 0);
-            for t in WITHOUT {
-                if let Some(k) = there(t)?.filter(|k| busy(&**k)) {
-                    return Ok(Self::of(k, Some("services of it are alive".into())));
-                }
-            }
+        if let Err(BpfError::NotLoaded) = crate::bpf::Tracker::open(paths)
+            && let Some(k) = spots::found().keeps.into_iter().find(|k| spots::busy(&**k))
+        {
+            return Ok(Self::of(k, Some("services of it are alive".into())));
         }
         match crate::bpf::Tracker::up(paths) {
             Ok(t) => Ok(Self::programs(t)),
             Err(why) if may_fall(&why, paths) => {
+                let mut last = why;
+                let better = last.to_string();
                 for &t in others {
-                    match files(t, true) {
-                        Ok(k) => return Ok(Self::of(k, Some(why.to_string()))),
-                        Err(e) => log::info!("no tier {}: {e}", t.name()),
+                    match spots::make(t) {
+                        Ok(k) => return Ok(Self::of(k, Some(better))),
+                        Err(e) => {
+                            log::info!("no tier {}: {e}", t.name());
+                            // Every tier needs a place: that none can be had is what can be mended.
+                            last = if matches!(e, BpfError::NoPlace { .. }) { e } else { last };
+                        }
                     }
                 }
-                Err(why)
+                Err(last)
             }
             Err(why) => Err(why),
         }
@@ -246,11 +219,11 @@ impl Tracker {
         self.better.as_deref().filter(|_| self.passed_by)
     }
 
-    /// Tiers without programs that have a registry here.
-    pub fn others() -> Vec<Self> {
-        let wanted = WITHOUT.into_iter().filter(|t| forced().is_none_or(|f| f == *t));
-        let there = wanted.filter_map(|t| files(t, false).ok());
-        there.map(|k| Self::of(k, None)).collect()
+    /// Tiers without programs that have a registry here, and in words what could not be looked at.
+    pub fn others() -> (Vec<Self>, Vec<String>) {
+        let found = spots::found();
+        let failed = found.words();
+        (found.keeps.into_iter().map(|k| Self::of(k, None)).collect(), failed)
     }
 
     /// The best tier that needs no programs here.

@@ -2,6 +2,7 @@
 
 mod entropy;
 mod pidfds;
+mod privilege;
 
 use std::process::Command;
 

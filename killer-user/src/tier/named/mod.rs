@@ -19,8 +19,9 @@ use hierarchy::{Hierarchy, failed, no_such};
 
 use super::book::{Book, Id, Page, kept_in_book};
 use super::halt::Halted;
+use super::spots::{make_book, open_book};
 use super::{BpfError, Keep, Lock, Place, Slot, Spawned, Taken, Whose, look};
-use crate::kernel::tier::Tier;
+use crate::kernel::{probe, tier::Tier};
 use crate::sys::launch::{self, Launch};
 
 const PASSES: u32 = 24;
@@ -53,25 +54,49 @@ fn placed(path: &str) -> Option<(u32, u32)> {
 impl Named {
     /// Opens it where it has been made; `NotLoaded` elsewhere.
     pub fn open(at: &Place) -> Result<Self, BpfError> {
-        let dir = home(at);
-        let book = Book::open(&dir.join("book")).map_err(|e| failed("open the registry", e))?;
-        Self::mounted(book.ok_or(BpfError::NotLoaded)?, at)
+        let book = open_book(&home(at).join("book"))?;
+        let n = Self::over(book, at);
+        // What nobody is in need not be mounted, by whoever cannot.
+        if !n.tree.is_mounted() && n.book.pages().is_empty() && missing().is_some() {
+            return Err(BpfError::NotLoaded);
+        }
+        n.mounted()
     }
 
-    /// Opens it, after making it when it is not there.
+    /// Opens it, after making it when it is not there. A failed try leaves no directory.
     pub fn up(at: &Place) -> Result<Self, BpfError> {
         let dir = home(at);
-        let book = Book::make(&dir.join("book")).map_err(|e| failed("make the registry", e))?;
-        Self::mounted(book, at)
+        let fresh = !dir.join("book").exists();
+        if fresh && let Some(why) = missing() {
+            let missing = probe::missing_caps();
+            return Err(match missing.is_empty() {
+                true => BpfError::Kernel(format!("a named cgroup v1 hierarchy: {why}")),
+                false => BpfError::NotPermitted { what: "mount a cgroup hierarchy", missing },
+            });
+        }
+        let n = Self::over(make_book(&dir.join("book"))?, at);
+        n.mounted().inspect_err(|_| {
+            // Nobody else can have begun to use what cannot be mounted.
+            if fresh {
+                let _ = std::fs::remove_dir(dir.join("mnt"));
+                let _ = std::fs::remove_dir_all(dir.join("book"));
+                let _ = std::fs::remove_dir(&dir);
+                let _ = std::fs::remove_dir(&at.root);
+            }
+        })
     }
 
-    fn mounted(book: Book, at: &Place) -> Result<Self, BpfError> {
+    fn over(book: Book, at: &Place) -> Self {
         let tree = Hierarchy::at(at, home(at).join("mnt"));
-        if !tree.is_mounted() {
-            let _one_at_a_time = book.lock().map_err(|e| failed("lock the registry", e))?;
-            tree.mounted()?;
+        Self { book, tree, halted: Halted::default(), closed: Cell::new(0) }
+    }
+
+    fn mounted(self) -> Result<Self, BpfError> {
+        if !self.tree.is_mounted() {
+            let _one_at_a_time = self.book.lock().map_err(|e| failed("lock the registry", e))?;
+            self.tree.mounted()?;
         }
-        Ok(Self { book, tree, halted: Halted::default(), closed: Cell::new(0) })
+        Ok(self)
     }
 
     fn take_down(&self) -> io::Result<()> {

@@ -12,7 +12,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read};
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use killer_common::reason;
@@ -23,6 +23,7 @@ use descent::{Tops, climb};
 use super::book::{Book, Id, Page, kept_in_book};
 use super::halt::Halted;
 use super::look::{self, Seen};
+use super::spots::{make_book, open_book};
 use super::{BpfError, Keep, Lock, Place, Slot, Spawned, Taken, Whose, wire};
 use crate::kernel::tier::Tier;
 use crate::sys::launch::Launch;
@@ -51,24 +52,31 @@ enum Watch {
     Lost,
 }
 
-/// Where the registry of this user is.
-fn home(at: &Place) -> PathBuf {
+/// Where the registry of this user may be, the best place first. What a caller's environment says differs from login to login:
+/// whoever looks for a service looks at all of them.
+pub(super) fn homes(at: &Place) -> Vec<PathBuf> {
     let uid = rustix::process::geteuid().as_raw();
     if at.chosen {
-        return at.root.join(format!("scan-{uid}"));
+        return vec![at.root.join(format!("scan-{uid}"))];
     }
     let named = |word: &str| at.own.as_ref().map_or(word.to_owned(), |o| format!("{word}-{o}"));
     let given = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|d| {
         use std::os::unix::fs::MetadataExt;
         d.is_absolute() && d.metadata().is_ok_and(|m| m.is_dir() && m.uid() == uid)
     });
+    let given = given.map(|d| d.join(named("killer")));
     let user = PathBuf::from(format!("/run/user/{uid}"));
-    match given {
-        _ if uid == 0 => at.root.join(named("scan")),
-        Some(d) => d.join(named("killer")),
-        None if user.is_dir() => user.join(named("killer")),
-        None => std::env::temp_dir().join(named(&format!("killer-{uid}"))),
-    }
+    let user = user.is_dir().then(|| user.join(named("killer")));
+    let mut v: Vec<PathBuf> = match uid {
+        0 => std::iter::once(at.root.join(named("scan"))).chain(given).collect(),
+        _ => given
+            .into_iter()
+            .chain(user)
+            .chain([Path::new("/tmp").join(named(&format!("killer-{uid}")))])
+            .collect(),
+    };
+    v.dedup();
+    v
 }
 
 fn mark(s: Slot, w: Id) -> String {
@@ -93,14 +101,13 @@ impl Scan {
     }
 
     /// Opens it where it has been made; `NotLoaded` elsewhere.
-    pub fn open(at: &Place) -> Result<Self, BpfError> {
-        let book = Book::open(&home(at)).map_err(|e| io_error("opening the registry", e))?;
-        Ok(Self::at(book.ok_or(BpfError::NotLoaded)?))
+    pub fn open(dir: &Path) -> Result<Self, BpfError> {
+        Ok(Self::at(open_book(dir)?))
     }
 
     /// Opens it, after making it when it is not there.
-    pub fn up(at: &Place) -> Result<Self, BpfError> {
-        Ok(Self::at(Book::make(&home(at)).map_err(|e| io_error("making the registry", e))?))
+    pub fn up(dir: &Path) -> Result<Self, BpfError> {
+        Ok(Self::at(make_book(dir)?))
     }
 
     fn watch(&self, s: Slot, w: Id) -> Watch {
@@ -189,10 +196,6 @@ fn status(end: OwnedFd) -> io::Result<i32> {
         .read_exact(&mut status)
         .map_err(|_| io::Error::other("the supervisor of this service was killed"))?;
     Ok(i32::from_ne_bytes(status))
-}
-
-fn io_error(what: &str, e: io::Error) -> BpfError {
-    BpfError::Io { what: what.to_owned(), source: e }
 }
 
 impl Keep for Scan {
