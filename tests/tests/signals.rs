@@ -115,7 +115,8 @@ fn whom() {
         env.killer(["-s", "USR2", option, "svc"]).ok().silent();
         assert_each(&mut journal, &everybody, 12);
     }
-    env.killer(["-s", "USR1", "--whom=control", "svc"]).ok().silent();
+    let out = env.killer(["-s", "USR1", "--whom=control", "svc"]);
+    assert!(out.ok().stderr.contains("nobody matched --whom=control") && out.stdout.is_empty(), "{out}");
     env.killer(["-s", "USR1", "--whom=control-fail", "svc"]).error(1, &[]);
     env.killer(["-s", "USR1", "--whom=control", "--fail", "svc"]).error(1, &[]);
     assert_eq!(journal.signals(0), []);
@@ -126,7 +127,8 @@ fn whom() {
 fn main_is_gone() {
     let Some(env) = TestEnv::new("main_is_gone") else { return };
     let Some(service) = Launch::new("root-exits").service(&env, "svc") else { return };
-    env.killer(["-s", "KILL", "--whom=main", "svc"]).ok().silent();
+    let out = env.killer(["-s", "KILL", "--whom=main", "svc"]);
+    assert!(out.ok().stderr.contains("nobody matched --whom=main"), "{out}");
     env.killer(["-s", "KILL", "--whom=main-fail", "svc"]).code(1);
     service.assert_alive();
     env.killer(["-s", "KILL", "--whom=all-fail", "svc"]).ok();
@@ -198,14 +200,15 @@ fn globs_and_several_names() {
     assert_each(&mut ja, &a.pids(), 12);
     assert_each(&mut jc, &c.pids(), 12);
 
-    // The first failure's code; the others get theirs all the same.
-    let out = env.killer(["-s", "HUP", "nobody", "web-1", "db"]);
+    // The first failure's code; the others get theirs all the same. An unknown name is none of them, but with --keep-going.
+    env.killer(["-s", "HUP", "nobody", "web-1", "db"]).error(4, &["nobody", "nothing was signalled"]);
+    let out = env.killer(["--keep-going", "-s", "HUP", "nobody", "web-1", "db"]);
     out.code(4);
     assert!(out.stderr.contains("nobody"), "{out}");
     assert_each(&mut ja, &a.pids(), 1);
     assert_each(&mut jc, &c.pids(), 1);
     assert_eq!(jb.signals(0), []);
-    let out = env.killer(["-s", "HUP", "--whom=control-fail", "web-1", "nobody"]);
+    let out = env.killer(["--keep-going", "-s", "HUP", "--whom=control-fail", "web-1", "nobody"]);
     out.code(1);
 }
 

@@ -60,7 +60,8 @@ pub fn run(k: &Kill, screen: &Screen) -> u8 {
                 also::say(t, root, found.of(t), k.signal, asked, screen);
             }
             let Ordered { receipt: r, failure } = order(t, root, k, &picks, screen)?;
-            if k.signal != 0 && !k.dry_run {
+            let active = k.signal != 0 && !k.dry_run;
+            if active {
                 let uid = rustix::process::getuid().as_raw();
                 let _ = t.note_kill(root.slot, k.signal, uid, r.exit_code);
             }
@@ -74,10 +75,13 @@ pub fn run(k: &Kill, screen: &Screen) -> u8 {
                 });
             }
             if let Some(f) = failure {
-                if !k.dry_run {
+                if active {
                     journal::judgement(&r.service, &f);
                 }
                 verdict::complain(&f, &r.survivors, screen);
+                screen.message(&human::refused(&r));
+            } else if let Some(f) = verdict::nobody(&r) {
+                screen.fail(&f);
             }
             Ok(Did { code: r.exit_code, word: became(&r), model: r })
         },
@@ -169,6 +173,10 @@ pub fn order(
     }
 
     let mut exit = exit_code(&outcome, &order, k.whom.fail);
+    if k.signal == 0 && !k.dry_run && exit == 0 && outcome.targets.is_empty() {
+        // A probe asks whether somebody is there.
+        exit = if before.tasks == 0 { code::DEAD } else { code::FAILURE };
+    }
     if outcome.unsure {
         notes.push(UNSURE.to_owned());
         exit = if exit == 0 { code::PARTIAL } else { exit };

@@ -49,7 +49,7 @@ pub fn receipt(d: &Done<'_, '_>) -> Receipt {
         code::PARTIAL => "partial",
         0 if o.targets.is_empty() => "nothing",
         0 => "done",
-        code::FAILURE if o.targets.is_empty() => "nothing",
+        code::FAILURE | code::DEAD if o.targets.is_empty() => "nothing",
         _ => "failed",
     };
     let mut gates = Vec::new();

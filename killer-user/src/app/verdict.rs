@@ -4,7 +4,7 @@ use killer_common::record::Member;
 
 use super::Screen;
 use super::failure::{Failure, code};
-use crate::kill::{Fate, Order, Outcome, Refusal};
+use crate::kill::{Fate, Order, Outcome, Refusal, SIGKILL};
 use crate::lineage::{Family, Lineage};
 use crate::report::human;
 use crate::report::model::{Counts, Receipt, Survivor};
@@ -63,6 +63,26 @@ pub fn explain(f: &Lineage<'_>, whole: bool, left: &[Member]) -> Vec<(Member, St
         .collect()
 }
 
+/// Nobody was there for the signal. `None` when there was somebody, or when that is what was wanted: SIGKILL to all of a service
+/// that has ended.
+pub fn nobody(r: &Receipt) -> Option<Failure> {
+    let wanted = r.exit_code == 0 && r.signal == SIGKILL && r.whom == "all" && r.empty && !r.dry_run;
+    if !r.targets.is_empty() || wanted {
+        return None;
+    }
+    let f = if r.tasks == 0 {
+        Failure::new(r.exit_code, format!("'{}' has ended: it has no live process", r.service))
+    } else {
+        Failure::new(r.exit_code, format!("'{}': nobody matched --whom={}", r.service, r.whom))
+            .next(format!("'killer tree {}' shows who is there", r.service))
+    };
+    Some(match (r.signal, r.dry_run) {
+        (0, _) => f,
+        (_, true) => f.why("nobody would be signalled"),
+        _ => f.why("nobody was signalled"),
+    })
+}
+
 /// What did not go well, in the words of stderr and of the journal; survivors are listed beside it.
 pub fn failure(r: &Receipt) -> Option<Failure> {
     Some(match r.exit_code {
@@ -82,9 +102,7 @@ pub fn failure(r: &Receipt) -> Option<Failure> {
             Failure::new(c, format!("'{}': {}", r.service, r.notes.last().map_or("interrupted", |n| n)))
                 .why("nothing is gated or stopped; who was signalled stays signalled")
         }
-        code::FAILURE if r.targets.is_empty() => {
-            Failure::new(1, format!("'{}': nothing matched --whom={}", r.service, r.whom))
-        }
+        code::FAILURE | code::DEAD if r.targets.is_empty() => return nobody(r),
         c => {
             let (n, e) = r
                 .targets

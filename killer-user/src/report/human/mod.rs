@@ -10,7 +10,7 @@ mod verify;
 
 pub use doctor::doctor;
 pub use list::services;
-pub use receipt::{left, receipt, stop, survivors};
+pub use receipt::{left, receipt, refused, stop, survivors};
 pub use selftest::{measure, selftest_begins, selftest_ends, trial, verdict};
 pub use status::status;
 pub use tree::tree;

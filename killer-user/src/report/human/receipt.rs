@@ -3,7 +3,7 @@
 use super::{count, exactness, last, word};
 use crate::report::Style;
 use crate::report::escape::text;
-use crate::report::model::{Process, Receipt, Stop, Survivor};
+use crate::report::model::{Process, Receipt, Signalled, Stop, Survivor};
 
 /// `main process 1234 (cron)`
 fn process(p: &Process) -> String {
@@ -98,6 +98,14 @@ pub fn stop(t: &Stop, s: &Style) -> String {
 /// Who is still there: one line each, for stderr.
 pub fn survivors(r: &Receipt) -> String {
     left(&r.survivors)
+}
+
+/// Who could not be signalled: one line each, for stderr.
+pub fn refused(r: &Receipt) -> String {
+    let why = |p: &Signalled| p.error.as_deref().map(text);
+    let line =
+        |p: &Signalled| Some(format!("  {} ({}): {}\n", p.process.pid, text(&p.process.comm), why(p)?));
+    r.targets.iter().filter_map(line).collect()
 }
 
 /// The same of a list.
