@@ -1,17 +1,12 @@
 //! The command `killer`; everything is in the library.
 
-use std::io::Write;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     killer_user::selftest::act(std::env::args_os());
     let request = match killer_user::cli::parse(std::env::args_os()) {
         Ok(r) => r,
-        Err(e) => {
-            let _ = std::io::stdout().write_all(e.stdout.as_bytes());
-            let _ = std::io::stderr().write_all(e.stderr.as_bytes());
-            return ExitCode::from(e.code);
-        }
+        Err(e) => return ExitCode::from(killer_user::app::say(&e)),
     };
     let level = match request.common.verbose {
         0 | 1 => log::LevelFilter::Error,

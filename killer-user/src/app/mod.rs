@@ -32,7 +32,7 @@ mod verify;
 mod views;
 pub mod waiting;
 
-use crate::cli::{self, Action, Request};
+use crate::cli::{self, Action, Common, Exit, Request};
 use crate::parse::name;
 use crate::report::model::Exactness;
 use crate::sys::{alive, mem};
@@ -46,7 +46,7 @@ pub fn perform(request: &Request) -> u8 {
     mem::make_room();
     let screen = Screen::new(&request.common);
     let done = match &request.action {
-        Action::Kill(k) => return kill::run(k, &screen),
+        Action::Kill(k) => Ok(kill::run(k, &screen)),
         Action::Run(r) => run::run(r, &screen),
         Action::Exec(name, argv) => run::exec(name, argv, &screen),
         Action::Adopt(name, whose) => run::adopt(name, whose, &screen),
@@ -72,7 +72,15 @@ pub fn perform(request: &Request) -> u8 {
             0
         }),
     };
-    done.unwrap_or_else(|f| screen.fail(&f))
+    screen.end(done.unwrap_or_else(|f| screen.fail(&f)))
+}
+
+/// Says the end of a call that did nothing: help, lists, usage errors. Answers the exit code.
+pub fn say(e: &Exit) -> u8 {
+    let screen = Screen::new(&Common::default());
+    screen.message(&e.stderr);
+    screen.bytes(e.stdout.as_bytes());
+    screen.end(e.code)
 }
 
 /// Opens the tracker for a verb that only looks; `None` when it is not loaded, so that nothing is tracked.

@@ -1,12 +1,14 @@
 //! stdout is data, stderr is messages.
 
 use std::io::{IsTerminal, Write};
+use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
 
-use super::failure::Failure;
+use super::failure::{Failure, code};
 use crate::cli::{Color, Common, Output};
 use crate::report::{Style, json, message};
+use crate::sys::stdout;
 use crate::tier::{Held, Tracker};
 
 /// Where output goes, and how.
@@ -18,6 +20,8 @@ pub struct Screen {
     pub verbose: u8,
     /// Print nothing.
     pub quiet: bool,
+    /// Why something could not be written to stdout.
+    lost: Arc<OnceLock<String>>,
 }
 
 impl Screen {
@@ -32,7 +36,13 @@ impl Screen {
                     && std::env::var_os("TERM").is_some_and(|t| t != "dumb")
             }
         };
-        Self { output: c.output, style: Style { color, utf8: utf8() }, verbose: c.verbose, quiet: c.quiet }
+        Self {
+            output: c.output,
+            style: Style { color, utf8: utf8() },
+            verbose: c.verbose,
+            quiet: c.quiet,
+            lost: Arc::default(),
+        }
     }
 
     /// The chosen format.
@@ -55,12 +65,23 @@ impl Screen {
         self.bytes(text.as_bytes());
     }
 
-    /// Prints to stdout; a reader that has gone is no error.
+    /// Prints to stdout; a reader that has gone is no error. What else fails is told at the end, see [`Screen::end`].
     pub fn bytes(&self, text: &[u8]) {
-        if !self.quiet {
-            let mut out = std::io::stdout().lock();
-            let _ = out.write_all(text).and_then(|()| out.flush());
+        if self.quiet || self.lost.get().is_some() {
+            return;
         }
+        if let Err(e) = stdout::print(text)
+            && e.kind() != std::io::ErrorKind::BrokenPipe
+        {
+            let _ = self.lost.set(e.to_string());
+        }
+    }
+
+    /// The exit code of a call that would end with `code`: output that was lost makes a success a failure, and is told.
+    pub fn end(&self, code: u8) -> u8 {
+        let Some(why) = self.lost.get() else { return code };
+        self.fail(&Failure::new(code::FAILURE, "stdout could not be written").why(why.clone()));
+        if code == 0 { code::FAILURE } else { code }
     }
 
     /// Prints to stderr what is already escaped.

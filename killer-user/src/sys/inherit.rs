@@ -98,6 +98,11 @@ extern "C" fn save() {
 #[used]
 static SAVE: extern "C" fn() = save;
 
+/// True when the caller had closed descriptor `fd` (0 to 2): the runtime has opened /dev/null there since.
+pub fn was_closed(fd: i32) -> bool {
+    CLOSED.load(Ordering::Relaxed) & (1 << fd) != 0
+}
+
 /// Gives dispositions, mask, limits and umask back; of the descriptors 0 to 2 those that were closed, with `descriptors`. Only
 /// calls that are safe in a forked child.
 pub(super) fn give_back(descriptors: bool) {

@@ -20,5 +20,6 @@ pub mod proc;
 pub mod prog;
 pub mod sched;
 pub mod small;
+pub mod stdout;
 pub mod supervise;
 pub mod uring;
