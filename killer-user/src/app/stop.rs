@@ -211,9 +211,7 @@ impl Run<'_> {
         let mut said = StopCommand { command: r.command.clone(), exit_code: None, error: None };
         let main = facts::main_of(self.t, &self.root).map_or(String::new(), |m| m.pid.to_string());
         let cmd = Command {
-            argv: ["/bin/sh", "-c", "cd -- \"$1\" && eval \"$2\"", "stop", &r.dir, &r.command]
-                .map(Into::into)
-                .into(),
+            argv: ["/bin/sh", "-c", ASK, "stop", &r.dir, &r.command].map(Into::into).into(),
             env: vec![("MAINPID".into(), main.into()), ("KILLER_SERVICE".into(), (&self.root.name).into())],
             user: (!r.user.is_empty()).then_some(r.user),
             ..Command::default()
@@ -256,7 +254,7 @@ impl Run<'_> {
             if sig != SIGCONT {
                 self.send(SIGCONT, set)?;
             }
-            if self.s.sighup {
+            if self.s.sighup && sig != SIGHUP {
                 self.send(SIGHUP, set)?;
             }
         }
@@ -350,6 +348,9 @@ fn failure(r: &model::Stop, ended: Waited) -> Option<Failure> {
 fn is_said(note: &str) -> bool {
     note.starts_with("the stop command") || note.ends_with("as --mode=process has it")
 }
+
+/// Runs a stop command in its directory. What it prints is no document of ours: it goes to stderr, or nowhere when that is closed.
+const ASK: &str = "if (: >&2); then exec >&2; else exec >/dev/null; fi; cd -- \"$1\" && eval \"$2\"";
 
 /// Waits for the stop command; `None` when it did not end in time: it is a member, and ends with the others.
 fn attend(t: &Tracker, pid: i32, limit: Span) -> Result<Option<u8>, Failure> {

@@ -21,6 +21,15 @@ pub struct Schedule {
     pub again: Option<usize>,
 }
 
+/// What `--retry` is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// One number: the usual steps with this wait.
+    Wait(Span),
+    /// A whole schedule.
+    Steps(Schedule),
+}
+
 const KILL: i32 = 9;
 
 impl Schedule {
@@ -33,6 +42,11 @@ impl Schedule {
         Self { steps, again: None }
     }
 
+    /// True when this signal is the first step.
+    pub fn begins_with(&self, signal: i32) -> bool {
+        self.steps.first() == Some(&Step::Signal(signal))
+    }
+
     /// The steps, without end where some are repeated.
     pub fn walk(&self) -> impl Iterator<Item = Step> + '_ {
         let from = self.again.unwrap_or(self.steps.len());
@@ -41,7 +55,7 @@ impl Schedule {
 }
 
 /// Parses it. The error is text.
-pub fn parse(text: &str) -> Result<Schedule, String> {
+pub fn parse(text: &str) -> Result<Retry, String> {
     let bad = |why: &str| Err(format!("bad schedule '{}': {why}", text.escape_debug()));
     let mut steps = Vec::new();
     let mut again = None;
@@ -66,8 +80,8 @@ pub fn parse(text: &str) -> Result<Schedule, String> {
             Err(e) => return bad(&e),
         }
     }
-    if let [Step::Wait(span)] = steps[..] {
-        return Ok(Schedule::usual(15, span));
+    if let ([Step::Wait(span)], None) = (&steps[..], again) {
+        return Ok(Retry::Wait(*span));
     }
     if again == Some(steps.len()) {
         again = Some(0);
@@ -80,7 +94,7 @@ pub fn parse(text: &str) -> Result<Schedule, String> {
     if again.is_some() && !steps[from..].iter().any(waits) {
         return bad("what is repeated has no wait");
     }
-    Ok(Schedule { steps, again })
+    Ok(Retry::Steps(Schedule { steps, again }))
 }
 
 #[cfg(test)]
@@ -95,10 +109,15 @@ mod tests {
 
     #[test]
     fn schedules() {
-        let p = |t| parse(t).unwrap();
+        let p = |t| match parse(t).unwrap() {
+            Retry::Wait(span) => Schedule::usual(15, span),
+            Retry::Steps(s) => s,
+        };
         assert_eq!(p("TERM/30/KILL/5").steps, [Step::Signal(15), s(30), Step::Signal(9), s(5)]);
         assert_eq!(p("7").steps, [Step::Signal(15), s(7), Step::Signal(9), s(7)]);
         assert_eq!(p("-INT/500ms/-9").steps[2], Step::Signal(9));
+        assert_eq!(p("-TERM/5").steps, [Step::Signal(15), s(5)]);
+        assert_eq!(p("-15/5/-SIGKILL/1").steps, p("TERM/5/KILL/1").steps);
         assert_eq!(p("TERM/1/forever/KILL/1").again, Some(2));
         assert_eq!(p("TERM/1/KILL/1/forever").again, Some(0));
         let steps: Vec<Step> = p("TERM/1/forever/KILL/2").walk().take(6).collect();
@@ -123,7 +142,7 @@ mod tests {
     proptest! {
         #[test]
         fn never_panics(t in "[A-Z0-9/a-z-]{0,24}") {
-            if let Ok(s) = parse(&t) {
+            if let Ok(Retry::Steps(s)) = parse(&t) {
                 prop_assert!(s.walk().take(50).count() >= 1);
             }
         }

@@ -5,7 +5,7 @@ use clap::Args;
 use super::Services;
 use crate::cli::main_form::Look;
 use crate::cli::{Action, Mode, Stop};
-use crate::parse::schedule::{self, Schedule};
+use crate::parse::schedule::{self, Retry, Schedule};
 use crate::parse::signal;
 use crate::parse::span::{self, Span};
 
@@ -19,9 +19,9 @@ use crate::parse::span::{self, Span};
 pub struct StopArgs {
     #[command(flatten)]
     look: Look,
-    /// First signal
-    #[arg(short, long, value_name = "SIG", default_value = "TERM", value_parser = signal::parse, conflicts_with = "retry")]
-    signal: i32,
+    /// First signal [default: TERM]
+    #[arg(short, long, value_name = "SIG", value_parser = signal::parse)]
+    signal: Option<i32>,
     /// How long each wait takes at most, the one for the stop command too
     #[arg(long, value_name = "SPAN", default_value = "90s", value_parser = span::parse)]
     timeout: Span,
@@ -31,9 +31,9 @@ pub struct StopArgs {
     /// control-group (all), mixed (the signal to the main process, SIGKILL to all), process (only the main process)
     #[arg(long, value_enum, default_value = "control-group", hide_possible_values = true)]
     mode: Mode,
-    /// Signals and waits instead: TERM/30/KILL/5; N is TERM/N/KILL/N; what follows 'forever' is repeated, at the end all
-    #[arg(long, value_name = "SCHEDULE", value_parser = schedule::parse)]
-    retry: Option<Schedule>,
+    /// Signals and waits instead: TERM/30/-9/5; N is --signal, N, KILL, N; what follows 'forever' is repeated, at the end all
+    #[arg(short = 'R', long, value_name = "SCHEDULE", value_parser = schedule::parse, allow_hyphen_values = true)]
+    retry: Option<Retry>,
     /// Go on although the service holds this killer or its ancestors: leave it first
     #[arg(long)]
     include_self: bool,
@@ -43,10 +43,20 @@ pub struct StopArgs {
 
 impl StopArgs {
     pub(super) fn resolve(self) -> Result<(Action, Look), (String, String)> {
-        if self.signal == 0 {
+        if self.signal == Some(0) {
             return Err(("signal 0 stops nobody".into(), "for example --signal TERM".into()));
         }
-        let schedule = self.retry.unwrap_or_else(|| Schedule::usual(self.signal, self.timeout));
+        let first = self.signal.unwrap_or(libc::SIGTERM);
+        let schedule = match self.retry {
+            None => Schedule::usual(first, self.timeout),
+            Some(Retry::Wait(span)) => Schedule::usual(first, span),
+            Some(Retry::Steps(s)) if self.signal.is_some_and(|sig| !s.begins_with(sig)) => {
+                let what =
+                    format!("--retry begins with another signal than --signal={}", signal::name(first));
+                return Err((what, "leave --signal out, or let the schedule begin with it".into()));
+            }
+            Some(Retry::Steps(s)) => s,
+        };
         let stop = Stop {
             names: self.names.into(),
             schedule,
