@@ -1,16 +1,20 @@
 //! `selftest`: the trials → lines as they go, or one model.
 
 use super::Screen;
-use super::failure::Failure;
+use super::failure::{Failure, code};
 use crate::cli::{self, Output};
 use crate::kernel::probe;
-use crate::parse::signal;
+use crate::parse::{name, signal};
 use crate::report::model::{SCHEMA_VERSION, Selftest, Trial};
 use crate::report::{human, ktap};
 use crate::selftest::{self, Options, Result as Outcome};
 
 /// Every known way of escaping, tried on this kernel.
 pub fn selftest(asked: &cli::Selftest, screen: &Screen) -> Result<u8, Failure> {
+    let options = Options { quick: asked.quick, only: asked.only.clone(), rounds: asked.rounds };
+    if let Some(word) = options.unknown() {
+        return Err(no_trial(word));
+    }
     let m = Selftest {
         version: SCHEMA_VERSION,
         kind: "selftest",
@@ -20,7 +24,7 @@ pub fn selftest(asked: &cli::Selftest, screen: &Screen) -> Result<u8, Failure> {
     };
     let m = std::cell::RefCell::new(m);
     let ended = selftest::run(
-        &Options { quick: asked.quick, only: asked.only.clone(), rounds: asked.rounds },
+        &options,
         &super::exact::account,
         |b| {
             let mut m = m.borrow_mut();
@@ -57,6 +61,18 @@ pub fn selftest(asked: &cli::Selftest, screen: &Screen) -> Result<u8, Failure> {
         Some(signal) => 128 + signal as u8,
         None => u8::from(m.failed != 0 || !m.clean),
     })
+}
+
+/// A word that is in no trial's name; nothing was tried.
+fn no_trial(word: &str) -> Failure {
+    let all: Vec<&str> = selftest::names().collect();
+    let f = Failure::new(code::USAGE, format!("no trial has '{word}' in its name; nothing was tried"))
+        .why(format!("trials: {}", all.join(", ")));
+    let parts = all.iter().flat_map(|n| n.split('_'));
+    match name::suggest(word, all.iter().copied()).or_else(|| name::suggest(word, parts)) {
+        Some(near) => f.next(format!("did you mean '{near}'?")),
+        None => f,
+    }
 }
 
 fn model(t: &selftest::Trial) -> Trial {

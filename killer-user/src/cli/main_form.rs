@@ -18,7 +18,7 @@ use crate::parse::{name, signal, span, value, whom};
     after_help = super::after_help()
 )]
 pub struct MainForm {
-    /// Signal: name in any case, number, RTMIN+n, RTMAX-n, 0 to probe; 'list' or 'help' prints them
+    /// Signal: name in any case, number, RTMIN+n, RTMAX-n, 0 to probe; 'help' prints the names, 'list' a table
     #[arg(
         short,
         long,
@@ -32,7 +32,7 @@ pub struct MainForm {
     /// subtree:PID; '!' is everybody else, a comma intersects
     #[arg(long, visible_alias = "who", aliases = ["kill-who", "kill-whom"], default_value = "all", value_parser = whom::parse, overrides_with = "whom")]
     pub whom: Whom,
-    /// Value for a real-time signal, as sigqueue(3) sends it
+    /// Value for a real-time signal, as sigqueue(3) sends it, to everybody that --whom picks (systemd: main and control only)
     #[arg(long, alias = "kill-value", value_name = "INT", value_parser = value::parse, allow_hyphen_values = true)]
     pub value: Option<i32>,
     /// Return when the kernel says that the service is empty and has let go of files, ports and memory, or after SPAN
@@ -54,14 +54,14 @@ pub struct MainForm {
     /// it), ignore, kill
     #[arg(long, value_enum, value_name = "WHAT", default_value = "signal", hide_possible_values = true)]
     pub newborns: Born,
-    /// Go on past names that nobody has (exit 4 at the end); without it one of them is enough that nothing is done
+    /// Go on past names that nobody has; else one is enough that nothing is done
     #[arg(long)]
     pub keep_going: bool,
-    /// Print signal names
-    #[arg(short = 'l')]
+    /// Print signal names; with words after it, what each stands for
+    #[arg(short = 'l', long)]
     pub list: bool,
-    /// Print a table of signals
-    #[arg(short = 'L')]
+    /// Print a table of signals; with words after it, their rows
+    #[arg(short = 'L', long)]
     pub table: bool,
     #[command(flatten)]
     pub look: Look,
@@ -125,13 +125,33 @@ pub enum Form {
     Usage(String, String),
 }
 
+/// `-l WORD…`: one answer a line.
+fn told(words: &[String], table: bool) -> Form {
+    let row = |w: &String| {
+        let one = signal::told(w)?;
+        if !table {
+            return Ok(one);
+        }
+        let n = signal::parse(w).or_else(|_| signal::parse(&one))?;
+        Ok(format!("{n:>2} {}", signal::name(n)))
+    };
+    match words.iter().map(row).collect::<Result<Vec<String>, String>>() {
+        Ok(lines) => Form::Print(lines.join("\n") + "\n"),
+        Err(e) => Form::Usage(e, format!("one of: {}", signal::words())),
+    }
+}
+
 impl MainForm {
     /// Checks what clap cannot.
     pub fn resolve(self) -> Form {
-        if self.list || self.signal == "list" {
+        if (self.list || self.table) && !self.names.is_empty() {
+            return told(&self.names, self.table);
+        }
+        // systemctl: `help` prints the names, `list` the table.
+        if self.list || self.signal == "help" {
             return Form::Print(signal::list());
         }
-        if self.table || self.signal == "help" {
+        if self.table || self.signal == "list" {
             return Form::Print(signal::table());
         }
         let number = match signal::parse(&self.signal) {

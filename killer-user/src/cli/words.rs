@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use super::verbs::{RESERVED, VERBS};
-use crate::parse::signal;
+use crate::parse::{signal, value};
 
 /// Long options of the main form that may have their value in the next word.
 const LONG: [&str; 10] = [
@@ -51,6 +51,39 @@ pub fn verb_at(args: &[OsString]) -> Option<usize> {
             continue;
         }
         return (VERBS.contains(&&*word) || RESERVED.contains(&&*word)).then_some(at);
+    }
+    None
+}
+
+/// The value that somebody means by `-q VALUE` or `--queue VALUE`, as util-linux and procps have it: here -q is "quiet", and the
+/// value would be taken for a service's name.
+pub fn queued(args: &[OsString]) -> Option<String> {
+    let is_value = |w: &str| value::parse(w).is_ok();
+    let mut skip = false;
+    for (at, arg) in args.iter().enumerate() {
+        let word = arg.to_string_lossy();
+        if std::mem::take(&mut skip) {
+            continue;
+        }
+        if word == "--" {
+            return None;
+        }
+        let next = || args.get(at + 1).map(|w| w.to_string_lossy().into_owned()).filter(|w| is_value(w));
+        let cluster = word.strip_prefix('-').filter(|w| !w.starts_with('-'));
+        let found = match &*word {
+            "--queue" => next(),
+            w if w.starts_with("--queue=") => Some(w["--queue=".len()..].to_owned()),
+            _ => match cluster.and_then(|c| c.split_once('q')) {
+                // `-q -9` is a signal.
+                Some((before, "")) if all_flags(before) => next().filter(|v| !v.starts_with('-')),
+                Some((before, after)) if all_flags(before) && is_value(after) => Some(after.to_owned()),
+                _ => None,
+            },
+        };
+        if found.is_some() {
+            return found;
+        }
+        skip = takes_next(&word);
     }
     None
 }
@@ -142,6 +175,29 @@ mod tests {
         }
         let keep = os(&["-s", "-9", "-ns", "-KILL", "--value", "-5", "--", "-9"]);
         assert_eq!(shorthands(keep.clone()).collect::<Vec<_>>(), keep);
+    }
+
+    #[test]
+    fn queue_values_are_told_from_quiet() {
+        for (words, is) in [
+            (&["-q", "5", "web"][..], Some("5")),
+            (&["-q", "-9", "web"], None),
+            (&["--queue", "-5", "web"], Some("-5")),
+            (&["-q", "0x10", "web"], Some("0x10")),
+            (&["-vq", "5", "web"], Some("5")),
+            (&["-q5", "web"], Some("5")),
+            (&["-s", "RTMIN", "-q", "7", "web"], Some("7")),
+            (&["--queue", "5", "web"], Some("5")),
+            (&["--queue=5", "web"], Some("5")),
+            (&["-q", "web"], None),
+            (&["-q", "-KILL", "web"], None),
+            (&["-q", "-s", "9", "web"], None),
+            (&["-s", "-q", "5"], None),
+            (&["-q", "--", "5"], None),
+            (&["web", "5", "-q"], None),
+        ] {
+            assert_eq!(queued(&os(words)).as_deref(), is, "{words:?}");
+        }
     }
 
     proptest! {

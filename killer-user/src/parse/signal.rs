@@ -59,12 +59,24 @@ fn numbers() -> impl Iterator<Item = i32> {
     (1..=31).chain(RTMIN..=RTMAX)
 }
 
-/// Names, one a line (`--signal=list`, `-l`).
+/// Names, one a line (`--signal=help`, `-l`).
 pub fn list() -> String {
     numbers().map(|n| name(n) + "\n").collect()
 }
 
-/// Numbers and names in columns (`-L`).
+/// What kill(1) answers to `-l WORD`: the name of a number or of a shell's exit status (137), the number of a name.
+pub fn told(word: &str) -> Result<String, String> {
+    let bad = || format!("unknown signal '{}'", word.escape_debug());
+    let bare = |n: i32| name(n).trim_start_matches("SIG").to_owned();
+    if !word.bytes().all(|b| b.is_ascii_digit()) {
+        return parse(word).map(|n| n.to_string());
+    }
+    let n: i32 = word.parse().map_err(|_| bad())?;
+    let n = if n > 128 { n - 128 } else { n };
+    number(&n.to_string()).filter(|n| *n != 0 || word == "0").map(bare).ok_or_else(bad)
+}
+
+/// Numbers and names in columns (`--signal=list`, `-L`).
 pub fn table() -> String {
     let all: Vec<String> = numbers().map(|n| format!("{n:>2} {:<12}", name(n))).collect();
     let lines: Vec<String> = all.chunks(5).map(|c| c.join(" ").trim_end().to_owned()).collect();
@@ -113,6 +125,27 @@ mod tests {
             "", "32", "33", "65", "-1", "FOO", "RTMIN+31", "RTMAX-31", "RTMIN-1", "SIG", "9x", "RTMIN+", "1é",
         ] {
             assert!(parse(w).is_err(), "{w}");
+        }
+    }
+
+    #[test]
+    fn told_as_kill_1_tells() {
+        for (word, is) in [
+            ("9", "KILL"),
+            ("137", "KILL"),
+            ("KILL", "9"),
+            ("sigterm", "15"),
+            ("143", "TERM"),
+            ("34", "RTMIN"),
+            ("RTMIN+3", "37"),
+            ("165", "RTMIN+3"),
+            ("0", "0"),
+            ("192", "RTMAX"),
+        ] {
+            assert_eq!(told(word).as_deref(), Ok(is), "{word}");
+        }
+        for bad in ["", "NOPE", "32", "65", "128", "160", "193", "99999999999", "-9"] {
+            assert!(told(bad).is_err(), "{bad}");
         }
     }
 

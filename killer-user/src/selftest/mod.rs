@@ -64,6 +64,11 @@ const TRIALS: &[Spec] = &[
     once("queued_once", "a queued real-time signal exactly once while all fork", RTMIN_1),
 ];
 
+/// Names of all trials.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    TRIALS.iter().map(|s| s.name)
+}
+
 /// How thorough.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
@@ -78,6 +83,11 @@ pub struct Options {
 impl Options {
     fn wants(&self, s: &Spec) -> bool {
         self.only.is_empty() || self.only.iter().any(|o| s.name.contains(o.as_str()))
+    }
+
+    /// The first of `only` that is in no trial's name.
+    pub fn unknown(&self) -> Option<&str> {
+        self.only.iter().map(String::as_str).find(|o| !TRIALS.iter().any(|s| s.name.contains(o)))
     }
 
     fn most(&self) -> Duration {

@@ -85,7 +85,9 @@ impl RunArgs {
         for kv in self.env {
             let b = kv.as_bytes();
             let Some(at) = b.iter().position(|&c| c == b'=').filter(|&at| at > 0) else {
-                return Err(("--env needs K=V".into(), "for example --env LANG=C".into()));
+                let what =
+                    format!("bad value '{}' for --env: it needs K=V", kv.to_string_lossy().escape_debug());
+                return Err((what, "for example --env LANG=C".into()));
             };
             env.push((OsString::from_vec(b[..at].to_vec()), OsString::from_vec(b[at + 1..].to_vec())));
         }
