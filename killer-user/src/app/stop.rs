@@ -140,11 +140,12 @@ impl Run<'_> {
         }
         self.seek_main();
         self.hold(self.mode != Mode::ControlGroup);
-        if let w @ (Waited::Done | Waited::Interrupted(_)) = self.ask()? {
-            return Ok(w);
-        }
-        let mut last = Waited::TimedOut;
+        // Also when it has ended the main process of a mixed one: the others are still there.
+        let mut last = self.ask()?;
         for step in self.s.schedule.walk() {
+            if last != Waited::TimedOut {
+                break;
+            }
             last = match step {
                 Step::Signal(sig) => {
                     self.signal(sig)?;
@@ -154,9 +155,6 @@ impl Run<'_> {
             };
             if let Some(sig) = interrupt::came() {
                 last = Waited::Interrupted(sig);
-            }
-            if last != Waited::TimedOut {
-                break;
             }
         }
         if self.mode == Mode::Mixed && last == Waited::Done && !crate::kill::empty(&self.family()) {
