@@ -65,6 +65,7 @@ pub fn say(
     let order = Order {
         picks: all.picks.to_vec(),
         main: super::facts::main_of(t, root).map(|m| m.key()),
+        near: process::near(&process::ancestors()),
         home: super::stop_record::StopRecord::of(t, root.slot).home,
         glob: name::matches,
         dry_run: true,

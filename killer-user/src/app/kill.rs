@@ -126,6 +126,7 @@ pub fn order(
     main_process::settle(t, root);
     let main = facts::main_of(t, root);
     let limit = k.wait.map(|w| w.limit());
+    let caller = process::ancestors();
     let order = Order {
         signal: k.signal,
         value: k.value,
@@ -134,7 +135,8 @@ pub fn order(
         home: StopRecord::of(t, root.slot).home,
         glob: name::matches,
         dry_run: k.dry_run,
-        caller: process::ancestors(),
+        near: process::near(&caller),
+        caller,
         include_self: k.include_self,
         patience: limit.flatten().map_or(PATIENCE, |l| l.min(PATIENCE)),
         newborns: k.newborns,

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use super::Order;
 use super::sweep::Sweep;
-use crate::lineage::Family;
+use crate::lineage::{Family, Pick};
 
 /// Why an order is not carried out.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -20,11 +20,14 @@ pub enum Refusal {
     Ancestor(u32),
 }
 
-/// Refuses PID 1, and a set with the caller or its ancestors unless they are meant.
+/// Refuses PID 1, and an order that would signal the caller or its ancestors unless they are meant. It looks at whom the order
+/// is for, not at the whole set; and a main process far away, which the caller's session does not hang on, is meant when it is
+/// named: from a session below a tracked listener, the listener alone can be told something.
 pub fn check<F: Family>(family: &F, order: &Order) -> Result<(), Refusal> {
     if order.signal == 0 {
         return Ok(());
     }
+    let named = order.picks.contains(&Pick::Main);
     let mut look = Sweep::new(order);
     let wanted = look.wanted(family);
     for m in &wanted {
@@ -36,6 +39,7 @@ pub fn check<F: Family>(family: &F, order: &Order) -> Result<(), Refusal> {
         }
         match order.caller.iter().position(|&p| p == m.tgid) {
             Some(0) => return Err(Refusal::Caller(m.tgid)),
+            Some(far) if named && far >= order.near => {}
             Some(_) => return Err(Refusal::Ancestor(m.tgid)),
             None => {}
         }

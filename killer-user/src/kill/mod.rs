@@ -55,6 +55,9 @@ pub struct Order {
     pub dry_run: bool,
     /// The caller and its ancestors, which a set must not hold.
     pub caller: Vec<u32>,
+    /// So many of them its session hangs on; who is behind them may be signalled when the order names the main process, and not
+    /// when it is for many.
+    pub near: usize,
     /// Members among the caller's ancestors are meant, too.
     pub include_self: bool,
     /// How long to go on before survivors are named; only KILL to everything goes on until empty.
@@ -67,6 +70,7 @@ impl Order {
     /// A signal for everybody; `caller` as in the field.
     pub fn to_all(signal: i32, caller: Vec<u32>, patience: Duration) -> Order {
         Order {
+            near: caller.len(),
             signal,
             value: None,
             picks: Vec::new(),

@@ -20,6 +20,7 @@ fn order(signal: i32) -> Order {
         glob: |_, _| false,
         dry_run: false,
         caller: vec![9999],
+        near: 1,
         include_self: false,
         patience: Duration::from_secs(10),
         newborns: super::Newborns::Signal,
@@ -108,11 +109,39 @@ fn refuses_the_caller_and_its_ancestors() {
     let mut o = order(SIGKILL);
     o.caller = vec![50, 3];
     assert_eq!(execute(&mut f, &o).unwrap_err(), Refusal::Ancestor(3));
-    o.caller = vec![3];
+    (o.caller, o.near) = (vec![3], 1);
     assert_eq!(execute(&mut f, &o).unwrap_err(), Refusal::Caller(3));
     assert!(f.0.borrow().procs.values().all(|p| p.signals == 0));
     o.include_self = true;
     assert!(execute(&mut f, &o).unwrap().empty);
+}
+
+/// The main process of a service that the caller's session was started by, and does not hang on.
+#[test]
+fn an_ancestor_far_away_may_be_named() {
+    let mut f = world(3, 0, true, true, vec![]);
+    let start = f.0.borrow().procs[&3].start;
+    let mut o = order(15);
+    (o.main, o.picks) = (Some((3, start)), vec![Pick::Main]);
+    o.caller = vec![50, 49, 3];
+    for (near, whom, refused) in [
+        (3, vec![Pick::Main], true),
+        (2, vec![Pick::All], true),
+        (2, vec![Pick::Not(Box::new(Pick::Control))], true),
+        (2, vec![Pick::All, Pick::Main], false),
+        (2, vec![Pick::Main], false),
+    ] {
+        (o.near, o.picks) = (near, whom.clone());
+        let r = execute(&mut f, &o);
+        assert_eq!(r.err(), refused.then_some(Refusal::Ancestor(3)), "{near} {whom:?}");
+    }
+    // Whoever else is there does not matter: nobody but the main process is signalled.
+    o.caller = vec![2, 3];
+    (o.near, o.picks) = (1, vec![Pick::Main]);
+    assert!(execute(&mut f, &o).is_ok());
+    assert_eq!(f.0.borrow().procs[&2].signals, 0);
+    (o.near, o.caller) = (0, vec![3]);
+    assert_eq!(execute(&mut f, &o).unwrap_err(), Refusal::Caller(3));
 }
 
 #[test]

@@ -109,6 +109,22 @@ pub fn ancestors() -> Vec<u32> {
     v
 }
 
+/// How many of these (the caller and its ancestors, nearest first) the caller's session hangs on: who is in that session, or in
+/// another one with a terminal, and who started the leader of such a one, because that process holds the terminal. Behind them
+/// is who has only started all that: a listener, whose end the session survives. Whoever cannot be looked at counts.
+pub fn near(callers: &[u32]) -> usize {
+    let stat =
+        |pid: u32| procfs::process::Stat::from_read(&small::read(&format!("/proc/{pid}/stat"))[..]).ok();
+    let own = callers.first().and_then(|&p| stat(p)).map(|s| s.session);
+    let hangs = |pid: u32| match stat(pid) {
+        None => 1,
+        Some(s) if s.tty_nr != 0 && s.session == pid as i32 => 2,
+        Some(s) => usize::from(s.tty_nr != 0 || Some(s.session) == own),
+    };
+    let reach = callers.iter().enumerate().map(|(i, &p)| if hangs(p) == 0 { 0 } else { i + hangs(p) });
+    reach.max().unwrap_or(0).min(callers.len())
+}
+
 /// Who a process belongs to.
 pub fn owner(pid: u32) -> Option<u32> {
     procfs::process::Process::new(pid as i32).and_then(|p| p.uid()).ok()
