@@ -30,6 +30,10 @@ pub const MAX_SEEDS: u32 = 1024;
 /// Dead thread groups remembered for `tree`.
 pub const MAX_DEAD: u32 = 3072;
 
+/// Processes that ended last, by their number modulo this: a power of two. No two numbers share a place where pid_max is not
+/// above it, which is the kernel's default.
+pub const MAX_ENDING: u32 = 32768;
+
 /// Fork edges remembered while some `adopt` is under way.
 pub const MAX_EDGES: u32 = 32768;
 

@@ -16,6 +16,8 @@ pub const MEMBERS: &str = "MEMBERS";
 pub const SEEDS: &str = "SEEDS";
 /// Map: (tgid, start) → [`crate::record::Dead`].
 pub const DEAD: &str = "DEAD";
+/// Map: tgid modulo [`crate::MAX_ENDING`] → [`crate::record::Ending`].
+pub const ENDING: &str = "ENDING";
 /// Map: a `u32` counter per tgid, [`crate::TGIDS`] an element.
 pub const FILTER: &str = "FILTER";
 /// Map: root slot → [`crate::record::Reasons`].
@@ -32,8 +34,10 @@ pub const CLAIMS: &str = "CLAIMS";
 pub const STOPS: &str = "STOPS";
 
 /// Every map in the order in which it is created.
-pub const MAPS: [&str; 14] =
-    [BIRTHS, POP, ROOTS, CONTROL, INDEX, MEMBERS, SEEDS, DEAD, FILTER, REASONS, GLOBAL, EDGES, CLAIMS, STOPS];
+pub const MAPS: [&str; 15] = [
+    BIRTHS, POP, ROOTS, CONTROL, INDEX, MEMBERS, SEEDS, DEAD, ENDING, FILTER, REASONS, GLOBAL, EDGES, CLAIMS,
+    STOPS,
+];
 
 /// Program on `sched_process_exit`.
 pub const P_EXIT: &str = "on_exit";

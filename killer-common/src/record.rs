@@ -160,7 +160,7 @@ pub struct Control {
 
 /// `members`: what user space shows and signals. Decides nothing.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Member {
     /// Thread group id again: elements are recycled under readers.
     pub tgid: u32,
@@ -216,6 +216,25 @@ pub struct Dead {
     pub member: Member,
     /// End, `CLOCK_BOOTTIME` ns.
     pub ended: u64,
+}
+
+/// `ending`: a process that is a member no more, and holds its memory, files and ports for a while yet: the exit hook comes
+/// before the kernel takes them from it (`kernel/exit.c:do_exit`). Whether it still does, its pidfd says.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ending {
+    /// Thread group id; 0 while the entry is being written.
+    pub tgid: u32,
+    /// Slot of its root.
+    pub root: u32,
+    /// Generation of that slot.
+    pub generation: u32,
+    /// Reserve.
+    pub pad: u32,
+    /// `start_boottime` of the group leader, ns.
+    pub start: u64,
+    /// pidfs inode, 0 where the kernel has none.
+    pub inode: u64,
 }
 
 /// `reasons`: count and first time of each reason of a root.
@@ -313,6 +332,7 @@ const _: () = assert!(size_of::<Control>() == 64);
 const _: () = assert!(size_of::<Root>() == 176);
 const _: () = assert!(size_of::<Member>() == 128);
 const _: () = assert!(size_of::<Dead>() == 136);
+const _: () = assert!(size_of::<Ending>() == 32);
 const _: () = assert!(size_of::<TaskKey>() == 16);
 const _: () = assert!(size_of::<Reasons>() == 256);
 const _: () = assert!(size_of::<Global>() == 192);

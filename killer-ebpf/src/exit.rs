@@ -5,7 +5,7 @@
 use killer_common::record::{B_FORKED, B_HOLD};
 
 use crate::maps::*;
-use crate::{adopt, logs, member, task};
+use crate::{adopt, ending, logs, member, task};
 
 /// match-proto: `trace_sched_process_exit(struct task_struct *p[, bool group_dead])` (6.16+ has the second)
 #[unsafe(no_mangle)]
@@ -32,6 +32,7 @@ extern "C" fn on_exit(ctx: *const u64) -> i32 {
     let b = *b;
     // Two last threads may both see 0: unindex is idempotent, the claim is not shared.
     if task::live(task::arg(ctx, 0)) == 0 {
+        ending::note(&b);
         member::unindex(&b);
     } else if b.flags & B_FORKED != 0 {
         // The process remembers what this thread did.

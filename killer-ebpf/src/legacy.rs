@@ -8,6 +8,7 @@
 #![feature(core_intrinsics)]
 
 mod ctl;
+mod ending;
 mod gate;
 mod knobs;
 mod maps;

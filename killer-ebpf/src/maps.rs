@@ -3,8 +3,8 @@
 
 use aya_ebpf::bindings::BPF_F_MMAPABLE;
 use aya_ebpf::maps::{Array, HashMap, LruHashMap};
-use killer_common::TGIDS;
 use killer_common::record::*;
+use killer_common::{MAX_ENDING, TGIDS};
 
 /// The truth: task pointer → membership.
 #[aya_ebpf::macros::map]
@@ -42,6 +42,9 @@ pub static SEEDS: HashMap<u64, Birth> = HashMap::pinned(killer_common::MAX_SEEDS
 /// Dead members.
 #[aya_ebpf::macros::map]
 pub static DEAD: LruHashMap<TaskKey, Dead> = LruHashMap::pinned(killer_common::MAX_DEAD, 0);
+/// Who ended last.
+#[aya_ebpf::macros::map]
+pub static ENDING: Array<Ending> = Array::pinned(MAX_ENDING, BPF_F_MMAPABLE);
 /// Fork edges while adopting.
 #[aya_ebpf::macros::map]
 pub static EDGES: HashMap<TaskKey, Edge> = HashMap::pinned(killer_common::MAX_EDGES, 0);

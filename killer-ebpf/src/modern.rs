@@ -10,6 +10,7 @@ mod adopt;
 mod broadcast;
 mod clear;
 mod ctl;
+mod ending;
 mod exec;
 mod exit;
 mod fork;

@@ -8,7 +8,7 @@ use killer_common::{gate, reason};
 
 use crate::maps::*;
 use crate::member::{self, Newborn, add32, add64};
-use crate::{gate as gates, task};
+use crate::{ending, gate as gates, task};
 
 /// `CLONE_THREAD`
 pub const CLONE_THREAD: u64 = 0x0001_0000;
@@ -140,6 +140,7 @@ pub fn ended() {
         }
     }
     if last {
+        ending::note(&b);
         member::unindex(&b);
     }
     member::claim(cur, &b);

@@ -119,7 +119,9 @@ impl Run<'_> {
 
     fn all(&mut self) -> Result<Waited, Failure> {
         if self.family().census().tasks == 0 {
-            return Ok(Waited::Done);
+            // Its last ones may hold something still.
+            interrupt::catch();
+            return Ok(self.wait_for(true, self.s.timeout.limit()));
         }
         // Refused before anything is touched.
         let sets = [("all", Pick::All), ("main", Pick::Main), ("control", Pick::Control)];

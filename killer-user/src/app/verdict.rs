@@ -5,7 +5,7 @@ use killer_common::record::Member;
 use super::Screen;
 use super::failure::{Failure, code};
 use crate::kill::{Fate, Order, Outcome, Refusal, SIGKILL};
-use crate::lineage::{Family, Lineage};
+use crate::lineage::{self, Family, Lineage};
 use crate::report::human;
 use crate::report::model::{Counts, Receipt, Survivor};
 use crate::target::{Root, process};
@@ -56,6 +56,7 @@ pub fn explain(f: &Lineage<'_>, whole: bool, left: &[Member]) -> Vec<(Member, St
     }
     all.sort_by_key(|m| m.tgid);
     all.into_iter()
+        .map(lineage::named)
         .map(|m| {
             let (code, text) = f.explain(&m);
             (m, code.to_owned(), text)

@@ -78,7 +78,8 @@ pub fn wait(f: &Lineage<'_>, what: For, limit: Option<Duration>, quiet: bool) ->
     r
 }
 
-/// Waits until everybody that is waited for has let go of files, ports and memory, and (`whole`) the service is empty.
+/// Waits until everybody that is waited for has let go of files, ports and memory, and (`whole`) the service is empty: then for
+/// everybody who ever was a member.
 /// `awaited` knows afterwards who has not.
 pub fn wait_released(
     f: &Lineage<'_>,
@@ -88,7 +89,15 @@ pub fn wait_released(
     quiet: bool,
 ) -> Waited {
     let awaited = std::cell::RefCell::new(awaited);
-    let empty = || !whole || crate::kill::empty(f);
+    // Who had left the list before anybody could be asked to wait for him may hold something still, too.
+    let empty = || {
+        !whole
+            || crate::kill::empty(f) && {
+                let mut a = awaited.borrow_mut();
+                f.ending().into_iter().for_each(|m| a.add(m));
+                true
+            }
+    };
     let w = until(
         limit,
         progress(f, quiet),

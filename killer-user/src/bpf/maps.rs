@@ -5,7 +5,7 @@ use std::path::Path;
 
 use killer_common::names::*;
 use killer_common::record::*;
-use killer_common::{MAX_DEAD, MAX_EDGES, MAX_ROOTS, MAX_SEEDS, TGIDS};
+use killer_common::{MAX_DEAD, MAX_EDGES, MAX_ENDING, MAX_ROOTS, MAX_SEEDS, TGIDS};
 
 use super::{BpfError, What};
 use crate::kernel::probe;
@@ -101,6 +101,7 @@ fn specs(l: Limits) -> [Spec; MAPS.len()] {
             flags: 0,
             freeze: true,
         },
+        array(ENDING, of::<Ending>(), MAX_ENDING, true),
         array(FILTER, 4 * TGIDS, l.tgids() / TGIDS, true),
         array(REASONS, of::<Reasons>(), MAX_ROOTS, true),
         array(GLOBAL, of::<Global>(), 1, true),

@@ -1,5 +1,6 @@
 //! The open tracker: pins, mappings, and what can be read from them.
 
+mod ending;
 mod health;
 mod program;
 
@@ -12,7 +13,7 @@ use std::sync::atomic::{AtomicI32, AtomicU64};
 use killer_common::ctl as ctl_op;
 use killer_common::names::*;
 use killer_common::record::*;
-use killer_common::{CANARY_SLOT, MAX_ROOTS, TGIDS};
+use killer_common::{CANARY_SLOT, MAX_ENDING, MAX_ROOTS, TGIDS};
 
 use super::ctl::Slot;
 use super::maps::{self, Limits};
@@ -40,6 +41,7 @@ pub struct Tracker {
     members: Hash<u32, Member>,
     seeds: Hash<u64, Birth>,
     dead: Hash<TaskKey, Dead>,
+    ending: Mapped<Ending>,
     stops: Hash<u32, Stop>,
     /// With descriptors kept open, but where the process may have few.
     programs: Vec<(&'static str, Option<OwnedFd>)>,
@@ -175,6 +177,7 @@ impl Tracker {
         let reasons = Mapped::new(map(REASONS)?.0, slots, false).map_err(m)?;
         let control = Mapped::new(map(CONTROL)?.0, slots, true).map_err(m)?;
         let global = Mapped::new(map(GLOBAL)?.0, 1, false).map_err(m)?;
+        let ending = Mapped::new(map(ENDING)?.0, MAX_ENDING as usize, false).map_err(m)?;
         let per_tgid = |(fd, elements): (OwnedFd, u32)| (fd, (elements * TGIDS) as usize);
         let (index, n) = per_tgid(map(INDEX)?);
         let index = Mapped::new(index, n, false).map_err(m)?;
@@ -192,6 +195,7 @@ impl Tracker {
             members: Hash::new(members).map_err(m)?,
             seeds: Hash::new(map(SEEDS)?.0).map_err(m)?,
             dead: Hash::new(map(DEAD)?.0).map_err(m)?,
+            ending,
             stops: Hash::new(map(STOPS)?.0).map_err(m)?,
             programs,
             beyond: OnceLock::new(),

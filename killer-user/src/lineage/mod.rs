@@ -2,6 +2,7 @@
 
 mod closing;
 mod describe;
+mod ending;
 mod family;
 mod home;
 mod owed;
@@ -11,6 +12,7 @@ mod tree;
 mod unknown;
 
 pub use describe::{Outside, Pending, describe};
+pub use ending::named;
 pub use family::{Census, Family, Lineage};
 pub use home::Home;
 pub use select::{Pick, Snapshot};

@@ -5,7 +5,9 @@ use std::marker::PhantomData;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use killer_common::record::{Birth, Control, Dead, Global, Member, Pop, Reasons, Root, Stop, TaskKey};
+use killer_common::record::{
+    Birth, Control, Dead, Ending, Global, Member, Pop, Reasons, Root, Stop, TaskKey,
+};
 
 /// Records of the maps: plain data, valid for every bit pattern.
 ///
@@ -26,6 +28,8 @@ unsafe impl Plain for Global {}
 unsafe impl Plain for Member {}
 // SAFETY: as above.
 unsafe impl Plain for Birth {}
+// SAFETY: as above.
+unsafe impl Plain for Ending {}
 // SAFETY: as above.
 unsafe impl Plain for Dead {}
 // SAFETY: as above.

@@ -18,7 +18,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use killer_common::record::{Dead, Member, Pop, R_FREE, Reasons, Root};
+use killer_common::record::{Dead, Ending, Member, Pop, R_FREE, Reasons, Root};
 
 use crate::bpf::Registry;
 #[cfg(test)]
@@ -146,6 +146,12 @@ pub trait Keep: Debug {
     /// Members that have ended, as far as they are remembered.
     fn dead(&self) -> io::Result<Vec<Dead>> {
         Ok(Vec::new())
+    }
+    /// Processes of the roots of `set` that left the list of members last, where they may hold memory, files and ports after
+    /// that. Whether they still do is not known here.
+    fn ending(&self, set: &dyn Fn(u32) -> bool) -> Vec<Ending> {
+        let _ = set;
+        Vec::new()
     }
     /// Compares the sets with every task of the host and repairs them.
     fn walk(&self) -> io::Result<()> {

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use killer_common::record::{B_HOLD, Dead, Member, Pop, Reasons, Root};
+use killer_common::record::{B_HOLD, Dead, Ending, Member, Pop, Reasons, Root};
 use killer_common::{gate, reason};
 
 use super::{Closes, Held, Keep, Lock, Spawned, Taken, Whose};
@@ -163,6 +163,10 @@ impl Keep for Tracker {
 
     fn dead(&self) -> io::Result<Vec<Dead>> {
         self.dead()
+    }
+
+    fn ending(&self, set: &dyn Fn(u32) -> bool) -> Vec<Ending> {
+        self.ending(set)
     }
 
     fn walk(&self) -> io::Result<()> {

@@ -52,3 +52,50 @@ pub fn tracer(ctx: Ctx, args: &[String]) {
     ctx.ready(&format!("pid={} victim={victim}", pid()));
     ctx.hold()
 }
+
+/// Arguments: who (`main`, `child`, `orphan`), how many times 16 MiB are mapped (300). That one alone listens, and its end takes
+/// long, although it has little memory: page after page has to be taken from it before its port is.
+pub fn slow_end(ctx: Ctx, args: &[String]) {
+    let who = args.first().map_or("child", String::as_str);
+    let times = args.get(1).and_then(|a| a.parse().ok()).unwrap_or(300);
+    match who {
+        "main" => slow(&ctx, times),
+        "orphan" => {
+            ctx.child(|| {
+                ctx.child(|| slow(&ctx, times));
+            });
+        }
+        _ => {
+            ctx.child(|| slow(&ctx, times));
+        }
+    }
+    ctx.hold()
+}
+
+fn slow(ctx: &Ctx, times: u32) -> ! {
+    const SIZE: usize = 16 << 20;
+    // SAFETY: a name, and no flags.
+    let file = unsafe { libc::memfd_create(c"slow".as_ptr(), 0) };
+    let content = vec![1u8; SIZE];
+    // SAFETY: the bytes live across the call.
+    if file < 0 || unsafe { libc::write(file, content.as_ptr().cast(), SIZE) } != SIZE as isize {
+        ctx.fail("memfd");
+    }
+    for _ in 0..times {
+        // SAFETY: new mappings at addresses of the kernel's choice, of a file that is as long.
+        let at =
+            unsafe { libc::mmap(std::ptr::null_mut(), SIZE, libc::PROT_READ, libc::MAP_SHARED, file, 0) };
+        if at == libc::MAP_FAILED {
+            ctx.skip("16 MiB cannot be mapped so often");
+        }
+        // The kernel maps what is around, too (`mm/memory.c:do_fault_around`).
+        for page in (0..SIZE).step_by(16 * 4096) {
+            // SAFETY: within the mapping.
+            std::hint::black_box(unsafe { at.cast::<u8>().add(page).read_volatile() });
+        }
+    }
+    let Ok(listener) = TcpListener::bind("127.0.0.1:0") else { ctx.fail("bind") };
+    let Ok(address) = listener.local_addr() else { ctx.fail("getsockname") };
+    ctx.ready(&format!("port={} heavy={}", address.port(), pid()));
+    ctx.hold()
+}

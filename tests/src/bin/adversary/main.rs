@@ -72,6 +72,7 @@ const BEHAVIOURS: &[Behaviour] = &[
     ("tick", tick::tick),
     ("server", hold_on::server),
     ("tracer", hold_on::tracer),
+    ("slow-end", hold_on::slow_end),
 ];
 
 fn main() {
