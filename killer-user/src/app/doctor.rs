@@ -219,6 +219,10 @@ fn tracker(paths: &Paths) -> Check {
             )
         }
         Err(BpfError::NotLoaded) => {
+            if let Err(f) = super::unseen::lost() {
+                let text = format!("{}; {}", f.what, f.why.unwrap_or_default());
+                return check("tracker", "fail", text, f.next.as_deref());
+            }
             check("tracker", "ok", "not loaded; the first 'run', 'adopt' or 'up' loads it", None)
         }
         Err(e) => {

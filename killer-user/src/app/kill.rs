@@ -11,7 +11,7 @@ use super::receipt::{self, Done};
 use super::several::{self, Did};
 use super::stop_record::{StopRecord, no_heir};
 use super::verdict::{self, counts, exit_code, explain, refused};
-use super::{Screen, also, doubt, facts, journal, main_process, waiting};
+use super::{Screen, also, doubt, facts, journal, main_process, unseen, waiting};
 use crate::cli::Kill;
 use crate::kill::{Awaited, Fate, Newborns, Order, SIGCONT, SIGKILL, SIGSTOP, Target, Waited, execute};
 use crate::lineage::{Family, Lineage, Pick};
@@ -64,6 +64,9 @@ pub fn run(k: &Kill, screen: &Screen) -> u8 {
             if active {
                 let uid = rustix::process::getuid().as_raw();
                 let _ = t.note_kill(root.slot, k.signal, uid, r.exit_code);
+                if r.empty {
+                    unseen::remember(&t);
+                }
             }
             if r.main_pid.is_none() && r.tasks > 0 && r.exit_code == 0 && k.whom.names_main() {
                 let f = main_process::gone(&r.service);

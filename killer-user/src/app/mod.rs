@@ -27,6 +27,7 @@ pub mod service;
 mod several;
 mod stop;
 pub mod stop_record;
+mod unseen;
 mod verdict;
 mod verify;
 mod views;
@@ -63,7 +64,7 @@ pub fn perform(request: &Request) -> u8 {
         Action::ForgetEnded => registry_verbs::forget_ended(),
         Action::Rename(old, new) => registry_verbs::rename(old, new),
         Action::Up(witness) => registry_verbs::up(*witness, &screen),
-        Action::Down(force) => registry_verbs::down(*force),
+        Action::Down(force) => registry_verbs::down(*force, &screen),
         Action::Serve(detach) => serve::serve(*detach, &screen),
         Action::Doctor => doctor::doctor(&screen),
         Action::Selftest(s) => selftest::selftest(s, &screen),
@@ -91,7 +92,7 @@ fn look() -> Result<Option<Tracker>, Failure> {
             freeze::settle(&t)?;
             Ok(Some(t))
         }
-        Err(BpfError::NotLoaded) => Ok(None),
+        Err(BpfError::NotLoaded) => unseen::lost().map(|()| None),
         Err(e) => Err(e.into()),
     }
 }
@@ -116,6 +117,9 @@ fn find(word: &str) -> Result<(Tracker, Root), Failure> {
 /// The error for a name that nobody has.
 pub fn unknown(t: &Tracker, word: &str) -> Failure {
     if let Err(f) = unsound(t) {
+        return f;
+    }
+    if let Some(f) = unseen::lost().err().or_else(|| unseen::elsewhere(word)) {
         return f;
     }
     if let Some(why) = t.passed_by() {
@@ -145,6 +149,9 @@ pub fn unknown(t: &Tracker, word: &str) -> Failure {
 
 /// The error for a name while no tracker is loaded.
 pub fn unknown_untracked(word: &str) -> Failure {
+    if let Some(f) = unseen::lost().err().or_else(|| unseen::elsewhere(word)) {
+        return f;
+    }
     Failure::new(code::UNKNOWN, format!("no such service '{word}'"))
         .why(nothing_tracked())
         .next(format!("'killer run --name {word} -- CMD' starts one"))

@@ -49,6 +49,7 @@ pub fn make(t: &Tracker, w: &Wish<'_>) -> Result<(Slot, bool), Failure> {
         return Err(Failure::new(code::RUN_FAILED, format!("service '{name}' is already tracked and alive"))
             .next(format!("end it with 'killer -s KILL {name}', or choose another name")));
     }
+    super::unseen::refuse(name)?;
     if known.len() > w.keep {
         let ended: Vec<Root> = registry::ended(t).into_iter().filter(|r| r.name != name).collect();
         give(t, &ended[..ended.len().saturating_sub(w.keep)]);

@@ -8,7 +8,7 @@ use super::{Screen, elsewhere, find, unknown};
 use crate::cli::Names;
 use crate::report::model::{Done, Verb};
 use crate::target::{Root, registry};
-use crate::tier::{BpfError, Paths, Tracker};
+use crate::tier::{BpfError, Paths, Tracker, memory};
 
 /// Makes a member the main process.
 pub fn set_main(name: &str, pid: u32) -> Result<u8, Failure> {
@@ -87,13 +87,16 @@ pub fn rename(old: &str, new: &str) -> Result<u8, Failure> {
         return Err(Failure::new(code::FAILURE, format!("there is a service '{new}' already"))
             .next(format!("forget it when it has ended ('killer forget {new}'), or choose another name")));
     }
+    super::unseen::refuse(new)?;
     t.rename(r.slot, new)?;
+    super::unseen::remember(&t);
     Ok(0)
 }
 
 /// Loads and pins the tracker.
 pub fn up(witness: bool, screen: &Screen) -> Result<u8, Failure> {
     let paths = Paths::default();
+    super::unseen::lost()?;
     let mut t = Tracker::load(&paths)?;
     if witness && t.tier().is_without_programs() {
         return Err(Failure::new(
@@ -133,13 +136,36 @@ fn refuse_live(t: &Tracker, force: bool) -> Result<(), Failure> {
         .next("end them first; 'killer down --force' loses track of them, and they live on"))
 }
 
+/// What is lost by force: names, and where to find what lives on.
+fn losses<'a>(all: impl Iterator<Item = &'a Tracker>) -> Vec<String> {
+    let mut v = Vec::new();
+    for t in all {
+        for r in registry::all(t).into_iter().filter(|r| t.count(r.slot.slot) != 0) {
+            v.push(match super::facts::main_of(t, &r) {
+                Some(m) => format!("{} (main process {})", r.name, m.pid),
+                None => {
+                    let some = t.listed(&|s| u32::from(s) == r.slot.slot);
+                    let pids: Vec<String> = some.iter().take(4).map(u32::to_string).collect();
+                    let more = if some.len() > pids.len() { ", …" } else { "" };
+                    format!("{} (no main process; {}{more})", r.name, pids.join(", "))
+                }
+            });
+        }
+    }
+    v
+}
+
 /// Detaches the tracker.
-pub fn down(force: bool) -> Result<u8, Failure> {
+pub fn down(force: bool, screen: &Screen) -> Result<u8, Failure> {
     let paths = Paths::default();
     let (others, unseen) = Tracker::others();
     for t in &others {
         refuse_live(t, force)?;
     }
+    if !force {
+        super::unseen::lost()?;
+    }
+    let lost = losses(others.iter());
     let tear = || -> Result<u8, Failure> {
         for t in &others {
             let _lock = t.lock()?;
@@ -153,8 +179,23 @@ pub fn down(force: bool) -> Result<u8, Failure> {
                 .next("give the command as root, where it was started")),
         }
     };
-    if !paths.root.exists() || Tracker::is_forced() {
-        return tear();
+    let said = |mut lost: Vec<String>, more: Vec<String>| {
+        lost.extend(more);
+        if !lost.is_empty() {
+            let what = format!("not tracked any more, and alive: {}", lost.join(", "));
+            screen.message(&crate::report::message::render(&what, None, None));
+        }
+    };
+    if Tracker::is_forced() {
+        tear()?;
+        said(lost, Vec::new());
+        return Ok(0);
+    }
+    if !paths.root.exists() {
+        tear()?;
+        memory::forget(&paths);
+        said(lost, Vec::new());
+        return Ok(0);
     }
     let t = match Tracker::open_pins(&paths) {
         Ok(t) => Some(t),
@@ -168,10 +209,13 @@ pub fn down(force: bool) -> Result<u8, Failure> {
     if let Some(t) = &t {
         refuse_live(t, force)?;
     }
+    let more = losses(t.iter());
     Tracker::down(&paths, &lock)?;
+    memory::forget(&paths);
     drop(lock);
     tear()?;
     // Only an empty directory goes: others may have pins in it.
     let _ = std::fs::remove_dir(&paths.root);
+    said(lost, more);
     Ok(0)
 }

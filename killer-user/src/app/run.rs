@@ -8,7 +8,7 @@ use super::failure::{Failure, code};
 use super::place::{self, Wish};
 use super::service::{self, Command};
 use super::stop_record::{Heir, StopRecord, no_heir};
-use super::{Screen, find, forking, kill};
+use super::{Screen, find, forking, kill, unseen};
 use crate::cli::{Run, Whose};
 use crate::report::{human, message};
 use crate::sys::{daemon, launch};
@@ -53,6 +53,7 @@ pub fn run(r: &Run, screen: &Screen) -> Result<u8, Failure> {
     }
     let status = t.attend(s.pid).map_err(|e| run_failed(e.into()))?;
     after(&t, r, &s);
+    unseen::remember(&t);
     if status != 0 {
         no_heir(&t, s.slot);
     }

@@ -10,6 +10,7 @@ use super::failure::{Failure, code};
 use super::logs;
 use super::place::{self, Wish};
 use super::stop_record::StopRecord;
+use super::unseen;
 use crate::cli::Log;
 use crate::lineage::Home;
 use crate::sys::launch::{Launch, Step};
@@ -110,6 +111,7 @@ pub struct Started {
 
 /// Opens the tracker for a command that may have to load it.
 pub fn tracker() -> Result<Tracker, Failure> {
+    unseen::lost()?;
     Ok(Tracker::up(&Paths::default())?)
 }
 
@@ -134,6 +136,7 @@ pub fn start(
     };
     let spawned = t.spawn(slot, B_MAIN, &launch, &mut |pid| {
         keep(t, slot, kept.clone(), pid as u32, cmd.detach)?;
+        unseen::remember(t);
         pidfile.map_or(Ok(()), |p| write_pidfile(p, pid))
     });
     drop(lock);
@@ -282,6 +285,7 @@ fn take(t: &Tracker, slot: Slot, p: &Process) -> Result<Adopted, Failure> {
         log::warn!("what the process is cannot be kept: {e}");
     }
     t.go_live(slot)?;
+    unseen::remember(t);
     Ok(Adopted { slot, passes: taken.passes, quiet: taken.quiet })
 }
 

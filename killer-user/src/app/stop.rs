@@ -7,7 +7,7 @@ use super::names::{self, For};
 use super::service::{self, Command};
 use super::several::{self, Did};
 use super::stop_record::StopRecord;
-use super::{Screen, also, doubt, facts, freeze, journal, kill, main_process, verdict, waiting};
+use super::{Screen, also, doubt, facts, freeze, journal, kill, main_process, unseen, verdict, waiting};
 use crate::cli::{Kill, Mode, Names, Stop};
 use crate::kill::{Awaited, Newborns, SIGCONT, SIGKILL, Waited};
 use crate::lineage::{Family, Lineage, Pick};
@@ -276,6 +276,9 @@ impl Run<'_> {
         let main = facts::main_of(self.t, &self.root);
         let r = &mut self.report;
         r.empty = crate::kill::empty(&family);
+        if r.empty {
+            unseen::remember(self.t);
+        }
         r.released = ended == Waited::Done;
         r.exactness = facts::exactness(self.t, self.root.slot.slot);
         (r.outcome, r.exit_code) = match ended {

@@ -11,8 +11,8 @@ use super::names::{self, For};
 use super::several::{self, Did};
 use super::stop_record::StopRecord;
 use super::{
-    Screen, also, doubt, elsewhere, exact, facts, frozen, kill, look, not_exact, service, unsound, verdict,
-    waiting,
+    Screen, also, doubt, elsewhere, exact, facts, frozen, kill, look, not_exact, service, unseen, unsound,
+    verdict, waiting,
 };
 use crate::cli::{Names, Output, Until};
 use crate::kill::Waited;
@@ -44,6 +44,12 @@ pub fn list(screen: &Screen) -> Result<u8, Failure> {
         None => Vec::new(),
     };
     let l = Services { version: SCHEMA_VERSION, kind: "list", services };
+    if let Some(f) = unseen::incomplete(&unseen::versions()).or_else(|| unseen::lost().err()) {
+        if !l.services.is_empty() || screen.output() != Output::Short {
+            screen.data(&l, |s| human::services(&l, s));
+        }
+        return Err(f);
+    }
     screen.data(&l, |s| human::services(&l, s));
     Ok(0)
 }

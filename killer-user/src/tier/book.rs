@@ -92,7 +92,7 @@ impl Drop for BookLock {
 }
 
 /// What is written there would be believed: it must be a directory, this user's, and nobody else's.
-fn is_ours(dir: &Path) -> io::Result<()> {
+pub(super) fn is_ours(dir: &Path) -> io::Result<()> {
     let m = std::fs::symlink_metadata(dir)?;
     let why = match m.uid() {
         _ if m.file_type().is_symlink() => "it is a symbolic link".to_owned(),
@@ -105,11 +105,16 @@ fn is_ours(dir: &Path) -> io::Result<()> {
 }
 
 /// One word for this boot: what is written in another one says nothing.
-fn boot() -> io::Result<String> {
+pub(super) fn boot() -> io::Result<String> {
     Ok(std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
 }
 
 impl Book {
+    /// A directory that is there, for single files.
+    pub fn at(dir: PathBuf) -> Self {
+        Self { dir }
+    }
+
     /// Opens a book that is there.
     pub fn open(dir: &Path) -> io::Result<Option<Self>> {
         match is_ours(dir) {

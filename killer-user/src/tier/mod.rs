@@ -3,6 +3,7 @@
 mod book;
 mod halt;
 mod look;
+pub mod memory;
 mod named;
 mod page;
 mod programs;
@@ -24,13 +25,15 @@ use crate::bpf::Registry;
 #[cfg(test)]
 pub(crate) use crate::bpf::name_words;
 pub use crate::bpf::{
-    BpfError, Broadcast, CANARY, Health, Keeper, Limits, Paths, Slot, map_bytes, object_sha256, try_out,
+    BpfError, Broadcast, CANARY, Health, Keeper, Limits, Other, Paths, Slot, map_bytes, object_sha256,
+    try_out,
 };
 use crate::kernel::tier::Tier;
 pub use crate::sys::launch::Spawned;
 use crate::sys::launch::{self, Launch};
 use crate::sys::proc;
 
+pub use memory::Kept;
 pub(crate) use tracker::Place;
 pub use tracker::Tracker;
 use tracker::hash;
