@@ -15,13 +15,14 @@ use crate::lineage::{self, Family, Home, Lineage};
 use crate::report::human;
 use crate::report::model::{self, Counts, OtherWay, SCHEMA_VERSION, Verify};
 use crate::sys::alive::near_start;
-use crate::sys::mem;
+use crate::sys::{mem, small};
 use crate::target::Root;
 use crate::tier::Tracker;
 
 /// One process of the host.
 struct Seen {
     stat: Stat,
+    name: Vec<u8>,
     cgroups: Vec<(String, String)>,
 }
 
@@ -35,11 +36,10 @@ fn host() -> HashMap<u32, Seen> {
         if stat.flags & PF_KTHREAD != 0 || stat.state == 'Z' {
             return None;
         }
-        let cgroups = p
-            .cgroups()
+        let cgroups = small::cgroups(stat.pid as u32)
             .map(|c| c.0.into_iter().map(|g| (g.controllers.join(","), g.pathname)).collect())
             .unwrap_or_default();
-        Some((stat.pid as u32, Seen { stat, cgroups }))
+        Some((stat.pid as u32, Seen { name: small::name(stat.pid as u32), stat, cgroups }))
     })
     .collect()
 }
@@ -76,7 +76,7 @@ fn compare(t: &Tracker, r: &Root) -> Result<Verify, Failure> {
             let s = seen.get(pid)?;
             Some(model::Process {
                 pid: *pid,
-                comm: s.stat.comm.clone(),
+                comm: small::shown(&s.name),
                 creator: s.stat.ppid as u32,
                 ..model::Process::default()
             })
@@ -112,7 +112,7 @@ fn compare(t: &Tracker, r: &Root) -> Result<Verify, Failure> {
             ));
             ways.push(way("session", "pkill -s", by(&|s| s.stat.session as u32 == h.session), None));
             ways.push(way("/proc parent walk", "psutil, pstree, tree-kill", Some(walk(&seen, pid)), None));
-            ways.push(way("process name", "killall, pkill -x", by(&|s| s.stat.comm == now.stat.comm), None));
+            ways.push(way("process name", "killall, pkill -x", by(&|s| s.name == now.name), None));
             // Without controllers: the unified hierarchy.
             let group = h.cgroups.iter().find(|(c, _)| matches!(c.as_str(), "" | "name=systemd"));
             ways.push(match group {

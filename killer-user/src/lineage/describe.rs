@@ -42,7 +42,7 @@ pub fn describe(m: &Member) -> Option<Outside> {
         }
     };
     Some(Outside {
-        cmdline: p.cmdline().unwrap_or_default(),
+        cmdline: small::arguments(m.tgid),
         ppid: s.ppid as u32,
         pgrp: s.pgrp as u32,
         session: s.session as u32,
@@ -56,7 +56,7 @@ pub fn describe(m: &Member) -> Option<Outside> {
 
 /// Controllers → path of every hierarchy. `killer`'s own (tier `named`) moves who is tracked, which is no escape.
 pub(super) fn cgroups_of(p: &Process) -> BTreeMap<String, String> {
-    let all = p.cgroups().map(|c| c.0).unwrap_or_default();
+    let all = small::cgroups(p.pid as u32).map(|c| c.0).unwrap_or_default();
     let of = all.into_iter().map(|c| (c.controllers.join(","), c.pathname));
     of.filter(|(c, _)| !c.starts_with("name=killer")).collect()
 }
@@ -69,7 +69,7 @@ pub(super) fn ns_inode(pid: u32) -> Option<u64> {
 /// Real uid of a member now.
 pub fn uid(m: &Member) -> Option<u32> {
     match look(m.tgid, m.leader_start) {
-        Look::Here(p, _) => p.status().ok().map(|s| s.ruid),
+        Look::Here(..) => small::status(m.tgid).map(|s| s.ruid),
         _ => None,
     }
 }
@@ -77,7 +77,7 @@ pub fn uid(m: &Member) -> Option<u32> {
 /// Why a member that was sent SIGKILL is still there (F42): (code, words).
 pub fn explain(m: &Member) -> (&'static str, String) {
     let pid = m.tgid;
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let status = small::text(&format!("/proc/{pid}/status"));
     let field = |k: &str| {
         status
             .lines()
@@ -161,7 +161,7 @@ fn has(status: &str, mask: &str, signal: i32) -> bool {
 }
 
 fn frozen(pid: u32) -> Option<String> {
-    let groups = Process::new(pid as i32).ok()?.cgroups().ok()?;
+    let groups = small::cgroups(pid)?;
     let g = groups.0.iter().find(|g| g.controllers.iter().any(|c| c == "freezer"))?;
     for mount in ["/sys/fs/cgroup/freezer", "/cgroup/freezer"] {
         let dir = format!("{mount}{}", g.pathname);

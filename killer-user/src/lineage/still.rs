@@ -2,9 +2,9 @@
 
 use killer_common::record::Member;
 use procfs::ProcError;
-use procfs::process::Process;
 
 use crate::sys::alive::{Look, look};
+use crate::sys::small;
 
 /// What keeps a process from running, or that nothing does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub fn of(m: &Member) -> Still {
         (_, 0) => Still::Stopped,
         // A stop of the group waits for its last thread (kernel/signal.c:do_signal_stop).
         (1.., _) => Still::Waits,
-        _ if stop_pending(&p) => Still::Waits,
+        _ if stop_pending(m.tgid) => Still::Waits,
         _ => Still::Runs("D".into()),
     }
 }
@@ -79,6 +79,6 @@ fn over(e: &ProcError) -> bool {
     }
 }
 
-fn stop_pending(p: &Process) -> bool {
-    p.status().is_ok_and(|s| (s.shdpnd | s.sigpnd) & STOP != 0)
+fn stop_pending(pid: u32) -> bool {
+    small::status(pid).is_some_and(|s| (s.shdpnd | s.sigpnd) & STOP != 0)
 }

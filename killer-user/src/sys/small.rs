@@ -26,8 +26,69 @@ pub fn text(path: &str) -> String {
     String::from_utf8_lossy(&read(path)).into_owned()
 }
 
+/// Another's bytes as text: what is UTF-8 stays, any other byte is written as `\xff`. One such byte hides nothing else.
+pub fn shown(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        chunk.invalid().iter().for_each(|b| text.push_str(&format!("\\x{b:02x}")));
+    }
+    text
+}
+
+/// Name of a process: up to 15 bytes, any but NUL (`kernel/sys.c`, `PR_SET_NAME`); empty when it cannot be read.
+pub fn name(pid: u32) -> Vec<u8> {
+    let mut name = read(&format!("/proc/{pid}/comm"));
+    name.pop();
+    name
+}
+
+/// Its arguments, as it has them now.
+pub fn arguments(pid: u32) -> Vec<String> {
+    // No record: what a process has made of its arguments can come piece by piece.
+    let bytes = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let bytes = bytes.strip_suffix(b"\0").unwrap_or(&bytes);
+    match bytes {
+        [] => Vec::new(),
+        some => some.split(|b| *b == 0).map(shown).collect(),
+    }
+}
+
+/// Its `status`, whatever bytes its name has. `None` when it cannot be read.
+pub fn status(pid: u32) -> Option<procfs::process::Status> {
+    let text = text(&format!("/proc/{pid}/status"));
+    procfs::FromBufRead::from_buf_read(text.as_bytes()).ok()
+}
+
+/// Its cgroups: paths have any bytes, too.
+pub fn cgroups(pid: u32) -> Option<procfs::ProcessCGroups> {
+    let text = text(&format!("/proc/{pid}/cgroup"));
+    procfs::FromBufRead::from_buf_read(text.as_bytes()).ok()
+}
+
 #[cfg(test)]
 mod tests {
+    use super::*;
+
+    #[test]
+    fn any_byte_is_shown() {
+        assert_eq!(shown(b"a\xffb\xc3\xa9\xc3"), "a\\xffb\u{e9}\\xc3");
+        assert_eq!(shown(b""), "");
+    }
+
+    #[test]
+    fn of_this_process() {
+        let me = std::process::id();
+        let exe = std::env::current_exe().expect("own path");
+        assert!(
+            exe.file_name().expect("a name").as_encoded_bytes().starts_with(&name(me))
+                || !name(me).is_empty()
+        );
+        assert_eq!(arguments(me).len(), std::env::args_os().len());
+        assert_eq!(status(me).expect("status").pid, me as i32);
+        assert!(name(0).is_empty() && arguments(0).is_empty() && status(0).is_none());
+    }
+
     #[test]
     fn reads_all() {
         let status = super::text("/proc/self/status");

@@ -71,8 +71,7 @@ pub fn open(pid: u32, inode: Option<u64>) -> Result<Process, ProcessError> {
     if stat.flags & PF_KTHREAD != 0 || stat.ppid == 2 && stat.pgrp == 0 {
         return Err(ProcessError::KernelThread(pid));
     }
-    let status = procfs::process::Process::new(pid as i32).and_then(|p| p.status());
-    if let Ok(s) = status
+    if let Some(s) = small::status(pid)
         && s.tgid != pid as i32
     {
         return Err(ProcessError::Thread(pid, s.tgid as u32));
@@ -132,5 +131,5 @@ pub fn owner(pid: u32) -> Option<u32> {
 
 /// Name of a process, for people.
 pub fn comm(pid: u32) -> String {
-    std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim_end_matches('\n').to_owned()
+    small::shown(&small::name(pid))
 }

@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 
 use killer_common::record::Member;
-use procfs::process::Process;
+use procfs::FromRead;
+use procfs::process::Stat;
 
 use crate::sys::alive::{self, Look};
-use crate::sys::mem;
+use crate::sys::{mem, small};
 
 /// Nanoseconds of a clock tick of /proc (USER_HZ is 100).
 const TICK: u64 = 10_000_000;
@@ -25,8 +27,8 @@ pub struct Seen {
     pub threads: i64,
     /// Owner.
     pub uid: u32,
-    /// Name.
-    pub comm: String,
+    /// Name: any bytes.
+    pub comm: Vec<u8>,
     /// Its only thread is on its way out.
     pub exiting: bool,
     /// Its leader has ended, other threads go on.
@@ -37,14 +39,14 @@ pub struct Seen {
 pub fn process(pid: u32) -> Option<Seen> {
     const PF_KTHREAD: u32 = 0x0020_0000;
     const PF_EXITING: u32 = 4;
-    let p = Process::new(pid as i32).ok()?;
-    let s = p.stat().ok()?;
+    let stat = small::read(&format!("/proc/{pid}/stat"));
+    let s = Stat::from_read(&stat[..]).ok()?;
     // A leader that has ended while its threads go on is a zombie, too.
     let leader_dead = matches!(s.state, 'Z' | 'X');
     if leader_dead && s.num_threads <= 1 || s.flags & PF_KTHREAD != 0 {
         return None;
     }
-    let uid = p.uid().unwrap_or(u32::MAX);
+    let uid = std::fs::metadata(format!("/proc/{pid}")).map_or(u32::MAX, |m| m.uid());
     let exiting = s.flags & PF_EXITING != 0 && s.num_threads <= 1;
     Some(Seen {
         pid,
@@ -52,10 +54,17 @@ pub fn process(pid: u32) -> Option<Seen> {
         start: mem::host_ticks(s.starttime),
         threads: s.num_threads,
         uid,
-        comm: s.comm,
+        comm: name(&stat).to_owned(),
         exiting,
         leader_dead,
     })
+}
+
+/// The name in a `stat`, which can hold parentheses: from the first to the last one.
+fn name(stat: &[u8]) -> &[u8] {
+    let from = stat.iter().position(|b| *b == b'(').map_or(0, |n| n + 1);
+    let to = stat.iter().rposition(|b| *b == b')').unwrap_or(from);
+    stat.get(from..to).unwrap_or_default()
 }
 
 /// As [`process`] of one that is listed as a member; an error when it is there and cannot be looked at.
@@ -93,7 +102,7 @@ pub fn everybody() -> io::Result<HashMap<u32, Seen>> {
 /// The index entry that the programs would have made. Creator is the present parent: that is all /proc knows.
 pub fn entry(s: &Seen, root: u32, generation: u32, flags: u32, creator_start: u64) -> Member {
     let mut comm = [0; 16];
-    for (to, from) in comm[..15].iter_mut().zip(s.comm.bytes()) {
+    for (to, from) in comm[..15].iter_mut().zip(s.comm.iter().copied()) {
         *to = from;
     }
     let (leader_start, born) = (s.start * TICK, s.start * TICK);

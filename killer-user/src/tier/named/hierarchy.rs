@@ -184,8 +184,9 @@ impl Hierarchy {
 
     /// Directory of a task, below the mount; empty: none of ours.
     pub fn path_of(&self, task: &Path) -> Option<String> {
-        let text = match std::fs::read_to_string(task.join("cgroup")) {
-            Ok(text) => text,
+        // In another hierarchy, directories can have any bytes as names.
+        let text = match std::fs::read(task.join("cgroup")) {
+            Ok(text) => String::from_utf8_lossy(&text).into_owned(),
             Err(e) => {
                 if !no_such(&e) && e.raw_os_error() != Some(libc::ESRCH) {
                     alive::note_blind();
