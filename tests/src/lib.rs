@@ -13,6 +13,7 @@ mod marks;
 mod output;
 mod pipe;
 mod process;
+mod schema;
 mod service;
 mod skip;
 pub mod stepper;

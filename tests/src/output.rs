@@ -70,11 +70,15 @@ impl Out {
         self
     }
 
-    /// Stdout as JSON.
+    /// Stdout as JSON; a document that is not as the published schema has it is a failure.
     #[track_caller]
     pub fn json(&self) -> serde_json::Value {
-        match serde_json::from_str(&self.stdout) {
-            Ok(v) => v,
+        match serde_json::from_str::<serde_json::Value>(&self.stdout) {
+            Ok(v) if v.get("$schema").is_some() => v,
+            Ok(v) => {
+                crate::schema::assert_valid(&v);
+                v
+            }
             Err(e) => panic!("stdout is no JSON ({e}): {self}"),
         }
     }

@@ -2,6 +2,7 @@
 
 mod also;
 mod doctor;
+mod documents;
 mod doubt;
 mod elsewhere;
 pub mod exact;
@@ -61,7 +62,7 @@ pub fn perform(request: &Request) -> u8 {
         Action::Wait(names, until, limit) => views::wait(names, *until, *limit, &screen),
         Action::SetMain(name, pid) => registry_verbs::set_main(name, *pid),
         Action::Forget(names) => registry_verbs::forget(names, &screen),
-        Action::ForgetEnded => registry_verbs::forget_ended(),
+        Action::ForgetEnded => registry_verbs::forget_ended(&screen),
         Action::Rename(old, new) => registry_verbs::rename(old, new),
         Action::Up(witness) => registry_verbs::up(*witness, &screen),
         Action::Down(force) => registry_verbs::down(*force, &screen),
@@ -73,6 +74,9 @@ pub fn perform(request: &Request) -> u8 {
             0
         }),
     };
+    if done == Ok(0) && screen.is_json() {
+        documents::after(&request.action, &screen);
+    }
     screen.end(done.unwrap_or_else(|f| screen.fail(&f)))
 }
 

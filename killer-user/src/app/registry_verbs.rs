@@ -59,20 +59,29 @@ fn forget_one(t: &Tracker, root: &Root) -> Result<(), Failure> {
 }
 
 /// Forgets every service that has ended, and nobody who lives.
-pub fn forget_ended() -> Result<u8, Failure> {
-    let Some(t) = super::look()? else { return Ok(0) };
-    let others = elsewhere::trackers(&t)?.0;
-    for t in std::iter::once(&t).chain(&others) {
+pub fn forget_ended(screen: &Screen) -> Result<u8, Failure> {
+    let mut forgotten = Vec::new();
+    if let Some(t) = super::look()? {
+        forget_all(&t, &mut forgotten)?;
+    }
+    screen.data(&forgotten, |_| String::new());
+    Ok(0)
+}
+
+fn forget_all(t: &Tracker, forgotten: &mut Vec<Done>) -> Result<(), Failure> {
+    let others = elsewhere::trackers(t)?.0;
+    for t in std::iter::once(t).chain(&others) {
         let _lock = t.lock()?;
         for r in registry::ended(t) {
             match t.forget(r.slot) {
                 Err(e) if e.raw_os_error() != Some(libc::EBUSY) => return Err(e.into()),
-                _ => {}
+                Err(_) => {}
+                Ok(()) => forgotten.push(Done::new(Verb::Forget, Some(&r.name), "forgotten")),
             }
         }
         super::unsound(t)?;
     }
-    Ok(0)
+    Ok(())
 }
 
 /// Changes a service's name.

@@ -129,8 +129,28 @@ fn request(action: Action, look: Look) -> Result<Request, Exit> {
         let what = format!("this format is for 'killer {only}' only");
         return Err(usage(&what, "use -o short, json or json-pretty"));
     }
+    let json = matches!(look.output, Output::Json | Output::JsonPretty);
+    if let Some((what, next)) = no_document(&action).filter(|_| json) {
+        return Err(usage(what, next));
+    }
     let common = Common { output: look.output, verbose: look.verbose, quiet: look.quiet, color: look.color };
     Ok(Request { action, common })
+}
+
+/// Why a request has no JSON document, and what has.
+fn no_document(action: &Action) -> Option<(&'static str, &'static str)> {
+    match action {
+        Action::Run(r) if !r.detach => Some((
+            "stdout is CMD's in the foreground, so it cannot hold JSON",
+            "run --detach prints a document",
+        )),
+        Action::Exec(..) => Some(("stdout is CMD's, so it cannot hold JSON", "leave -o out")),
+        Action::Serve(_) => Some(("'killer serve' has no JSON: it tells sd_notify", "leave -o out")),
+        Action::Generate(Generate::Man | Generate::Completions(_)) => {
+            Some(("a man page and completions are no JSON", "'killer generate schema' is"))
+        }
+        _ => None,
+    }
 }
 
 /// True when a word is a verb.

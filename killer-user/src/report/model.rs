@@ -114,6 +114,7 @@ pub struct Services {
     /// [`SCHEMA_VERSION`].
     pub version: u32,
     /// Always `list`.
+    #[schemars(extend("const" = "list"))]
     pub kind: &'static str,
     /// Every tracked service.
     pub services: Vec<Service>,
@@ -166,7 +167,7 @@ pub struct Frozen {
     /// Seconds since then.
     pub age_s: u64,
     /// Members that run although it is frozen.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub awake: Vec<u32>,
     /// SIGCONTs from elsewhere.
     pub wakes: u32,
@@ -185,6 +186,7 @@ pub struct Status {
     /// [`SCHEMA_VERSION`].
     pub version: u32,
     /// Always `status`.
+    #[schemars(extend("const" = "status"))]
     pub kind: &'static str,
     /// The service.
     #[serde(flatten)]
@@ -204,7 +206,7 @@ pub struct Status {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frozen: Option<Frozen>,
     /// What else there is to know.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
     /// Last signal.
     pub last_kill: Option<LastKill>,
@@ -218,6 +220,7 @@ pub struct Tree {
     /// [`SCHEMA_VERSION`].
     pub version: u32,
     /// Always `tree`.
+    #[schemars(extend("const" = "tree"))]
     pub kind: &'static str,
     /// Service.
     pub service: String,
@@ -249,6 +252,7 @@ pub struct Verify {
     /// [`SCHEMA_VERSION`].
     pub version: u32,
     /// Always `verify`.
+    #[schemars(extend("const" = "verify"))]
     pub kind: &'static str,
     /// Service.
     pub service: String,

@@ -23,6 +23,7 @@ pub struct Doctor {
     /// [`SCHEMA_VERSION`].
     pub version: u32,
     /// Always `doctor`.
+    #[schemars(extend("const" = "doctor"))]
     pub kind: &'static str,
     /// Kernel release.
     pub kernel: String,
@@ -66,6 +67,7 @@ pub struct Selftest {
     /// [`SCHEMA_VERSION`].
     pub version: u32,
     /// Always `selftest`.
+    #[schemars(extend("const" = "selftest"))]
     pub kind: &'static str,
     /// Kernel release.
     pub kernel: String,

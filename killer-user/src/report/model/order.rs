@@ -59,6 +59,7 @@ pub struct Receipt {
     /// [`SCHEMA_VERSION`].
     pub version: u32,
     /// Always `receipt`.
+    #[schemars(extend("const" = "receipt"))]
     pub kind: &'static str,
     /// Service.
     pub service: String,
@@ -138,6 +139,7 @@ pub struct Stop {
     /// [`SCHEMA_VERSION`].
     pub version: u32,
     /// Always `stop`.
+    #[schemars(extend("const" = "stop"))]
     pub kind: &'static str,
     /// Service.
     pub service: String,

@@ -1,0 +1,35 @@
+//! The documents of verbs that have nothing else to show: what is so now that they are done.
+
+use super::{Screen, facts, find, look, verdict};
+use crate::cli::Action;
+use crate::lineage::Lineage;
+use crate::report::model::{Done, Verb};
+
+/// Prints the document of a verb that went well, where it is one of these.
+pub fn after(action: &Action, screen: &Screen) {
+    let done = match action {
+        Action::Run(r) if r.detach => of(Verb::Run, &r.name, "started"),
+        Action::Adopt(name, _) => of(Verb::Adopt, name, "adopted"),
+        Action::SetMain(name, _) => of(Verb::SetMain, name, "main-set"),
+        Action::Rename(old, new) => Done { was: Some(old.clone()), ..of(Verb::Rename, new, "renamed") },
+        Action::Up(_) => {
+            let tier = look().ok().flatten().map(|t| t.tier().name());
+            Done { tier, ..Done::new(Verb::Up, None, "up") }
+        }
+        Action::Down(_) => Done::new(Verb::Down, None, "down"),
+        _ => return,
+    };
+    screen.data(&done, |_| String::new());
+}
+
+/// With what is known of the service now; what cannot be looked up any more is left out.
+fn of(kind: Verb, name: &str, outcome: &'static str) -> Done {
+    let mut done = Done::new(kind, Some(name), outcome);
+    if let Ok((t, root)) = find(name) {
+        done.main_pid = facts::main_of(&t, &root).map(|m| m.pid);
+        done.tier = Some(t.tier().name());
+        done.counts = Some(verdict::counts(&Lineage::new(&t, root.clone())));
+        done.exactness = Some(facts::exactness(&t, root.slot.slot));
+    }
+    done
+}
