@@ -37,6 +37,7 @@ fn q_takes_no_value() {
         &["-q5", "svc"],
         &["--queue", "5", "svc"],
         &["--queue=5", "svc"],
+        &["--queue", "svc"],
         &["-vq", "0x10", "svc"],
     ] {
         env.killer(args).error(2, &["-q is 'quiet'", "--value"]);
@@ -97,5 +98,6 @@ fn what_is_refused_is_named() {
     out.error(2, &["'typo'", "nothing was tried", "plain"]);
     env.killer(["selftest", "--quick", "-o", "ktap", "--only", "plain", "--only", "bmob"])
         .error(2, &["did you mean 'bomb'"]);
+    env.killer(["selftest", "--quick", "--only", ""]).error(2, &["nothing was tried"]);
     assert!(env.killer(["--help"]).ok().stdout.contains("main and control only"));
 }

@@ -31,9 +31,13 @@ fn a_mistyped_verb_ends_nobody() {
             (&["web", "nobody-1", "nobody-2"], &["'nobody-1', 'nobody-2'", "nothing was signalled"]),
             (&["x*", "web"], &["no service matches 'x*'", "nothing was signalled", "tracked: web"]),
             (&["x*"], &["no service matches 'x*'"]),
+            (&["Restart", "web"], &["'Restart' is no verb of killer"]),
+            (&["STATUS", "web"], &["'killer status web' is probably meant"]),
         ] {
             env.killer(args).error(4, words);
         }
+        env.killer(["rnu", "--name", "x", "--", "true"]).error(2, &["'killer run' is probably meant"]);
+        env.killer(["list", "web"]).error(2, &["killer status web"]);
         web.assert_alive();
         env.killer(["-KILL", "web"]).ok();
         web.assert_dead();

@@ -130,7 +130,7 @@ fn main_is_gone() {
     // The one child that is left is taken for it, once.
     env.killer(["-s", "KILL", "--whom=main", "svc"]).ok();
     let out = env.killer(["-s", "KILL", "--whom=main", "svc"]);
-    assert!(out.ok().stderr.contains("nobody matched --whom=main"), "{out}");
+    assert!(out.ok().stderr.contains("the main process is gone\n  nobody was signalled\n"), "{out}");
     env.killer(["-s", "KILL", "--whom=main-fail", "svc"]).code(1);
     service.assert_alive();
     env.killer(["-s", "KILL", "--whom=all-fail", "svc"]).ok();

@@ -2,7 +2,7 @@
 
 use killer_tests::{Launch, Out, TestEnv};
 use std::fs::File;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
@@ -89,7 +89,7 @@ fn a_pipe_that_does_not_block_gets_all() {
     rustix::io::ioctl_fionbio(&writer, true).expect("non-blocking");
     rustix::pipe::fcntl_setpipe_size(&writer, 4096).expect("a small pipe");
     let mut command = env.command();
-    command.args(["generate", "schema"]).stdout(Stdio::from(OwnedFd::from(writer)));
+    command.args(["generate", "schema"]).stdout(Stdio::from(writer));
     let mut child = command.spawn().expect("killer");
     drop(command);
     std::thread::sleep(std::time::Duration::from_millis(200));

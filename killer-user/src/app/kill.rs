@@ -65,14 +65,17 @@ pub fn run(k: &Kill, screen: &Screen) -> u8 {
                 let uid = rustix::process::getuid().as_raw();
                 let _ = t.note_kill(root.slot, k.signal, uid, r.exit_code);
                 if r.empty {
-                    unseen::remember(&t);
+                    unseen::remember(t);
                 }
             }
-            if r.main_pid.is_none() && r.tasks > 0 && r.exit_code == 0 && k.whom.names_main() {
+            let gone = r.main_pid.is_none() && r.tasks > 0 && r.exit_code == 0 && k.whom.names_main();
+            if gone {
                 let f = main_process::gone(&r.service);
                 let all = k.whom.spares_main();
                 screen.fail(&if all {
                     f.why(format!("nobody is left out by --whom={}", k.whom.text))
+                } else if r.targets.is_empty() {
+                    f.why(if k.dry_run { "nobody would be signalled" } else { "nobody was signalled" })
                 } else {
                     f
                 });
@@ -83,7 +86,7 @@ pub fn run(k: &Kill, screen: &Screen) -> u8 {
                 }
                 verdict::complain(&f, &r.survivors, screen);
                 screen.message(&human::refused(&r));
-            } else if let Some(f) = verdict::nobody(&r) {
+            } else if let Some(f) = verdict::nobody(&r).filter(|_| !gone) {
                 screen.fail(&f);
             }
             Ok(Did { code: r.exit_code, word: became(&r), model: r })

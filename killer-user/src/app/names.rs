@@ -150,7 +150,10 @@ fn refusal(base: Failure, nobody: &[&str], names: &Names, services: &[String], w
     let mut f = base;
     let kept = f.what.clone();
     f.what = match nobody {
-        [one] if name::is_glob(one) => format!("no service matches '{one}'{undone}"),
+        [one] if name::is_glob(one) => {
+            f.next = Some("see 'killer list'; a pattern is for whole names, as in a shell".into());
+            format!("no service matches '{one}'{undone}")
+        }
         [_] | [] => format!("{kept}{undone}"),
         many => {
             let quoted: Vec<String> = many.iter().map(|w| format!("'{w}'")).collect();

@@ -10,7 +10,7 @@ const WITHOUT_NAMES: [&str; 6] = ["list", "up", "down", "serve", "doctor", "self
 pub fn meant(word: &str, names: &[&str]) -> Option<String> {
     // "ru" may be anything.
     let near = |w: &str| VERBS.contains(&w) || w.chars().count() > 2;
-    let verb = name::suggest(word, VERBS).filter(|_| near(word))?;
+    let verb = name::suggest(&word.to_lowercase(), VERBS).filter(|_| near(word))?;
     Some(command(verb, names))
 }
 
@@ -32,7 +32,7 @@ fn shown(names: &[&str]) -> String {
 pub fn instead(word: &str, names: &[&str]) -> Option<String> {
     let n = if names.is_empty() { "NAME".to_owned() } else { shown(names) };
     let one = names.first().copied().unwrap_or("NAME");
-    Some(match word {
+    Some(match &*word.to_ascii_lowercase() {
         "restart"
         | "try-restart"
         | "condrestart"
@@ -91,6 +91,7 @@ mod tests {
             ("stop", &["web", "db"], Some("killer stop web db")),
             ("lsit", &["web"], Some("killer list")),
             ("frezee", &[], Some("killer freeze")),
+            ("STATUS", &["web"], Some("killer status web")),
             ("forgte", &["a", "b", "c", "d"], Some("killer forget a b c ...")),
             ("up", &[], Some("killer up")),
             ("ru", &[], None),

@@ -98,7 +98,17 @@ fn main_form(args: Vec<OsString>) -> Result<Request, Exit> {
             &format!("a value goes with --value: killer -s RTMIN --value={} NAME", v.escape_debug()),
         ));
     }
-    let form: MainForm = matches(words::shorthands(args)).map_err(|e| usage::from_clap(&e, None, false))?;
+    let first = words::first(&args);
+    let form: MainForm = matches(words::shorthands(args)).map_err(|e| {
+        let exit = usage::from_clap(&e, None, false);
+        // `killer rnu --name web -- CMD`: the options are the verb's.
+        match first.as_deref().and_then(|w| meant(w, &[])).filter(|_| exit.code != 0) {
+            Some(verb) => {
+                usage(usage::what(&exit), &format!("'{verb}' is probably meant; see '{verb} --help'"))
+            }
+            None => exit,
+        }
+    })?;
     let look = form.look.clone();
     match form.resolve() {
         Form::Kill(k) => request(Action::Kill(k), look),

@@ -13,6 +13,11 @@ pub fn usage(what: &str, next: &str) -> Exit {
     Exit { code: 2, stdout: String::new(), stderr: message::render(what, None, Some(next)) }
 }
 
+/// The first line of a message, without the program's name.
+pub fn what(e: &Exit) -> &str {
+    e.stderr.lines().next().unwrap_or_default().trim_start_matches("killer: ")
+}
+
 /// What clap said about the main form or about `verb`; `early`: options stood before the verb.
 pub fn from_clap(e: &clap::Error, verb: Option<&str>, early: bool) -> Exit {
     let text = e.render().to_string();
@@ -40,6 +45,9 @@ pub fn from_clap(e: &clap::Error, verb: Option<&str>, early: bool) -> Exit {
         }
         (ErrorKind::UnknownArgument, Some(v)) if early && argument.starts_with('-') => {
             usage(&what, &format!("'{v}' is a verb; a service of this name: killer [OPTIONS] -- {v}"))
+        }
+        (ErrorKind::UnknownArgument, Some("list")) if !argument.starts_with('-') => {
+            usage(&what, &format!("'killer status {}' shows one service or, with globs, several", argument))
         }
         (ErrorKind::UnknownArgument, Some(v @ ("run" | "exec"))) if !argument.starts_with('-') => {
             usage(&what, &format!("'--' goes before CMD: killer {v} --name NAME -- CMD..."))

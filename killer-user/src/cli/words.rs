@@ -71,7 +71,7 @@ pub fn queued(args: &[OsString]) -> Option<String> {
         let next = || args.get(at + 1).map(|w| w.to_string_lossy().into_owned()).filter(|w| is_value(w));
         let cluster = word.strip_prefix('-').filter(|w| !w.starts_with('-'));
         let found = match &*word {
-            "--queue" => next(),
+            "--queue" => next().or_else(|| Some("INT".to_owned())),
             w if w.starts_with("--queue=") => Some(w["--queue=".len()..].to_owned()),
             _ => match cluster.and_then(|c| c.split_once('q')) {
                 // `-q -9` is a signal.
@@ -86,6 +86,16 @@ pub fn queued(args: &[OsString]) -> Option<String> {
         skip = takes_next(&word);
     }
     None
+}
+
+/// The first word that is no option and no option's value.
+pub fn first(args: &[OsString]) -> Option<String> {
+    let mut value = false;
+    let plain = |w: &str| !w.starts_with('-');
+    args.iter().map(|w| w.to_string_lossy().into_owned()).take_while(|w| w != "--").find(|w| {
+        let is_value = std::mem::replace(&mut value, takes_next(w));
+        !is_value && plain(w)
+    })
 }
 
 /// `-KILL`, `-9`, `-kill`, `-RTMIN+3` before `--` become `--signal=…`.
@@ -189,6 +199,7 @@ mod tests {
             (&["-s", "RTMIN", "-q", "7", "web"], Some("7")),
             (&["--queue", "5", "web"], Some("5")),
             (&["--queue=5", "web"], Some("5")),
+            (&["--queue", "web"], Some("INT")),
             (&["-q", "web"], None),
             (&["-q", "-KILL", "web"], None),
             (&["-q", "-s", "9", "web"], None),

@@ -87,7 +87,10 @@ impl Options {
 
     /// The first of `only` that is in no trial's name.
     pub fn unknown(&self) -> Option<&str> {
-        self.only.iter().map(String::as_str).find(|o| !TRIALS.iter().any(|s| s.name.contains(o)))
+        self.only
+            .iter()
+            .map(String::as_str)
+            .find(|o| o.is_empty() || !TRIALS.iter().any(|s| s.name.contains(o)))
     }
 
     fn most(&self) -> Duration {
