@@ -72,8 +72,11 @@ fn any_of(all: &Value, ways: &[Value], v: &Value, at: &str) -> Result<(), String
     if errors.len() < ways.len() {
         return Ok(());
     }
-    // The longest way down is the one that was meant.
-    let meant = errors.iter().max_by_key(|e| (!e.contains("/kind: "), e.split(':').next().map(str::len)));
+    // The longest way down is the one that was meant, not a way that has another type or kind.
+    let here = format!("{at}: ");
+    let depth = |e: &String| e.split(':').next().map_or(0, str::len);
+    let other_type = |e: &String| e.starts_with(&here) && e.contains(" is no ");
+    let meant = errors.iter().max_by_key(|e| (!other_type(e), !e.contains("/kind: "), depth(e)));
     Err(meant.cloned().unwrap_or_else(|| format!("{at}: nothing is allowed")))
 }
 

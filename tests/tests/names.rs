@@ -31,6 +31,8 @@ fn a_mistyped_verb_ends_nobody() {
             (&["web", "nobody-1", "nobody-2"], &["'nobody-1', 'nobody-2'", "nothing was signalled"]),
             (&["x*", "web"], &["no service matches 'x*'", "nothing was signalled", "tracked: web"]),
             (&["x*"], &["no service matches 'x*'"]),
+            (&["9", "web"], &["'9'", "nothing was signalled", "killer -s 9 web"]),
+            (&["-KILL", "--wait", "5s", "web"], &["'5s'", "nothing was signalled", "--wait=5s"]),
             (&["Restart", "web"], &["'Restart' is no verb of killer"]),
             (&["STATUS", "web"], &["'killer status web' is probably meant"]),
         ] {

@@ -170,15 +170,13 @@ fn refusal(base: Failure, nobody: &[&str], names: &Names, services: &[String], w
         if let Some(how) = cli::instead(w, &rest).filter(|_| alike.is_none()) {
             return Some((true, *w, how));
         }
-        let c = cli::meant(w, &rest)?;
-        Some((
-            false,
-            *w,
-            match alike {
-                Some(s) => format!("did you mean the service '{s}', or '{c}'?"),
-                None => format!("'{c}' is probably meant"),
-            },
-        ))
+        let next = match (cli::meant(w, &rest), alike) {
+            (Some(c), Some(s)) => format!("did you mean the service '{s}', or '{c}'?"),
+            (Some(c), None) => format!("'{c}' is probably meant"),
+            (None, Some(_)) => return None,
+            (None, None) => cli::misplaced(w, &rest)?,
+        };
+        Some((false, *w, next))
     });
     if let Some((foreign, word, next)) = verb {
         if foreign {

@@ -1,7 +1,7 @@
 //! Words that are verbs: ours when they are typed right, and those of other tools, with what does that here.
 
 use super::verbs::VERBS;
-use crate::parse::name;
+use crate::parse::{name, signal, span};
 
 /// Verbs that stand alone.
 const WITHOUT_NAMES: [&str; 6] = ["list", "up", "down", "serve", "doctor", "selftest"];
@@ -26,6 +26,19 @@ fn command(verb: &str, names: &[&str]) -> String {
 fn shown(names: &[&str]) -> String {
     let more = if names.len() > 3 { " ..." } else { "" };
     format!("{}{more}", names[..names.len().min(3)].join(" "))
+}
+
+/// What a word may be that is a signal or a span in the place of a name.
+pub fn misplaced(word: &str, names: &[&str]) -> Option<String> {
+    let n = if names.is_empty() { "NAME".to_owned() } else { shown(names) };
+    let signal =
+        signal::parse(word).is_ok().then(|| format!("a signal goes with -s: 'killer -s {word} {n}'"));
+    let span = word.starts_with(|c: char| c.is_ascii_digit()) && span::parse(word).is_ok();
+    let span = span.then(|| format!("a span goes with '=': --wait={word}"));
+    match (signal, span) {
+        (Some(a), Some(b)) => Some(format!("{a}; {b}")),
+        (a, b) => a.or(b),
+    }
 }
 
 /// What a verb of service managers, of containers or of kill(1)'s family would be here; `None` for other words.
@@ -100,6 +113,15 @@ mod tests {
         ] {
             assert_eq!(meant(word, names).as_deref(), is, "{word}");
         }
+    }
+
+    #[test]
+    fn signals_and_spans_in_the_place_of_names() {
+        let is = |w| misplaced(w, &["web"]).unwrap_or_default();
+        assert_eq!(is("HUP"), "a signal goes with -s: 'killer -s HUP web'");
+        assert_eq!(is("5s"), "a span goes with '=': --wait=5s");
+        assert!(is("30").contains("-s 30 web") && is("30").contains("--wait=30"));
+        assert_eq!(is("web2"), "");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::ffi::{OsStr, OsString};
 
 use clap::{CommandFactory, FromArgMatches};
 
-pub use foreign::{instead, meant};
+pub use foreign::{instead, meant, misplaced};
 pub use generate::generate;
 pub use request::{
     Action, Color, Common, Exit, Generate, KEEP, Kill, Log, Mode, Names, Nest, Output, Request, Run,
