@@ -12,6 +12,9 @@ fn names_and_numbers_of_signals() {
         (&["-l", "137"], "KILL\n"),
         (&["-l", "1", "HUP", "143"], "HUP\n1\nTERM\n"),
         (&["--list", "9"], "KILL\n"),
+        (&["--list=9"], "KILL\n"),
+        (&["-l9"], "KILL\n"),
+        (&["-lTERM"], "15\n"),
         (&["-L", "9"], " 9 SIGKILL\n"),
         (&["--table", "RTMIN+3"], "37 SIGRTMIN+3\n"),
     ] {

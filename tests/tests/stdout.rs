@@ -62,6 +62,13 @@ fn lost_output_is_a_failure() {
         closed.error(1, &["stdout could not be written"]);
         let readable = ran(&env, args, File::open("/dev/null").expect("/dev/null").into(), || Ok(()));
         readable.error(1, &["stdout could not be written"]);
+        let limited = ran(&env, args, File::create(env.path("limited")).expect("file").into(), || {
+            let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+            // SAFETY: a limit of the child, by a live struct.
+            unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &none) };
+            Ok(())
+        });
+        limited.error(1, &["stdout could not be written", "too large"]);
         // A reader that has gone is quiet.
         let (reader, writer) = rustix::pipe::pipe().expect("pipe");
         drop(reader);

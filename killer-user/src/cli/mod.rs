@@ -98,6 +98,7 @@ fn main_form(args: Vec<OsString>) -> Result<Request, Exit> {
             &format!("a value goes with --value: killer -s RTMIN --value={} NAME", v.escape_debug()),
         ));
     }
+    let args = words::lists_apart(args);
     let first = words::first(&args);
     let form: MainForm = matches(words::shorthands(args)).map_err(|e| {
         let exit = usage::from_clap(&e, None, false);

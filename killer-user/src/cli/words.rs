@@ -88,6 +88,25 @@ pub fn queued(args: &[OsString]) -> Option<String> {
     None
 }
 
+/// `-l9`, `-lTERM`, `--list=9` as two words: the option takes words, and what is attached to it is one.
+pub fn lists_apart(args: Vec<OsString>) -> Vec<OsString> {
+    let mut open = true;
+    let apart = |word: &str| -> Option<[OsString; 2]> {
+        let (option, rest) =
+            ["-l", "-L", "--list=", "--table="].iter().find_map(|o| Some((*o, word.strip_prefix(o)?)))?;
+        signal::told(rest).ok().map(|_| [option.trim_end_matches('=').into(), rest.into()])
+    };
+    args.into_iter()
+        .flat_map(|arg| {
+            open &= arg != "--";
+            match arg.to_str().filter(|_| open).and_then(apart) {
+                Some(two) => two.to_vec(),
+                None => vec![arg],
+            }
+        })
+        .collect()
+}
+
 /// The first word that is no option and no option's value.
 pub fn first(args: &[OsString]) -> Option<String> {
     let mut value = false;
@@ -209,6 +228,22 @@ mod tests {
         ] {
             assert_eq!(queued(&os(words)).as_deref(), is, "{words:?}");
         }
+    }
+
+    #[test]
+    fn what_is_attached_to_l_is_a_word() {
+        for (word, is) in [
+            ("-l9", &["-l", "9"][..]),
+            ("-lTERM", &["-l", "TERM"]),
+            ("-L137", &["-L", "137"]),
+            ("--list=KILL", &["--list", "KILL"]),
+            ("-lv", &["-lv"]),
+            ("-l", &["-l"]),
+            ("--list", &["--list"]),
+        ] {
+            assert_eq!(lists_apart(os(&[word])), os(is), "{word}");
+        }
+        assert_eq!(lists_apart(os(&["--", "-l9"])), os(&["--", "-l9"]));
     }
 
     proptest! {

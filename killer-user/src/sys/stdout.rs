@@ -19,6 +19,8 @@ pub fn print(mut text: &[u8]) -> io::Result<()> {
     }
     let out = io::stdout().lock();
     let fd = out.as_fd();
+    // A file-size limit is an error like others, not the end of this process.
+    let _at_limit = Unheard::new(libc::SIGXFSZ);
     while !text.is_empty() {
         match rustix::io::write(fd, text) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -32,4 +34,23 @@ pub fn print(mut text: &[u8]) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// A signal that is ignored for a while: what this process starts later has the old disposition.
+struct Unheard(i32, libc::sighandler_t);
+
+impl Unheard {
+    fn new(signal: i32) -> Self {
+        // SAFETY: sets a disposition; no handler is installed.
+        Self(signal, unsafe { libc::signal(signal, libc::SIG_IGN) })
+    }
+}
+
+impl Drop for Unheard {
+    fn drop(&mut self) {
+        if self.1 != libc::SIG_ERR {
+            // SAFETY: the disposition that was there before.
+            unsafe { libc::signal(self.0, self.1) };
+        }
+    }
 }
