@@ -101,6 +101,8 @@ fn what_became_of_each_is_said() {
         out.code(1);
         assert!(out.stderr.contains("failed: live") && out.stderr.contains("forgotten: db, web-1"), "{out}");
         d.assert_alive();
+        let out = env.killer(["--keep-going", "-s", "WINCH", "nobody", "live"]);
+        assert!(out.stderr.contains("unknown: nobody") && out.stderr.contains("signalled: live"), "{out}");
         // One service needs no list, and neither does success.
         let out = env.killer(["forget", "live"]);
         assert!(!out.stderr.contains("failed:"), "{out}");

@@ -100,7 +100,7 @@ pub fn each<M: Serialize>(
     if !documents.is_empty() {
         screen.data(&documents, |_| String::new());
     }
-    if acts && tally.first != 0 && found.each(t).count() > 1 {
+    if acts && tally.first != 0 && found.each(t).count() + found.nobody.len() > 1 {
         let (wrong, done) = tally.words(&good);
         screen.message(&message::render(&wrong, done.as_deref(), None));
     }
