@@ -46,6 +46,8 @@ pub const WALK_BEGIN: u64 = 32;
 /// `[op, 0, 0, key, tgid, start]`: claims an entry of `births` whose process user space has found dead; answers 1 when it
 /// was there and the same.
 pub const CLAIM_DEAD: u64 = 33;
+/// `[op, 0, 0, tgid, start]`: an entry of `ancestors` without living descendants goes to `dead`; answers 1 when it was there.
+pub const LET_GO: u64 = 34;
 /// Answers what was patched into the programs, as `HAS_*` bits.
 pub const FEATURES: u64 = 17;
 /// `[op, slot, gen, flags, skipped]`: the root's freeze state becomes one of `R_FREEZING`, `R_FROZEN`,

@@ -27,12 +27,15 @@ pub const MAX_DEPTH: u32 = 8;
 /// Marks of launchers and holds of adopters that may be open at once.
 pub const MAX_SEEDS: u32 = 1024;
 
-/// Dead thread groups remembered for `tree`.
+/// Dead thread groups without living descendants that are remembered for `tree`.
 pub const MAX_DEAD: u32 = 3072;
 
 /// Processes that ended last, by their number modulo this: a power of two. No two numbers share a place where pid_max is not
 /// above it, which is the kernel's default.
 pub const MAX_ENDING: u32 = 32768;
+
+/// The most dead thread groups with living descendants that are remembered for `tree`.
+pub const MAX_ANCESTORS: u32 = 32768;
 
 /// Fork edges remembered while some `adopt` is under way.
 pub const MAX_EDGES: u32 = 32768;

@@ -14,10 +14,12 @@ pub const INDEX: &str = "INDEX";
 pub const MEMBERS: &str = "MEMBERS";
 /// Map: task pointer → [`crate::record::Birth`]; launchers' marks and adopters' holds.
 pub const SEEDS: &str = "SEEDS";
-/// Map: (tgid, start) → [`crate::record::Dead`].
+/// Map: (tgid, start) → [`crate::record::Member`] that has ended.
 pub const DEAD: &str = "DEAD";
 /// Map: tgid modulo [`crate::MAX_ENDING`] → [`crate::record::Ending`].
 pub const ENDING: &str = "ENDING";
+/// Map: (tgid, start) → the same, of those with living descendants.
+pub const ANCESTORS: &str = "ANCESTORS";
 /// Map: a `u32` counter per tgid, [`crate::TGIDS`] an element.
 pub const FILTER: &str = "FILTER";
 /// Map: root slot → [`crate::record::Reasons`].
@@ -34,9 +36,9 @@ pub const CLAIMS: &str = "CLAIMS";
 pub const STOPS: &str = "STOPS";
 
 /// Every map in the order in which it is created.
-pub const MAPS: [&str; 15] = [
-    BIRTHS, POP, ROOTS, CONTROL, INDEX, MEMBERS, SEEDS, DEAD, ENDING, FILTER, REASONS, GLOBAL, EDGES, CLAIMS,
-    STOPS,
+pub const MAPS: [&str; 16] = [
+    BIRTHS, POP, ROOTS, CONTROL, INDEX, MEMBERS, SEEDS, DEAD, ENDING, ANCESTORS, FILTER, REASONS, GLOBAL,
+    EDGES, CLAIMS, STOPS,
 ];
 
 /// Program on `sched_process_exit`.

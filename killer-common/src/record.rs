@@ -39,6 +39,8 @@ pub const B_FORKED: u32 = 32;
 
 /// It was stopped before the freeze, and stays so after the thaw.
 pub const B_STOPPED: u32 = 256;
+/// Counted among its creator's `kids`.
+pub const B_KID: u32 = 512;
 
 /// `pop`: one cache line a root, changed by programs with plain atomic adds only.
 #[repr(C, align(64))]
@@ -110,6 +112,8 @@ pub struct Root {
     pub skipped: u32,
     /// When it was frozen, `CLOCK_BOOTTIME` ns.
     pub frozen_at: u64,
+    /// Entries of `ancestors` that were its members, whichever generation.
+    pub ancestors: u64,
 }
 
 /// The owner stays to end the service when its main process ends (`run --kill-on-exit`).
@@ -192,11 +196,21 @@ pub struct Member {
     pub comm: [u8; 16],
     /// Number of the last walk that met a living task of it, or that was begun before it was indexed.
     pub walk: u64,
+    /// Forks below the first process of its root: so many ancestors within the root there are.
+    pub depth: u32,
+    /// Members of outer roots that are its ancestors.
+    pub above: u32,
+    /// Processes it forked that are not gone: alive, or with living descendants. Too high at most.
+    pub kids: u32,
     /// Reserve.
-    pub reserved: [u64; 4],
+    pub spare: u32,
+    /// End, `CLOCK_BOOTTIME` ns; 0 while it lives.
+    pub ended: u64,
+    /// Reserve.
+    pub reserved: u64,
 }
 
-/// Key of `dead` and `edges`.
+/// Key of `dead`, `ancestors` and `edges`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TaskKey {
@@ -208,8 +222,7 @@ pub struct TaskKey {
     pub start: u64,
 }
 
-/// `dead`: a member that has ended.
-#[repr(C)]
+/// A member that has ended. In `dead` and `ancestors` it is a [`Member`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dead {
     /// What it was.
@@ -297,6 +310,8 @@ pub struct Global {
     pub sweeps: u64,
     /// Sweeps that have ended.
     pub swept: u64,
+    /// Entries of `ancestors`.
+    pub ancestors: u64,
 }
 
 /// `stops`: how a root is asked to stop before it is signalled. Written by user space, and decides nothing.
@@ -329,12 +344,11 @@ pub struct Edge {
 const _: () = assert!(size_of::<Birth>() == 32);
 const _: () = assert!(size_of::<Pop>() == 64);
 const _: () = assert!(size_of::<Control>() == 64);
-const _: () = assert!(size_of::<Root>() == 176);
+const _: () = assert!(size_of::<Root>() == 184);
 const _: () = assert!(size_of::<Member>() == 128);
-const _: () = assert!(size_of::<Dead>() == 136);
 const _: () = assert!(size_of::<Ending>() == 32);
 const _: () = assert!(size_of::<TaskKey>() == 16);
 const _: () = assert!(size_of::<Reasons>() == 256);
-const _: () = assert!(size_of::<Global>() == 192);
+const _: () = assert!(size_of::<Global>() == 200);
 const _: () = assert!(size_of::<Edge>() == 32);
 const _: () = assert!(size_of::<Stop>() == 2048);

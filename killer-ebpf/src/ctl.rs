@@ -6,7 +6,7 @@ use killer_common::{CANARY_SLOT, MAX_DEPTH, MAX_ROOTS, NAME_LEN, ctl, gate, reas
 
 use crate::maps::*;
 use crate::member::add64;
-use crate::{gate as gates, knobs, logs, member, task};
+use crate::{gate as gates, knobs, lineage, logs, member, task};
 
 const ENOENT: i32 = -2;
 const EBUSY: i32 = -16;
@@ -46,6 +46,7 @@ fn run(ctx: *const u64) -> i32 {
         ctl::FEATURES => features(),
         ctl::WALK_BEGIN => walk_begin(),
         ctl::CLAIM_DEAD => claim_dead(ctx),
+        ctl::LET_GO => lineage::let_go(&TaskKey { tgid: a(ctx, 3) as u32, pad: 0, start: a(ctx, 4) }),
         ctl::NOTE_MISSES | ctl::LOG => on_global(ctx),
         _ => on_root(ctx),
     }

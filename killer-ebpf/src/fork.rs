@@ -188,8 +188,7 @@ fn born(ctx: *const u64, n: usize, thread: bool, late: bool) -> u32 {
     }
     if !thread && !indexed {
         broadcast::undecided(tgid);
-        let creator = TaskKey { tgid: task::current_tgid(), pad: 0, start: task::current_start() };
-        member::index(task::arg(ctx, n), &birth, creator);
+        member::index(task::arg(ctx, n), &birth, forker());
     }
     if !thread {
         broadcast::newborn(ctx, n, birth.root, birth.flags, known && !indexed);
@@ -201,6 +200,19 @@ fn born(ctx: *const u64, n: usize, thread: bool, late: bool) -> u32 {
         main(birth.root, birth.generation, tgid, start);
     }
     birth.root
+}
+
+/// The current process as a creator.
+#[inline(always)]
+fn forker() -> TaskKey {
+    let tgid = task::current_tgid();
+    let mut start = task::current_start();
+    if start == 0 {
+        // The kernel cannot say (before 5.11), but its entry does: no exit is missed there.
+        // SAFETY: plain data.
+        start = unsafe { MEMBERS.get(&tgid) }.map_or(0, |m| m.leader_start);
+    }
+    TaskKey { tgid, pad: 0, start }
 }
 
 /// The first process of a root: main process, and the root is live.

@@ -71,6 +71,8 @@ knobs! {
     REC_NEWTASK_FLAGS, rec_newtask_flags: u32 = 32;
     /// Record of the classic `sched_process_exec`: `old_pid`
     REC_EXEC_OLD_PID, rec_exec_old_pid: u32 = 16;
+    /// Entries of `ancestors` that one root may have
+    ANCESTORS_MOST, ancestors_most: u32 = 4096;
     /// 1 where the birth witness is loaded
     WITNESS, witness: u32 = 0;
     /// 1 where `bpf_get_current_task_btf` exists (5.11+); exits cannot be missed before, so starts need no comparing

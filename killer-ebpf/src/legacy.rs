@@ -11,6 +11,7 @@ mod ctl;
 mod ending;
 mod gate;
 mod knobs;
+mod lineage;
 mod maps;
 mod member;
 

@@ -41,7 +41,10 @@ pub static MEMBERS: HashMap<u32, Member> = HashMap::pinned(65536, 0);
 pub static SEEDS: HashMap<u64, Birth> = HashMap::pinned(killer_common::MAX_SEEDS, 0);
 /// Dead members.
 #[aya_ebpf::macros::map]
-pub static DEAD: LruHashMap<TaskKey, Dead> = LruHashMap::pinned(killer_common::MAX_DEAD, 0);
+pub static DEAD: LruHashMap<TaskKey, Member> = LruHashMap::pinned(killer_common::MAX_DEAD, 0);
+/// Dead members with living descendants: nothing is evicted here.
+#[aya_ebpf::macros::map]
+pub static ANCESTORS: HashMap<TaskKey, Member> = HashMap::pinned(killer_common::MAX_ANCESTORS, 0);
 /// Who ended last.
 #[aya_ebpf::macros::map]
 pub static ENDING: Array<Ending> = Array::pinned(MAX_ENDING, BPF_F_MMAPABLE);

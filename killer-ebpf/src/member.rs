@@ -8,10 +8,10 @@ use core::intrinsics;
 use killer_common::record::*;
 use killer_common::{MAX_ROOTS, reason};
 
-use crate::knobs;
 use crate::maps::*;
 use crate::task::{self, Task};
 use crate::tries::{TRIES, insert, remove};
+use crate::{knobs, lineage};
 
 /// `-EEXIST`
 pub const EEXIST: i32 = -17;
@@ -297,11 +297,12 @@ pub fn index(t: Task, b: &Birth, creator: TaskKey) {
 #[inline(always)]
 pub fn index_facts(b: &Birth, creator: TaskKey, facts: task::Facts) {
     let tgid = b.tgid;
+    let place = lineage::below(b.root, &creator);
     let m = Member {
         tgid,
         root: b.root,
         generation: b.generation,
-        flags: b.flags,
+        flags: b.flags | place.flags,
         leader_start: b.leader_start,
         inode: facts.inode,
         signal: facts.signal,
@@ -314,7 +315,12 @@ pub fn index_facts(b: &Birth, creator: TaskKey, facts: task::Facts) {
         // SAFETY: 16 bytes either way.
         comm: unsafe { core::mem::transmute::<[u64; 2], [u8; 16]>(facts.comm) },
         walk: walks(),
-        reserved: [0; 4],
+        depth: place.depth,
+        above: place.above,
+        kids: 0,
+        spare: 0,
+        ended: 0,
+        reserved: 0,
     };
     if MEMBERS.insert(&tgid, &m, BPF_ANY as u64).is_err() {
         note(b.root, reason::INDEX);
@@ -329,16 +335,27 @@ pub fn index_facts(b: &Birth, creator: TaskKey, facts: task::Facts) {
 /// Drops the index entry of a process that has ended, and remembers it for `tree` when it has forked.
 #[inline(always)]
 pub fn unindex(b: &Birth) {
-    // SAFETY: plain data.
-    if let Some(m) = unsafe { MEMBERS.get(&b.tgid) } {
-        if (m.flags | b.flags) & B_FORKED != 0 && (m.leader_start == b.leader_start || b.leader_start == 0) {
-            let dead = Dead { member: *m, ended: task::boottime() };
-            let key = TaskKey { tgid: b.tgid, pad: 0, start: dead.member.leader_start };
-            let _ = DEAD.insert(&key, &dead, BPF_ANY as u64);
+    drop_entry(b.tgid, b.leader_start, b.flags);
+}
+
+#[inline(never)]
+fn drop_entry(tgid: u32, start: u64, flags: u32) {
+    let mut up = TaskKey::default();
+    if let Some(m) = MEMBERS.get_ptr_mut(&tgid) {
+        // SAFETY: m points to a whole Member.
+        unsafe {
+            if (*m).leader_start == start || start == 0 {
+                if !lineage::remember(m, flags) && (*m).flags & B_KID != 0 {
+                    up = TaskKey { tgid: (*m).creator_tgid, pad: 0, start: (*m).creator_start };
+                }
+            }
         }
     }
-    index_set(b.tgid, 0);
-    let _ = MEMBERS.remove(&b.tgid);
+    index_set(tgid, 0);
+    // Two last threads may both come here: whoever removes it says so to its creator, once.
+    if MEMBERS.remove(&tgid).is_ok() && up.tgid != 0 {
+        lineage::gone(up);
+    }
 }
 
 /// The same of a process that is not the current one: its number may be another's by now.

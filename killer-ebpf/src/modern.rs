@@ -17,6 +17,7 @@ mod fork;
 mod gate;
 mod kfunc;
 mod knobs;
+mod lineage;
 mod logs;
 mod maps;
 mod member;

@@ -193,10 +193,8 @@ fn belongs(g: &Global, k: &TaskKey) -> bool {
         return root == g.adopt_slot && generation == g.adopt_generation;
     }
     // SAFETY: plain data.
-    match unsafe { DEAD.get(k) } {
-        Some(d) => d.member.root == g.adopt_slot && d.member.generation == g.adopt_generation,
-        None => false,
-    }
+    let dead = unsafe { DEAD.get(k).or_else(|| ANCESTORS.get(k)) };
+    dead.is_some_and(|m| m.root == g.adopt_slot && m.generation == g.adopt_generation)
 }
 
 /// ns in a clock tick of /proc: USER_HZ is 100.

@@ -31,6 +31,10 @@ pub fn born(child: u64, tgid: u32, thread: bool, late: bool) {
                 birth.generation = s.generation;
                 birth.flags = s.flags & (B_MAIN | B_CONTROL);
                 counted = true;
+                // A launcher in an outer service.
+                // SAFETY: plain data.
+                let own = unsafe { BIRTHS.get(&cur) };
+                creator.start = own.map_or(0, |b| if b.tgid == me { b.leader_start } else { 0 });
             }
         }
     }

@@ -127,6 +127,7 @@ pub fn nodes(t: &Tracker, forest: &[Node], main: Option<Main>, home: Option<&Hom
             tasks: outside.as_ref().map(|o| o.threads),
             escaped,
             age_s: seconds_since(n.member.born),
+            unknown_ancestors: n.unknown,
             children,
         };
         match up {

@@ -14,7 +14,7 @@ use super::verdict::{self, counts, exit_code, explain, refused};
 use super::{Screen, also, doubt, facts, journal, main_process, unseen, waiting};
 use crate::cli::Kill;
 use crate::kill::{Awaited, Fate, Newborns, Order, SIGCONT, SIGKILL, SIGSTOP, Target, Waited, execute};
-use crate::lineage::{Family, Lineage, Pick};
+use crate::lineage::{self, Family, Lineage, Pick};
 use crate::parse::{name, signal};
 use crate::report::human;
 use crate::report::model::Receipt;
@@ -168,6 +168,7 @@ pub fn order(
     let started = facts::when(mem::boottime_ns());
     let mut before = counts(&family);
     interrupt::catch();
+    let (stray, remembered) = lineage::strays(&family, picks);
     let outcome = execute(&mut family, &order).map_err(|r| refused(root, r))?;
     drop(hurry);
     before.tasks = outcome.tasks_before;
@@ -188,6 +189,15 @@ pub fn order(
     if outcome.unsure {
         notes.push(UNSURE.to_owned());
         exit = if exit == 0 { code::PARTIAL } else { exit };
+    }
+    if stray > 0 {
+        let who = human::count(stray as u64, "member has", "members have");
+        notes.push(format!(
+            "{who} ancestors that are no longer known: whether '{}' means them nobody can tell",
+            k.whom.text
+        ));
+        // Without programs nobody remembers them, which is said of these tiers.
+        exit = if exit == 0 && remembered { code::PARTIAL } else { exit };
     }
     if outcome.behind > 0 && k.signal < signal::RTMIN {
         notes.push(format!(

@@ -61,7 +61,8 @@ fn forest(t: &Tracker, r: &Root) -> Result<Vec<Node>, Failure> {
     let dead = t.dead()?;
     let slots: Vec<(u32, u32)> =
         family.slots().iter().map(|&s| (s, t.slot(s).map_or(0, |x| x.generation))).collect();
-    let tree = lineage::tree(&members, &dead, &|slot, generation| slots.contains(&(slot, generation)));
+    let within = |slot, generation| slots.contains(&(slot, generation));
+    let tree = lineage::tree(r.slot.slot, &members, &dead, &within);
     let main = facts::main_of(t, r);
     unsound(t)?;
     let now = || of_main(&members, main).as_ref().and_then(Home::of);

@@ -166,6 +166,11 @@ impl Tracker {
         self.ctl(ctl::NOTE_MISSES, Slot { slot: 0, generation: 0 }, &[total]).map(drop)
     }
 
+    /// An ancestor without living descendants goes to the dead that may be forgotten; true when it was there.
+    pub(super) fn let_go(&self, tgid: u32, start: u64) -> io::Result<bool> {
+        self.ctl(ctl::LET_GO, Slot { slot: 0, generation: 0 }, &[u64::from(tgid), start]).map(|n| n == 1)
+    }
+
     /// Begins a walk; answers its number.
     pub(super) fn walk_begin(&self) -> io::Result<u32> {
         self.ctl(ctl::WALK_BEGIN, Slot { slot: 0, generation: 0 }, &[])

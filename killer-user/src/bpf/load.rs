@@ -202,6 +202,8 @@ fn modern(tmp: &Path, offsets: &btf::Offsets, witness: bool) -> Result<bool, Bpf
     loader.override_global("HAVE_SIGNAL_TASK", &have, true);
     loader.override_global("HAVE_CURRENT_BTF", &current, true);
     loader.override_global("WITNESS", &witnessed, true);
+    let share = Limits::read().ancestors_of_one();
+    loader.override_global("ANCESTORS_MOST", &share, true);
     let mut ebpf =
         loader.load(&elf).map_err(|e| BpfError::Refused { name: "modern.bpf.o".into(), why: chain(&e) })?;
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use killer_common::names::*;
 use killer_common::record::*;
-use killer_common::{MAX_DEAD, MAX_EDGES, MAX_ENDING, MAX_ROOTS, MAX_SEEDS, TGIDS};
+use killer_common::{MAX_ANCESTORS, MAX_DEAD, MAX_EDGES, MAX_ENDING, MAX_ROOTS, MAX_SEEDS, TGIDS};
 
 use super::{BpfError, What};
 use crate::kernel::probe;
@@ -23,27 +23,45 @@ pub struct Limits {
     pub threads_max: u32,
     /// Fewer entries than the host could need, so that a test can fill the maps.
     pub few: Option<u32>,
+    /// The same for `ancestors`.
+    pub few_ancestors: Option<u32>,
 }
 
 /// Environment variable for tests: entries of `births` and `members`.
 const FEW: &str = "KILLER_MAP_TASKS";
+/// The same: entries of `ancestors`.
+const FEW_ANCESTORS: &str = "KILLER_MAP_ANCESTORS";
+/// Of these one root may have that part, so that a chain of processes that fork and end leaves room for others.
+const SHARE: u32 = 4;
 
 impl Limits {
     /// Of this host, now; the most that there can be where they cannot be read.
     pub fn read() -> Self {
-        Self::known().unwrap_or(Self { pid_max: 4 << 20, threads_max: u32::MAX, few: None })
+        let most = Self { pid_max: 4 << 20, threads_max: u32::MAX, few: None, few_ancestors: None };
+        Self::known().unwrap_or(most)
     }
 
     /// Of this host, now.
     pub fn known() -> Option<Self> {
-        let few = std::env::var(FEW).ok().and_then(|n| n.parse().ok());
-        Some(Self { pid_max: probe::pid_max()?, threads_max: probe::threads_max()?, few })
+        let number = |name| std::env::var(name).ok().and_then(|n| n.parse().ok());
+        let (few, few_ancestors) = (number(FEW), number(FEW_ANCESTORS));
+        Some(Self { pid_max: probe::pid_max()?, threads_max: probe::threads_max()?, few, few_ancestors })
     }
 
     /// Tasks that can be alive at once: `births` and `members` cannot overflow. Kernel threads, which are never
     /// members, are the slack; a rounded number keeps the buckets from doubling.
     pub fn tasks(&self) -> u32 {
         self.few.unwrap_or(self.pid_max.min(self.threads_max).next_multiple_of(4096))
+    }
+
+    /// Dead with living descendants that are remembered.
+    pub fn ancestors(&self) -> u32 {
+        self.few_ancestors.unwrap_or(self.tasks().clamp(4096, MAX_ANCESTORS))
+    }
+
+    /// How many of them one root may have.
+    pub fn ancestors_of_one(&self) -> u32 {
+        (self.ancestors() / SHARE).max(1)
     }
 
     /// Entries of `index`, `filter` and `claims`: a tgid is below `pid_max`.
@@ -96,12 +114,13 @@ fn specs(l: Limits) -> [Spec; MAPS.len()] {
             name: DEAD,
             ty: MapType::LruHash,
             key: of::<TaskKey>(),
-            value: of::<Dead>(),
+            value: of::<Member>(),
             max: MAX_DEAD,
             flags: 0,
             freeze: true,
         },
         array(ENDING, of::<Ending>(), MAX_ENDING, true),
+        hash(ANCESTORS, of::<TaskKey>(), of::<Member>(), l.ancestors(), 0, true),
         array(FILTER, 4 * TGIDS, l.tgids() / TGIDS, true),
         array(REASONS, of::<Reasons>(), MAX_ROOTS, true),
         array(GLOBAL, of::<Global>(), 1, true),
@@ -153,8 +172,9 @@ pub fn create(dir: &Path, l: Limits) -> Result<(), BpfError> {
 /// Checks a map that was opened against what this version would have made; answers its number of entries.
 pub fn check(fd: &OwnedFd, name: &str) -> Result<u32, BpfError> {
     let i = bpf::map_info(fd).what(format!("figures of map {name}"))?;
-    let Some(s) =
-        specs(Limits { pid_max: 32768, threads_max: 32768, few: None }).into_iter().find(|s| s.name == name)
+    let Some(s) = specs(Limits { pid_max: 32768, threads_max: 32768, few: None, few_ancestors: None })
+        .into_iter()
+        .find(|s| s.name == name)
     else {
         return Err(BpfError::Damaged(name.into()));
     };

@@ -1,6 +1,7 @@
 //! The tracker: the only room that names aya. Loads and pins the programs, opens the pins, and offers typed
 //! views of the maps, the on-demand program and the walk.
 
+mod ancestors;
 mod attach;
 pub(crate) mod canary;
 mod ctl;

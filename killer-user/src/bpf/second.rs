@@ -7,6 +7,7 @@ use aya::programs::{RawTracePoint, TracePoint};
 use killer_common::names::*;
 
 use super::load::{chain, program, refused};
+use super::maps::Limits;
 use super::{BpfError, What, attach};
 use crate::kernel::tier::Tier;
 use crate::kernel::tracefs;
@@ -59,12 +60,14 @@ fn find_tgid(peek: &std::os::fd::OwnedFd) -> Result<u32, BpfError> {
 /// Loads and pins the programs of a tier into `progs`; maps are pinned in `maps` already.
 pub(super) fn load(maps: &Path, progs: &Path, tier: Tier) -> Result<(), BpfError> {
     let second = if tier == Tier::Raw { 1u32 } else { 2 };
+    let share = Limits::read().ancestors_of_one();
     let object = |tgid: u32, newtask: (u32, u32), old_pid: u32| {
         let mut loader = EbpfLoader::new();
         loader.btf(None).default_map_pin_directory(maps);
         for (knob, value) in [
             ("SECOND", &second),
             ("OFF_TASK_TGID", &tgid),
+            ("ANCESTORS_MOST", &share),
             ("REC_NEWTASK_PID", &newtask.0),
             ("REC_NEWTASK_FLAGS", &newtask.1),
             ("REC_EXEC_OLD_PID", &old_pid),

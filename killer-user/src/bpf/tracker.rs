@@ -40,12 +40,14 @@ pub struct Tracker {
     claims: Mapped<u64>,
     members: Hash<u32, Member>,
     seeds: Hash<u64, Birth>,
-    dead: Hash<TaskKey, Dead>,
+    pub(super) dead: Hash<TaskKey, Member>,
+    pub(super) ancestors: Hash<TaskKey, Member>,
     ending: Mapped<Ending>,
     stops: Hash<u32, Stop>,
     /// With descriptors kept open, but where the process may have few.
     programs: Vec<(&'static str, Option<OwnedFd>)>,
     tasks: u32,
+    pub(super) ancestors_most: u32,
     acts: OnceLock<bool>,
     beyond: OnceLock<bool>,
     /// errno of the first look-up that failed; 0 = none.
@@ -149,6 +151,7 @@ impl Tracker {
         };
         let slots = MAX_ROOTS as usize;
         let (members, tasks) = map(MEMBERS)?;
+        let (ancestors, ancestors_most) = map(ANCESTORS)?;
         let ctl = get("progs", P_CTL)?;
         let features = bpf::prog_run(&ctl, &[ctl_op::FEATURES, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
             .what("asking the programs what they are")? as u32;
@@ -196,6 +199,8 @@ impl Tracker {
             seeds: Hash::new(map(SEEDS)?.0).map_err(m)?,
             dead: Hash::new(map(DEAD)?.0).map_err(m)?,
             ending,
+            ancestors: Hash::new(ancestors).map_err(m)?,
+            ancestors_most,
             stops: Hash::new(map(STOPS)?.0).map_err(m)?,
             programs,
             beyond: OnceLock::new(),
@@ -379,12 +384,6 @@ impl Tracker {
     pub fn all_members(&self) -> io::Result<Vec<Member>> {
         let v = self.heed(self.members.all(8192))?;
         Ok(v.into_iter().filter(|(k, m)| *k == m.tgid).map(|(_, m)| m).collect())
-    }
-
-    /// Members that have ended, as far as the kernel still remembers them.
-    pub fn dead(&self) -> io::Result<Vec<Dead>> {
-        let v = self.dead.all(4096)?;
-        Ok(v.into_iter().filter(|(k, d)| k.tgid == d.member.tgid).map(|(_, d)| d).collect())
     }
 
     /// Marks and holds on a root: (task address, mark).

@@ -77,7 +77,12 @@ pub fn entry(tgid: u32, start: u64, inode: u64, creator: (u32, u64)) -> Member {
         born: start,
         comm: [0; 16],
         walk: 0,
-        reserved: [0; 4],
+        depth: 0,
+        above: 0,
+        kids: 0,
+        spare: 0,
+        ended: 0,
+        reserved: 0,
     }
 }
 

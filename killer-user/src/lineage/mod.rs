@@ -15,7 +15,7 @@ pub use describe::{Outside, Pending, describe};
 pub use ending::named;
 pub use family::{Census, Family, Lineage};
 pub use home::Home;
-pub use select::{Pick, Snapshot};
+pub use select::{Pick, Snapshot, strays};
 pub use still::Still;
 pub use tree::{Node, tree};
 pub use unknown::look as unsettled;

@@ -9,6 +9,8 @@ use crate::sys::alive::alive;
 
 use super::describe;
 use super::home::Home;
+use super::tree::missing;
+use super::{Family, Lineage};
 
 /// One set. Several are an intersection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +39,53 @@ pub enum Pick {
     Depth(u32),
     /// A process and everything that it forked, in any depth.
     Subtree(u32),
+}
+
+impl Pick {
+    /// Whether it asks who forked whom over more than one fork; of a subtree, below which process.
+    fn asks_ancestors(&self) -> Option<Option<u32>> {
+        match self {
+            Self::Not(p) => p.asks_ancestors(),
+            Self::Depth(_) => Some(None),
+            Self::Subtree(pid) => Some(Some(*pid)),
+            _ => None,
+        }
+    }
+}
+
+/// Members of whom nobody can tell whether `picks` means them, because ancestors of theirs are no longer known: how many, and
+/// whether there were programs to remember these.
+pub fn strays(f: &Lineage<'_>, picks: &[Pick]) -> (usize, bool) {
+    let asked: Vec<Option<u32>> = picks.iter().filter_map(Pick::asks_ancestors).collect();
+    if asked.is_empty() {
+        return (0, false);
+    }
+    let (members, dead) = (f.members(&f.listed()), f.dead());
+    let slot = f.root().slot.slot;
+    let all = members.iter().chain(dead.iter().map(|d| &d.member));
+    let by: HashMap<(u32, u64), &Member> = all.map(|m| ((m.tgid, m.leader_start), m)).collect();
+    let outside = by.values().filter(|m| m.root == slot).map(|m| m.above).min().unwrap_or(0);
+    let mut remembered = false;
+    let mut stray = |m: &&Member| {
+        let mut seen = HashSet::new();
+        let mut at = **m;
+        loop {
+            // Below the one that is asked for: no matter who is above that.
+            if asked.contains(&Some(at.tgid)) {
+                return false;
+            }
+            let fresh = seen.insert((at.tgid, at.leader_start));
+            match by.get(&(at.creator_tgid, at.creator_start)) {
+                Some(up) if fresh => at = **up,
+                _ => break,
+            }
+        }
+        let missing = missing(&at, slot, outside);
+        remembered |= missing.is_some_and(|n| n > 0);
+        missing.is_some()
+    };
+    let n = members.iter().filter(&mut stray).count();
+    (n, remembered)
 }
 
 /// Whether a process lives that is no member.

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use killer_common::record::{Dead, Member};
+use killer_common::record::{B_ADOPTED, B_CONTROL, B_KID, B_MAIN, Dead, Member};
 
 /// A process of the tree.
 #[derive(Clone, Debug)]
@@ -11,8 +11,9 @@ pub struct Node {
     pub member: Member,
     /// When it ended, CLOCK_BOOTTIME ns; `None` while it lives.
     pub ended: Option<u64>,
-    /// Its creator was evicted from the memory of the dead, or was never a member.
-    pub lost_creator: bool,
+    /// It stands at the top although it was forked by a member: so many ancestors within the family are no longer known; 0:
+    /// nobody knows how many.
+    pub unknown: Option<u32>,
     /// What it forked.
     pub children: Vec<Node>,
 }
@@ -33,8 +34,26 @@ fn key(m: &Member) -> Key {
     (m.tgid, m.leader_start)
 }
 
-/// Builds the forest. `within` says whether a root's slot and generation belong to the family.
-pub fn tree(living: &[Member], dead: &[Dead], within: &dyn Fn(u32, u32) -> bool) -> Vec<Node> {
+/// How many ancestors of a member are missing when its creator is not there: `None` when nobody is missing. `slot` is the
+/// family's own root, and `outside` how many members of outer ones are above that.
+///
+/// Every process of a root descends from one that a launcher made or an adoption found, and knows how many forks ago.
+pub fn missing(m: &Member, slot: u32, outside: u32) -> Option<u32> {
+    let first = m.flags & (B_MAIN | B_CONTROL) != 0 && m.depth == 0;
+    if m.flags & B_KID == 0 {
+        // Its creator was no member, or nobody saw it being born.
+        return (!first && m.flags & B_ADOPTED == 0).then_some(0);
+    }
+    match (m.root == slot, first) {
+        // Its launcher is outside.
+        (true, true) => None,
+        (true, false) => Some(m.depth.max(1)),
+        (false, _) => Some((m.depth + m.above.saturating_sub(outside)).max(1)),
+    }
+}
+
+/// Builds the forest of the root in `slot`. `within` says whether a root's slot and generation belong to the family.
+pub fn tree(slot: u32, living: &[Member], dead: &[Dead], within: &dyn Fn(u32, u32) -> bool) -> Vec<Node> {
     let mut all: HashMap<Key, (Member, Option<u64>)> = HashMap::new();
     for d in dead.iter().filter(|d| within(d.member.root, d.member.generation)) {
         all.insert(key(&d.member), (d.member, Some(d.ended)));
@@ -68,6 +87,10 @@ pub fn tree(living: &[Member], dead: &[Dead], within: &dyn Fn(u32, u32) -> bool)
         c.sort_by_key(born);
     }
     let mut forest: Vec<Node> = tops.iter().map(|k| node(*k, &all, &children)).collect();
+    let outside = all.values().filter(|(m, _)| m.root == slot).map(|(m, _)| m.above).min().unwrap_or(0);
+    for top in &mut forest {
+        top.unknown = missing(&top.member, slot, outside);
+    }
     // Entries are read while elements are recycled: creators in a ring have no top. Nobody is left out for that.
     let mut shown = reach(&tops, &children);
     let mut rest: Vec<Key> = keep.iter().filter(|k| !shown.contains(*k)).copied().collect();
@@ -113,11 +136,11 @@ fn node(top: Key, all: &HashMap<Key, (Member, Option<u64>)>, children: &HashMap<
         let kids =
             children.get(k).map(|c| c.iter().filter_map(|c| done.remove(c)).collect()).unwrap_or_default();
         let (member, ended) = all[k];
-        done.insert(*k, Node { member, ended, lost_creator: member.creator_tgid == 0, children: kids });
+        done.insert(*k, Node { member, ended, unknown: None, children: kids });
     }
     done.remove(&top).unwrap_or_else(|| {
         let (member, ended) = all[&top];
-        Node { member, ended, lost_creator: true, children: Vec::new() }
+        Node { member, ended, unknown: None, children: Vec::new() }
     })
 }
 
@@ -131,20 +154,42 @@ mod tests {
             tgid,
             root: 1,
             generation: 1,
-            flags: 0,
             leader_start: u64::from(tgid),
-            inode: 0,
-            signal: 0,
             creator_tgid,
-            uid: 0,
             creator_start: u64::from(creator_tgid),
-            execs: 0,
-            threads: 1,
             born: u64::from(tgid % 3),
-            comm: [0; 16],
-            walk: 0,
-            reserved: [0; 4],
+            ..Member::default()
         }
+    }
+
+    /// As the programs write them.
+    fn forked(tgid: u32, creator: u32, root: u32, (depth, above): (u32, u32), flags: u32) -> Member {
+        Member { root, depth, above, flags: flags | B_KID, ..member(tgid, creator) }
+    }
+
+    #[test]
+    fn who_is_missing_is_counted() {
+        let main = Member { flags: B_MAIN, ..member(10, 1) };
+        let orphan = forked(14, 13, 1, (4, 0), 0);
+        let within = |_, _| true;
+        let tops = |slot, living: &[Member], dead: &[Dead]| -> Vec<(u32, Option<u32>)> {
+            tree(slot, living, dead, &within).iter().map(|n| (n.member.tgid, n.unknown)).collect()
+        };
+        assert_eq!(tops(1, &[main, orphan], &[]), [(10, None), (14, Some(4))]);
+        let dead = |m| Dead { member: m, ended: 9 };
+        // Known to its grandfather: who is above that one is missing.
+        let known = [dead(forked(13, 12, 1, (3, 0), 0)), dead(forked(12, 11, 1, (2, 0), 0))];
+        assert_eq!(tops(1, &[orphan], &known), [(12, Some(2))]);
+        // The main process of an inner service, with its launcher's end: three above it, of which one is known again.
+        let inner = forked(20, 15, 2, (0, 3), B_MAIN);
+        let below = forked(21, 20, 2, (1, 3), 0);
+        assert_eq!(tops(1, &[main, inner, below], &[]), [(10, None), (20, Some(3))]);
+        assert_eq!(tops(2, &[inner, below], &[]), [(20, None)]);
+        assert_eq!(tops(2, &[below], &[]), [(21, Some(1))]);
+        assert_eq!(tops(1, &[below], &[]), [(21, Some(4))]);
+        // Launched from outside, adopted, seen by no hook.
+        let of = |flags| missing(&Member { flags, ..member(30, 1) }, 1, 0);
+        assert_eq!((of(B_CONTROL), of(B_ADOPTED), of(0)), (None, None, Some(0)));
     }
 
     proptest! {
@@ -157,7 +202,7 @@ mod tests {
             let (living, dead): (Vec<_>, Vec<_>) = all.partition(|(_, alive)| *alive);
             let living: Vec<Member> = living.into_iter().map(|(m, _)| m).collect();
             let dead: Vec<Dead> = dead.into_iter().map(|(member, _)| Dead { member, ended: 9 }).collect();
-            let forest = tree(&living, &dead, &|_, _| true);
+            let forest = tree(1, &living, &dead, &|_, _| true);
             let mut shown: HashMap<u32, bool> = HashMap::new();
             let mut queue: Vec<&Node> = forest.iter().collect();
             while let Some(n) = queue.pop() {

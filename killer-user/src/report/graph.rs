@@ -29,6 +29,9 @@ pub fn dot(t: &Tree) -> String {
         if let Some(up) = up {
             out.push_str(&format!("  n{up} -> n{id};\n"));
         }
+        if let Some(words) = n.unknown_words() {
+            out.push_str(&format!("  u{id} [label=\"{words}\", style=dotted];\n  u{id} -> n{id};\n"));
+        }
     });
     out + "}\n"
 }
@@ -52,6 +55,9 @@ pub fn mermaid(t: &Tree) -> String {
         out.push_str(&format!("  n{id}{open}\"{}\"{close}\n", quote(&label(n))));
         if let Some(up) = up {
             out.push_str(&format!("  n{up} --> n{id}\n"));
+        }
+        if let Some(words) = n.unknown_words() {
+            out.push_str(&format!("  u{id}[\"{}\"]\n  u{id} -.-> n{id}\n", quote(&words)));
         }
     });
     out

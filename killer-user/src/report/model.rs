@@ -150,6 +150,9 @@ pub struct Node {
     pub escaped: Vec<String>,
     /// Born, seconds before now.
     pub age_s: u64,
+    /// It was forked by a member, and that one and those above are no longer known: how many, or 0 when nobody knows that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unknown_ancestors: Option<u32>,
     /// What it forked; forty levels down all descendants, side by side (`creator` says who forked each).
     pub children: Vec<Node>,
 }

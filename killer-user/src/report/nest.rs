@@ -17,13 +17,23 @@ struct View<'a> {
     tasks: Option<i64>,
     escaped: &'a [String],
     age_s: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unknown_ancestors: Option<u32>,
     children: Vec<View<'a>>,
 }
 
 impl<'a> View<'a> {
     fn alone(node: &'a Node) -> Self {
-        let Node { process, alive, tasks, escaped, age_s, children: _ } = node;
-        Self { process, alive: *alive, tasks: *tasks, escaped, age_s: *age_s, children: Vec::new() }
+        let Node { process, alive, tasks, escaped, age_s, unknown_ancestors, children: _ } = node;
+        Self {
+            process,
+            alive: *alive,
+            tasks: *tasks,
+            escaped,
+            age_s: *age_s,
+            unknown_ancestors: *unknown_ancestors,
+            children: Vec::new(),
+        }
     }
 
     fn new(node: &'a Node, depth: usize) -> Self {
@@ -38,6 +48,16 @@ impl<'a> View<'a> {
             below.extend(n.children.iter().rev());
         }
         view
+    }
+}
+
+impl Node {
+    /// What stands in the place of ancestors that are no longer known.
+    pub(super) fn unknown_words(&self) -> Option<String> {
+        Some(match self.unknown_ancestors? {
+            0 => "[ancestors no longer known]".into(),
+            n => format!("[ancestors no longer known: {n}]"),
+        })
     }
 }
 
@@ -68,6 +88,7 @@ mod tests {
             tasks: None,
             escaped: vec![],
             age_s: 0,
+            unknown_ancestors: None,
             children,
         };
         (1..length).rev().fold(node(length, vec![]), |below, pid| node(pid, vec![below]))

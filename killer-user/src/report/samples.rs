@@ -135,10 +135,12 @@ fn status_looks_like_systemctl() {
        Gate: closed: a kill is under way
   Last kill: SIGHUP by uid 0 at 04:00; 5s ago (exit 0)
     Lineage:
-             └─10 cron  [main; 2 tasks; left its cron]
-               ├─11 cron  [ended]
-               │ └─12 cron  [adopted; 2 tasks; left its cron]
-               └─13 cron  [2 tasks; left its cron]
+             ├─10 cron  [main; 2 tasks; left its cron]
+             │ ├─11 cron  [ended]
+             │ │ └─12 cron  [adopted; 2 tasks; left its cron]
+             │ └─13 cron  [2 tasks; left its cron]
+             └─[ancestors no longer known: 2]
+               └─14 cron  [2 tasks; left its cron]
 "
     );
 }
@@ -172,7 +174,8 @@ fn graphs() {
     assert_eq!(
         graph::mermaid(&tree("a\"]")),
         "flowchart TD\n  n0[\"10 a#34;#93;\"]\n  n1([\"11 a#34;#93; #40;ended#41;\"])\n  n0 --> n1\n  \
-         n2[\"12 a#34;#93;\"]\n  n1 --> n2\n  n3[\"13 a#34;#93;\"]\n  n0 --> n3\n"
+         n2[\"12 a#34;#93;\"]\n  n1 --> n2\n  n3[\"13 a#34;#93;\"]\n  n0 --> n3\n  n4[\"14 a#34;#93;\"]\n  \
+         u4[\"#91;ancestors no longer known: 2#93;\"]\n  u4 -.-> n4\n"
     );
 }
 

@@ -5,9 +5,7 @@ use std::marker::PhantomData;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use killer_common::record::{
-    Birth, Control, Dead, Ending, Global, Member, Pop, Reasons, Root, Stop, TaskKey,
-};
+use killer_common::record::{Birth, Control, Ending, Global, Member, Pop, Reasons, Root, Stop, TaskKey};
 
 /// Records of the maps: plain data, valid for every bit pattern.
 ///
@@ -30,8 +28,6 @@ unsafe impl Plain for Member {}
 unsafe impl Plain for Birth {}
 // SAFETY: as above.
 unsafe impl Plain for Ending {}
-// SAFETY: as above.
-unsafe impl Plain for Dead {}
 // SAFETY: as above.
 unsafe impl Plain for TaskKey {}
 // SAFETY: as above.

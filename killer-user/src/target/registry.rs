@@ -173,6 +173,7 @@ mod tests {
             hangups: 0,
             skipped: 0,
             frozen_at: 0,
+            ancestors: 0,
         }
     }
 

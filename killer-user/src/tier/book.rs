@@ -310,7 +310,7 @@ impl Book {
         self.change(s, |p| {
             p.ever += 1;
             if main {
-                (p.state, p.main) = (R_LIVE, id);
+                (p.state, p.main, p.first) = (R_LIVE, id, id);
                 return;
             }
             p.control.retain(|c| look::process(c.0).is_some_and(|l| l.start == c.1));

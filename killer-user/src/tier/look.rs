@@ -122,7 +122,12 @@ pub fn entry(s: &Seen, root: u32, generation: u32, flags: u32, creator_start: u6
         walk: 0,
         born,
         comm,
-        reserved: [0; 4],
+        depth: 0,
+        above: 0,
+        kids: 0,
+        spare: 0,
+        ended: 0,
+        reserved: 0,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use killer_common::record::{B_ADOPTED, Root};
+use killer_common::record::{B_ADOPTED, B_CONTROL, B_MAIN, Root};
 use killer_common::{NAME_LEN, reason};
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +25,8 @@ pub struct Page {
     pub depth: u32,
     /// Main process, 0 = none.
     pub main: Id,
+    /// The process that `run` started as the main one, whatever is the main one now.
+    pub first: Id,
     /// When it was made, CLOCK_BOOTTIME ns.
     pub born: u64,
     /// The `killer` that made it.
@@ -81,15 +83,19 @@ impl Page {
             hangups: 0,
             skipped: 0,
             frozen_at: 0,
+            ancestors: 0,
         }
     }
 
-    /// `B_ADOPTED` for a member with that start, clock ticks, that was there when an adoption took it in; else 0.
-    pub fn adopted(&self, start: u64) -> u32 {
-        match self.reasons.get(code(reason::ADOPTED)) {
-            Some((_, first)) if look::start_ns(start) <= *first => B_ADOPTED,
+    /// `B_*` flags of a member: whether it was launched, or there when an adoption took it in.
+    pub fn flags(&self, id: Id) -> u32 {
+        let main = if self.first == id { B_MAIN } else { 0 };
+        let control = if self.control.contains(&id) { B_CONTROL } else { 0 };
+        let adopted = match self.reasons.get(code(reason::ADOPTED)) {
+            Some((_, first)) if look::start_ns(id.1) <= *first => B_ADOPTED,
             _ => 0,
-        }
+        };
+        main | control | adopted
     }
 
     /// True while the `killer` that made it is alive.

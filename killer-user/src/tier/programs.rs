@@ -102,6 +102,8 @@ impl Keep for Tracker {
     }
 
     fn note_kill(&self, s: Slot, signal: i32, uid: u32, outcome: u8) -> io::Result<()> {
+        // Who ends together can leave some of them behind.
+        self.tidy_ancestors();
         self.note_kill(s, signal, uid, outcome)
     }
 
@@ -162,6 +164,7 @@ impl Keep for Tracker {
     }
 
     fn dead(&self) -> io::Result<Vec<Dead>> {
+        self.tidy_ancestors();
         self.dead()
     }
 

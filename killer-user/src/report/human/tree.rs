@@ -23,7 +23,13 @@ pub(super) fn forest(nodes: &[Node], s: &Style, indent: &str, out: &mut String) 
     for (i, n) in nodes.iter().enumerate().rev() {
         stack.push((n, String::new(), i + 1 == nodes.len(), 0));
     }
-    while let Some((n, lead, is_last, depth)) = stack.pop() {
+    while let Some((n, mut lead, mut is_last, depth)) = stack.pop() {
+        if let Some(words) = n.unknown_words() {
+            // In their place, above it.
+            out.push_str(&format!("{indent}{lead}{}{words}\n", if is_last { end } else { tee }));
+            lead.push_str(if is_last { "  " } else { bar });
+            is_last = true;
+        }
         let shown = if depth > DEEP { format!("({depth} deep) ") } else { String::new() };
         out.push_str(&format!("{indent}{lead}{}{shown}{}\n", if is_last { end } else { tee }, label(n, s)));
         let below =
@@ -76,6 +82,7 @@ mod tests {
             tasks: None,
             escaped: vec![],
             age_s: 0,
+            unknown_ancestors: None,
             children,
         }
     }
@@ -94,6 +101,17 @@ mod tests {
             "x\n└─1 (a\\x1bb)\n  ├─2 (a\\x1bb)  [ended]\n  │ └─3 (a\\x1bb)\n  └─5 (a\\x1bb)\n"
         );
         assert!(tree(&t, &Style::default()).is_ascii());
+        let orphan = |n| {
+            let mut it = node(7, vec![node(9, vec![])]);
+            it.unknown_ancestors = Some(n);
+            it
+        };
+        let t = Tree { tree: vec![orphan(3), node(1, vec![]), orphan(0)], ..t };
+        assert_eq!(
+            tree(&t, &s),
+            "x\n├─[ancestors no longer known: 3]\n│ └─7 (a\\x1bb)\n│   └─9 (a\\x1bb)\n├─1 (a\\x1bb)\n\
+             └─[ancestors no longer known]\n  └─7 (a\\x1bb)\n    └─9 (a\\x1bb)\n"
+        );
     }
 
     #[test]

@@ -97,12 +97,15 @@ pub fn node(pid: u32, word: &str, children: Vec<Node>) -> Node {
         tasks: Some(2),
         escaped: vec![word.into()],
         age_s: 1,
+        unknown_ancestors: None,
         children,
     }
 }
 
 pub fn forest(word: &str) -> Vec<Node> {
-    vec![node(10, word, vec![node(11, word, vec![node(12, word, vec![])]), node(13, word, vec![])])]
+    let mut orphan = node(14, word, vec![]);
+    orphan.unknown_ancestors = Some(2);
+    vec![node(10, word, vec![node(11, word, vec![node(12, word, vec![])]), node(13, word, vec![])]), orphan]
 }
 
 pub fn status(word: &str) -> Status {

@@ -12,7 +12,7 @@ use std::io;
 use std::path::PathBuf;
 
 use killer_common::reason;
-use killer_common::record::{B_CONTROL, B_MAIN, Member, Pop, R_STARTING, Reasons, Root};
+use killer_common::record::{B_MAIN, Member, Pop, R_STARTING, Reasons, Root};
 
 pub use hierarchy::missing;
 use hierarchy::{Hierarchy, failed, no_such};
@@ -139,9 +139,8 @@ impl Named {
     }
 
     fn entry(&self, s: &look::Seen, slot: u32, p: &Page) -> Member {
-        let control = if p.control.contains(&(s.pid, s.start)) { B_CONTROL } else { 0 };
         let creator = look::process(s.ppid).map_or(0, |c| c.start);
-        look::entry(s, slot, p.generation, control | p.adopted(s.start), creator)
+        look::entry(s, slot, p.generation, p.flags((s.pid, s.start)), creator)
     }
 
     /// True when the kernel says that nobody is in the directory; it is gone then, and nobody can come. With services inside

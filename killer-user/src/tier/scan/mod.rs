@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use killer_common::reason;
-use killer_common::record::{B_CONTROL, Member, Pop, R_STARTING, Reasons, Root};
+use killer_common::record::{Member, Pop, R_STARTING, Reasons, Root};
 
 use descent::{Tops, climb};
 
@@ -178,8 +178,7 @@ impl Scan {
     }
 
     fn entry(&self, s: &Seen, slot: u32, p: &Page, creator: u64) -> Member {
-        let control = if p.control.contains(&(s.pid, s.start)) { B_CONTROL } else { 0 };
-        look::entry(s, slot, p.generation, control | p.adopted(s.start), creator)
+        look::entry(s, slot, p.generation, p.flags((s.pid, s.start)), creator)
     }
 
     fn watches(&self, slot: u32) -> io::Result<Vec<Watch>> {
