@@ -85,11 +85,12 @@ fn freeze_one(t: &Tracker, root: &Root) -> Result<Receipt, Failure> {
     let mut notes = side_effects(t, root);
     let mut exit = 0;
     let mut word = "frozen";
+    let unseen = outcome.survivors.iter().all(|s| s.code == "unknown");
     if let Some(sig) = interrupt::came().filter(|_| outcome.unsure) {
         notes.push(format!("interrupted by {}: it goes on as before", signal::name(sig)));
         exit = 128 + sig as u8;
     } else if !outcome.survivors.is_empty() {
-        (exit, word) = (code::TIMEOUT, "running");
+        (exit, word) = (code::TIMEOUT, if unseen { "doubtful" } else { "running" });
     } else if outcome.fled {
         (exit, word) = (code::TIMEOUT, "doubtful");
         notes.push(
@@ -206,8 +207,20 @@ fn failure(r: &Receipt) -> Option<Failure> {
         let n = human::count(n, "process is still stopped", "processes are still stopped");
         format!("'{}': {n}: the next call of killer tries again", r.service)
     } else {
-        let n = human::count(n, "process runs on", "processes run on");
-        format!("'{}': {n} although the service is frozen", r.service)
+        let running = r.survivors.iter().filter(|s| s.code != "unknown").count() as u64;
+        match running {
+            0 => {
+                let n = human::count(n, "process", "processes");
+                format!(
+                    "'{}': {n} could not be looked at, so nobody knows whether all of it is stopped",
+                    r.service
+                )
+            }
+            _ => {
+                let n = human::count(running, "process runs on", "processes run on");
+                format!("'{}': {n} although the service is frozen", r.service)
+            }
+        }
     };
     Some(Failure::new(r.exit_code, what))
 }

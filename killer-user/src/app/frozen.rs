@@ -14,17 +14,23 @@ pub fn word(t: &Tracker, root: &Root) -> Option<&'static str> {
     let at = t.root(registry::frozen(t, root.slot.slot)?)?;
     Some(match at.flags & R_FROZEN {
         0 => "freezing",
-        _ if awake(t, root).is_empty() => "frozen",
+        _ if awake(t, root) == (Vec::new(), Vec::new()) => "frozen",
         _ => "woken",
     })
 }
 
-/// Members that run now: somebody has sent them SIGCONT.
-fn awake(t: &Tracker, root: &Root) -> Vec<u32> {
+/// Members that run now, because somebody has sent them SIGCONT, and those of whom that is not known.
+fn awake(t: &Tracker, root: &Root) -> (Vec<u32>, Vec<u32>) {
     let family = Lineage::new(t, root.clone());
-    let members = family.members(&family.listed());
-    let runs = |m: &_| matches!(family.stillness(m), Still::Runs(_));
-    members.iter().filter(|m| runs(m)).map(|m| m.tgid).collect()
+    let (mut awake, mut unknown) = (Vec::new(), Vec::new());
+    for m in family.members(&family.listed()) {
+        match family.stillness(&m) {
+            Still::Runs(_) => awake.push(m.tgid),
+            Still::Unknown => unknown.push(m.tgid),
+            Still::Gone | Still::Stopped | Still::Waits => {}
+        }
+    }
+    (awake, unknown)
 }
 
 /// Runs of the hook on signals that the kernel has skipped since a root was frozen.
@@ -58,12 +64,14 @@ pub fn state(t: &Tracker, root: &Root) -> Result<Option<Frozen>, Failure> {
         _ => "undone",
     };
     let held = state == "frozen";
+    let (awake, unknown) = if held { awake(t, root) } else { Default::default() };
     let frozen = Frozen {
         state: state.into(),
         with: at.filter(|s| *s != root.slot.slot).and_then(|s| registry::in_slot(t, s)).map(|r| r.name),
         since: facts::when(r.frozen_at),
         age_s: facts::seconds_since(r.frozen_at),
-        awake: if held { awake(t, root) } else { Vec::new() },
+        awake,
+        unknown,
         wakes: r.wakes,
         stops_again: t.decides_newborns(),
         unheard: if held { unheard(t, &r) } else { 0 },

@@ -15,6 +15,7 @@ use crate::lineage::{self, Family, Home, Lineage};
 use crate::report::human;
 use crate::report::model::{self, Counts, OtherWay, SCHEMA_VERSION, Verify};
 use crate::sys::alive::near_start;
+use crate::sys::entry::{self, Entry};
 use crate::sys::{mem, small};
 use crate::target::Root;
 use crate::tier::Tracker;
@@ -29,19 +30,18 @@ struct Seen {
 /// Everything that /proc shows, without kernel threads.
 fn host() -> HashMap<u32, Seen> {
     const PF_KTHREAD: u32 = 0x0020_0000;
-    let Ok(all) = procfs::process::all_processes() else { return HashMap::new() };
-    all.filter_map(|p| {
-        let p = p.ok()?;
-        let stat = p.stat().ok()?;
+    let Ok(all) = entry::everybody() else { return HashMap::new() };
+    let seen = |pid: u32| {
+        let e = Entry::open(pid).ok()?;
+        let stat = e.stat().ok()?;
         if stat.flags & PF_KTHREAD != 0 || stat.state == 'Z' {
             return None;
         }
-        let cgroups = small::cgroups(stat.pid as u32)
-            .map(|c| c.0.into_iter().map(|g| (g.controllers.join(","), g.pathname)).collect())
-            .unwrap_or_default();
-        Some((stat.pid as u32, Seen { name: small::name(stat.pid as u32), stat, cgroups }))
-    })
-    .collect()
+        let cgroups =
+            lineage::cgroups(&e).into_iter().map(|(_, controllers, path)| (controllers, path)).collect();
+        Some((pid, Seen { name: small::name(pid), stat, cgroups }))
+    };
+    all.into_iter().filter_map(seen).collect()
 }
 
 /// Compares.
@@ -173,7 +173,7 @@ fn disagreement(f: &Lineage<'_>, m: &Member) -> Option<String> {
     if again.leader_start != m.leader_start || lineage::describe(&again).is_some() {
         return None;
     }
-    let stat = procfs::process::Process::new(m.tgid as i32).and_then(|p| p.stat()).ok();
+    let stat = Entry::open(m.tgid).and_then(|e| e.stat()).ok();
     match stat {
         // Its exit is under way, or /proc of another PID namespace is mounted here.
         None => None,

@@ -9,6 +9,7 @@ use killer_common::ABI_VERSION;
 
 use super::{BpfError, What};
 use crate::kernel::probe;
+use crate::sys::entry::Entry;
 use crate::sys::proc;
 
 /// Environment variable that moves the pins.
@@ -168,14 +169,15 @@ pub fn in_host_mounts<T: Send>(
     paths: &Paths,
     f: impl FnOnce() -> Result<T, BpfError> + Send,
 ) -> Result<T, BpfError> {
-    let id = |p: &str| std::fs::metadata(p).map(|m| (m.dev(), m.ino())).ok();
-    let (ours, init) = (id("/proc/self/ns/mnt"), id("/proc/1/ns/mnt"));
+    let id = |pid: u32| Entry::open(pid).and_then(|e| e.inode("ns/mnt")).ok();
+    let (ours, init) = (id(std::process::id()), id(1));
     if paths.chosen || init.is_none() || ours == init {
         return f();
     }
     std::thread::scope(|s| {
         s.spawn(|| {
-            let ns = File::open("/proc/1/ns/mnt").what("opening the host's mount namespace")?;
+            let ns =
+                Entry::open(1).and_then(|e| e.file("ns/mnt")).what("opening the host's mount namespace")?;
             nix::sched::unshare(nix::sched::CloneFlags::CLONE_FS)
                 .and_then(|()| nix::sched::setns(&ns, nix::sched::CloneFlags::CLONE_NEWNS))
                 .map_err(|_| {

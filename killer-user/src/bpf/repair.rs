@@ -7,6 +7,7 @@ use killer_common::record::Birth;
 
 use super::tracker::Tracker;
 use crate::sys::bpf::{self, Hash};
+use crate::sys::entry::Entry;
 use crate::sys::{mem, proc};
 
 impl Tracker {
@@ -46,7 +47,7 @@ impl Tracker {
     /// Claims entries of processes that are gone: where there is no walk.
     fn repair_by_hand(&self, births: &Hash<u64, Birth>) -> io::Result<()> {
         for (addr, b) in births.all(4096)? {
-            let gone = match procfs::process::Process::new(b.tgid as i32).and_then(|p| p.stat()) {
+            let gone = match Entry::open(b.tgid).and_then(|e| e.stat()) {
                 // Younger by more than what a start is late by, and by a tick of /proc: the number is another's.
                 Ok(s) => mem::host_ticks(s.starttime) > b.leader_start / 10_000_000 + 1,
                 // /proc may hide it, or not be read: whether it is there is asked of the kernel.

@@ -21,6 +21,9 @@ pub const SIGCONT: i32 = 18;
 /// Who still runs so long after SIGSTOP was woken by somebody.
 const AGAIN: Duration = Duration::from_millis(20);
 
+/// After so long without a look at those who are left, it is said.
+const BLIND: Duration = Duration::from_secs(1);
+
 /// Why nothing was frozen.
 #[derive(Debug, Error)]
 pub enum FreezeError {
@@ -96,6 +99,20 @@ pub fn thaw<F: Family>(family: &mut F, order: &Order) -> io::Result<Outcome> {
     Ok(run.outcome(family, began, before.tasks, after.tasks, empty, left))
 }
 
+fn runs(member: Member, states: &str) -> Survivor {
+    let text = match states.chars().all(|c| c == 'D') {
+        true => "sleeps in the kernel (state D), and may run when it wakes".to_owned(),
+        false => format!("runs (state {states})"),
+    };
+    Survivor { member, code: "running", text }
+}
+
+fn unknown(member: Member) -> Survivor {
+    let text =
+        "was sent SIGSTOP and cannot be looked at in /proc: whether it is stopped is not known".to_owned();
+    Survivor { member, code: "unknown", text }
+}
+
 /// Every member; an error when a look at one of them fails. Who is listed and not found has ended since.
 fn everybody<F: Family>(family: &F) -> io::Result<Vec<Member>> {
     let listed = family.listed();
@@ -113,6 +130,7 @@ impl<Fd> Sweep<'_, Fd> {
     /// Stops whoever runs until nobody does and nobody was born meanwhile. Answers who could not be held in time.
     fn until_still<F: Family<Fd = Fd>>(&mut self, family: &mut F, began: u64) -> Vec<Survivor> {
         let mut since: HashMap<Key, u64> = HashMap::new();
+        let mut blind: Option<u64> = None;
         let mut idle = 0u32;
         let patience = self.order.patience.as_nanos() as u64;
         let mut end = began + patience;
@@ -128,22 +146,35 @@ impl<Fd> Sweep<'_, Fd> {
             let mut new = 0;
             // In PID order: parents before the children that would be an orphaned process group without them.
             for m in members {
-                let Still::Runs(states) = family.stillness(&m) else { continue };
+                let left_over = match family.stillness(&m) {
+                    Still::Gone | Still::Stopped | Still::Waits => continue,
+                    Still::Runs(states) => runs(m, &states),
+                    Still::Unknown => unknown(m),
+                };
                 let k = key(&m);
                 let now = family.monotonic();
-                if since.get(&k).is_none_or(|at| now - at > AGAIN.as_nanos() as u64) {
+                // Whom nobody sees has it from the first time, unless he was woken: that is not known either.
+                let again = if left_over.code == "unknown" { BLIND } else { AGAIN };
+                if since.get(&k).is_none_or(|at| now - at > again.as_nanos() as u64) {
                     new += usize::from(since.insert(k, now).is_none());
                     self.sent.remove(&k);
                     self.send(family, m);
                 }
-                left.push(Survivor { member: m, code: "running", text: format!("runs (state {states})") });
+                left.push(left_over);
             }
+            blind = match left.iter().all(|s| s.code == "unknown") && !left.is_empty() {
+                true => blind.or(Some(family.monotonic())),
+                false => None,
+            };
             // Who is in no list is found before anybody says that nobody runs.
             if left.is_empty() && whole && family.census().inserts == inserts && !family.lapsed() {
                 return left;
             }
             if family.interrupted() {
                 self.unsure = true;
+                return left;
+            }
+            if blind.is_some_and(|at| family.monotonic() - at > BLIND.as_nanos() as u64) {
                 return left;
             }
             let closing = wanted && !self.gates.syscalls;

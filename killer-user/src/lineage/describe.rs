@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use killer_common::record::Member;
-use procfs::process::Process;
-
 use crate::sys::alive::{self, Look, look};
+use crate::sys::entry::Entry;
 use crate::sys::{proc, small};
+use killer_common::record::Member;
 
 /// Facts about a member that the kernel map does not keep.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,8 +32,8 @@ pub struct Outside {
 
 /// Reads what /proc has about a member; `None` when it is gone or another process has its number.
 pub fn describe(m: &Member) -> Option<Outside> {
-    let (p, s) = match look(m.tgid, m.leader_start) {
-        Look::Here(p, s) => (p, s),
+    let (e, s) = match look(m.tgid, m.leader_start) {
+        Look::Here(e, s) => (e, s),
         Look::Gone => return None,
         Look::Unknown => {
             alive::note_blind();
@@ -46,30 +45,34 @@ pub fn describe(m: &Member) -> Option<Outside> {
         ppid: s.ppid as u32,
         pgrp: s.pgrp as u32,
         session: s.session as u32,
-        exe: p.exe().ok().map(|e| e.to_string_lossy().into_owned()),
-        cgroups: cgroups_of(&p),
-        pid_ns: ns_inode(m.tgid),
+        exe: e.link("exe").ok().map(|e| e.to_string_lossy().into_owned()),
+        cgroups: cgroups_of(&e),
+        pid_ns: e.inode("ns/pid").ok(),
         state: s.state,
         threads: s.num_threads,
     })
 }
 
 /// Controllers → path of every hierarchy. `killer`'s own (tier `named`) moves who is tracked, which is no escape.
-pub(super) fn cgroups_of(p: &Process) -> BTreeMap<String, String> {
-    let all = small::cgroups(p.pid as u32).map(|c| c.0).unwrap_or_default();
-    let of = all.into_iter().map(|c| (c.controllers.join(","), c.pathname));
+pub(super) fn cgroups_of(e: &Entry) -> BTreeMap<String, String> {
+    let of = cgroups(e).into_iter().map(|(_, controllers, path)| (controllers, path));
     of.filter(|(c, _)| !c.starts_with("name=killer")).collect()
 }
 
-pub(super) fn ns_inode(pid: u32) -> Option<u64> {
-    use std::os::unix::fs::MetadataExt;
-    std::fs::metadata(format!("/proc/{pid}/ns/pid")).ok().map(|m| m.ino())
+/// cgroups of a process: hierarchy, controllers, path.
+pub fn cgroups(e: &Entry) -> Vec<(u32, String, String)> {
+    let text = e.text("cgroup").unwrap_or_default();
+    let of = |l: &str| {
+        let mut w = l.splitn(3, ':');
+        Some((w.next()?.parse().ok()?, w.next()?.to_owned(), w.next()?.to_owned()))
+    };
+    text.lines().filter_map(of).collect()
 }
 
 /// Real uid of a member now.
 pub fn uid(m: &Member) -> Option<u32> {
     match look(m.tgid, m.leader_start) {
-        Look::Here(..) => small::status(m.tgid).map(|s| s.ruid),
+        Look::Here(e, _) => e.status().ok().map(|s| s.ruid),
         _ => None,
     }
 }
@@ -77,7 +80,11 @@ pub fn uid(m: &Member) -> Option<u32> {
 /// Why a member that was sent SIGKILL is still there (F42): (code, words).
 pub fn explain(m: &Member) -> (&'static str, String) {
     let pid = m.tgid;
-    let status = small::text(&format!("/proc/{pid}/status"));
+    let status = match look(pid, m.leader_start) {
+        Look::Here(e, _) => e.text("status").unwrap_or_default(),
+        Look::Gone => String::new(),
+        Look::Unknown => return ("unknown", "cannot be looked at in /proc".into()),
+    };
     let field = |k: &str| {
         status
             .lines()
@@ -100,7 +107,7 @@ pub fn explain(m: &Member) -> (&'static str, String) {
     }
     let state = field("State");
     if state.starts_with('D') {
-        let wchan = std::fs::read_to_string(format!("/proc/{pid}/wchan")).unwrap_or_default();
+        let wchan = small::text(&format!("/proc/{pid}/wchan"));
         let wchan = if wchan.is_empty() || wchan == "0" { "an unknown place".into() } else { wchan };
         return (
             "uninterruptible",
@@ -146,8 +153,8 @@ pub fn waits(pid: u32, signal: i32) -> Pending {
         !state.trim_start().starts_with(['T', 't', 'D', 'Z', 'X']) && !has(status, "SigBlk:", signal)
     };
     // Any thread may take it.
-    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return Pending::Soon };
-    match threads.flatten().any(|t| takes(&small::text(&t.path().join("status").to_string_lossy()))) {
+    let Ok(threads) = Entry::open(pid).and_then(|e| e.threads()) else { return Pending::Soon };
+    match threads.iter().any(|t| takes(&small::text(&format!("/proc/{pid}/task/{t}/status")))) {
         true => Pending::Soon,
         false => Pending::Held,
     }
@@ -161,10 +168,10 @@ fn has(status: &str, mask: &str, signal: i32) -> bool {
 }
 
 fn frozen(pid: u32) -> Option<String> {
-    let groups = small::cgroups(pid)?;
-    let g = groups.0.iter().find(|g| g.controllers.iter().any(|c| c == "freezer"))?;
+    let groups = cgroups(&Entry::open(pid).ok()?);
+    let (_, _, path) = groups.iter().find(|g| g.1.split(',').any(|c| c == "freezer"))?;
     for mount in ["/sys/fs/cgroup/freezer", "/cgroup/freezer"] {
-        let dir = format!("{mount}{}", g.pathname);
+        let dir = format!("{mount}{path}");
         if let Ok(s) = std::fs::read_to_string(format!("{dir}/freezer.state"))
             && s.trim() != "THAWED"
         {

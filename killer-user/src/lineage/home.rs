@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use killer_common::record::Member;
 
-use super::describe::{self, Outside, cgroups_of, ns_inode};
+use super::describe::{self, Outside, cgroups_of};
+use crate::sys::entry::Entry;
 
 /// What a first process was at the start. Empty or `None`: not known, and nothing is judged by it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,10 +43,10 @@ impl From<&Outside> for Home {
 impl Home {
     /// Of a process that cannot be another one now: a child that nobody has waited for.
     pub fn now(pid: u32) -> Option<Self> {
-        let p = procfs::process::Process::new(pid as i32).ok()?;
-        let s = p.stat().ok()?;
-        let cgroups = cgroups_of(&p).into_iter().map(|(c, path)| (c, short(&path))).collect();
-        Some(Self { session: s.session as u32, pgrp: s.pgrp as u32, pid_ns: ns_inode(pid), cgroups })
+        let e = Entry::open(pid).ok()?;
+        let s = e.stat().ok()?;
+        let cgroups = cgroups_of(&e).into_iter().map(|(c, path)| (c, short(&path))).collect();
+        Some(Self { session: s.session as u32, pgrp: s.pgrp as u32, pid_ns: e.inode("ns/pid").ok(), cgroups })
     }
 
     /// Of a member, as it is now.

@@ -11,7 +11,7 @@ mod still;
 mod tree;
 mod unknown;
 
-pub use describe::{Outside, Pending, describe};
+pub use describe::{Outside, Pending, cgroups, describe};
 pub use ending::named;
 pub use family::{Census, Family, Lineage};
 pub use home::Home;

@@ -1,10 +1,10 @@
 //! Whether a process can run code of its own: what a freeze waits for.
 
 use killer_common::record::Member;
-use procfs::ProcError;
+use procfs::process::Stat;
 
 use crate::sys::alive::{Look, look};
-use crate::sys::small;
+use crate::sys::entry::{self, Entry};
 
 /// What keeps a process from running, or that nothing does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,72 +13,91 @@ pub enum Still {
     Gone,
     /// Every thread is stopped.
     Stopped,
-    /// A stop waits for it and some thread sleeps in the kernel, uninterruptibly (a vfork parent, a disk): it stops before
-    /// it runs code of its own again.
+    /// A stop waits for it and some thread sleeps in the kernel, uninterruptibly (a vfork parent, a disk): it stops, or ends,
+    /// before it runs code of its own again.
     Waits,
-    /// It runs, or will be woken: the states of its threads; `?` for one that cannot be looked at.
+    /// It runs, or will be woken: the states of its threads.
     Runs(String),
+    /// It is there and cannot be looked at.
+    Unknown,
 }
 
-/// Bit of SIGSTOP in the masks of /proc.
+/// Bits of SIGSTOP and SIGKILL in the masks of /proc.
 const STOP: u64 = 1 << 18;
+const KILL: u64 = 1 << 8;
+/// `PF_EXITING`: no code of its own will run in it again.
+const EXITING: u32 = 4;
+
+/// How the threads of a process were seen.
+#[derive(Default)]
+struct Threads {
+    stopped: usize,
+    /// Asleep, uninterruptibly, and what waits for it comes first.
+    held: usize,
+    /// The same, while what waits may be taken by another thread.
+    asleep: usize,
+    running: String,
+    /// Could not be looked at.
+    unknown: usize,
+}
 
 /// Looks at the threads of a member.
 pub fn of(m: &Member) -> Still {
-    let (p, number) = match look(m.tgid, m.leader_start) {
-        Look::Here(p, s) => (p, s.num_threads),
+    let (e, number) = match look(m.tgid, m.leader_start) {
+        Look::Here(e, s) => (e, s.num_threads as usize),
         Look::Gone => return Still::Gone,
-        Look::Unknown => return Still::Runs("?".into()),
+        Look::Unknown => return Still::Unknown,
     };
-    let (mut stopped, mut asleep, mut running) = (0, 0, String::new());
-    let mut listed = 0;
-    let threads: Vec<char> = match p.tasks() {
-        Ok(tasks) => tasks.inspect(|_| listed += 1).filter_map(|t| state(t.and_then(|t| t.stat()))).collect(),
-        Err(e) if over(&e) => return Still::Gone,
-        Err(_) => return Still::Runs("?".into()),
+    let tids = match e.threads() {
+        Ok(tids) => tids,
+        Err(e) if entry::over(&e) => return Still::Gone,
+        Err(_) => return Still::Unknown,
     };
-    if listed < number {
-        // The crate passes over threads that it cannot open. Or some have ended since they were counted: then the next look
-        // says so.
-        running.push('?');
-    }
-    for state in threads {
-        match state {
-            'T' | 't' => stopped += 1,
-            'Z' | 'X' | 'x' => {}
-            'D' => asleep += 1,
-            s => running.push(s),
+    // Some have ended since they were counted: then the next look says so.
+    let mut seen = Threads { unknown: usize::from(tids.len() < number), ..Threads::default() };
+    for tid in tids {
+        match e.thread(tid).and_then(|t| t.stat().map(|s| (t, s))) {
+            Ok((t, s)) => seen.add(&t, &s),
+            Err(e) if entry::over(&e) => {}
+            Err(_) => seen.unknown += 1,
         }
     }
-    match (stopped, asleep) {
-        _ if !running.is_empty() => Still::Runs(running),
-        (0, 0) => Still::Gone,
-        (_, 0) => Still::Stopped,
-        // A stop of the group waits for its last thread (kernel/signal.c:do_signal_stop).
-        (1.., _) => Still::Waits,
-        _ if stop_pending(m.tgid) => Still::Waits,
-        _ => Still::Runs("D".into()),
+    seen.word()
+}
+
+impl Threads {
+    fn add(&mut self, t: &Entry, s: &Stat) {
+        match s.state {
+            'T' | 't' => self.stopped += 1,
+            'Z' | 'X' | 'x' => {}
+            _ if s.flags & EXITING != 0 => {}
+            'D' => match waiting(t) {
+                // What is the thread's own comes first; what is the group's may be taken by another.
+                Some((own, _)) if own & (STOP | KILL) != 0 => self.held += 1,
+                Some((_, group)) if group & (STOP | KILL) != 0 => self.asleep += 1,
+                _ => self.running.push('D'),
+            },
+            state => self.running.push(state),
+        }
+    }
+
+    fn word(self) -> Still {
+        match self {
+            Threads { running, .. } if !running.is_empty() => Still::Runs(running),
+            Threads { unknown: 1.., .. } => Still::Unknown,
+            Threads { stopped: 0, held: 0, asleep: 0, .. } => Still::Gone,
+            Threads { held: 0, asleep: 0, .. } => Still::Stopped,
+            // A stop of the group waits for its last thread (kernel/signal.c:do_signal_stop).
+            Threads { stopped: 1.., .. } => Still::Waits,
+            // The only one takes what is the group's.
+            Threads { held: 0, asleep: 1, .. } | Threads { asleep: 0, .. } => Still::Waits,
+            // Whom the stop was given to may wake last, and the others run until then (kernel/signal.c:complete_signal).
+            Threads { asleep, .. } => Still::Runs("D".repeat(asleep)),
+        }
     }
 }
 
-/// State of a thread; `None` when it has ended since it was listed.
-fn state(seen: Result<procfs::process::Stat, ProcError>) -> Option<char> {
-    match seen {
-        Ok(s) => Some(s.state),
-        Err(e) if over(&e) => None,
-        Err(_) => Some('?'),
-    }
-}
-
-/// True when a file of /proc could not be read because whose it is has ended.
-fn over(e: &ProcError) -> bool {
-    match e {
-        ProcError::NotFound(_) => true,
-        ProcError::Io(e, _) => e.raw_os_error() == Some(libc::ESRCH),
-        _ => false,
-    }
-}
-
-fn stop_pending(pid: u32) -> bool {
-    small::status(pid).is_some_and(|s| (s.shdpnd | s.sigpnd) & STOP != 0)
+/// Signals that wait for a thread, and for its group.
+fn waiting(t: &Entry) -> Option<(u64, u64)> {
+    t.status().ok().map(|s| (s.sigpnd, s.shdpnd))
 }

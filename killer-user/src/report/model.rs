@@ -83,7 +83,8 @@ pub struct Process {
 pub struct Service {
     /// Name.
     pub name: String,
-    /// `starting`, `live`, `freezing`, `frozen`, `woken` (frozen, but some member runs), `ended`.
+    /// `starting`, `live`, `freezing`, `frozen`, `woken` (frozen, but some member runs, or could not be looked at),
+    /// `ended`.
     pub state: String,
     /// Main process.
     pub main_pid: Option<u32>,
@@ -172,6 +173,9 @@ pub struct Frozen {
     /// Members that run although it is frozen.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub awake: Vec<u32>,
+    /// Members that could not be looked at: whether they run is not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<u32>,
     /// SIGCONTs from elsewhere.
     pub wakes: u32,
     /// Who gets one is stopped again at once (6.13+).
@@ -286,7 +290,7 @@ pub enum Any {
     /// `list`
     Services(Services),
     /// `status`
-    Status(Status),
+    Status(Box<Status>),
     /// `status`, several services.
     Statuses(Vec<Status>),
     /// `tree`

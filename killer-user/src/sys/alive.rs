@@ -3,6 +3,9 @@
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use procfs::process::Stat;
+
+use super::entry::Entry;
 use super::{mem, proc};
 
 /// Set when something that is there could not be looked at.
@@ -26,7 +29,7 @@ const TICKS: u64 = 100;
 
 /// Start of a living process in clock ticks since boot; a zombie that nobody has reaped is not alive.
 pub fn start_of(pid: u32) -> Option<u64> {
-    let s = procfs::process::Process::new(pid as i32).and_then(|p| p.stat()).ok()?;
+    let s = Entry::open(pid).and_then(|e| e.stat()).ok()?;
     (!matches!(s.state, 'Z' | 'X')).then_some(mem::host_ticks(s.starttime))
 }
 
@@ -34,7 +37,7 @@ pub fn start_of(pid: u32) -> Option<u64> {
 #[derive(Debug)]
 pub enum Look {
     /// It is there.
-    Here(procfs::process::Process, Box<procfs::process::Stat>),
+    Here(Entry, Box<Stat>),
     /// It has ended and was reaped, or another one has its number.
     Gone,
     /// Somebody has the number, and cannot be looked at: it is not known to have ended.
@@ -43,12 +46,12 @@ pub enum Look {
 
 /// Looks at it; `start` in ns, 0 where it is not known.
 pub fn look(pid: u32, start: u64) -> Look {
-    match procfs::process::Process::new(pid as i32).and_then(|p| p.stat().map(|s| (p, s))) {
-        Ok((p, s)) => {
+    match Entry::open(pid).and_then(|e| e.stat().map(|s| (e, s))) {
+        Ok((e, s)) => {
             let ticks = mem::host_ticks(s.starttime);
             // The offset of a time namespace may be a part of a tick.
             let same = start == 0 || near_start(ticks, start) || near_start(ticks.saturating_sub(1), start);
-            if same { Look::Here(p, Box::new(s)) } else { Look::Gone }
+            if same { Look::Here(e, Box::new(s)) } else { Look::Gone }
         }
         Err(_) if proc::exists(pid) => Look::Unknown,
         Err(_) => Look::Gone,

@@ -63,9 +63,8 @@ struct Shift {
 fn shift() -> Shift {
     static SHIFT: OnceLock<Shift> = OnceLock::new();
     *SHIFT.get_or_init(|| {
-        let shown = std::fs::read_to_string("/proc/self/timens_offsets")
-            .map_or(Shift::default(), |t| parse_shift(&t));
-        let namespace = |name: &str| std::fs::read_link(format!("/proc/self/ns/{name}")).ok();
+        let shown = parse_shift(&super::small::text("/proc/self/timens_offsets"));
+        let namespace = |name: &str| super::entry::link(&format!("self/ns/{name}")).ok();
         // Asked only where there is something to correct.
         if shown != Shift::default() && namespace("time") != namespace("time_for_children") {
             return Shift::default();

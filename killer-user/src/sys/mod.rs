@@ -7,6 +7,7 @@ pub mod canary;
 pub mod daemon;
 mod descriptors;
 pub mod entropy;
+pub mod entry;
 pub mod forks;
 mod inherit;
 pub mod interrupt;

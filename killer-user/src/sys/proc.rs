@@ -159,15 +159,15 @@ mod no_pidfd {
     use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
     use std::sync::atomic::{AtomicBool, Ordering};
 
+    use crate::sys::entry::Entry;
+
     /// Set when a process was opened so: other descriptors then need to be told apart.
     static USED: AtomicBool = AtomicBool::new(false);
 
     pub fn open(pid: u32) -> io::Result<OwnedFd> {
-        use rustix::fs::{Mode, OFlags};
         USED.store(true, Ordering::Relaxed);
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let fd = rustix::fs::open(format!("/proc/{pid}"), flags, Mode::empty());
-        let fd = fd.map_err(|e| if e == rustix::io::Errno::NOENT { gone() } else { e.into() })?;
+        let of = |e: io::Error| if e.raw_os_error() == Some(libc::ENOENT) { gone() } else { e };
+        let fd = Entry::open(pid).map_err(of)?.into_fd();
         // As the kernel's pidfd_open has it: one that has ended and was not reaped is there, a thread's number is nobody's.
         match leads(fd.as_fd()) {
             Some(true) => Ok(fd),

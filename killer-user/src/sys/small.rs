@@ -1,24 +1,10 @@
-//! Small files of the kernel's, with as few system calls as there can be: a signal to ten processes reads a dozen.
+//! Small files of the kernel's, as bytes and as text.
 
-use std::fs::File;
-use std::io::Read;
+use super::entry::{self, Entry};
 
-const PIECE: usize = 4096;
-
-/// A file of /proc that is one record (stat, status, a sysctl); empty when it cannot be read. Such a file gives all that it has
-/// left to each read (`fs/seq_file.c:seq_read_iter`), so a short one was the last.
+/// A file of /proc that is one record (stat, status, a sysctl); empty when it cannot be read.
 pub fn read(path: &str) -> Vec<u8> {
-    let mut text = Vec::new();
-    let Ok(mut file) = File::open(path) else { return text };
-    loop {
-        let at = text.len();
-        text.resize(at + PIECE, 0);
-        let n = file.read(&mut text[at..]).unwrap_or(0);
-        text.truncate(at + n);
-        if n < PIECE {
-            return text;
-        }
-    }
+    path.strip_prefix("/proc/").and_then(|p| entry::record(p).ok()).unwrap_or_default()
 }
 
 /// As [`read`], as text.
@@ -46,24 +32,12 @@ pub fn name(pid: u32) -> Vec<u8> {
 /// Its arguments, as it has them now.
 pub fn arguments(pid: u32) -> Vec<String> {
     // No record: what a process has made of its arguments can come piece by piece.
-    let bytes = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let bytes = Entry::open(pid).and_then(|e| e.read("cmdline")).unwrap_or_default();
     let bytes = bytes.strip_suffix(b"\0").unwrap_or(&bytes);
     match bytes {
         [] => Vec::new(),
         some => some.split(|b| *b == 0).map(shown).collect(),
     }
-}
-
-/// Its `status`, whatever bytes its name has. `None` when it cannot be read.
-pub fn status(pid: u32) -> Option<procfs::process::Status> {
-    let text = text(&format!("/proc/{pid}/status"));
-    procfs::FromBufRead::from_buf_read(text.as_bytes()).ok()
-}
-
-/// Its cgroups: paths have any bytes, too.
-pub fn cgroups(pid: u32) -> Option<procfs::ProcessCGroups> {
-    let text = text(&format!("/proc/{pid}/cgroup"));
-    procfs::FromBufRead::from_buf_read(text.as_bytes()).ok()
 }
 
 #[cfg(test)]
@@ -85,8 +59,7 @@ mod tests {
                 || !name(me).is_empty()
         );
         assert_eq!(arguments(me).len(), std::env::args_os().len());
-        assert_eq!(status(me).expect("status").pid, me as i32);
-        assert!(name(0).is_empty() && arguments(0).is_empty() && status(0).is_none());
+        assert!(name(0).is_empty() && arguments(0).is_empty());
     }
 
     #[test]

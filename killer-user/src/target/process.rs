@@ -5,7 +5,7 @@ use std::io;
 use procfs::FromRead;
 use thiserror::Error;
 
-use crate::sys::{alive::start_of, mem, proc, small};
+use crate::sys::{alive::start_of, entry::Entry, mem, proc, small};
 
 /// A process that was found, held by its pidfd.
 #[derive(Debug)]
@@ -62,16 +62,20 @@ pub fn open(pid: u32, inode: Option<u64>) -> Result<Process, ProcessError> {
         true => ProcessError::Gone(pid),
         false => ProcessError::Io(pid, e),
     };
-    let stat = procfs::process::Process::new(pid as i32).and_then(|p| p.stat());
+    let entry = Entry::open(pid);
+    let stat = match &entry {
+        Ok(e) => e.stat(),
+        Err(e) => Err(io::Error::from_raw_os_error(e.raw_os_error().unwrap_or(libc::EIO))),
+    };
     let stat = match stat {
         Ok(s) => s,
-        Err(e) if proc::exists(pid) => return Err(ProcessError::Io(pid, io::Error::other(e))),
+        Err(e) if proc::exists(pid) => return Err(ProcessError::Io(pid, e)),
         Err(_) => return Err(ProcessError::Gone(pid)),
     };
     if stat.flags & PF_KTHREAD != 0 || stat.ppid == 2 && stat.pgrp == 0 {
         return Err(ProcessError::KernelThread(pid));
     }
-    if let Some(s) = small::status(pid)
+    if let Ok(s) = entry.and_then(|e| e.status())
         && s.tgid != pid as i32
     {
         return Err(ProcessError::Thread(pid, s.tgid as u32));
@@ -126,7 +130,7 @@ pub fn near(callers: &[u32]) -> usize {
 
 /// Who a process belongs to.
 pub fn owner(pid: u32) -> Option<u32> {
-    procfs::process::Process::new(pid as i32).and_then(|p| p.uid()).ok()
+    Entry::open(pid).and_then(|e| e.owner()).ok()
 }
 
 /// Name of a process, for people.

@@ -2,14 +2,12 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 
 use killer_common::record::Member;
-use procfs::FromRead;
-use procfs::process::Stat;
 
 use crate::sys::alive::{self, Look};
-use crate::sys::{mem, small};
+use crate::sys::entry::{self, Entry};
+use crate::sys::mem;
 
 /// Nanoseconds of a clock tick of /proc (USER_HZ is 100).
 const TICK: u64 = 10_000_000;
@@ -39,14 +37,14 @@ pub struct Seen {
 pub fn process(pid: u32) -> Option<Seen> {
     const PF_KTHREAD: u32 = 0x0020_0000;
     const PF_EXITING: u32 = 4;
-    let stat = small::read(&format!("/proc/{pid}/stat"));
-    let s = Stat::from_read(&stat[..]).ok()?;
+    let e = Entry::open(pid).ok()?;
+    let (s, stat) = e.stat_as_it_is().ok()?;
     // A leader that has ended while its threads go on is a zombie, too.
     let leader_dead = matches!(s.state, 'Z' | 'X');
     if leader_dead && s.num_threads <= 1 || s.flags & PF_KTHREAD != 0 {
         return None;
     }
-    let uid = std::fs::metadata(format!("/proc/{pid}")).map_or(u32::MAX, |m| m.uid());
+    let uid = e.owner().unwrap_or(u32::MAX);
     let exiting = s.flags & PF_EXITING != 0 && s.num_threads <= 1;
     Some(Seen {
         pid,
@@ -90,9 +88,8 @@ pub fn everybody() -> io::Result<HashMap<u32, Seen>> {
         alive::note_blind();
         e
     };
-    for e in std::fs::read_dir("/proc").map_err(noted)? {
-        let e = e.map_err(noted)?;
-        if let Some(s) = e.file_name().to_str().and_then(|n| n.parse().ok()).and_then(process) {
+    for pid in entry::everybody().map_err(noted)? {
+        if let Some(s) = process(pid) {
             all.insert(s.pid, s);
         }
     }

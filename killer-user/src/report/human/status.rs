@@ -88,12 +88,14 @@ fn frozen(f: &Frozen) -> String {
         ));
     }
     if !f.awake.is_empty() {
-        let pids: Vec<String> = f.awake.iter().take(8).map(u32::to_string).collect();
+        let n = count(f.awake.len() as u64, "process runs", "processes run");
+        out.push_str(&format!("; {n} ({}): freeze it again", some(&f.awake)));
+    }
+    if !f.unknown.is_empty() {
         out.push_str(&format!(
-            "; {} ({}{}): freeze it again",
-            count(f.awake.len() as u64, "process runs", "processes run"),
-            pids.join(", "),
-            if f.awake.len() > 8 { ", …" } else { "" }
+            "; {} ({}) could not be looked at: whether they run is not known",
+            count(f.unknown.len() as u64, "process", "processes"),
+            some(&f.unknown)
         ));
     }
     if f.unheard > 0 {
@@ -104,4 +106,10 @@ fn frozen(f: &Frozen) -> String {
         out.push_str(&format!("; {n} from the kernel to orphaned process groups"));
     }
     out
+}
+
+/// The first eight.
+fn some(pids: &[u32]) -> String {
+    let shown: Vec<String> = pids.iter().take(8).map(u32::to_string).collect();
+    format!("{}{}", shown.join(", "), if pids.len() > 8 { ", …" } else { "" })
 }

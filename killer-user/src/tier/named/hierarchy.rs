@@ -8,6 +8,7 @@ use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
 use crate::kernel::probe;
 use crate::sys::alive;
+use crate::sys::entry::Entry;
 use crate::tier::{BpfError, Place};
 
 /// Unmounts, until the kernel has let go of removed directories.
@@ -183,10 +184,9 @@ impl Hierarchy {
     }
 
     /// Directory of a task, below the mount; empty: none of ours.
-    pub fn path_of(&self, task: &Path) -> Option<String> {
-        // In another hierarchy, directories can have any bytes as names.
-        let text = match std::fs::read(task.join("cgroup")) {
-            Ok(text) => String::from_utf8_lossy(&text).into_owned(),
+    pub fn path_of(&self, task: &Entry) -> Option<String> {
+        let text = match task.text("cgroup") {
+            Ok(text) => text,
             Err(e) => {
                 if !no_such(&e) && e.raw_os_error() != Some(libc::ESRCH) {
                     alive::note_blind();

@@ -22,6 +22,7 @@ use super::halt::Halted;
 use super::spots::{make_book, open_book};
 use super::{BpfError, Keep, Lock, Place, Slot, Spawned, Taken, Whose, look};
 use crate::kernel::{probe, tier::Tier};
+use crate::sys::entry::Entry;
 use crate::sys::launch::{self, Launch};
 
 const PASSES: u32 = 24;
@@ -126,12 +127,12 @@ impl Named {
 
     /// The root that a process is in.
     fn slot_of(&self, s: &look::Seen) -> Option<(u32, Page)> {
-        let at = PathBuf::from(format!("/proc/{}", s.pid));
+        let at = Entry::open(s.pid).ok()?;
         let mut path = self.tree.path_of(&at)?;
         if path.is_empty() && s.leader_dead {
             // A zombie's is the root (`kernel/cgroup/cgroup.c:proc_cgroup_show`); its threads say where they are.
-            let tasks = std::fs::read_dir(at.join("task")).ok()?;
-            path = tasks.flatten().filter_map(|t| self.tree.path_of(&t.path())).find(|p| !p.is_empty())?;
+            let mut tasks = at.threads().ok()?.into_iter().filter_map(|t| at.thread(t).ok());
+            path = tasks.find_map(|t| self.tree.path_of(&t).filter(|p| !p.is_empty()))?;
         }
         let (slot, generation) = placed(&path)?;
         let page = self.book.page(slot);

@@ -2,6 +2,7 @@
 
 use super::descent::Tops;
 use super::{Scan, Watch};
+use crate::sys::entry::Entry;
 use crate::tier::{Slot, look};
 
 impl Scan {
@@ -35,7 +36,7 @@ impl Scan {
             let s = Slot { slot, generation: p.generation };
             for w in p.watchers.iter().filter(|&&w| self.watch(s, w) == Watch::Running) {
                 // Only with CONFIG_PROC_CHILDREN.
-                let list = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", w.0));
+                let list = Entry::open(w.0).and_then(|e| e.text(&format!("task/{}/children", w.0)));
                 for pid in list
                     .unwrap_or_default()
                     .split_whitespace()
