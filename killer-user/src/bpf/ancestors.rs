@@ -3,9 +3,12 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 
+use killer_common::names::ANCESTORS;
 use killer_common::record::{Dead, Member, TaskKey};
 
 use super::tracker::Tracker;
+use super::{What, pins};
+use crate::sys::bpf::{self, Hash};
 
 type Key = (u32, u64);
 
@@ -41,10 +44,17 @@ fn idle(ancestors: &[Dead], others: &[Dead], living: &[Member]) -> Vec<Key> {
 }
 
 impl Tracker {
+    /// Opened for each use: few calls look at it, and a caller may have few descriptors.
+    fn ancestors(&self) -> io::Result<Vec<(TaskKey, Member)>> {
+        let pin = self.paths().version().join("maps").join(ANCESTORS);
+        let opened = pins::in_host_mounts(self.paths(), || bpf::obj_get(&pin).what("opening a map"));
+        Hash::new(opened.map_err(io::Error::other)?)?.all(4096)
+    }
+
     /// Members that have ended, as far as they are remembered: all with living descendants, and the last of the others.
     pub fn dead(&self) -> io::Result<Vec<Dead>> {
         // In this order: an entry goes from one to the other, and is in both for a moment.
-        let mut all: HashMap<TaskKey, Member> = self.ancestors.all(4096)?.into_iter().collect();
+        let mut all: HashMap<TaskKey, Member> = self.ancestors()?.into_iter().collect();
         all.extend(self.dead.all(4096)?);
         Ok(all.into_iter().filter_map(ended).collect())
     }
@@ -55,7 +65,7 @@ impl Tracker {
     /// # Errors
     /// Of the look-ups.
     pub fn let_ancestors_go(&self) -> io::Result<usize> {
-        let ancestors: Vec<Dead> = self.ancestors.all(4096)?.into_iter().filter_map(ended).collect();
+        let ancestors: Vec<Dead> = self.ancestors()?.into_iter().filter_map(ended).collect();
         if ancestors.is_empty() {
             return Ok(0);
         }

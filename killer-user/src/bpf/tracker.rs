@@ -41,7 +41,6 @@ pub struct Tracker {
     members: Hash<u32, Member>,
     seeds: Hash<u64, Birth>,
     pub(super) dead: Hash<TaskKey, Member>,
-    pub(super) ancestors: Hash<TaskKey, Member>,
     ending: Mapped<Ending>,
     stops: Hash<u32, Stop>,
     /// With descriptors kept open, but where the process may have few.
@@ -151,7 +150,7 @@ impl Tracker {
         };
         let slots = MAX_ROOTS as usize;
         let (members, tasks) = map(MEMBERS)?;
-        let (ancestors, ancestors_most) = map(ANCESTORS)?;
+        let (_, ancestors_most) = map(ANCESTORS)?;
         let ctl = get("progs", P_CTL)?;
         let features = bpf::prog_run(&ctl, &[ctl_op::FEATURES, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
             .what("asking the programs what they are")? as u32;
@@ -199,7 +198,6 @@ impl Tracker {
             seeds: Hash::new(map(SEEDS)?.0).map_err(m)?,
             dead: Hash::new(map(DEAD)?.0).map_err(m)?,
             ending,
-            ancestors: Hash::new(ancestors).map_err(m)?,
             ancestors_most,
             stops: Hash::new(map(STOPS)?.0).map_err(m)?,
             programs,
