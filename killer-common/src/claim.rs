@@ -25,6 +25,11 @@ pub const NEWBORNS_SIGNAL: u32 = 0;
 /// Newborns are left alone, whoever their creator is.
 pub const NEWBORNS_IGNORE: u32 = 1;
 
+/// Set in a broadcast's value while newborns that are behind are left to the sweeper: `bpf_send_signal_task` queues a value as
+/// SI_KERNEL (`kernel/trace/bpf_trace.c:bpf_send_signal_common`, 6.13+), of which signalfd(2) shows the sender only, and the
+/// sweeper as sigqueue(3). The value itself is the lower half.
+pub const LATER: u64 = 1 << 32;
+
 /// Bits of an epoch.
 pub const EPOCH_MASK: u64 = (1 << 56) - 1;
 

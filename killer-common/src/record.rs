@@ -152,7 +152,7 @@ pub struct Control {
     pub policy: u32,
     /// The epoch holds until then, `CLOCK_MONOTONIC` ns.
     pub until: u64,
-    /// Value of a real-time signal.
+    /// Value of a real-time signal, with [`crate::claim::LATER`].
     pub value: u64,
     /// The broadcast before.
     pub last_epoch: u64,

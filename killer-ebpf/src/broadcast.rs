@@ -180,6 +180,10 @@ fn decide(ctx: *const u64, n: usize, now: &Now, stamp: u32, witnessed: bool) -> 
 
 #[inline(always)]
 fn send(child: Task, signal: u32, value: u64) -> u64 {
+    // The sweeper's, which finds it in its next list.
+    if value & claim::LATER != 0 {
+        return claim::NONE;
+    }
     if kfunc::send_signal_group(child, signal, value) == 0 { claim::SENT } else { claim::NONE }
 }
 

@@ -13,7 +13,9 @@ use super::stop_record::{StopRecord, no_heir};
 use super::verdict::{self, counts, exit_code, explain, refused};
 use super::{Screen, also, doubt, facts, journal, main_process, unseen, waiting};
 use crate::cli::Kill;
-use crate::kill::{Awaited, Fate, Newborns, Order, SIGCONT, SIGKILL, SIGSTOP, Target, Waited, execute};
+use crate::kill::{
+    Awaited, Fate, Newborns, Order, Outcome, SIGCONT, SIGKILL, SIGSTOP, Target, Waited, execute,
+};
 use crate::lineage::{self, Family, Lineage, Pick};
 use crate::parse::{name, signal};
 use crate::report::human;
@@ -165,7 +167,8 @@ pub fn order(
             .next("leave --newborns=kill out, or use -s KILL"));
     }
     let began = mem::monotonic_ns();
-    let started = facts::when(mem::boottime_ns());
+    let began_at = mem::boottime_ns();
+    let started = facts::when(began_at);
     let mut before = counts(&family);
     interrupt::catch();
     let (stray, remembered) = lineage::strays(&family, picks);
@@ -198,6 +201,9 @@ pub fn order(
         ));
         // Without programs nobody remembers them, which is said of these tiers.
         exit = if exit == 0 && remembered { code::PARTIAL } else { exit };
+    }
+    if k.value.is_some() && t.decides_newborns() {
+        notes.extend(queued(&outcome, began_at));
     }
     if outcome.behind > 0 && k.signal < signal::RTMIN {
         notes.push(format!(
@@ -269,6 +275,27 @@ pub fn order(
 
 const UNSURE: &str = "processes were born unseen or faster than they could be listed, or did not come to take it: some may have \
      been signalled twice or not at all";
+
+/// What a queued value means for who was born meanwhile.
+fn queued(o: &Outcome, began: u64) -> Vec<String> {
+    let mut notes = Vec::new();
+    let late = |x: &&Target| x.fate == Fate::Signalled && x.member.born > began;
+    let late = o.targets.iter().filter(late).count() as u64;
+    if late > 0 {
+        notes.push(format!(
+            "{} born meanwhile and sent the value after their first instructions: the kernel cannot queue it at birth",
+            human::count(late, "process was", "processes were")
+        ));
+    }
+    if o.unlike {
+        notes.push(
+            "somebody has not taken it yet: children that he forks from now on are sent it at birth, as the kernel's own signal \
+             (SI_KERNEL), whose value a signalfd does not show"
+                .into(),
+        );
+    }
+    notes
+}
 
 /// What `status` and the next receipt say of a claim whose sweeper died.
 pub fn unknown_outcome(m: &Member, signal: i32) -> String {

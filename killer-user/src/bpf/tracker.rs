@@ -10,6 +10,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, AtomicU64};
 
+use killer_common::claim;
 use killer_common::ctl as ctl_op;
 use killer_common::names::*;
 use killer_common::record::*;
@@ -66,6 +67,8 @@ pub struct Broadcast {
     pub value: Option<i32>,
     /// What newborns get: `NEWBORNS_*`.
     pub newborns: u32,
+    /// Who is behind is left to the sweeper, `killer_common::claim::LATER`.
+    pub later: bool,
 }
 
 /// Below so many descriptors programs are opened when they are needed: two dozen would leave none to signal with.
@@ -311,8 +314,13 @@ impl Tracker {
     /// Begins a broadcast for the members of a root and the roots inside it, or renews it.
     pub fn broadcast(&self, slot: u32, b: &Broadcast, until: u64) {
         // As sigqueue(3) passes it: the int is the low half of the union.
-        let value = u64::from(b.value.unwrap_or(0) as u32);
+        let value = u64::from(b.value.unwrap_or(0) as u32) | if b.later { claim::LATER } else { 0 };
         self.control.broadcast(slot as usize, b.epoch, b.signal as u32, b.newborns, value, until);
+    }
+
+    /// Newborns that are behind in a root's broadcast are sent it at birth from here on.
+    pub fn leave_to_births(&self, slot: u32) {
+        self.control.at_birth(slot as usize, claim::LATER);
     }
 
     /// The broadcast of a root that still holds, after renewing it until then: its signal.

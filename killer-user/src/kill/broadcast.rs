@@ -15,6 +15,8 @@ use crate::lineage::{Family, Pending};
 const SETTLED: u32 = 200;
 /// How long lineages may hop away from the list, or not come to take what they were sent, before the set counts as unsure.
 const MOST: Duration = Duration::from_secs(5);
+/// How long newborns that are behind are left to the sweeper, for the sake of a queued value.
+const LATER: Duration = Duration::from_secs(2);
 
 impl<Fd> Sweep<'_, Fd> {
     /// Sends it.
@@ -50,6 +52,9 @@ impl<Fd> Sweep<'_, Fd> {
         let mut idle = 0u32;
         let (mut waited, mut calm) = (0u32, family.sends_at_birth());
         loop {
+            if family.monotonic() - began >= LATER.as_nanos() as u64 && family.leave_to_births() {
+                self.unlike = true;
+            }
             let (listed, whole) = family.listed_whole();
             // Who is undecided is in its fork hook still, and may be left to the next list.
             let mut undecided = false;
@@ -72,7 +77,13 @@ impl<Fd> Sweep<'_, Fd> {
                 let lapsed = over && family.lapsed();
                 self.unsure |= lapsed;
                 if over && !lapsed {
-                    return;
+                    if !family.leave_to_births() {
+                        return;
+                    }
+                    // Who was born before that and left to this sweep is in the next list.
+                    self.unlike |= pending != Pending::No;
+                    calm = true;
+                    continue;
                 }
                 if family.interrupted() || family.monotonic() - began >= MOST.as_nanos() as u64 {
                     self.unsure = true;

@@ -52,6 +52,8 @@ pub struct World {
     pub reaped: Vec<(u32, u64, u32)>,
     pub inodes: bool,
     pub gate_at_birth: bool,
+    /// Children of who is claimed are left to the sweeper.
+    pub later: bool,
     pub syscalls: bool,
     /// It was asked for once: the next time it is closed.
     pub syscalls_soon: bool,
@@ -157,6 +159,7 @@ impl World {
                         let c = self.procs.get_mut(&child).unwrap();
                         (c.claim, c.owed) = (claim::SENT, false);
                     }
+                    claim::CLAIMED if self.later => {}
                     claim::CLAIMED => {
                         let c = self.procs.get_mut(&child).unwrap();
                         (c.claim, c.signals) = (claim::SENT, 1);
@@ -319,7 +322,11 @@ impl Family for Fake {
     fn go_on(&self) {}
 
     fn sends_at_birth(&self) -> bool {
-        true
+        !self.at().later
+    }
+
+    fn leave_to_births(&self) -> bool {
+        std::mem::replace(&mut self.at().later, false)
     }
 
     fn pending(&self) -> crate::lineage::Pending {

@@ -139,6 +139,9 @@ pub struct Outcome {
     pub unsure: bool,
     /// Of a freeze: births went on until time was over, so somebody may run although nobody was seen to.
     pub fled: bool,
+    /// Somebody had not taken a queued value in time: his children are sent it at birth from then on, which signalfd(2) does not
+    /// show as sigqueue(3) sends it.
+    pub unlike: bool,
     /// Members that had not taken the same signal of the broadcast before, although it was waited for.
     pub behind: usize,
     /// Gates that were used.

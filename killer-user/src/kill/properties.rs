@@ -69,10 +69,11 @@ proptest! {
 
     #[test]
     fn other_signals_at_most_once_and_to_members_only(
-        members in 1u32..6, strangers in 0u32..4, inodes: bool,
+        members in 1u32..6, strangers in 0u32..4, inodes: bool, later: bool,
         script in prop::collection::vec(event(), 0..120),
     ) {
         let mut f = world(members, strangers, inodes, true, script);
+        f.0.borrow_mut().later = later;
         let first: Vec<(u32, u64)> = f.0.borrow().procs.iter().filter(|(_, p)| p.member).map(|(k, p)| (*k, p.start)).collect();
         execute(&mut f, &order(15)).unwrap();
         let w = f.0.borrow();

@@ -36,6 +36,8 @@ pub struct Sweep<'o, Fd> {
     pub(super) unsure: bool,
     /// Births went on to the end, and nobody knows who runs.
     pub(super) fled: bool,
+    /// Children that are forked from now on may get a queued value as the kernel's own signal.
+    pub(super) unlike: bool,
     /// Members that had not taken the same signal of the broadcast before.
     pub(super) behind: usize,
 }
@@ -56,6 +58,7 @@ impl<'o, Fd> Sweep<'o, Fd> {
             last_sent: 0,
             unsure: false,
             fled: false,
+            unlike: false,
             behind: 0,
         }
     }
@@ -272,6 +275,7 @@ impl<'o, Fd> Sweep<'o, Fd> {
             passes: self.passes,
             unsure: self.unsure,
             fled: self.fled,
+            unlike: self.unlike,
             behind: self.behind,
             gates: self.gates,
             cancelled: self.cancelled,

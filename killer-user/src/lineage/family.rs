@@ -80,6 +80,11 @@ pub trait Family {
     fn go_on(&self);
     /// True when newborns that are behind are sent the signal at birth: the sweeper need not find them.
     fn sends_at_birth(&self) -> bool;
+    /// From here on newborns that are behind are sent the signal at birth, when that was left to the sweeper so far because a
+    /// queued value cannot be sent there as sigqueue(3) sends it; true when that was so.
+    fn leave_to_births(&self) -> bool {
+        false
+    }
     /// Who has it pending, so that his children can be behind; `No` where those are sent it at birth.
     fn pending(&self) -> Pending;
     /// No more claims will be set by this call; newborns are still decided for a while.
@@ -123,6 +128,8 @@ pub struct Lineage<'a> {
     syscalls: Closing,
     epoch: u64,
     pub(super) signal: i32,
+    /// Newborns that are behind are left to the sweeper.
+    later: Cell<bool>,
     pub(super) sent: RefCell<HashMap<u32, u64>>,
     lock: Option<Lock>,
     pub(super) marks: Option<Box<dyn Held>>,
@@ -139,6 +146,7 @@ impl<'a> Lineage<'a> {
             syscalls: Closing::No,
             epoch: 0,
             signal: 0,
+            later: Cell::new(false),
             sent: RefCell::default(),
             lock: None,
             marks: None,
@@ -295,7 +303,9 @@ impl Family for Lineage<'_> {
             });
         }
         let until = mem::monotonic_ns() + BROADCAST.as_nanos() as u64;
-        let b = Broadcast { epoch: self.epoch, signal, value, newborns };
+        // Where they are not sent it at birth anyway, nothing changes.
+        self.later.set(value.is_some() && self.sends_at_birth() && self.tracker.decides_births());
+        let b = Broadcast { epoch: self.epoch, signal, value, newborns, later: self.later.get() };
         self.tracker.broadcast(self.root.slot.slot, &b, until);
         behind
     }
@@ -306,7 +316,15 @@ impl Family for Lineage<'_> {
     }
 
     fn sends_at_birth(&self) -> bool {
-        self.tracker.sends_at_birth() || !self.tracker.decides_births()
+        (self.tracker.sends_at_birth() && !self.later.get()) || !self.tracker.decides_births()
+    }
+
+    fn leave_to_births(&self) -> bool {
+        let was = self.later.replace(false);
+        if was {
+            self.tracker.leave_to_births(self.root.slot.slot);
+        }
+        was
     }
 
     fn pending(&self) -> Pending {
@@ -314,6 +332,7 @@ impl Family for Lineage<'_> {
     }
 
     fn finish(&mut self) {
+        self.leave_to_births();
         self.end_marks();
         self.lock = None;
     }

@@ -146,6 +146,15 @@ impl Mapped<Control> {
         unsafe { AtomicU64::from_ptr(&raw mut (*self.at.add(slot)).until).store(until, Ordering::SeqCst) };
     }
 
+    /// Takes a bit out of the value of a broadcast. Only its sweeper writes that.
+    pub fn at_birth(&self, slot: usize, later: u64) {
+        assert!(slot < self.len, "slot out of range");
+        // SAFETY: as in `renew`.
+        unsafe {
+            AtomicU64::from_ptr(&raw mut (*self.at.add(slot)).value).fetch_and(!later, Ordering::SeqCst)
+        };
+    }
+
     /// Has entries of system calls stamped for this epoch; 0: no more.
     pub fn marks(&self, slot: usize, epoch: u64) {
         assert!(slot < self.len, "slot out of range");

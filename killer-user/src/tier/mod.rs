@@ -244,6 +244,10 @@ pub trait Keep: Debug {
     fn broadcast(&self, slot: u32, b: &Broadcast, until: u64) {
         let _ = (slot, b, until);
     }
+    /// Newborns that are behind in a root's broadcast are sent it at birth from here on.
+    fn leave_to_births(&self, slot: u32) {
+        let _ = slot;
+    }
     /// The broadcast of a root that still holds, after renewing it until then: its signal.
     fn renew_broadcast(&self, slot: u32, now: u64, until: u64) -> Option<i32> {
         let _ = (slot, now, until);

@@ -256,6 +256,10 @@ impl Keep for Tracker {
         self.broadcast(slot, b, until);
     }
 
+    fn leave_to_births(&self, slot: u32) {
+        self.leave_to_births(slot);
+    }
+
     fn renew_broadcast(&self, slot: u32, now: u64, until: u64) -> Option<i32> {
         self.renew_broadcast(slot, now, until)
     }

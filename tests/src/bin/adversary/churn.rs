@@ -18,7 +18,81 @@ extern "C" fn count(_: libc::c_int, info: *mut libc::siginfo_t, _: *mut libc::c_
     SUM.fetch_add(unsafe { (*info).si_value().sival_ptr as usize as u32 }, Ordering::Relaxed);
 }
 
-/// Arguments: file, signal (RTMIN+1, which queues and never coalesces). Chains whose links fork and end, and families whose children live for a moment, until `FILE.stop` is
+/// How its signal is taken.
+#[derive(Clone, Copy)]
+enum Take {
+    Handler,
+    /// From a signalfd, which is blocked elsewhere.
+    Fd(libc::c_int),
+    /// By sigtimedwait(2), blocked as well.
+    Wait(libc::c_int),
+}
+
+impl Take {
+    /// Takes all that is there. Values count only when they came as sigqueue(3) sends them.
+    fn all(self) {
+        const SI_QUEUE: i32 = -1;
+        let count = |code: i32, value: u32| {
+            TAKEN.fetch_add(1, Ordering::Relaxed);
+            if code == SI_QUEUE {
+                SUM.fetch_add(value, Ordering::Relaxed);
+            }
+        };
+        match self {
+            Take::Handler => {}
+            Take::Fd(fd) => loop {
+                // SAFETY: plain integers.
+                let mut info: libc::signalfd_siginfo = unsafe { std::mem::zeroed() };
+                let size = size_of_val(&info);
+                // SAFETY: the kernel writes at most `size` bytes.
+                if unsafe { libc::read(fd, (&raw mut info).cast(), size) } != size as isize {
+                    return;
+                }
+                count(info.ssi_code, info.ssi_int as u32);
+            },
+            Take::Wait(signal) => {
+                let (set, none) = (only(signal), libc::timespec { tv_sec: 0, tv_nsec: 0 });
+                // SAFETY: plain integers.
+                let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+                // SAFETY: all three are ours and live.
+                while unsafe { libc::sigtimedwait(&set, &mut info, &none) } == signal {
+                    // SAFETY: the union is plain integers.
+                    count(info.si_code, unsafe { info.si_value().sival_ptr as usize as u32 });
+                }
+            }
+        }
+    }
+}
+
+fn only(signal: libc::c_int) -> libc::sigset_t {
+    // SAFETY: an all-zero sigset is valid storage, filled at once.
+    unsafe {
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&mut set);
+        libc::sigaddset(&mut set, signal);
+        set
+    }
+}
+
+fn take(ctx: &Ctx, signal: libc::c_int, how: Option<&str>) -> Take {
+    if how.is_none() {
+        handle(ctx, signal);
+        return Take::Handler;
+    }
+    let set = only(signal);
+    // SAFETY: the set is ours; one thread.
+    let fd = unsafe {
+        libc::sigprocmask(libc::SIG_BLOCK, &set, std::ptr::null_mut());
+        libc::signalfd(-1, &set, libc::SFD_NONBLOCK)
+    };
+    match how {
+        Some("signalfd") if fd >= 0 => Take::Fd(fd),
+        Some("sigwait") => Take::Wait(signal),
+        _ => ctx.fail("signalfd"),
+    }
+}
+
+/// Arguments: file, signal (RTMIN+1, which queues and never coalesces), how it is taken (a handler, `signalfd`, `sigwait`). Chains whose links fork and end, and families whose children live for a moment, until `FILE.stop` is
 /// there; then whoever lives writes `PID SUM COUNT` and ends.
 pub fn fork_count(ctx: Ctx, args: &[String]) {
     let Some(path) = args.first() else { ctx.fail("no file given") };
@@ -26,13 +100,14 @@ pub fn fork_count(ctx: Ctx, args: &[String]) {
         ctx.fail("open the journal")
     };
     let stop = shared(&ctx);
-    handle(&ctx, signal_of(args));
+    let take = take(&ctx, signal_of(args), args.get(2).map(String::as_str));
     reap_by_itself();
     let last = |stop: &AtomicU32| {
         // Whatever is still owed has time to arrive.
         let end = now_ms() + 300;
         while now_ms() < end {
             sleep_ms(20);
+            take.all();
         }
         assert!(stop.load(Ordering::Relaxed) == 1);
         let _ = (&file).write_all(
@@ -45,6 +120,7 @@ pub fn fork_count(ctx: Ctx, args: &[String]) {
     for _ in 0..6 {
         ctx.child(|| {
             while going() {
+                take.all();
                 // SAFETY: one thread; the child goes on in this loop and the parent ends.
                 match unsafe { libc::fork() } {
                     0 => sleep_ms(2),
@@ -58,6 +134,7 @@ pub fn fork_count(ctx: Ctx, args: &[String]) {
     for _ in 0..4 {
         ctx.child(|| {
             while going() {
+                take.all();
                 ctx.try_child(|| {
                     sleep_ms(10);
                     if !going() {
@@ -71,6 +148,7 @@ pub fn fork_count(ctx: Ctx, args: &[String]) {
     }
     ctx.ready("");
     while !ctx.over() && !Path::new(&format!("{path}.stop")).exists() {
+        take.all();
         sleep_ms(5);
     }
     stop.store(1, Ordering::Relaxed);
