@@ -139,6 +139,19 @@ impl From<std::io::Error> for Failure {
         if matches!(e.raw_os_error(), Some(libc::EPERM | libc::EACCES)) {
             return Self::new(code::NOT_PERMITTED, "not permitted").why(e.to_string()).next("run it as root");
         }
-        Self::new(code::FAILURE, e.to_string())
+        match e.raw_os_error() {
+            // What the programs say of a slot that is another one's by now (`killer-ebpf/src/ctl.rs:root_of`).
+            Some(libc::ESTALE) => Self::new(code::FAILURE, "a service has ended and was forgotten meanwhile")
+                .next("'killer list' shows what is tracked"),
+            Some(libc::EMFILE | libc::ENFILE) => Self::new(code::FAILURE, "too few open files")
+                .why(few_descriptors(&e))
+                .next("raise the limit of open files: 'ulimit -n 256', LimitNOFILE=256 of a service manager"),
+            Some(libc::ENOMEM) => Self::new(code::FAILURE, "the kernel had no memory for it")
+                .next("the same command again may do"),
+            Some(_) => Self::new(code::FAILURE, "the kernel has refused what this needs")
+                .why(e.to_string())
+                .next("the same command again may do; 'killer doctor' says what this host has"),
+            None => Self::new(code::FAILURE, e.to_string()),
+        }
     }
 }

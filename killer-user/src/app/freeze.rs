@@ -65,6 +65,7 @@ fn freeze_one(t: &Tracker, root: &Root) -> Result<Receipt, Failure> {
     let hurry = sched::Hurry::start();
     let name = &root.name;
     let _lock = t.lock()?;
+    still_known(t, root)?;
     let mut family = Lineage::new(t, root.clone());
     let before = verdict::counts(&family);
     if before.tasks == 0 {
@@ -78,14 +79,16 @@ fn freeze_one(t: &Tracker, root: &Root) -> Result<Receipt, Failure> {
             verdict::refused(root, r).next("run it from elsewhere: who is frozen cannot thaw himself")
         }
         FreezeError::Io(e) => {
-            Failure::new(code::FAILURE, format!("cannot freeze '{name}'")).why(e.to_string())
+            let f = Failure::from(e);
+            let why = f.why.unwrap_or(f.what);
+            Failure { what: format!("cannot freeze '{name}'"), why: Some(why), ..f }
         }
     })?;
     drop(hurry);
     let mut notes = side_effects(t, root);
     let mut exit = 0;
     let mut word = "frozen";
-    let unseen = outcome.survivors.iter().all(|s| s.code == "unknown");
+    let unseen = outcome.survivors.iter().all(|s| s.code != "running");
     if let Some(sig) = interrupt::came().filter(|_| outcome.unsure) {
         notes.push(format!("interrupted by {}: it goes on as before", signal::name(sig)));
         exit = 128 + sig as u8;
@@ -133,7 +136,16 @@ fn thaw_one(t: &Tracker, root: &Root) -> Result<Receipt, Failure> {
         .next(format!("'killer thaw {outer}'")));
     }
     let _lock = t.lock()?;
+    still_known(t, root)?;
     release(t, root)
+}
+
+/// The failure when it was forgotten while this call waited for another one; under the lock, so that it stays known.
+fn still_known(t: &Tracker, root: &Root) -> Result<(), Failure> {
+    match registry::again(t, root) {
+        Some(_) => Ok(()),
+        None => Err(super::forgotten(root)),
+    }
 }
 
 /// Thaws a root under the lock that the caller holds.
@@ -207,17 +219,21 @@ fn failure(r: &Receipt) -> Option<Failure> {
         let n = human::count(n, "process is still stopped", "processes are still stopped");
         format!("'{}': {n}: the next call of killer tries again", r.service)
     } else {
-        let running = r.survivors.iter().filter(|s| s.code != "unknown").count() as u64;
-        match running {
-            0 => {
+        let of = |code: &str| r.survivors.iter().filter(|s| s.code == code).count() as u64;
+        match (of("running"), of("asleep")) {
+            (0, 0) => {
                 let n = human::count(n, "process", "processes");
                 format!(
                     "'{}': {n} could not be looked at, so nobody knows whether all of it is stopped",
                     r.service
                 )
             }
-            _ => {
-                let n = human::count(running, "process runs on", "processes run on");
+            (0, n) => {
+                let n = human::count(n, "process sleeps", "processes sleep");
+                format!("'{}': {n} in the kernel and may run afterwards", r.service)
+            }
+            (n, _) => {
+                let n = human::count(n, "process runs on", "processes run on");
                 format!("'{}': {n} although the service is frozen", r.service)
             }
         }

@@ -178,6 +178,13 @@ fn unsound(t: &Tracker) -> Result<(), Failure> {
     })
 }
 
+/// The error for a service that was there when its name was looked up.
+fn forgotten(root: &Root) -> Failure {
+    Failure::new(code::UNKNOWN, format!("'{}' has ended and was forgotten meanwhile", root.name))
+        .why("nothing was done")
+        .next("'killer list' shows what is tracked")
+}
+
 /// The error of `--require-exact`.
 fn not_exact(name: &str, e: &Exactness) -> Failure {
     Failure::new(code::NOT_EXACT, format!("service '{name}' is not provably exact"))

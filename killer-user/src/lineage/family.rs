@@ -16,7 +16,7 @@ use super::describe::Pending;
 use super::still::Still;
 use crate::sys::{interrupt, mem, proc};
 use crate::target::{Root, registry};
-use crate::tier::{Broadcast, Held, Lock, Tracker};
+use crate::tier::{Broadcast, Held, Lock, Slot, Tracker};
 
 /// What the kernel counts, read in an order that makes two equal censuses a proof (docs/PROTOCOL.md 4).
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -174,7 +174,18 @@ impl<'a> Lineage<'a> {
 
     /// Slots of the root and of those inside it.
     pub fn slots(&self) -> Vec<u32> {
-        registry::family(self.tracker, self.root.slot.slot)
+        self.places().into_iter().map(|s| s.slot).collect()
+    }
+
+    /// The same with their generations, which tell who was a member from who is in a slot that was used again. Nobody when the
+    /// root was forgotten: then nothing is left of it.
+    fn places(&self) -> Vec<Slot> {
+        registry::places(self.tracker, &self.root)
+    }
+
+    /// True while its slot is this root's.
+    fn is_current(&self) -> bool {
+        self.tracker.root(self.root.slot.slot).is_some_and(|r| r.generation == self.root.slot.generation)
     }
 }
 
@@ -183,6 +194,10 @@ pub(super) const BROADCAST: Duration = Duration::from_secs(2);
 
 /// Above this many, one batch read of all members is cheaper than single look-ups.
 const BATCH_FROM: usize = 512;
+
+fn place(m: &Member) -> Slot {
+    Slot { slot: m.root, generation: m.generation }
+}
 
 impl Family for Lineage<'_> {
     type Fd = OwnedFd;
@@ -212,12 +227,12 @@ impl Family for Lineage<'_> {
 
     fn member(&self, tgid: u32) -> io::Result<Option<Member>> {
         let m = self.tracker.member(tgid)?;
-        Ok(m.filter(|m| self.slots().contains(&m.root)))
+        Ok(m.filter(|m| self.places().contains(&place(m))))
     }
 
     fn members(&self, tgids: &[u32]) -> Vec<Member> {
-        let slots = self.slots();
-        let ours = |m: &Member| slots.contains(&m.root);
+        let places = self.places();
+        let ours = |m: &Member| places.contains(&place(m));
         if tgids.len() < BATCH_FROM {
             return tgids
                 .iter()
@@ -233,9 +248,9 @@ impl Family for Lineage<'_> {
     }
 
     fn dead(&self) -> Vec<Dead> {
-        let slots = self.slots();
+        let places = self.places();
         let mut dead = self.tracker.dead().unwrap_or_default();
-        dead.retain(|d| slots.contains(&d.member.root));
+        dead.retain(|d| places.contains(&place(&d.member)));
         dead
     }
 
@@ -273,7 +288,13 @@ impl Family for Lineage<'_> {
     }
 
     fn close_gate(&self, until: u64) {
-        self.tracker.close_gate(self.root.slot.slot, until);
+        if self.is_current() {
+            self.tracker.close_gate(self.root.slot.slot, until);
+        }
+        // It may have been forgotten, and its slot given away, between the look and the change.
+        if !self.is_current() {
+            self.tracker.open_gate(self.root.slot.slot, until);
+        }
     }
 
     fn open_gate(&self, until: u64) {
@@ -306,13 +327,17 @@ impl Family for Lineage<'_> {
         // Where they are not sent it at birth anyway, nothing changes.
         self.later.set(value.is_some() && self.sends_at_birth() && self.tracker.decides_births());
         let b = Broadcast { epoch: self.epoch, signal, value, newborns, later: self.later.get() };
-        self.tracker.broadcast(self.root.slot.slot, &b, until);
+        if self.is_current() {
+            self.tracker.broadcast(self.root.slot.slot, &b, until);
+        }
         behind
     }
 
     fn go_on(&self) {
         let now = mem::monotonic_ns();
-        self.tracker.renew_broadcast(self.root.slot.slot, now, now + BROADCAST.as_nanos() as u64);
+        if self.is_current() {
+            self.tracker.renew_broadcast(self.root.slot.slot, now, now + BROADCAST.as_nanos() as u64);
+        }
     }
 
     fn sends_at_birth(&self) -> bool {

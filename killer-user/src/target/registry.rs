@@ -61,6 +61,25 @@ pub fn again(t: &Tracker, r: &Root) -> Option<Root> {
     in_slot(t, r.slot.slot).filter(|n| n.slot == r.slot)
 }
 
+/// A root and all roots inside it, outermost first; nobody when it was forgotten, or its slot has another use.
+pub fn places(t: &Tracker, root: &Root) -> Vec<Slot> {
+    let roots = t.roots();
+    let is = |s: Slot| roots.iter().any(|(slot, r)| (*slot, r.generation) == (s.slot, s.generation));
+    let mut v: Vec<Slot> = if is(root.slot) { vec![root.slot] } else { Vec::new() };
+    let mut i = 0;
+    while i < v.len() {
+        let outer = v[i];
+        for (slot, r) in &roots {
+            let inner = Slot { slot: *slot, generation: r.generation };
+            if (r.parent, r.parent_generation) == (outer.slot, outer.generation) && !v.contains(&inner) {
+                v.push(inner);
+            }
+        }
+        i += 1;
+    }
+    v
+}
+
 /// Slots of a root and of all roots inside it, outermost first.
 pub fn family(t: &Tracker, slot: u32) -> Vec<u32> {
     let roots = t.roots();
