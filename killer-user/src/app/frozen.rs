@@ -26,7 +26,7 @@ fn awake(t: &Tracker, root: &Root) -> (Vec<u32>, Vec<u32>) {
     for m in family.members(&family.listed()) {
         match family.stillness(&m) {
             Still::Runs(_) => awake.push(m.tgid),
-            Still::Unknown => unknown.push(m.tgid),
+            Still::Asleep | Still::Unknown => unknown.push(m.tgid),
             Still::Gone | Still::Stopped | Still::Waits => {}
         }
     }

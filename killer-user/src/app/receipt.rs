@@ -9,6 +9,7 @@ use crate::cli::Kill;
 use crate::kill::{Fate, Outcome};
 use crate::lineage::Lineage;
 use crate::parse::signal;
+use crate::report::message;
 use crate::report::model::{self, Caller, Counts, Receipt, Signalled, Survivor, Times};
 
 /// Everything that a receipt is made of.
@@ -71,11 +72,7 @@ pub fn receipt(d: &Done<'_, '_>) -> Receipt {
                 Fate::Refused(_) => "refused",
             }
             .into(),
-            error: if let Fate::Refused(e) = x.fate {
-                Some(std::io::Error::from_raw_os_error(e).to_string())
-            } else {
-                None
-            },
+            error: if let Fate::Refused(e) = x.fate { Some(message::errno(e)) } else { None },
         })
         .collect();
     Receipt {

@@ -100,11 +100,12 @@ pub fn thaw<F: Family>(family: &mut F, order: &Order) -> io::Result<Outcome> {
 }
 
 fn runs(member: Member, states: &str) -> Survivor {
-    let text = match states.chars().all(|c| c == 'D') {
-        true => "sleeps in the kernel (state D), and may run when it wakes".to_owned(),
-        false => format!("runs (state {states})"),
-    };
-    Survivor { member, code: "running", text }
+    Survivor { member, code: "running", text: format!("runs (state {states})") }
+}
+
+fn asleep(member: Member) -> Survivor {
+    let text = "sleeps in the kernel (state D) and may run when it wakes".to_owned();
+    Survivor { member, code: "asleep", text }
 }
 
 fn unknown(member: Member) -> Survivor {
@@ -149,6 +150,7 @@ impl<Fd> Sweep<'_, Fd> {
                 let left_over = match family.stillness(&m) {
                     Still::Gone | Still::Stopped | Still::Waits => continue,
                     Still::Runs(states) => runs(m, &states),
+                    Still::Asleep => asleep(m),
                     Still::Unknown => unknown(m),
                 };
                 let k = key(&m);

@@ -18,6 +18,8 @@ pub enum Still {
     Waits,
     /// It runs, or will be woken: the states of its threads.
     Runs(String),
+    /// All that are not stopped sleep in the kernel, uninterruptibly, and may run code of their own when they wake.
+    Asleep,
     /// It is there and cannot be looked at.
     Unknown,
 }
@@ -36,6 +38,8 @@ struct Threads {
     held: usize,
     /// The same, while what waits may be taken by another thread.
     asleep: usize,
+    /// The same, and nothing waits for it.
+    free: usize,
     running: String,
     /// Could not be looked at.
     unknown: usize,
@@ -75,7 +79,7 @@ impl Threads {
                 // What is the thread's own comes first; what is the group's may be taken by another.
                 Some((own, _)) if own & (STOP | KILL) != 0 => self.held += 1,
                 Some((_, group)) if group & (STOP | KILL) != 0 => self.asleep += 1,
-                _ => self.running.push('D'),
+                _ => self.free += 1,
             },
             state => self.running.push(state),
         }
@@ -85,14 +89,14 @@ impl Threads {
         match self {
             Threads { running, .. } if !running.is_empty() => Still::Runs(running),
             Threads { unknown: 1.., .. } => Still::Unknown,
-            Threads { stopped: 0, held: 0, asleep: 0, .. } => Still::Gone,
-            Threads { held: 0, asleep: 0, .. } => Still::Stopped,
             // A stop of the group waits for its last thread (kernel/signal.c:do_signal_stop).
+            Threads { stopped: 1.., held: 0, asleep: 0, free: 0, .. } => Still::Stopped,
             Threads { stopped: 1.., .. } => Still::Waits,
+            Threads { held: 0, asleep: 0, free: 0, .. } => Still::Gone,
             // The only one takes what is the group's.
-            Threads { held: 0, asleep: 1, .. } | Threads { asleep: 0, .. } => Still::Waits,
+            Threads { asleep: 0, free: 0, .. } | Threads { held: 0, asleep: 1, free: 0, .. } => Still::Waits,
             // Whom the stop was given to may wake last, and the others run until then (kernel/signal.c:complete_signal).
-            Threads { asleep, .. } => Still::Runs("D".repeat(asleep)),
+            _ => Still::Asleep,
         }
     }
 }
@@ -100,4 +104,28 @@ impl Threads {
 /// Signals that wait for a thread, and for its group.
 fn waiting(t: &Entry) -> Option<(u64, u64)> {
     t.status().ok().map(|s| (s.sigpnd, s.shdpnd))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(stopped: usize, held: usize, asleep: usize, free: usize) -> Still {
+        Threads { stopped, held, asleep, free, ..Threads::default() }.word()
+    }
+
+    #[test]
+    fn who_can_run() {
+        assert_eq!(seen(0, 0, 0, 0), Still::Gone);
+        assert_eq!(seen(2, 0, 0, 0), Still::Stopped);
+        assert_eq!(seen(1, 0, 2, 1), Still::Waits);
+        assert_eq!(seen(0, 3, 0, 0), Still::Waits);
+        assert_eq!(seen(0, 0, 1, 0), Still::Waits);
+        assert_eq!(seen(0, 0, 2, 0), Still::Asleep);
+        assert_eq!(seen(0, 1, 1, 0), Still::Asleep);
+        assert_eq!(seen(0, 0, 0, 1), Still::Asleep);
+        let running = Threads { stopped: 3, running: "RS".into(), unknown: 1, ..Threads::default() };
+        assert_eq!(running.word(), Still::Runs("RS".into()));
+        assert_eq!(Threads { stopped: 3, unknown: 1, ..Threads::default() }.word(), Still::Unknown);
+    }
 }

@@ -173,7 +173,7 @@ pub struct Frozen {
     /// Members that run although it is frozen.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub awake: Vec<u32>,
-    /// Members that could not be looked at: whether they run is not known.
+    /// Members that may run: they could not be looked at, or sleep in the kernel and are not sure to stop when they wake.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<u32>,
     /// SIGCONTs from elsewhere.

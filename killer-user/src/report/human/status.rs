@@ -93,8 +93,8 @@ fn frozen(f: &Frozen) -> String {
     }
     if !f.unknown.is_empty() {
         out.push_str(&format!(
-            "; {} ({}) could not be looked at: whether they run is not known",
-            count(f.unknown.len() as u64, "process", "processes"),
+            "; {} ({}): what cannot be looked at, or sleeps in the kernel, is not known to be held",
+            count(f.unknown.len() as u64, "process may run", "processes may run"),
             some(&f.unknown)
         ));
     }
