@@ -114,6 +114,6 @@ mod tests {
     #[test]
     fn tags() {
         assert_eq!(super::tag("web-1.b"), "web-1.b");
-        assert_eq!(super::tag("a b:c[1]\n\u{e4}"), "a_b_c_1____");
+        assert_eq!(super::tag("a b:c[1]\n\u{e4}"), "a_b_c_1___");
     }
 }
