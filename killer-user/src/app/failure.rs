@@ -124,6 +124,9 @@ impl From<BpfError> for Failure {
                     .why(why)
                     .next("see 'killer doctor -v'; this is a bug of killer worth reporting")
             }
+            BpfError::Kept { what, why, next } => {
+                Self::new(code::FAILURE, format!("the kernel still has {what}")).why(why).next(next)
+            }
             BpfError::Io { what, source } if crate::sys::proc::no_room(&source) => Self::new(code::FAILURE, format!("{what} failed"))
                 .why(few_descriptors(&source))
                 .next("raise the limit of open files: 'ulimit -n 256', LimitNOFILE=256 of a service manager"),

@@ -176,10 +176,17 @@ pub fn down(force: bool, screen: &Screen) -> Result<u8, Failure> {
     }
     let lost = losses(others.iter());
     let tear = || -> Result<u8, Failure> {
+        let mut kept = None;
         for t in &others {
             let _lock = t.lock()?;
             refuse_live(t, force)?;
-            t.tear_down()?;
+            match t.tear_down() {
+                Err(e @ BpfError::Kept { .. }) => kept = Some(e),
+                done => done?,
+            }
+        }
+        if let Some(e) = kept {
+            return Err(e.into());
         }
         match unseen.first() {
             None => Ok(0),
@@ -196,15 +203,15 @@ pub fn down(force: bool, screen: &Screen) -> Result<u8, Failure> {
         }
     };
     if Tracker::is_forced() {
-        tear()?;
+        let done = tear();
         said(lost, Vec::new());
-        return Ok(0);
+        return done;
     }
     if !paths.root.exists() {
-        tear()?;
+        let done = tear();
         memory::forget(&paths);
         said(lost, Vec::new());
-        return Ok(0);
+        return done;
     }
     let t = match Tracker::open_pins(&paths) {
         Ok(t) => Some(t),
@@ -222,9 +229,9 @@ pub fn down(force: bool, screen: &Screen) -> Result<u8, Failure> {
     Tracker::down(&paths, &lock)?;
     memory::forget(&paths);
     drop(lock);
-    tear()?;
+    let done = tear();
     // Only an empty directory goes: others may have pins in it.
     let _ = std::fs::remove_dir(&paths.root);
     said(lost, more);
-    Ok(0)
+    done
 }

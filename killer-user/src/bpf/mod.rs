@@ -97,6 +97,16 @@ pub enum BpfError {
         /// The end of the verifier's log, or the error.
         why: String,
     },
+    /// The kernel keeps something that was taken down.
+    #[error("{what} is still there: {why}")]
+    Kept {
+        /// What.
+        what: String,
+        /// Who seems to be the reason.
+        why: String,
+        /// What to do.
+        next: String,
+    },
     /// A call failed.
     #[error("{what}: {source}")]
     Io {

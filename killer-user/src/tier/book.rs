@@ -10,7 +10,7 @@ use killer_common::record::{R_FREE, R_LIVE, R_STARTING, Reasons};
 use killer_common::{MAX_DEPTH, MAX_ROOTS, reason};
 
 pub use super::page::{Id, Page, code};
-use super::{Slot, look};
+use super::{BpfError, Slot, look};
 use crate::sys::{alive, mem};
 
 /// What [`Keep`](super::Keep) asks of a registry, answered by a book.
@@ -158,14 +158,26 @@ impl Book {
         Ok(BookLock(f))
     }
 
-    /// Removes every page.
-    pub fn tear(&self) -> io::Result<()> {
+    /// Removes every file.
+    fn tear(&self) -> io::Result<()> {
         for e in std::fs::read_dir(&self.dir)?.flatten() {
             if e.file_type().is_ok_and(|t| t.is_file()) {
                 std::fs::remove_file(e.path())?;
             }
         }
         Ok(())
+    }
+
+    /// Removes every page; the registry is there as if it had just been made.
+    pub fn clear(&self) -> Result<(), BpfError> {
+        let done = self.tear().and_then(|()| self.put("boot", boot()?.as_bytes()));
+        done.map_err(|source| BpfError::Io { what: "clearing the registry".into(), source })
+    }
+
+    /// Removes it whole.
+    pub fn remove(&self) -> Result<(), BpfError> {
+        let done = self.tear().and_then(|()| std::fs::remove_dir(&self.dir));
+        done.map_err(|source| BpfError::Io { what: "removing the registry".into(), source })
     }
 
     /// Replaces a file whole.

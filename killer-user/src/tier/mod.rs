@@ -301,7 +301,10 @@ pub trait Keep: Debug {
     }
 
     /// Takes it down, where that is not done through pins. The caller has made sure that nothing is tracked.
-    fn tear_down(&self) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// `Kept`: nothing is tracked any more, but the kernel still has something of it.
+    fn tear_down(&self) -> Result<(), BpfError> {
         Ok(())
     }
 

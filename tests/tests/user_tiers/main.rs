@@ -6,6 +6,7 @@
 mod adversaries;
 mod blind;
 mod boots;
+mod hierarchy;
 mod pidfds;
 mod witness;
 
@@ -258,28 +259,4 @@ fn stops_with_named() {
 fn stops_with_scan() {
     let Some(env) = scan("stops_with_scan") else { return };
     stops(&env, "stops_with_scan");
-}
-
-#[test]
-fn the_hierarchy_ends_with_down() {
-    let Some(env) = named("the_hierarchy_ends_with_down") else { return };
-    let Some(_service) = Launch::new("daemon").service(&env, "svc") else { return };
-    let status = env.killer(["status", "-o", "json", "svc"]).ok().json();
-    let pid = *killer_tests::pids(&status).first().expect("a member");
-    let lines = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).expect("a member's cgroups");
-    let line = lines
-        .lines()
-        .find(|l| l.contains(":name=killer") && !l.ends_with(":/"))
-        .expect("a directory of ours");
-    let name = line.split(':').nth(1).expect("a name").to_owned();
-    let there =
-        || std::fs::read_to_string("/proc/self/cgroup").expect("own cgroups").contains(&format!(":{name}:"));
-    assert!(there());
-    env.killer(["-KILL", "--wait", "svc"]).ok();
-    env.killer(["forget", "svc"]).ok();
-    let numbers = killer_tests::pids(&status);
-    let waited = || numbers.iter().all(|pid| !std::path::Path::new("/proc").join(pid.to_string()).exists());
-    assert!(killer_tests::eventually(std::time::Duration::from_secs(20), waited), "PID 1 leaves zombies");
-    env.killer(["down"]).ok();
-    assert!(!there(), "every process of this host keeps a line for {name}");
 }

@@ -2,19 +2,21 @@
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
+use super::lingers;
 use crate::kernel::probe;
 use crate::sys::alive;
 use crate::sys::entry::Entry;
 use crate::tier::{BpfError, Place};
 
-/// Unmounts, until the kernel has let go of removed directories.
-const UNMOUNTS: u32 = 4;
-/// Looks after each, 5 ms apart: a hierarchy that is on its way out takes some time.
+/// How long the kernel is given to let go of removed directories: somebody may wait for the dead late.
+const MOST: Duration = Duration::from_secs(5);
+/// Looks after each unmount: a hierarchy that is on its way out takes some time.
 const LOOKS: u32 = 30;
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// The hierarchy.
 #[derive(Debug)]
@@ -91,28 +93,37 @@ impl Hierarchy {
     }
 
     /// Takes it down. Whoever lives on in a directory is nobody's member any more.
-    pub fn unmount(&self) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// The kernel keeps it: says who seems to be the reason, and what to do. It is unmounted then, and can be mounted again.
+    pub fn unmount(&self) -> Result<(), BpfError> {
         self.clear(&self.mount);
-        unmount(&self.mount, UnmountFlags::empty())?;
-        // The last unmount ends the hierarchy only when it has no directories (`kernel/cgroup/cgroup.c:cgroup_kill_sb`),
-        // and a directory counts until a worker has freed it, after its removal. Somebody else's mount keeps it, too, and
-        // so do zombies that were in it, until they are waited for: then the name stays until the next `down`.
-        for _ in 1..UNMOUNTS {
-            if self.vanishes() || self.mount().is_err() {
-                break;
+        let gone = |e: rustix::io::Errno| match e {
+            rustix::io::Errno::BUSY => lingers::open(&self.tag, &self.mount),
+            e => BpfError::Io { what: format!("unmounting {}", self.mount.display()), source: e.into() },
+        };
+        unmount(&self.mount, UnmountFlags::empty()).map_err(gone)?;
+        // The last unmount ends the hierarchy only when it has no directories (`kernel/cgroup/cgroup.c:cgroup_kill_sb`), and a
+        // removed directory counts until the last process that was in it has been waited for, and a worker has freed it. A
+        // later unmount may find none; one of another mount namespace is the last, too.
+        let end = Instant::now() + MOST;
+        while !self.vanishes() {
+            if Instant::now() >= end {
+                return Err(lingers::kept(&self.tag, MOST));
             }
-            unmount(&self.mount, UnmountFlags::empty())?;
+            self.mount().map_err(gone)?;
+            unmount(&self.mount, UnmountFlags::empty()).map_err(gone)?;
         }
         let _ = std::fs::remove_dir(&self.mount);
         Ok(())
     }
 
-    /// Waits until the kernel has no hierarchy of this name any more; false when it keeps it.
+    /// Waits a moment for the kernel to have no hierarchy of this name any more; false when it keeps it.
     fn vanishes(&self) -> bool {
         let key = format!(":name={}:", self.tag);
         (0..LOOKS).any(|n| {
             if n > 0 {
-                std::thread::sleep(Duration::from_millis(5));
+                std::thread::sleep(LOOK_AGAIN);
             }
             !std::fs::read_to_string("/proc/self/cgroup").is_ok_and(|t| t.contains(&key))
         })

@@ -6,6 +6,7 @@
 //! thread counts, also when its leader has ended; files are closed by then. A fork in flight counts, because its creator does.
 
 mod hierarchy;
+mod lingers;
 
 use std::cell::Cell;
 use std::io;
@@ -100,11 +101,15 @@ impl Named {
         Ok(self)
     }
 
-    fn take_down(&self) -> io::Result<()> {
-        self.tree.unmount()?;
-        self.book.tear()?;
-        std::fs::remove_dir(self.book.dir())?;
-        if let Some(dir) = self.book.dir().parent() {
+    fn take_down(&self) -> Result<(), BpfError> {
+        let done = self.tree.unmount();
+        let dir = self.book.dir();
+        if done.is_err() {
+            // Its directories are gone, and its services with them. The registry stays, empty: the next `down` finds it.
+            return self.book.clear().and(done);
+        }
+        self.book.remove()?;
+        if let Some(dir) = dir.parent() {
             let _ = std::fs::remove_dir(dir);
         }
         Ok(())
@@ -324,7 +329,7 @@ impl Keep for Named {
         self.halted.go_on();
     }
 
-    fn tear_down(&self) -> io::Result<()> {
+    fn tear_down(&self) -> Result<(), BpfError> {
         self.take_down()
     }
 

@@ -367,8 +367,7 @@ impl Keep for Scan {
         self.halted.go_on();
     }
 
-    fn tear_down(&self) -> io::Result<()> {
-        self.book.tear()?;
-        std::fs::remove_dir(self.book.dir())
+    fn tear_down(&self) -> Result<(), BpfError> {
+        self.book.remove()
     }
 }

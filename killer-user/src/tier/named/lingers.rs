@@ -1,0 +1,124 @@
+//! Who keeps a hierarchy in the kernel that was unmounted: the dead whom nobody has waited for, and other mount namespaces.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::sys::entry::{self, Entry};
+use crate::sys::small;
+use crate::tier::BpfError;
+
+/// How many are named.
+const MOST: usize = 3;
+
+fn named(pid: u32) -> String {
+    format!("{pid} ({})", small::shown(&small::name(pid)))
+}
+
+/// Words for some, with the number of the others.
+fn some(of: &[u32]) -> String {
+    let mut words: Vec<String> = of.iter().take(MOST).map(|&p| named(p)).collect();
+    if of.len() > MOST {
+        words.push(format!("and {} more", of.len() - MOST));
+    }
+    words.join(", ")
+}
+
+/// The error for a hierarchy of this name that the kernel has kept for so long.
+pub fn kept(tag: &str, time: Duration) -> BpfError {
+    let (dead, mounts) = look(tag);
+    let what = format!("the cgroup hierarchy name={tag}");
+    // Of a dead one the kernel does not say where it was (`kernel/cgroup/cgroup.c:proc_cgroup_show`).
+    let zombies: Vec<String> = dead
+        .iter()
+        .take(MOST)
+        .map(|(parent, children)| format!("{} of {}", some(children), named(*parent)))
+        .collect();
+    let parents: Vec<u32> = dead.keys().copied().collect();
+    let (why, next) = match (mounts.is_empty(), zombies.is_empty()) {
+        (false, _) => (
+            format!("it is mounted in another mount namespace: that of {}", some(&mounts)),
+            "unmount it there ('nsenter -t PID -m umount'), or end those, then give 'killer down' again"
+                .to_owned(),
+        ),
+        (true, false) => (
+            format!(
+                "it stays until the dead that were in it have been waited for by their parents; not waited for here: {}",
+                zombies.join("; ")
+            ),
+            format!(
+                "give 'killer down' again when {} has waited for them, or has ended; until then every process has a line for \
+                 it in /proc/PID/cgroup, and nothing else comes of it",
+                some(&parents)
+            ),
+        ),
+        (true, true) => (
+            format!("it was not let go within {} s, and nobody is seen who holds it", time.as_secs()),
+            "give 'killer down' again; who is in another PID namespace is not seen from here".to_owned(),
+        ),
+    };
+    BpfError::Kept { what, why, next }
+}
+
+/// The error for one that cannot be unmounted: who has a directory of it as working directory, or a file open.
+pub fn open(tag: &str, mount: &Path) -> BpfError {
+    let here = |path: std::io::Result<PathBuf>| path.is_ok_and(|p| p.starts_with(mount));
+    let holds = |pid: &u32| {
+        let files = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+        let Ok(e) = Entry::open(*pid) else { return false };
+        here(e.link("cwd")) || here(e.link("root")) || files.map(|f| std::fs::read_link(f.path())).any(here)
+    };
+    let who: Vec<u32> = entry::everybody().unwrap_or_default().into_iter().filter(holds).collect();
+    BpfError::Kept {
+        what: format!("the cgroup hierarchy name={tag}"),
+        why: match who.is_empty() {
+            true => format!("{} is in use, and nobody is seen who uses it", mount.display()),
+            false => format!("{} is in use by {}", mount.display(), some(&who)),
+        },
+        next: "give 'killer down' again when nobody has a file or a directory of it open".into(),
+    }
+}
+
+/// Dead processes by their parents, and processes of other mount namespaces that have a mount of it, one for each.
+fn look(tag: &str) -> (BTreeMap<u32, Vec<u32>>, Vec<u32>) {
+    let (mut dead, mut mounts) = (BTreeMap::<u32, Vec<u32>>::new(), BTreeMap::new());
+    let ours = std::fs::read_link("/proc/self/ns/mnt").ok();
+    for pid in entry::everybody().unwrap_or_default() {
+        let Ok(e) = Entry::open(pid) else { continue };
+        match e.stat() {
+            Ok(s) if matches!(s.state, 'Z' | 'X') && s.num_threads <= 1 => {
+                dead.entry(s.ppid as u32).or_default().push(pid);
+            }
+            _ => {
+                let Ok(namespace) = e.link("ns/mnt") else { continue };
+                if Some(&namespace) != ours.as_ref()
+                    && !mounts.contains_key(&namespace)
+                    && e.text("mountinfo").is_ok_and(|t| t.lines().any(|l| is_of(l, tag)))
+                {
+                    mounts.insert(namespace, pid);
+                }
+            }
+        }
+    }
+    (dead, mounts.into_values().collect())
+}
+
+/// True for a line of `mountinfo` that is a mount of the hierarchy.
+fn is_of(line: &str, tag: &str) -> bool {
+    let Some((_, end)) = line.split_once(" - cgroup ") else { return false };
+    let options = end.rsplit(' ').next().unwrap_or_default();
+    options.split(',').any(|o| o.strip_prefix("name=") == Some(tag))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mounts_of_it() {
+        let line = "51 40 0:44 / /run/killer/named/mnt rw,nosuid - cgroup killer rw,name=killer-12";
+        assert!(is_of(line, "killer-12"));
+        assert!(!is_of(line, "killer"));
+        assert!(!is_of("51 40 0:44 / /x rw - tmpfs none rw,name=killer", "killer"));
+    }
+}
