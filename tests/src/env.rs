@@ -55,6 +55,18 @@ pub fn kernel_number() -> (u32, u32) {
     (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
 }
 
+/// Runs a test on programs, `named` and `scan`.
+pub fn everywhere(test: &str, run: impl Fn(&TestEnv)) {
+    let worlds = [
+        TestEnv::new(test),
+        TestEnv::without_programs(test, "named", None),
+        TestEnv::without_programs(test, "scan", None),
+    ];
+    for env in worlds.into_iter().flatten() {
+        run(&env);
+    }
+}
+
 /// One test's world: a pin root, a scratch directory, and what has to go at the end.
 #[derive(Debug)]
 pub struct TestEnv {

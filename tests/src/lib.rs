@@ -6,6 +6,7 @@
 
 mod bpf;
 mod env;
+mod freezer;
 mod golden;
 mod journal;
 mod json;
@@ -19,7 +20,8 @@ mod skip;
 pub mod stepper;
 
 pub use bpf::{Ids, Objects, Pins, descriptor};
-pub use env::{Running, TestEnv, adversary, kernel, kernel_number, killer, monotonic_secs};
+pub use env::{Running, TestEnv, adversary, everywhere, kernel, kernel_number, killer, monotonic_secs};
+pub use freezer::Freezer;
 pub use golden::Golden;
 pub use journal::{Journal, Taken};
 pub use json::{find, names_pid, pids};

@@ -1,21 +1,9 @@
 //! Who the main process is when the first one of a daemon has ended: its pidfile says, else it is guessed and that is said,
 //! else nobody is, and whoever asks for it is told. On every tier.
 
-use killer_tests::{Bystander, Launch, Pidfd, Service, TestEnv, eventually};
+use killer_tests::{Bystander, Launch, Pidfd, Service, TestEnv, eventually, everywhere};
 use std::path::PathBuf;
 use std::time::Duration;
-
-/// Runs a test on programs, `named` and `scan`.
-fn everywhere(test: &str, run: impl Fn(&TestEnv)) {
-    let worlds = [
-        TestEnv::new(test),
-        TestEnv::without_programs(test, "named", None),
-        TestEnv::without_programs(test, "scan", None),
-    ];
-    for env in worlds.into_iter().flatten() {
-        run(&env);
-    }
-}
 
 /// A daemon that notes HUP, INT and TERM in `$2.log`, ends by INT and TERM, and has a worker that ignores them. `$3` is
 /// what it does first.

@@ -47,7 +47,9 @@ fn stubborn_ones_get_kill() {
     let Some(env) = TestEnv::new("stubborn_ones_get_kill") else { return };
     for behaviour in ["term-ignored", "self-stopped", "bomb", "revive"] {
         let Some(service) = Launch::new(behaviour).service(&env, "svc") else { continue };
-        env.killer(["stop", "--timeout", "400ms", "svc"]).ok().silent();
+        let out = env.killer(["stop", "--timeout", "400ms", "svc"]);
+        // Who is stopped, or forks, may end by SIGTERM.
+        assert!(out.ok().stderr.contains("SIGKILL was needed") || behaviour != "term-ignored", "{out}");
         assert!(service.live.eof_within(Duration::from_millis(500)), "{behaviour} has survivors");
         env.killer(["forget", "svc"]).ok();
     }
@@ -58,7 +60,7 @@ fn what_is_sent_and_in_which_order() {
     let Some(env) = TestEnv::new("what_is_sent_and_in_which_order") else { return };
     let Some((service, mut journal)) = listeners(&env, 1, &[]) else { return };
     let begun = Instant::now();
-    env.killer(["stop", "--signal", "INT", "--timeout", "500ms", "--send-sighup", "svc"]).ok().silent();
+    env.killer(["stop", "--signal", "INT", "--timeout", "500ms", "--send-sighup", "svc"]).ok();
     assert!(begun.elapsed() >= Duration::from_millis(500));
     // Sorted by process and number: HUP, INT, CONT of each.
     assert_eq!(signals(&mut journal, 6), [1, 2, 18, 1, 2, 18]);
@@ -106,7 +108,7 @@ fn schedules() {
     assert!(out.stderr.contains("lives on"), "{out}");
     assert_eq!(signals(&mut journal, 4), [10, 12, 18, 18]);
     service.assert_alive();
-    env.killer(["stop", "--retry", "HUP/200ms/KILL/5/forever", "svc"]).ok().silent();
+    env.killer(["stop", "--retry", "HUP/200ms/KILL/5/forever", "svc"]).ok();
     assert_eq!(signals(&mut journal, 2), [1, 18]);
     service.assert_dead();
     for bad in ["30/TERM", "TERM/forever", "NOPE/1", ""] {

@@ -1,6 +1,6 @@
 //! `--wait`: what "released" means, what happens when the time is over, and who may survive a KILL.
 
-use killer_tests::{Launch, Pidfd, TestEnv, eventually, names_pid, pids};
+use killer_tests::{Freezer, Launch, Pidfd, TestEnv, names_pid, pids};
 use std::net::TcpListener;
 use std::time::Duration;
 
@@ -70,7 +70,7 @@ fn held_by_a_foreign_tracer() {
 #[test]
 fn held_by_a_freezer() {
     let Some(env) = TestEnv::new("held_by_a_freezer") else { return };
-    let Some(freezer) = Freezer::new() else {
+    let Some(freezer) = Freezer::new(&env) else {
         killer_tests::skip(&env.test, "no cgroup v1 freezer");
         return;
     };
@@ -84,40 +84,4 @@ fn held_by_a_freezer() {
     freezer.thaw();
     env.killer(["-KILL", "--wait=5s", "svc"]).ok();
     service.assert_dead();
-}
-
-/// A directory of the v1 freezer, thawed and removed at the end.
-struct Freezer(std::path::PathBuf);
-
-impl Freezer {
-    fn new() -> Option<Freezer> {
-        let mounts = std::fs::read_to_string("/proc/self/mounts").ok()?;
-        let is_freezer = |l: &&str| {
-            let words: Vec<&str> = l.split(' ').collect();
-            words[2] == "cgroup" && words[3].split(',').any(|o| o == "freezer")
-        };
-        let mount = mounts.lines().find(is_freezer)?.split(' ').nth(1)?;
-        let dir = std::path::Path::new(mount).join(format!("killer-test-{}", std::process::id()));
-        std::fs::create_dir(&dir).ok()?;
-        Some(Freezer(dir))
-    }
-
-    fn freeze(&self, pid: i32) {
-        std::fs::write(self.0.join("cgroup.procs"), pid.to_string()).expect("into the freezer");
-        std::fs::write(self.0.join("freezer.state"), "FROZEN").expect("freeze");
-        let frozen =
-            || std::fs::read_to_string(self.0.join("freezer.state")).is_ok_and(|s| s.trim() == "FROZEN");
-        assert!(eventually(Duration::from_secs(5), frozen));
-    }
-
-    fn thaw(&self) {
-        let _ = std::fs::write(self.0.join("freezer.state"), "THAWED");
-    }
-}
-
-impl Drop for Freezer {
-    fn drop(&mut self) {
-        self.thaw();
-        eventually(Duration::from_secs(2), || std::fs::remove_dir(&self.0).is_ok());
-    }
 }

@@ -40,6 +40,11 @@ pub fn started(t: &Tracker, s: &Started, pidfile: bool, status: u8, screen: &Scr
             return Ok(128 + sig as u8);
         }
     }
+    // Its end can be known before it has left the set.
+    let settled = || left() > 0 || empty(&family);
+    if let Waited::Interrupted(sig) = until(Some(PIDFILE), || {}, settled, || Ends::new(Vec::new(), false)) {
+        return Ok(128 + sig as u8);
+    }
     if empty(&family) {
         return Err(Failure::new(code::RUN_FAILED, format!("'{name}' has not started: no process is left"))
             .why("its first process ended with status 0, and so did all that it had started")

@@ -39,6 +39,7 @@ fn asked(name: &str, signal: i32) -> Kill {
         require_exact: false,
         include_self: false,
         newborns: Newborns::Signal,
+        patience: None,
     }
 }
 

@@ -25,7 +25,7 @@ use crate::target::{Root, process, registry};
 use crate::tier::{BpfError, Paths, Tracker};
 
 /// How long KILL to all goes on before survivors are named.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Does what the main form asks.
 pub fn run(k: &Kill, screen: &Screen) -> u8 {
@@ -146,7 +146,7 @@ pub fn order(
         near: process::near(&caller),
         caller,
         include_self: k.include_self,
-        patience: limit.flatten().map_or(PATIENCE, |l| l.min(PATIENCE)),
+        patience: k.patience.or(limit.flatten()).map_or(PATIENCE, |l| l.min(PATIENCE)),
         newborns: k.newborns,
     };
     let mut notes = Vec::new();

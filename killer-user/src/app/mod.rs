@@ -28,6 +28,7 @@ pub mod service;
 mod several;
 mod stop;
 pub mod stop_record;
+mod stop_words;
 mod unseen;
 mod verdict;
 mod verify;

@@ -7,20 +7,25 @@ use super::names::{self, For};
 use super::service::{self, Command};
 use super::several::{self, Did};
 use super::stop_record::StopRecord;
-use super::{Screen, also, doubt, facts, freeze, journal, kill, main_process, unseen, verdict, waiting};
+use super::{
+    Screen, also, doubt, facts, freeze, journal, kill, main_process, stop_words, unseen, verdict, waiting,
+};
 use crate::cli::{Kill, Mode, Names, Stop};
 use crate::kill::{Awaited, Newborns, SIGCONT, SIGKILL, Waited};
 use crate::lineage::{Family, Lineage, Pick};
 use crate::parse::schedule::Step;
 use crate::parse::whom::{self, Whom};
 use crate::parse::{signal, span::Span};
-use crate::report::model::{self, StopCommand, Survivor};
+use crate::report::model::{self, Process, StopCommand, Survivor};
 use crate::report::{Style, human};
 use crate::sys::{interrupt, mem};
 use crate::target::{Root, registry};
 use crate::tier::Tracker;
 
 const SIGHUP: i32 = 1;
+
+/// SIGKILL to all is given so long at least, however short the wait after it is: a bomb is a matter of seconds.
+const KILL_TIME: Duration = Duration::from_secs(5);
 
 /// One stop under way.
 struct Run<'a> {
@@ -35,6 +40,8 @@ struct Run<'a> {
     awaited: Awaited,
     /// The last signal that was asked for, without what goes along with it.
     asked: Option<i32>,
+    /// Who was sent SIGKILL because nothing else had ended him.
+    forced: Vec<Process>,
     report: model::Stop,
 }
 
@@ -46,7 +53,8 @@ pub fn stop(s: &Stop, screen: &Screen) -> Result<u8, Failure> {
         let began = mem::monotonic_ns();
         let report = report(s, &root.name);
         let (root, named, awaited) = (root.clone(), found.of(t), Awaited::default());
-        let mut run = Run { t, root, named, s, mode: s.mode, screen, awaited, asked: None, report };
+        let forced = Vec::new();
+        let mut run = Run { t, root, named, s, mode: s.mode, screen, awaited, asked: None, forced, report };
         let ended = run.all()?;
         run.report.took_us = (mem::monotonic_ns() - began) / 1000;
         let r = run.finish(ended);
@@ -102,16 +110,22 @@ impl Run<'_> {
             require_exact: false,
             include_self: self.s.include_self,
             newborns: Newborns::Signal,
+            patience: None,
         }
     }
 
-    fn send(&mut self, signal: i32, whom: &str) -> Result<(), Failure> {
+    /// `wait`: how long SIGKILL may take when it is for all; it is part of the wait that follows.
+    fn send(&mut self, signal: i32, whom: &str, wait: Option<Duration>) -> Result<(), Failure> {
         let picks = match whom {
             "main" => vec![Pick::Main],
             "control" => vec![Pick::Control],
             _ => vec![Pick::All],
         };
-        let r = kill::order(self.t, &self.root, &self.order(signal, whom, false), &picks, self.screen)?;
+        let mut k = self.order(signal, whom, false);
+        if signal == SIGKILL {
+            k.patience = wait.map(|w| w.clamp(KILL_TIME, kill::PATIENCE));
+        }
+        let r = kill::order(self.t, &self.root, &k, &picks, self.screen)?;
         // Judged once, at the end.
         self.report.steps.push(r.receipt);
         Ok(())
@@ -144,16 +158,23 @@ impl Run<'_> {
         self.hold(self.mode != Mode::ControlGroup);
         // Also when it has ended the main process of a mixed one: the others are still there.
         let mut last = self.ask()?;
-        for step in self.s.schedule.walk() {
-            if last != Waited::TimedOut {
-                break;
-            }
+        // What a signal has used up of the wait after it.
+        let mut used = Duration::ZERO;
+        let mut steps = self.s.schedule.walk().peekable();
+        while let (Waited::TimedOut, Some(step)) = (last, steps.next()) {
             last = match step {
                 Step::Signal(sig) => {
-                    self.signal(sig)?;
+                    let wait = match steps.peek() {
+                        Some(Step::Wait(span)) => span.limit(),
+                        _ => Some(Duration::ZERO),
+                    };
+                    used = since(self.signal(sig, wait)?);
                     self.wait(Some(Duration::ZERO))
                 }
-                Step::Wait(span) => self.wait(span.limit()),
+                Step::Wait(span) => {
+                    let limit = span.limit().map(|l| l.saturating_sub(std::mem::take(&mut used)));
+                    self.wait(limit)
+                }
             };
             if let Some(sig) = interrupt::came() {
                 last = Waited::Interrupted(sig);
@@ -162,8 +183,9 @@ impl Run<'_> {
         if self.mode == Mode::Mixed && last == Waited::Done && !crate::kill::empty(&self.family()) {
             self.hold(false);
             self.asked = Some(SIGKILL);
-            self.send(SIGKILL, "all")?;
-            last = self.wait_for(true, self.s.timeout.limit());
+            let (limit, began) = (self.s.timeout.limit(), mem::monotonic_ns());
+            self.send(SIGKILL, "all", limit)?;
+            last = self.wait_for(true, limit.map(|l| l.saturating_sub(since(began))));
         }
         Ok(last)
     }
@@ -235,8 +257,9 @@ impl Run<'_> {
         Ok(self.wait(Some(Duration::ZERO)))
     }
 
-    /// A signal to whom the mode names, with SIGCONT and perhaps SIGHUP.
-    fn signal(&mut self, sig: i32) -> Result<(), Failure> {
+    /// A signal to whom the mode names, with SIGCONT and perhaps SIGHUP. Answers when the wait for it began (CLOCK_MONOTONIC
+    /// ns): SIGKILL's own is part of it, and what goes along with another signal.
+    fn signal(&mut self, sig: i32, wait: Option<Duration>) -> Result<u64, Failure> {
         let narrow = match self.mode {
             Mode::ControlGroup => false,
             Mode::Mixed => sig != SIGKILL,
@@ -245,20 +268,26 @@ impl Run<'_> {
         self.hold(narrow);
         self.asked = Some(sig);
         let sets: &[&str] = if narrow { &["main", "control"] } else { &["all"] };
+        let began = mem::monotonic_ns();
         for set in sets {
-            self.send(sig, set)?;
-            if sig == SIGKILL {
-                continue;
-            }
+            self.send(sig, set, wait)?;
+        }
+        if sig == SIGKILL {
+            let hit = self.report.steps.iter().rev().take(sets.len()).flat_map(stop_words::signalled);
+            self.forced.extend(hit);
+            return Ok(began);
+        }
+        let began = mem::monotonic_ns();
+        for set in sets {
             // Whoever is stopped would not hear it. Never in one broadcast with SIGSTOP: they flush each other.
             if sig != SIGCONT {
-                self.send(SIGCONT, set)?;
+                self.send(SIGCONT, set, None)?;
             }
             if self.s.sighup && sig != SIGHUP {
-                self.send(SIGHUP, set)?;
+                self.send(SIGHUP, set, None)?;
             }
         }
-        Ok(())
+        Ok(began)
     }
 
     fn wait(&mut self, limit: Option<Duration>) -> Waited {
@@ -290,6 +319,9 @@ impl Run<'_> {
                 ("interrupted", 128 + sig as u8)
             }
         };
+        if !self.s.schedule.begins_with(SIGKILL) {
+            r.notes.extend(stop_words::needed_kill(&self.forced));
+        }
         let others = family.listed().len() as u64;
         if self.mode == Mode::Process && ended == Waited::Done && others > 0 {
             let n = human::count(others, "process lives on", "processes live on");
@@ -318,12 +350,12 @@ impl Run<'_> {
             let _ = self.t.note_kill(self.root.slot, signal, uid, r.exit_code);
         }
         if doubt.is_none() && ended == Waited::Done {
-            for n in r.notes.iter().filter(|n| is_said(n)) {
+            for n in r.notes.iter().filter(|n| stop_words::is_said(n)) {
                 let what = format!("'{}': {n}", r.service);
                 self.screen.message(&crate::report::message::render(&what, None, None));
             }
         }
-        if let Some(f) = doubt.or_else(|| failure(r, ended)) {
+        if let Some(f) = doubt.or_else(|| stop_words::failure(r, ended)) {
             journal::judgement(&r.service, &f);
             verdict::complain(&f, &r.survivors, self.screen);
         }
@@ -331,29 +363,13 @@ impl Run<'_> {
     }
 }
 
-/// What did not go well.
-fn failure(r: &model::Stop, ended: Waited) -> Option<Failure> {
-    match ended {
-        Waited::Done => None,
-        Waited::TimedOut => {
-            let n = human::count(r.survivors.len() as u64, "process lives on", "processes live on");
-            Some(Failure::new(r.exit_code, format!("'{}': {n}", r.service)))
-        }
-        Waited::Interrupted(sig) => Some(
-            Failure::new(r.exit_code, format!("'{}': interrupted by {}", r.service, signal::name(sig)))
-                .why("who was signalled stays signalled; it may end yet")
-                .next(format!("'killer status {}' shows who lives", r.service)),
-        ),
-    }
-}
-
-/// Notes that are for people who did not ask for more, too.
-fn is_said(note: &str) -> bool {
-    note.starts_with("the stop command") || note.ends_with("as --mode=process has it")
-}
-
 /// Runs a stop command in its directory. What it prints is no document of ours: it goes to stderr, or nowhere when that is closed.
 const ASK: &str = "if (: >&2); then exec >&2; else exec >/dev/null; fi; cd -- \"$1\" && eval \"$2\"";
+
+/// Since a CLOCK_MONOTONIC ns.
+fn since(began: u64) -> Duration {
+    Duration::from_nanos(mem::monotonic_ns().saturating_sub(began))
+}
 
 /// Waits for the stop command; `None` when it did not end in time: it is a member, and ends with the others.
 fn attend(t: &Tracker, pid: i32, limit: Span) -> Result<Option<u8>, Failure> {

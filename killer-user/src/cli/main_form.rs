@@ -184,6 +184,7 @@ impl MainForm {
             whom,
             value: self.value,
             wait: self.wait,
+            patience: None,
             dry_run: self.dry_run,
             require_exact: self.require_exact,
             include_self: self.include_self,

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::kill::Newborns;
 use crate::parse::name;
@@ -97,6 +98,8 @@ pub struct Kill {
     pub value: Option<i32>,
     /// Wait until released.
     pub wait: Option<Span>,
+    /// How long SIGKILL to all goes on before survivors are named, where that is no matter of `wait`.
+    pub patience: Option<Duration>,
     /// Only say what would be done.
     pub dry_run: bool,
     /// Refuse unless exact.

@@ -22,7 +22,7 @@ pub struct StopArgs {
     /// First signal [default: TERM]
     #[arg(short, long, value_name = "SIG", value_parser = signal::parse)]
     signal: Option<i32>,
-    /// How long each wait takes at most, the one for the stop command too
+    /// How long each wait takes at most, the one for the stop command too; SIGKILL to all has 5s at least
     #[arg(long, value_name = "SPAN", default_value = "90s", value_parser = span::parse)]
     timeout: Span,
     /// SIGHUP right after the signal: shells end by it
