@@ -87,6 +87,8 @@ fn every_verb_speaks_json() {
         let adopted = kind(&env, "adopt", &["adopt", "old", "--pid", &stranger.pid().to_string()]);
         assert!(adopted["exactness"]["exact"] == false && adopted["counts"]["processes"] == 2, "{adopted}");
         kind(&env, "receipt", &["-KILL", "old"]);
+        // Waits for it: who is dead and not waited for keeps a hierarchy in the kernel.
+        drop(stranger);
         assert_eq!(kind(&env, "down", &["down"])["outcome"], "down");
         kind(&env, "list", &["list"]);
         kind(&env, "doctor", &["doctor"]);

@@ -91,6 +91,9 @@ impl From<BpfError> for Failure {
             BpfError::Proc(why) => Self::new(code::FAILURE, why)
                 .why("processes cannot be told from others without it")
                 .next("'mount -t proc proc /proc' mounts it; where it is mounted, the same command again may do"),
+            BpfError::NoSys => Self::new(code::FAILURE, "nothing is mounted at /sys")
+                .why("the kernel shows its BTF there, and a bpffs is mounted below it")
+                .next("'mount -t sysfs sysfs /sys' mounts it; where it is mounted, the same command again may do"),
             BpfError::PidNamespace => {
                 Self::new(code::FAILURE, "killer does not work from inside a PID namespace")
                     .why("the kernel side knows processes by the host's numbers, which mean others here")

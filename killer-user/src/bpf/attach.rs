@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use killer_common::names::*;
 
-use super::{BpfError, What};
+use super::{BpfError, What, lacks};
 use crate::kernel::tier::Tier;
 use crate::kernel::tracefs;
 use crate::sys::{bpf, perf};
@@ -69,9 +69,9 @@ impl Links {
             let (link, can_pin) = match tier {
                 Tier::Legacy => classic(&prog, at)?,
                 Tier::Raw => {
-                    (bpf::raw_tracepoint_open(&prog, at).what(format!("attaching {name} to {at}"))?, true)
+                    (bpf::raw_tracepoint_open(&prog, at).map_err(|e| lacks::attaching(name, at, e))?, true)
                 }
-                _ => (bpf::raw_tracepoint_open(&prog, "").what(format!("attaching {name} to {at}"))?, true),
+                _ => (bpf::raw_tracepoint_open(&prog, "").map_err(|e| lacks::attaching(name, at, e))?, true),
             };
             self.keep(name, link, can_pin)?;
         }

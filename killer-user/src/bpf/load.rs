@@ -91,7 +91,7 @@ pub(super) fn make(
     for tier in tiers {
         if tier == Tier::Legacy && !forced && probe::classic_can_lose() {
             // Not a tier here: it would lose births without a trace.
-            lacks.push((tier, "classic tracepoints lose events on this kernel (5.11+)".into()));
+            lacks.push((tier, "classic tracepoints lose events on this kernel".into()));
             continue;
         }
         if tier == Tier::Witnessed && !forced && offsets.as_ref().is_ok_and(|o| o.lsm.is_none()) {
@@ -166,6 +166,7 @@ fn build(
     maps::create(&tmp.join("maps"), Limits::read())?;
     let progs = tmp.join("progs");
     let orphans = match (tier, offsets) {
+        (Tier::Witnessed | Tier::Typed, Err(_)) if !probe::sys_mounted() => return Err(BpfError::NoSys),
         (Tier::Witnessed | Tier::Typed, Err(lacks)) => return Err(BpfError::Kernel(lacks.clone())),
         (Tier::Witnessed | Tier::Typed, Ok(o)) => modern(tmp, o, tier == Tier::Witnessed)?,
         _ => {
@@ -271,6 +272,9 @@ pub(super) fn refused(name: &str, e: &ProgramError) -> BpfError {
         }
         log::debug!("{name}: {io_error}\n{verifier_log}");
         let text = verifier_log.to_string();
+        if name == P_WALK && io_error.raw_os_error() == Some(libc::EINVAL) && text.trim().is_empty() {
+            return BpfError::Kernel("iterators over tasks: it is older than Linux 5.8".into());
+        }
         // The last lines are the verifier's own figures (`kernel/bpf/verifier.c:print_verification_stats`).
         let figures = ["verification time", "stack depth", "processed "];
         let said = |l: &&str| !l.trim().is_empty() && !figures.iter().any(|f| l.starts_with(f));

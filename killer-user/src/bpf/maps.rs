@@ -7,7 +7,7 @@ use killer_common::names::*;
 use killer_common::record::*;
 use killer_common::{MAX_ANCESTORS, MAX_DEAD, MAX_EDGES, MAX_ENDING, MAX_ROOTS, MAX_SEEDS, TGIDS};
 
-use super::{BpfError, What};
+use super::{BpfError, What, lacks};
 use crate::kernel::probe;
 use crate::sys::bpf::{self, MMAPABLE, MapType};
 
@@ -158,12 +158,12 @@ pub fn create(dir: &Path, l: Limits) -> Result<(), BpfError> {
             bpf::map_create(s.ty, s.key, s.value, s.max, s.flags, s.name).map_err(|e| {
                 match e.raw_os_error() {
                     Some(libc::EPERM) => super::pins::not_permitted("create BPF maps"),
-                    _ => BpfError::Io { what: format!("creating map {}", s.name), source: e },
+                    _ => lacks::creating(s.name, s.flags, e),
                 }
             })?;
         bpf::obj_pin(&fd, &dir.join(s.name)).what(format!("pinning map {}", s.name))?;
         if s.freeze {
-            bpf::map_freeze(&fd).what(format!("freezing map {}", s.name))?;
+            bpf::map_freeze(&fd).map_err(|e| lacks::freezing(s.name, e))?;
         }
     }
     Ok(())

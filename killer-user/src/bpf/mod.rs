@@ -7,6 +7,7 @@ pub(crate) mod canary;
 mod ctl;
 mod keeper;
 mod kfunc;
+mod lacks;
 mod load;
 mod log;
 mod maps;
@@ -61,6 +62,9 @@ pub enum BpfError {
     /// Processes cannot be looked at.
     #[error("{0}")]
     Proc(&'static str),
+    /// Neither the kernel's BTF nor a bpffs can be found.
+    #[error("nothing is mounted at /sys, where the kernel shows its BTF and a bpffs can be")]
+    NoSys,
     /// The caller is in a PID namespace of its own: the numbers that the programs see are others.
     #[error("this process is in a PID namespace of its own")]
     PidNamespace,

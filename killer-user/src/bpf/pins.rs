@@ -77,9 +77,11 @@ impl Paths {
                 return Err(self.no_bpffs("it is on another filesystem; choose a place below /sys/fs/bpf"));
             }
             if !Path::new(BPFFS).is_dir() {
-                return Err(
-                    self.no_bpffs("/sys/fs/bpf does not exist: is sysfs mounted, and CONFIG_BPF_SYSCALL on?")
-                );
+                return Err(match probe::sys_mounted() {
+                    true => self
+                        .no_bpffs("/sys/fs/bpf does not exist: the kernel has no bpffs (CONFIG_BPF_SYSCALL)"),
+                    false => BpfError::NoSys,
+                });
             }
             nix::mount::mount(
                 Some("bpf"),

@@ -8,7 +8,7 @@ use killer_common::names::*;
 
 use super::load::{chain, program, refused};
 use super::maps::Limits;
-use super::{BpfError, What, attach};
+use super::{BpfError, What, attach, lacks};
 use crate::kernel::tier::Tier;
 use crate::kernel::tracefs;
 use crate::sys::bpf;
@@ -44,7 +44,7 @@ fn find_tgid(peek: &std::os::fd::OwnedFd) -> Result<u32, BpfError> {
         Ok(found)
     };
     // A thread of our own has two different numbers, and the process one: only the right place fits both.
-    let ours = look().what("looking for the own number")?;
+    let ours = look().map_err(|e| lacks::running("looking for the own number", e))?;
     let thread = std::thread::scope(|s| s.spawn(look).join())
         .unwrap_or_else(|_| Err(std::io::ErrorKind::Other.into()))
         .what("looking for a thread's number")?;

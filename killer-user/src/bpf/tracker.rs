@@ -19,7 +19,7 @@ use killer_common::{CANARY_SLOT, MAX_ENDING, MAX_ROOTS, TGIDS};
 use super::ctl::Slot;
 use super::maps::{self, Limits};
 use super::pins::{self, Paths, Registry, not_permitted};
-use super::{BpfError, What, attach, canary, keeper, load};
+use super::{BpfError, What, attach, canary, keeper, lacks, load};
 use crate::kernel::probe;
 use crate::kernel::tier::Tier;
 use crate::sys::bpf::{self, Hash};
@@ -156,7 +156,8 @@ impl Tracker {
         let (_, ancestors_most) = map(ANCESTORS)?;
         let ctl = get("progs", P_CTL)?;
         let features = bpf::prog_run(&ctl, &[ctl_op::FEATURES, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
-            .what("asking the programs what they are")? as u32;
+            .map_err(|e| lacks::running("asking the programs what they are", e))?
+            as u32;
         let tier = tier_of(features);
         let has = |p: &str| v.join("progs").join(p).exists();
         let hooks = attach::hooks(tier, has(P_ORPHANS));

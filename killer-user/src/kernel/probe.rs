@@ -84,6 +84,13 @@ pub fn lsms() -> Option<Vec<String>> {
     Some(s.trim().split(',').map(String::from).collect())
 }
 
+/// True when sysfs is mounted at /sys (`SYSFS_MAGIC`), or something that shows the kernel's BTF there.
+pub fn sys_mounted() -> bool {
+    const SYSFS_MAGIC: i64 = 0x6265_6572;
+    let sysfs = rustix::fs::statfs("/sys").is_ok_and(|s| s.f_type as i64 == SYSFS_MAGIC);
+    sysfs || Path::new("/sys/kernel").exists()
+}
+
 /// True when `path` is on a bpffs (`BPF_FS_MAGIC`).
 pub fn is_bpffs(path: &Path) -> bool {
     const BPF_FS_MAGIC: i64 = 0xcafe_4a11;

@@ -1,5 +1,8 @@
 //! Tiers: what keeps the sets, and what that promises. Chosen by attaching the real hooks and passing the canary.
 
+use super::btf::Offsets;
+use super::probe;
+
 /// What keeps the sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tier {
@@ -46,70 +49,123 @@ impl Tier {
         matches!(self, Self::Named | Self::Scan)
     }
 
-    /// What it promises, for an admin.
-    pub fn guarantees(self) -> &'static [&'static str] {
+    /// What it promises here, for an admin.
+    pub fn guarantees(self, here: &Here) -> Vec<&'static str> {
+        const SEEN: &str =
+            "every fork and exit below a service is seen in the kernel, before the child's first instruction";
+        const EXACT: &str = "exact: this kernel skips no hook";
+        const SKIPS: &str = "exact while the kernel skips no hook, which this one can; that is counted and shown as not exact";
+        const CALLS: &str = "a service that forks against a kill is stopped at its system calls";
         match self {
-            Self::Witnessed => &[
+            Self::Witnessed => vec![
                 "every birth and end below a service is registered by LSM hooks that the kernel never skips: exact",
                 "a service that is being killed cannot fork: its forks are refused",
                 "\"empty\" is the kernel's own count; every signal is checked against the process's identity",
             ],
-            Self::Typed => &[
-                "every fork and exit below a service is seen in the kernel, before the child's first instruction",
+            Self::Typed => vec![
+                SEEN,
                 "\"empty\" is the kernel's own count; every signal is checked against the process's identity",
-                "exact up to Linux 6.19; from 7.0 on hooks can be skipped, which is counted and shown as not exact",
+                if here.skips { SKIPS } else { EXACT },
             ],
-            Self::Raw => &[
-                "every fork and exit below a service is seen in the kernel, before the child's first instruction",
+            Self::Raw => vec![
+                SEEN,
                 "\"empty\" is the kernel's own count; identity is the moment of birth, read before and after each pidfd is opened",
-                "exact up to Linux 6.19; from 7.0 on hooks can be skipped, which is counted and shown as not exact",
-                "a service that forks against a kill is stopped at its system calls",
+                if here.skips { SKIPS } else { EXACT },
+                CALLS,
             ],
-            Self::Legacy => &[
-                "every fork and exit below a service is seen in the kernel, before the child's first instruction",
-                "exact up to Linux 5.10; from 5.11 on classic tracepoints lose events without a trace: never exact there",
-                "a service that forks against a kill is stopped at its system calls",
+            Self::Legacy => vec![
+                SEEN,
+                match here.loses {
+                    true => "never exact: on this kernel classic tracepoints lose events without a trace",
+                    false => "exact: on this kernel classic tracepoints lose no event",
+                },
+                CALLS,
             ],
-            Self::Named => &[
+            Self::Named => vec![
                 "every process below a service is in its directory of a cgroup hierarchy that killer alone uses: exact",
                 "\"empty\" is the kernel's own word: it refuses to remove the directory while a task is in it",
             ],
-            Self::Scan => &[
+            Self::Scan => vec![
                 "best effort: members are who descends from a supervisor process that orphans come to, as /proc shows it",
                 "a service from 'run' is empty when its supervisor has no child left (waitpid says ECHILD)",
                 "a service that is being killed is stopped first (SIGSTOP), so that it does not fork",
             ],
-            Self::Nothing => &["nothing can be tracked until the failed checks are mended"],
+            Self::Nothing => vec!["nothing can be tracked until the failed checks are mended"],
         }
     }
 
-    /// What it does not promise, for an admin.
-    pub fn limits(self) -> &'static [&'static str] {
+    /// What it does not promise here, for an admin.
+    pub fn limits(self, here: &Here) -> Vec<&'static str> {
         match self {
-            Self::Named => &[
+            Self::Named => vec![
                 "a member that is root can move itself out of the hierarchy",
                 "no gate: a service that is being killed can fork until the last pass",
                 "signals but KILL can miss or repeat a process that is forked meanwhile; dead ancestors are not remembered",
             ],
-            Self::Typed => &[
-                "a gate before 6.13 that is closed at once: forks of a first pass run until gate C stops them",
-            ],
-            Self::Raw => &[
+            Self::Typed if !here.birth_gate => {
+                vec!["a gate that is closed at once: forks of a first pass run until gate C stops them"]
+            }
+            Self::Raw => vec![
                 "'adopt', 'freeze' at birth and the repair walk, which need BTF; dead processes are tidied away by number",
                 "names and uids of members are those of their last exec",
             ],
-            Self::Legacy => &[
+            Self::Legacy => vec![
                 "'adopt' and the repair walk, which need BTF; dead processes are tidied away by number",
-                "before 5.15: what happens between the end of 'killer serve' and its next start",
+                "what happens while no 'killer serve' holds the links, where this kernel cannot pin them",
                 "a process whose other thread dies in the middle of its exec stays in the count until it is gone",
             ],
-            Self::Scan => &[
+            Self::Scan => vec![
                 "exactness, ever: who kills the supervisor, or enters another PID namespace, slips away",
                 "an adopted process's orphans are found only if they were seen while their parent lived",
                 "signals but KILL can miss or repeat a process that is forked meanwhile; dead ancestors are not remembered",
                 "a killer that is killed in the middle of -s KILL leaves members stopped: give the command again",
             ],
-            _ => &[],
+            _ => Vec::new(),
         }
+    }
+}
+
+/// What the running kernel does, as far as promises depend on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Here {
+    /// It can skip runs of tracing programs.
+    pub skips: bool,
+    /// Its classic tracepoints lose events without a trace.
+    pub loses: bool,
+    /// Programs can signal newborns before their first instruction.
+    pub birth_gate: bool,
+}
+
+impl Here {
+    /// Of this kernel, for a tier; with what its BTF says where that is known.
+    pub fn of(tier: Tier, offsets: Option<&Offsets>) -> Self {
+        Self {
+            skips: probe::can_skip(),
+            loses: tier == Tier::Legacy && probe::classic_can_lose(),
+            birth_gate: offsets.is_some_and(|o| o.send_signal_task.is_some()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said is about the kernel that runs: no number of another one's.
+    #[test]
+    fn of_this_kernel_only() {
+        let kernels = [(false, false, false), (true, false, true), (false, true, true), (true, true, true)];
+        for (skips, loses, birth_gate) in kernels {
+            let here = Here { skips, loses, birth_gate };
+            for tier in Tier::PROGRAMS.into_iter().chain([Tier::Named, Tier::Scan]) {
+                for words in tier.guarantees(&here).into_iter().chain(tier.limits(&here)) {
+                    assert!(!words.contains(|c: char| c.is_ascii_digit()), "{}: {words}", tier.name());
+                }
+            }
+        }
+        let said = |tier: Tier, here: Here| tier.guarantees(&here).join(" ");
+        assert!(said(Tier::Typed, Here::default()).contains("exact: this kernel"));
+        assert!(said(Tier::Raw, Here { skips: true, ..Here::default() }).contains("not exact"));
+        assert!(said(Tier::Legacy, Here { loses: true, ..Here::default() }).contains("never exact"));
     }
 }

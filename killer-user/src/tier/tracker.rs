@@ -62,7 +62,7 @@ fn may_fall(why: &BpfError, paths: &Paths) -> bool {
         BpfError::Proc(_) => false,
         _ if paths.version().exists() => false,
         BpfError::Damaged(_) => false,
-        BpfError::NoBpffs { .. } => !paths.chosen,
+        BpfError::NoBpffs { .. } | BpfError::NoSys => !paths.chosen,
         _ => true,
     }
 }

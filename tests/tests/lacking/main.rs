@@ -1,7 +1,9 @@
 //! Hosts that lack something: pidfds, entropy, privilege, somebody who reaps, a name that is text.
 
 mod entropy;
+mod mounts;
 mod names;
+mod old_bpf;
 mod pidfds;
 mod privilege;
 

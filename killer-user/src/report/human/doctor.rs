@@ -24,6 +24,8 @@ pub fn doctor(d: &Doctor, s: &Style) -> String {
         out.push_str(&format!("  {}\n", text(g)));
     }
     out.push_str(&format!("  not a better one: {}\n", text(&d.why_not_better)));
-    out.push_str(&format!("eBPF object: sha256 {}\n", d.object_sha256));
+    if let Some(sum) = &d.object_sha256 {
+        out.push_str(&format!("eBPF object: sha256 {sum}\n"));
+    }
     last(s, out)
 }

@@ -33,8 +33,9 @@ pub struct Doctor {
     pub guarantees: Vec<String>,
     /// Why not a better one.
     pub why_not_better: String,
-    /// sha256 of the embedded eBPF object.
-    pub object_sha256: String,
+    /// sha256 of the embedded eBPF object, where the tier has programs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub object_sha256: Option<String>,
     /// Checks.
     pub checks: Vec<Check>,
 }
