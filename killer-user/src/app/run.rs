@@ -11,7 +11,8 @@ use super::stop_record::{Heir, StopRecord, no_heir};
 use super::{Screen, find, forking, kill, unseen};
 use crate::cli::{Run, Whose};
 use crate::report::{human, message};
-use crate::sys::{daemon, launch};
+use crate::sys::pass_on::PassOn;
+use crate::sys::{daemon, interrupt};
 use crate::target::{pidfile, process, registry};
 use crate::tier::Tracker;
 
@@ -40,18 +41,17 @@ pub fn run(r: &Run, screen: &Screen) -> Result<u8, Failure> {
     if r.detach && r.kill_on_exit {
         return background(&t, r, &cmd, screen);
     }
-    if !r.detach {
-        launch::hold_signals();
-    }
+    let mut pass = (!r.detach).then(|| PassOn::begin(false));
     let supervised = if r.kill_on_exit { service::SUPERVISED } else { 0 };
     let waits = if r.detach { 0 } else { service::FOREGROUND };
     let wish = wish(r, supervised | waits);
-    let s = service::start(&t, &wish, &cmd, to_write(r), kept(r)).map_err(run_failed)?;
+    let met = |pid| pass.iter_mut().for_each(|p| p.meet(pid));
+    let s = service::start(&t, &wish, &cmd, to_write(r), kept(r), met).map_err(run_failed)?;
     say_place(&t, &s, screen);
-    if r.detach {
-        return Ok(0);
-    }
-    let status = t.attend(s.pid).map_err(|e| run_failed(e.into()))?;
+    let Some(mut pass) = pass else { return Ok(0) };
+    let status = t.attend(s.pid, &mut pass, &mut || {}).map_err(|e| run_failed(e.into()))?;
+    interrupt::catch();
+    pass.over();
     after(&t, r, &s);
     unseen::remember(&t);
     if status != 0 {
@@ -108,9 +108,9 @@ fn background(t: &Tracker, r: &Run, cmd: &Command, screen: &Screen) -> Result<u8
         }
         Ok(report) => report,
     };
-    launch::hold_signals();
+    let mut pass = PassOn::begin(true);
     let wish = wish(r, service::SUPERVISED);
-    match service::start(t, &wish, cmd, to_write(r), kept(r)).map_err(run_failed) {
+    match service::start(t, &wish, cmd, to_write(r), kept(r), |pid| pass.meet(pid)).map_err(run_failed) {
         Ok(s) => {
             say_place(t, &s, screen);
             if !place::step_out(t, s.slot) {
@@ -120,7 +120,7 @@ fn background(t: &Tracker, r: &Run, cmd: &Command, screen: &Screen) -> Result<u8
                 );
             }
             report.done(0);
-            let _ = t.attend(s.pid);
+            let _ = t.attend(s.pid, &mut pass, &mut || {});
             after(t, r, &s);
             std::process::exit(0);
         }
@@ -136,10 +136,10 @@ fn background(t: &Tracker, r: &Run, cmd: &Command, screen: &Screen) -> Result<u8
 pub fn exec(name: &str, argv: &[OsString], screen: &Screen) -> Result<u8, Failure> {
     let (t, _) = find(name).map_err(run_failed)?;
     let _log = screen.relay(&t);
-    launch::hold_signals();
+    let mut pass = PassOn::begin(false);
     let cmd = Command { argv: argv.to_vec(), ..Command::default() };
-    let s = service::join(&t, name, &cmd).map_err(run_failed)?;
-    Ok(service::exit_code(t.attend(s.pid).map_err(|e| run_failed(e.into()))?))
+    let s = service::join(&t, name, &cmd, |pid| pass.meet(pid)).map_err(run_failed)?;
+    Ok(service::exit_code(t.attend(s.pid, &mut pass, &mut || {}).map_err(|e| run_failed(e.into()))?))
 }
 
 /// Another user's process is taken in by who may see and signal everybody's only.

@@ -116,13 +116,15 @@ pub fn tracker() -> Result<Tracker, Failure> {
 }
 
 /// Makes a root and its first process. The root is in the map, and the child a member, before CMD's first
-/// instruction; whatever happens to this process meanwhile, either the service is known or CMD does not run.
+/// instruction; whatever happens to this process meanwhile, either the service is known or CMD does not run. `met` is told of the
+/// child last before it runs CMD.
 pub fn start(
     t: &Tracker,
     wish: &Wish<'_>,
     cmd: &Command,
     pidfile: Option<&Path>,
     kept: StopRecord,
+    mut met: impl FnMut(i32),
 ) -> Result<Started, Failure> {
     let mut launch = cmd.launch()?;
     launch.log = cmd.log.as_ref().map(|l| logs::open(l, wish.name)).transpose()?;
@@ -137,7 +139,9 @@ pub fn start(
     let spawned = t.spawn(slot, B_MAIN, &launch, &mut |pid| {
         keep(t, slot, kept.clone(), pid as u32, cmd.detach)?;
         unseen::remember(t);
-        pidfile.map_or(Ok(()), |p| write_pidfile(p, pid))
+        pidfile.map_or(Ok(()), |p| write_pidfile(p, pid))?;
+        met(pid);
+        Ok(())
     });
     drop(lock);
     match spawned {
@@ -198,8 +202,8 @@ fn write_pidfile(path: &Path, pid: i32) -> std::io::Result<()> {
     done
 }
 
-/// Starts CMD as a control process of a service.
-pub fn join(t: &Tracker, name: &str, cmd: &Command) -> Result<Started, Failure> {
+/// Starts CMD as a control process of a service; `met` as for [`start`].
+pub fn join(t: &Tracker, name: &str, cmd: &Command, mut met: impl FnMut(i32)) -> Result<Started, Failure> {
     let launch = cmd.launch()?;
     let lock = t.lock()?;
     let root = registry::named(t, name).ok_or_else(|| super::unknown(t, name))?;
@@ -208,7 +212,10 @@ pub fn join(t: &Tracker, name: &str, cmd: &Command) -> Result<Started, Failure> 
             .why("a control process can only join a service that has a live process")
             .next(format!("start it again: 'killer run --name {name} -- CMD'")));
     }
-    let spawned = t.spawn(root.slot, B_CONTROL, &launch, &mut |_| Ok(()));
+    let spawned = t.spawn(root.slot, B_CONTROL, &launch, &mut |pid| {
+        met(pid);
+        Ok(())
+    });
     drop(lock);
     match spawned {
         Ok(Ok(pid)) => Ok(Started { slot: root.slot, pid }),

@@ -238,7 +238,7 @@ impl Run<'_> {
             user: (!r.user.is_empty()).then_some(r.user),
             ..Command::default()
         };
-        match service::join(self.t, &self.root.name, &cmd) {
+        match service::join(self.t, &self.root.name, &cmd, |_| {}) {
             Err(f) => said.error = Some(f.why.map_or(f.what.clone(), |w| format!("{}: {w}", f.what))),
             Ok(started) => said.exit_code = attend(self.t, started.pid, self.s.timeout)?,
         }

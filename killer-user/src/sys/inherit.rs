@@ -7,6 +7,7 @@
 //! umask under which what is made can be used.
 
 use super::descriptors;
+use super::signals::{bit, mask};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 /// Signal mask of the caller, bit n - 1 for signal n.
@@ -33,19 +34,6 @@ const OWN_UMASK: libc::mode_t = 0o022;
 type Resource = libc::__rlimit_resource_t;
 #[cfg(not(target_env = "gnu"))]
 type Resource = libc::c_int;
-
-fn bit(signal: i32) -> u64 {
-    1 << (signal - 1)
-}
-
-/// The kernel's own call: the C library hides the signals that it uses itself (32 to 34).
-fn mask(how: i32, new: Option<u64>) -> u64 {
-    let mut old = 0u64;
-    let new = new.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
-    // SAFETY: `new` is null or points to a live word, `old` is a live word; 8 is what the kernel's sigset_t has.
-    unsafe { libc::syscall(libc::SYS_rt_sigprocmask, how, new, &raw mut old, size_of::<u64>()) };
-    old
-}
 
 extern "C" fn save() {
     let mut ignored = 0;

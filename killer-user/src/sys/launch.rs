@@ -261,56 +261,6 @@ impl<'a> Child<'a> {
     }
 }
 
-/// Signals that a supervisor passes on to its child.
-const PASSED_ON: [i32; 4] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT];
-
-fn supervised() -> libc::sigset_t {
-    // SAFETY: sigemptyset and sigaddset fill a live set.
-    unsafe {
-        let mut set: libc::sigset_t = std::mem::zeroed();
-        libc::sigemptyset(&mut set);
-        for s in PASSED_ON.into_iter().chain([libc::SIGCHLD]) {
-            libc::sigaddset(&mut set, s);
-        }
-        set
-    }
-}
-
-/// Holds back what [`supervise`] handles; to be called before [`spawn`], whose child gets the caller's mask back.
-pub fn hold_signals() {
-    let set = supervised();
-    // SAFETY: set is live; only this thread exists.
-    unsafe {
-        libc::sigprocmask(libc::SIG_BLOCK, &set, std::ptr::null_mut());
-    }
-}
-
-/// Waits for the child and passes on what was sent to this process alone, exactly once: what a terminal sends
-/// (`SI_KERNEL`) the child has got itself, being in the same process group. Answers the raw status.
-pub fn supervise(pid: i32, mut pass: impl FnMut(i32)) -> io::Result<i32> {
-    let set = supervised();
-    loop {
-        let mut st = 0;
-        // SAFETY: st is a live int; our own child.
-        let r = unsafe { libc::waitpid(pid, &mut st, libc::WNOHANG) };
-        if r == pid {
-            return Ok(st);
-        }
-        if r < 0 && io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: info is zeroed, plain C data; set is live.
-        let (sig, code) = unsafe {
-            let mut info: libc::siginfo_t = std::mem::zeroed();
-            (libc::sigwaitinfo(&set, &mut info), info.si_code)
-        };
-        const SI_KERNEL: i32 = 0x80;
-        if PASSED_ON.contains(&sig) && code != SI_KERNEL {
-            pass(sig);
-        }
-    }
-}
-
 /// Waits for a child without reaping it before the caller is ready: the raw status of waitpid(2).
 pub fn wait_child(pid: i32) -> io::Result<i32> {
     let mut st = 0;

@@ -2,8 +2,10 @@
 //! as much the one process, and kill(2) between two looks through it.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
+
+use super::signals::Info;
 
 /// Opens a pidfd (5.3+). The pid is resolved in the caller's PID namespace. The kernel itself refuses it to nobody: EPERM is a
 /// filter's word for "not there", as ENOSYS is the kernel's.
@@ -61,26 +63,25 @@ pub fn pidfd_inode(fd: impl AsFd) -> io::Result<u64> {
 
 /// Sends a signal; with a value as sigqueue(3) does.
 pub fn pidfd_send(fd: impl AsFd, signal: i32, value: Option<i32>) -> io::Result<()> {
-    if no_pidfd::is(&fd) {
-        return no_pidfd::send(fd.as_fd(), signal, value);
+    match value {
+        None => send(fd.as_fd(), signal, None),
+        // SAFETY: getuid cannot fail.
+        Some(v) => send(fd.as_fd(), signal, Some(&Info::queued(signal, unsafe { libc::getuid() }, v))),
     }
-    let fd = fd.as_fd().as_raw_fd();
-    let r = match value {
-        // SAFETY: no pointer is passed but null.
-        None => unsafe { libc::syscall(libc::SYS_pidfd_send_signal, fd, signal, std::ptr::null::<u8>(), 0) },
-        Some(v) => {
-            // The layout of siginfo_t with SI_QUEUE, 128 bytes: signo, errno, code, pad, pid, uid, value.
-            let mut info = [0i32; 32];
-            info[0] = signal;
-            info[2] = libc::SI_QUEUE;
-            info[4] = std::process::id() as i32;
-            // SAFETY: getuid cannot fail.
-            info[5] = unsafe { libc::getuid() } as i32;
-            info[6] = v;
-            // SAFETY: info is 128 live bytes, what the kernel copies as siginfo_t.
-            unsafe { libc::syscall(libc::SYS_pidfd_send_signal, fd, signal, info.as_ptr(), 0) }
-        }
-    };
+}
+
+/// Sends on what somebody has queued: with his value, as from him. The kernel refuses it for what kill(2) sends.
+pub(super) fn pidfd_send_as(fd: impl AsFd, info: &Info) -> io::Result<()> {
+    send(fd.as_fd(), info.signal(), Some(info))
+}
+
+fn send(fd: BorrowedFd<'_>, signal: i32, info: Option<&Info>) -> io::Result<()> {
+    if no_pidfd::is(&fd) {
+        return no_pidfd::send(fd, signal, info);
+    }
+    let info = info.map_or(std::ptr::null(), std::ptr::from_ref);
+    // SAFETY: info is null or the 128 live bytes that the kernel copies as siginfo_t.
+    let r = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, fd.as_raw_fd(), signal, info, 0) };
     if r == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
@@ -160,6 +161,7 @@ mod no_pidfd {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use crate::sys::entry::Entry;
+    use crate::sys::signals::Info;
 
     /// Set when a process was opened so: other descriptors then need to be told apart.
     static USED: AtomicBool = AtomicBool::new(false);
@@ -215,16 +217,15 @@ mod no_pidfd {
         stat(fd).is_none_or(|(_, state, threads)| matches!(state, 'Z' | 'X') && threads <= 1)
     }
 
-    pub fn send(fd: BorrowedFd<'_>, signal: i32, value: Option<i32>) -> io::Result<()> {
+    pub fn send(fd: BorrowedFd<'_>, signal: i32, info: Option<&Info>) -> io::Result<()> {
         let (pid, ..) = stat(fd).ok_or_else(gone)?;
-        let r = match value {
+        let r = match info {
             // SAFETY: plain numbers.
-            None => unsafe { libc::kill(pid, signal) },
-            Some(v) => {
-                let v = libc::sigval { sival_ptr: v as usize as *mut libc::c_void };
-                // SAFETY: the pointer is never followed: it carries the number.
-                unsafe { libc::sigqueue(pid, signal, v) }
-            }
+            None => unsafe { libc::kill(pid, signal) }.into(),
+            // SAFETY: info is the 128 live bytes that the kernel copies as siginfo_t.
+            Some(info) => unsafe {
+                libc::syscall(libc::SYS_rt_sigqueueinfo, pid, signal, std::ptr::from_ref(info))
+            },
         };
         if r != 0 {
             return Err(io::Error::last_os_error());

@@ -1,10 +1,19 @@
 //! A supervisor that orphans come to: fork, `PR_SET_CHILD_SUBREAPER`, and waiting until nobody is left.
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
-/// Signals that a process in the foreground passes on.
-const PASSED_ON: [i32; 4] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT];
+/// What a terminal, a shell or a caller's alarm sends.
+const CALLERS: [i32; 8] = [
+    libc::SIGTERM,
+    libc::SIGINT,
+    libc::SIGHUP,
+    libc::SIGQUIT,
+    libc::SIGUSR1,
+    libc::SIGUSR2,
+    libc::SIGALRM,
+    libc::SIGPIPE,
+];
 
 /// A pipe: (read, write).
 pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
@@ -38,7 +47,7 @@ pub fn let_go(keep: &[BorrowedFd<'_>]) {
     // uses `keep` and what it opens itself.
     unsafe {
         libc::setsid();
-        for s in PASSED_ON.into_iter().chain([libc::SIGUSR1, libc::SIGUSR2, libc::SIGALRM, libc::SIGPIPE]) {
+        for s in CALLERS {
             libc::signal(s, libc::SIG_IGN);
         }
         let mut null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR);
@@ -79,43 +88,4 @@ pub fn next_end() -> Option<(i32, i32)> {
 pub fn exit(code: i32) -> ! {
     // SAFETY: never returns; nothing of this process needs to be tidied up.
     unsafe { libc::_exit(code) }
-}
-
-/// Waits until `fd` is readable, and passes on what was sent to this process alone (see
-/// [`launch::supervise`](super::launch::supervise)).
-pub fn attend(fd: BorrowedFd<'_>, mut pass: impl FnMut(i32)) -> io::Result<()> {
-    use rustix::event::{PollFd, PollFlags, poll};
-    // SAFETY: the set is live and filled; a non-negative result is a descriptor that is ours.
-    let signals = unsafe {
-        let mut set: libc::sigset_t = std::mem::zeroed();
-        libc::sigemptyset(&mut set);
-        for s in PASSED_ON {
-            libc::sigaddset(&mut set, s);
-        }
-        let fd = libc::signalfd(-1, &set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK);
-        if fd < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        OwnedFd::from_raw_fd(fd)
-    };
-    loop {
-        let mut fds = [PollFd::new(&fd, PollFlags::IN), PollFd::new(&signals, PollFlags::IN)];
-        match poll(&mut fds, None) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(e) => return Err(e.into()),
-        }
-        let done = !fds[0].revents().is_empty();
-        // struct signalfd_siginfo: 128 bytes; ssi_signo at 0, ssi_code at 8.
-        let mut info = [0u8; 128];
-        while let Ok(128) = rustix::io::read(&signals, &mut info) {
-            let word = |at: usize| i32::from_ne_bytes([info[at], info[at + 1], info[at + 2], info[at + 3]]);
-            const SI_KERNEL: i32 = 0x80;
-            if word(8) != SI_KERNEL {
-                pass(word(0));
-            }
-        }
-        if done {
-            return Ok(());
-        }
-    }
 }

@@ -31,6 +31,7 @@ pub use crate::bpf::{
 use crate::kernel::tier::Tier;
 pub use crate::sys::launch::Spawned;
 use crate::sys::launch::{self, Launch};
+use crate::sys::pass_on::PassOn;
 use crate::sys::proc;
 
 pub use memory::Kept;
@@ -179,15 +180,10 @@ pub trait Keep: Debug {
         l: &Launch,
         ready: &mut dyn FnMut(i32) -> io::Result<()>,
     ) -> io::Result<Spawned>;
-    /// Waits in the foreground for what this process has started and passes signals on; answers the raw wait status.
-    fn attend(&self, pid: i32) -> io::Result<i32> {
-        // Without one (descriptors at the limit) nothing can be passed on; the code still comes back.
-        let fd = proc::pidfd_open(pid as u32).ok();
-        launch::supervise(pid, |sig| {
-            if let Some(fd) = &fd {
-                let _ = proc::pidfd_send(fd, sig, None);
-            }
-        })
+    /// Waits in the foreground for what this process has started and passes signals on; answers the raw wait status. `look` is
+    /// called whenever a child of this process may have ended.
+    fn attend(&self, pid: i32, pass: &mut PassOn, look: &mut dyn FnMut()) -> io::Result<i32> {
+        pass.attend(pid, look)
     }
     /// Waits so long for the end of what this process has started; answers the raw wait status, `None` when it goes on.
     fn await_end(&self, pid: i32, most: Duration) -> io::Result<Option<i32>> {

@@ -27,6 +27,7 @@ use super::spots::{make_book, open_book};
 use super::{BpfError, Keep, Lock, Place, Slot, Spawned, Taken, Whose, wire};
 use crate::kernel::tier::Tier;
 use crate::sys::launch::Launch;
+use crate::sys::pass_on::PassOn;
 use crate::sys::{alive, mem, proc, supervise};
 
 const ADOPT_PASSES: i32 = 24;
@@ -326,15 +327,13 @@ impl Keep for Scan {
         Ok(spawned)
     }
 
-    fn attend(&self, pid: i32) -> io::Result<i32> {
+    fn attend(&self, pid: i32, pass: &mut PassOn, look: &mut dyn FnMut()) -> io::Result<i32> {
         let Some(end) = self.ends.borrow_mut().remove(&pid) else { return Err(ErrorKind::NotFound.into()) };
-        // It may have ended, and even been reaped, long before.
+        // It may have ended, been reaped, and left its number to another, long before.
         let fd = proc::pidfd_open(pid as u32).ok();
-        supervise::attend(end.as_fd(), |sig| {
-            if let Some(fd) = &fd {
-                let _ = proc::pidfd_send(fd, sig, None);
-            }
-        })?;
+        let is_member = matches!(self.member(pid as u32), Ok(Some(_)));
+        let fd = fd.filter(|fd| is_member && !proc::pidfd_ended(fd));
+        pass.attend_until(pid, fd, end.as_fd(), look)?;
         status(end)
     }
 

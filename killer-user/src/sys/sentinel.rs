@@ -1,0 +1,104 @@
+//! A process that stands in the launcher's process group and takes nothing: what is sent to the whole group waits there, too.
+//! So the launcher can tell what CMD, in the same group, has got itself from what was sent to the launcher alone.
+
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::time::Duration;
+
+use super::launch::wait_child;
+use super::signals::{self, Likeness, bit};
+use super::{descriptors, proc, supervise};
+
+/// So many are told at once; who asks asks again.
+const AT_ONCE: usize = 32;
+/// An answer takes no longer, unless somebody has stopped the sentinel.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Words of an answer: their number, and what is alike of each.
+const WORDS: usize = 1 + AT_ONCE * size_of::<Likeness>() / 4;
+
+/// It goes with who has started it.
+#[derive(Debug)]
+pub(super) struct Sentinel {
+    pid: i32,
+    owner: u32,
+    line: OwnedFd,
+}
+
+impl Sentinel {
+    /// Starts one. Every signal is held back already, and this process has one thread.
+    pub fn start() -> io::Result<Self> {
+        let mut pair = [0; 2];
+        // SAFETY: room for two descriptors, which are ours then.
+        let (line, other) = unsafe {
+            if libc::socketpair(
+                libc::AF_UNIX,
+                libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC,
+                0,
+                pair.as_mut_ptr(),
+            ) != 0
+            {
+                return Err(io::Error::last_os_error());
+            }
+            (OwnedFd::from_raw_fd(pair[0]), OwnedFd::from_raw_fd(pair[1]))
+        };
+        let owner = std::process::id();
+        let Some(pid) = supervise::fork()? else { stand(&other, owner) };
+        Ok(Self { pid, owner, line })
+    }
+
+    /// Takes what waits there of this signal; `None`: nobody answers.
+    pub fn took(&self, signal: i32) -> Option<Vec<Likeness>> {
+        rustix::io::write(&self.line, &[signal as u8]).ok()?;
+        if !proc::readable(&self.line, PATIENCE) {
+            return None;
+        }
+        let mut bytes = [0u8; WORDS * 4];
+        let n = rustix::io::read(&self.line, &mut bytes).ok()?;
+        let words: Vec<i32> =
+            bytes[..n].chunks_exact(4).map(|c| i32::from_ne_bytes([c[0], c[1], c[2], c[3]])).collect();
+        let (count, rest) = words.split_first()?;
+        let all = rest.chunks_exact(size_of::<Likeness>() / 4).filter_map(|c| c.try_into().ok());
+        Some(all.take(*count as usize).collect())
+    }
+}
+
+impl Drop for Sentinel {
+    fn drop(&mut self) {
+        // A copy of this process has no part in it.
+        if std::process::id() == self.owner {
+            // SAFETY: a child of this process that was not waited for yet: nobody else can have its number.
+            unsafe { libc::kill(self.pid, libc::SIGKILL) };
+            let _ = wait_child(self.pid);
+        }
+    }
+}
+
+/// Its life: answers until the other side is gone.
+fn stand(line: &OwnedFd, owner: u32) -> ! {
+    // SAFETY: plain numbers, and a literal.
+    unsafe {
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0);
+        libc::prctl(libc::PR_SET_NAME, c"killer-sentinel".as_ptr());
+        if libc::getppid() as u32 != owner {
+            supervise::exit(0);
+        }
+    }
+    descriptors::close_all_but(&[line.as_raw_fd()]);
+    descriptors::close_standard();
+    let _ = std::env::set_current_dir("/");
+    let mut signal = [0u8];
+    while let Ok(1) = rustix::io::read(line, &mut signal) {
+        let mut words = vec![0i32];
+        while words.len() < WORDS
+            && let Some(info) = signals::take(bit(i32::from(signal[0])), Some(Duration::ZERO))
+        {
+            words[0] += 1;
+            words.extend(info.likeness());
+        }
+        let bytes: Vec<u8> = words.iter().flat_map(|w| w.to_ne_bytes()).collect();
+        if rustix::io::write(line, &bytes).is_err() {
+            break;
+        }
+    }
+    supervise::exit(0)
+}
