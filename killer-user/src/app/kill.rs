@@ -86,10 +86,13 @@ pub fn run(k: &Kill, screen: &Screen) -> u8 {
                 if active {
                     journal::judgement(&r.service, &f);
                 }
-                verdict::complain(&f, &r.survivors, screen);
+                verdict::complain(&f, &[&r.survivors[..], &r.unreaped].concat(), screen);
                 screen.message(&human::refused(&r));
             } else if let Some(f) = verdict::nobody(&r).filter(|_| !gone) {
                 screen.fail(&f);
+            }
+            if r.exit_code != code::TIMEOUT {
+                verdict::say_unreaped(&r.service, &r.unreaped, screen);
             }
             Ok(Did { code: r.exit_code, word: became(&r), model: r })
         },
@@ -133,7 +136,7 @@ pub fn order(
     }
     main_process::settle(t, root);
     let main = facts::main_of(t, root);
-    let limit = k.wait.map(|w| w.limit());
+    let limit = k.wait.map(|w| w.span.limit());
     let caller = process::ancestors();
     let order = Order {
         signal: k.signal,
@@ -219,6 +222,7 @@ pub fn order(
         outcome.survivors.iter().map(|s| (s.member, s.code.to_owned(), s.text.clone())).collect();
     let mut released = None;
     let mut released_us = None;
+    let (mut unreaped, mut word) = (Vec::new(), None);
     if let (Some(sig), false) = (interrupt::came(), outcome.empty) {
         notes.push(format!("interrupted by {}", signal::name(sig)));
         survivors.clear();
@@ -232,6 +236,7 @@ pub fn order(
         // Who had ended when it was to be signalled may hold something still.
         outcome.targets.iter().for_each(|t| awaited.add(t.member));
         let whole = k.whom.is_systemd();
+        waiting::first(root).into_iter().filter(|_| whole).for_each(|m| awaited.add(m));
         let w = waiting::wait_released(&family, whole, &mut awaited, rest, screen.quiet);
         released = Some(w == Waited::Done);
         released_us = Some((mem::monotonic_ns() - began) / 1000);
@@ -248,6 +253,20 @@ pub fn order(
                 128 + sig as u8
             }
         };
+        if w == Waited::Done {
+            let asked = k.wait.is_some_and(|w| w.reaped);
+            let gone = Duration::from_nanos(mem::monotonic_ns() - began);
+            let (w, left) = waiting::wait_reaped(&awaited, asked, limit.map(|l| l.saturating_sub(gone)));
+            unreaped = verdict::named(&family, &left);
+            match w {
+                Waited::Done => {}
+                Waited::TimedOut => (exit, word) = (code::TIMEOUT, Some("unreaped")),
+                Waited::Interrupted(sig) => {
+                    notes.push(format!("interrupted by {} while waiting", signal::name(sig)));
+                    exit = 128 + sig as u8;
+                }
+            }
+        }
     }
     if active {
         super::exact::second_look(t, root.slot);
@@ -260,10 +279,11 @@ pub fn order(
         outcome: &outcome,
         before,
         survivors,
+        unreaped,
         released: (released, released_us),
         notes,
         started,
-        word: None,
+        word,
     });
     // The last judgement comes before anybody is told.
     let doubt = if active { doubt::judge(t, root, &mut r) } else { None };

@@ -10,7 +10,7 @@ use crate::kill::{Fate, Outcome};
 use crate::lineage::Lineage;
 use crate::parse::signal;
 use crate::report::message;
-use crate::report::model::{self, Caller, Counts, Receipt, Signalled, Survivor, Times};
+use crate::report::model::{self, Caller, Counts, Receipt, Signalled, Times};
 
 /// Everything that a receipt is made of.
 pub struct Done<'a, 't> {
@@ -28,6 +28,8 @@ pub struct Done<'a, 't> {
     pub before: Counts,
     /// Who is still there: entry, code, words.
     pub survivors: Vec<(Member, String, String)>,
+    /// Who has ended and is not reaped, in the same way.
+    pub unreaped: Vec<(Member, String, String)>,
     /// Whether all was released, and after how many µs.
     pub released: (Option<bool>, Option<u64>),
     /// Anything else.
@@ -102,15 +104,8 @@ pub fn receipt(d: &Done<'_, '_>) -> Receipt {
         cancelled: o.cancelled,
         also_ends: also::of_targets(k.signal, &root.name, &targets),
         targets,
-        survivors: d
-            .survivors
-            .iter()
-            .map(|(m, code, text)| Survivor {
-                process: facts::process(t, m, d.main),
-                code: code.clone(),
-                text: text.clone(),
-            })
-            .collect(),
+        survivors: verdict::with_words(t, &d.survivors, d.main),
+        unreaped: verdict::with_words(t, &d.unreaped, d.main),
         times: Times {
             started: d.started.clone(),
             signalled_us: o.signalled_after / 1000,

@@ -16,7 +16,7 @@ use crate::lineage::{Family, Lineage, Pick};
 use crate::parse::schedule::Step;
 use crate::parse::whom::{self, Whom};
 use crate::parse::{signal, span::Span};
-use crate::report::model::{self, Process, StopCommand, Survivor};
+use crate::report::model::{self, Process, StopCommand};
 use crate::report::{Style, human};
 use crate::sys::{interrupt, mem};
 use crate::target::{Root, registry};
@@ -83,6 +83,7 @@ fn report(s: &Stop, name: &str) -> model::Stop {
         empty: false,
         released: false,
         survivors: Vec::new(),
+        unreaped: Vec::new(),
         took_us: 0,
         exactness: model::Exactness::default(),
         notes: Vec::new(),
@@ -303,16 +304,27 @@ impl Run<'_> {
     fn finish(mut self, ended: Waited) -> model::Stop {
         let family = Lineage::new(self.t, self.root.clone());
         let main = facts::main_of(self.t, &self.root);
+        let whole = self.whole();
         let r = &mut self.report;
         r.empty = crate::kill::empty(&family);
         if r.empty {
             unseen::remember(self.t);
         }
         r.released = ended == Waited::Done;
+        let (ended, unreaped) = match ended {
+            Waited::Done => {
+                waiting::first(&self.root).into_iter().filter(|_| whole).for_each(|m| self.awaited.add(m));
+                let limit = self.s.reaped.unwrap_or(self.s.timeout).limit();
+                waiting::wait_reaped(&self.awaited, self.s.reaped.is_some(), limit)
+            }
+            other => (other, Vec::new()),
+        };
+        r.unreaped = verdict::with_words(self.t, &verdict::named(&family, &unreaped), main);
         r.exactness = facts::exactness(self.t, self.root.slot.slot);
         (r.outcome, r.exit_code) = match ended {
             Waited::Done if r.steps.is_empty() && r.command.is_none() => ("nothing", 0),
             Waited::Done => ("stopped", 0),
+            Waited::TimedOut if r.released => ("unreaped", code::TIMEOUT),
             Waited::TimedOut => ("survivors", code::TIMEOUT),
             Waited::Interrupted(sig) => {
                 r.notes.push(format!("interrupted by {}", signal::name(sig)));
@@ -327,13 +339,9 @@ impl Run<'_> {
             let n = human::count(others, "process lives on", "processes live on");
             r.notes.push(format!("{n}, as --mode=process has it"));
         }
-        if ended == Waited::TimedOut {
-            let whole = self.mode != Mode::Process;
-            let left = verdict::explain(&family, whole, &self.awaited.left());
-            r.survivors = left
-                .into_iter()
-                .map(|(m, code, text)| Survivor { process: facts::process(self.t, &m, main), code, text })
-                .collect();
+        if ended == Waited::TimedOut && !r.released {
+            r.survivors =
+                verdict::with_words(self.t, &verdict::explain(&family, whole, &self.awaited.left()), main);
         }
         let doubt = match r.exit_code {
             0 => doubt::after(self.t, &self.root, r.empty),
@@ -357,7 +365,9 @@ impl Run<'_> {
         }
         if let Some(f) = doubt.or_else(|| stop_words::failure(r, ended)) {
             journal::judgement(&r.service, &f);
-            verdict::complain(&f, &r.survivors, self.screen);
+            verdict::complain(&f, &[&r.survivors[..], &r.unreaped].concat(), self.screen);
+        } else {
+            verdict::say_unreaped(&r.service, &r.unreaped, self.screen);
         }
         self.report
     }

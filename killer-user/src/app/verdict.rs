@@ -2,13 +2,15 @@
 
 use killer_common::record::Member;
 
-use super::Screen;
 use super::failure::{Failure, code};
+use super::main_process::Main;
+use super::{Screen, facts};
 use crate::kill::{Fate, Order, Outcome, Refusal, SIGKILL};
 use crate::lineage::{self, Family, Lineage};
 use crate::report::human;
 use crate::report::model::{Counts, Receipt, Survivor};
 use crate::target::{Root, process};
+use crate::tier::Tracker;
 
 /// Processes and tasks now.
 pub fn counts(f: &Lineage<'_>) -> Counts {
@@ -55,13 +57,26 @@ pub fn explain(f: &Lineage<'_>, whole: bool, left: &[Member]) -> Vec<(Member, St
         }
     }
     all.sort_by_key(|m| m.tgid);
-    all.into_iter()
-        .map(lineage::named)
-        .map(|m| {
-            let (code, text) = f.explain(&m);
-            (m, code.to_owned(), text)
-        })
-        .collect()
+    named(f, &all)
+}
+
+/// Each with its reason: entry, code, words.
+pub fn named(f: &Lineage<'_>, left: &[Member]) -> Vec<(Member, String, String)> {
+    let with_reason = |m: Member| {
+        let (code, text) = f.explain(&m);
+        (m, code.to_owned(), text)
+    };
+    left.iter().copied().map(lineage::named).map(with_reason).collect()
+}
+
+/// The same as the documents have it.
+pub fn with_words(t: &Tracker, left: &[(Member, String, String)], main: Option<Main>) -> Vec<Survivor> {
+    let one = |(m, code, text): &(Member, String, String)| Survivor {
+        process: facts::process(t, m, main),
+        code: code.clone(),
+        text: text.clone(),
+    };
+    left.iter().map(one).collect()
 }
 
 /// Nobody was there for the signal. `None` when there was somebody, or when that is what was wanted: SIGKILL to all of a service
@@ -90,6 +105,9 @@ pub fn failure(r: &Receipt) -> Option<Failure> {
         0 => return None,
         code::TIMEOUT => {
             let n = human::count(r.survivors.len() as u64, "process lives on", "processes live on");
+            if r.survivors.is_empty() && !r.unreaped.is_empty() {
+                return Some(unreaped(&r.service, r.unreaped.len()));
+            }
             Failure::new(
                 code::TIMEOUT,
                 if r.survivors.is_empty() && !r.empty {
@@ -127,6 +145,22 @@ pub fn failure(r: &Receipt) -> Option<Failure> {
             .why(e)
         }
     })
+}
+
+/// Everything is released, and numbers are taken still.
+pub fn unreaped(service: &str, n: usize) -> Failure {
+    let n = human::count(n as u64, "process has ended and is not reaped", "processes have ended and are not reaped");
+    Failure::new(code::TIMEOUT, format!("'{service}': {n}"))
+        .why("until then its number is taken: a start that looks for a process of this number finds one")
+}
+
+/// Says so where it was not waited for.
+pub fn say_unreaped(service: &str, who: &[Survivor], screen: &Screen) {
+    if !who.is_empty() {
+        let f = unreaped(service, who.len()).next("'--wait=reaped' waits until its parent has done so");
+        let text = crate::report::message::render(&f.what, f.why.as_deref(), f.next.as_deref());
+        screen.message(&format!("{text}{}", human::left(who)));
+    }
 }
 
 /// Says a failure on stderr, and who is left.

@@ -2,12 +2,13 @@
 
 use std::io::IsTerminal;
 use std::os::fd::OwnedFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::kill::{Awaited, Waited, until};
 use crate::lineage::{Family, Lineage};
-use crate::sys::mem;
+use crate::sys::{interrupt, mem, proc};
 use crate::sys::proc::Ends;
+use crate::target::Root;
 use killer_common::record::Member;
 
 /// What is waited for.
@@ -110,4 +111,40 @@ pub fn wait_released(
     );
     end_progress(quiet);
     w
+}
+
+/// The first main process that the registry has: its number is what a pidfile names, whenever it ended.
+pub fn first(root: &Root) -> Option<Member> {
+    let r = &root.record;
+    let m = Member { tgid: r.main_tgid, leader_start: r.main_start, ..Member::default() };
+    (m.tgid != 0).then_some(m)
+}
+
+/// So long a parent has to reap who was released, before anybody is told that it has not.
+const REAPING: Duration = Duration::from_millis(100);
+
+/// Waits until nobody of those who were waited for has its number any more (`asked`); without that, for the moment that a parent
+/// needs. Answers how it ended, and who is not reaped. No event tells it: the parent is not ours.
+pub fn wait_reaped(awaited: &Awaited, asked: bool, limit: Option<Duration>) -> (Waited, Vec<Member>) {
+    let limit = if asked { limit } else { Some(limit.map_or(REAPING, |l| l.min(REAPING))) };
+    let end = limit.and_then(|l| Instant::now().checked_add(l));
+    let mut pause = Duration::from_millis(1);
+    loop {
+        let left = awaited.unreaped();
+        if left.is_empty() {
+            return (Waited::Done, left);
+        }
+        if let Some(signal) = interrupt::came() {
+            return (Waited::Interrupted(signal), left);
+        }
+        let rest = end.map_or(pause, |e| e.saturating_duration_since(Instant::now()));
+        if rest.is_zero() {
+            return (if asked { Waited::TimedOut } else { Waited::Done }, left);
+        }
+        match interrupt::bell() {
+            Some(bell) => drop(proc::readable(bell, pause.min(rest))),
+            None => std::thread::sleep(pause.min(rest)),
+        }
+        pause = (pause * 2).min(Duration::from_millis(50));
+    }
 }

@@ -4,9 +4,9 @@ use clap::{ArgAction, Parser};
 
 use super::request::{Color, Kill, Names, Output};
 use crate::kill::Newborns;
-use crate::parse::span::Span;
 use crate::parse::whom::Whom;
-use crate::parse::{name, signal, span, value, whom};
+use crate::parse::wait::{self, Wait};
+use crate::parse::{name, signal, value, whom};
 
 /// End a service completely: signal every process that it ever forked, and nobody else.
 #[derive(Debug, Parser)]
@@ -35,9 +35,10 @@ pub struct MainForm {
     /// Value for a real-time signal, as sigqueue(3) sends it, to everybody that --whom picks (systemd: main and control only)
     #[arg(long, alias = "kill-value", value_name = "INT", value_parser = value::parse, allow_hyphen_values = true)]
     pub value: Option<i32>,
-    /// Return when the kernel says that the service is empty and has let go of files, ports and memory, or after SPAN
-    #[arg(long, value_name = "SPAN", num_args = 0..=1, require_equals = true, default_missing_value = "infinity", value_parser = span::parse)]
-    pub wait: Option<Span>,
+    /// Return when the kernel says that the service is empty and has let go of files, ports and memory, or after SPAN; with
+    /// 'reaped[:SPAN]' when their parents have reaped them, too, and their numbers are free
+    #[arg(long, value_name = "SPAN", num_args = 0..=1, require_equals = true, default_missing_value = "infinity", value_parser = wait::parse)]
+    pub wait: Option<Wait>,
     /// Exit 1 when nothing matched
     #[arg(long)]
     pub fail: bool,

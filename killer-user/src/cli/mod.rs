@@ -50,7 +50,7 @@ const EXIT_STATUS: [(&str, &str); 10] = [
     ("5", "Not exact, and --require-exact was given."),
     ("64", "Some were signalled and some could not be."),
     ("77", "Not permitted."),
-    ("124", "The wait ended with survivors; each is named with its reason."),
+    ("124", "The wait ended with survivors, or with --wait=reaped: with who is not reaped; each is named with its reason."),
     (
         "125, 126, 127",
         "Of run and exec: killer failed, CMD is not executable, CMD was not found; else CMD's own status.",
@@ -225,7 +225,7 @@ mod tests {
         assert_eq!(kill(&["-RTMIN+3", "--value", "-5", "cron"]).value, Some(-5));
         assert_eq!(kill(&["cron"]).signal, 15);
         assert_eq!(kill(&["--", "status"]).names.words, ["status"]);
-        assert_eq!(kill(&["--wait", "cron"]).wait, Some(crate::parse::span::Span::Infinity));
+        assert_eq!(kill(&["--wait", "cron"]).wait.map(|w| w.span), Some(crate::parse::span::Span::Infinity));
         assert!(kill(&["--whom=main", "--fail", "cron"]).whom.fail);
         assert_eq!(kill(&["-hup", "cron"]).signal, 1);
         assert_eq!(kill(&["cron", "-v", "atd"]).names.words, ["cron", "atd"]);

@@ -8,6 +8,7 @@ use crate::kill::Newborns;
 use crate::parse::name;
 use crate::parse::schedule::Schedule;
 use crate::parse::span::Span;
+use crate::parse::wait::Wait;
 use crate::parse::whom::Whom;
 
 /// Output format.
@@ -96,8 +97,8 @@ pub struct Kill {
     pub whom: Whom,
     /// Value of a real-time signal.
     pub value: Option<i32>,
-    /// Wait until released.
-    pub wait: Option<Span>,
+    /// Wait until released, or reaped.
+    pub wait: Option<Wait>,
     /// How long SIGKILL to all goes on before survivors are named, where that is no matter of `wait`.
     pub patience: Option<Duration>,
     /// Only say what would be done.
@@ -186,6 +187,8 @@ pub struct Stop {
     pub schedule: Schedule,
     /// For the stop command.
     pub timeout: Span,
+    /// Wait until reaped, so long.
+    pub reaped: Option<Span>,
     /// SIGHUP after each signal but KILL.
     pub sighup: bool,
     /// Whom.

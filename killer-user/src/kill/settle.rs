@@ -57,6 +57,7 @@ pub fn until(
 #[derive(Debug, Default)]
 pub struct Awaited {
     known: HashSet<Key>,
+    all: Vec<Member>,
     closed: Vec<Member>,
     open: Vec<(Member, OwnedFd)>,
 }
@@ -65,6 +66,7 @@ impl Awaited {
     /// Waits for this one, too.
     pub fn add(&mut self, m: Member) {
         if self.known.insert(key(&m)) {
+            self.all.push(m);
             self.closed.push(m);
         }
     }
@@ -93,6 +95,21 @@ impl Awaited {
     /// Who has not let go.
     pub fn left(&self) -> Vec<Member> {
         self.open.iter().map(|(m, _)| *m).chain(self.closed.iter().copied()).collect()
+    }
+
+    /// Of all that were waited for: who has ended, and is not reaped by its parent yet. Its number is taken until then (kill(2)
+    /// finds it), which the next start of a daemon takes for a daemon that runs.
+    pub fn unreaped(&self) -> Vec<Member> {
+        let zombie = |m: &&Member| {
+            // One cheap question to the kernel for each; /proc is read of those only who are there.
+            proc::exists(m.tgid)
+                && matches!(alive::look(m.tgid, m.leader_start), alive::Look::Here(_, s) if s.state == 'Z')
+        };
+        let mut v: Vec<Member> = self.all.iter().filter(zombie).copied().collect();
+        v.sort_by_key(|m| m.tgid);
+        // Noted twice where one note had its inode and the other had not.
+        v.dedup_by_key(|m| m.tgid);
+        v
     }
 
     /// What to sleep on: the end of any one of them; `None` when nobody is open.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::sys::alive::{self, Look, look};
 use crate::sys::entry::Entry;
 use crate::sys::{proc, small};
+use crate::target::process;
 use killer_common::record::Member;
 
 /// Facts about a member that the kernel map does not keep.
@@ -115,7 +116,10 @@ pub fn explain(m: &Member) -> (&'static str, String) {
         );
     }
     if state.starts_with('Z') {
-        return ("zombie", format!("a zombie that its parent {} has not reaped", field("PPid")));
+        let parent = field("PPid");
+        let name = parent.parse().ok().filter(|&p: &u32| p != 0).map(process::comm);
+        let name = name.filter(|n| !n.is_empty()).map_or(String::new(), |n| format!(" ({n})"));
+        return ("zombie", format!("it has ended; its parent {parent}{name} has not reaped it yet"));
     }
     ("alive", format!("alive in state {state}"))
 }

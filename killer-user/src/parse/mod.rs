@@ -6,4 +6,5 @@ pub mod schedule;
 pub mod signal;
 pub mod span;
 pub mod value;
+pub mod wait;
 pub mod whom;

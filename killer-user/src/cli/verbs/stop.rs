@@ -8,6 +8,7 @@ use crate::cli::{Action, Mode, Stop};
 use crate::parse::schedule::{self, Retry, Schedule};
 use crate::parse::signal;
 use crate::parse::span::{self, Span};
+use crate::parse::wait::{self, Wait};
 
 #[derive(Debug, Args)]
 #[command(
@@ -25,6 +26,9 @@ pub struct StopArgs {
     /// How long each wait takes at most, the one for the stop command too; SIGKILL to all has 5s at least
     #[arg(long, value_name = "SPAN", default_value = "90s", value_parser = span::parse)]
     timeout: Span,
+    /// Return when the parents of all have reaped them, too, and their numbers are free; 124 after SPAN
+    #[arg(long, value_name = "reaped[:SPAN]", require_equals = true, value_parser = wait::parse_reaped)]
+    wait: Option<Wait>,
     /// SIGHUP right after the signal: shells end by it
     #[arg(long)]
     send_sighup: bool,
@@ -61,6 +65,7 @@ impl StopArgs {
             names: self.names.into(),
             schedule,
             timeout: self.timeout,
+            reaped: self.wait.map(|w| w.span),
             sighup: self.send_sighup,
             mode: self.mode,
             include_self: self.include_self,

@@ -114,6 +114,9 @@ pub struct Receipt {
     pub targets: Vec<Signalled>,
     /// Who is still there.
     pub survivors: Vec<Survivor>,
+    /// Who has ended and let go of everything, but is not reaped by its parent yet: its number is taken until then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreaped: Vec<Survivor>,
     /// Times.
     pub times: Times,
     /// Anything else worth knowing.
@@ -164,6 +167,9 @@ pub struct Stop {
     pub released: bool,
     /// Who is still there.
     pub survivors: Vec<Survivor>,
+    /// Who has ended and let go of everything, but is not reaped by its parent yet: its number is taken until then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreaped: Vec<Survivor>,
     /// µs from the beginning to the end.
     pub took_us: u64,
     /// How sure the set is.

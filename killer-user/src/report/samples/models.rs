@@ -58,6 +58,7 @@ pub fn receipt(word: &str) -> Receipt {
             target(13, "refused", Some(word)),
         ],
         survivors: vec![Survivor { process: process(13, word), code: "traced".into(), text: word.into() }],
+        unreaped: vec![Survivor { process: process(14, word), code: "zombie".into(), text: word.into() }],
         times: Times { ended_us: 1234, ..Times::default() },
         notes: vec![word.into()],
     }
