@@ -64,7 +64,9 @@ fn each_way(env: &TestEnv) {
         let mut command = env.command();
         command.args(way);
         let call = env.spawn(command);
-        let zombie = || std::fs::read_to_string(format!("/proc/{}/stat", held.pid())).is_ok_and(|s| s.contains(") Z "));
+        let zombie = || {
+            std::fs::read_to_string(format!("/proc/{}/stat", held.pid())).is_ok_and(|s| s.contains(") Z "))
+        };
         assert!(eventually(Duration::from_secs(20), zombie));
         std::thread::sleep(Duration::from_millis(300));
         assert!(call.pidfd().alive(), "{way:?} did not wait for its parent");

@@ -8,7 +8,6 @@ use crate::report::model::{Done, Verb};
 /// Prints the document of a verb that went well, where it is one of these.
 pub fn after(action: &Action, screen: &Screen) {
     let done = match action {
-        Action::Run(r) if r.detach => of(Verb::Run, &r.name, "started"),
         Action::Adopt(name, _) => of(Verb::Adopt, name, "adopted"),
         Action::SetMain(name, _) => of(Verb::SetMain, name, "main-set"),
         Action::Rename(old, new) => Done { was: Some(old.clone()), ..of(Verb::Rename, new, "renamed") },
@@ -20,6 +19,13 @@ pub fn after(action: &Action, screen: &Screen) {
         _ => return,
     };
     screen.data(&done, |_| String::new());
+}
+
+/// Prints that of a detached start.
+pub fn started(name: &str, screen: &Screen) {
+    if screen.is_json() {
+        screen.data(&of(Verb::Run, name, "started"), |_| String::new());
+    }
 }
 
 /// With what is known of the service now; what cannot be looked up any more is left out.

@@ -82,7 +82,7 @@ pub fn service(t: &Tracker, r: &Root) -> model::Service {
     let inside = (r.record.parent != 0)
         .then(|| registry::in_slot(t, r.record.parent))
         .flatten()
-        .filter(|o| o.slot.generation == r.record.parent_generation)
+        .filter(|o| o.slot.generation == r.record.parent_generation && !registry::is_given_up(o))
         .map(|o| o.name);
     model::Service {
         name: r.name.clone(),

@@ -62,10 +62,7 @@ pub fn of(t: &Tracker, r: &Root) -> Option<Main> {
 /// Who the pidfile names, when root or the service's user has written it since the service began.
 fn named(t: &Tracker, r: &Root, kept: &StopRecord) -> Option<Key> {
     let path = kept.pidfile.as_ref()?;
-    let mut owners = vec![0, rustix::process::geteuid().as_raw()];
-    let user = || nix::unistd::User::from_name(&kept.user).ok().flatten().map(|u| u.uid.as_raw());
-    owners.extend(kept.user.parse().ok().or_else(user));
-    let found = match pidfile::named(path, &owners) {
+    let found = match pidfile::named(path, &kept.owners()) {
         Ok(found) => found,
         Err(e) => {
             log::info!("{}: {}: {e}", r.name, path.display());

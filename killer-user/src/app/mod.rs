@@ -17,9 +17,11 @@ mod logs;
 pub mod main_process;
 mod names;
 mod picks;
+mod pidfiles;
 mod place;
 mod receipt;
 mod registry_verbs;
+mod replace;
 mod run;
 mod screen;
 mod selftest;
@@ -63,6 +65,7 @@ pub fn perform(request: &Request) -> u8 {
         Action::Wait(names, until, limit) => views::wait(names, *until, *limit, &screen),
         Action::SetMain(name, pid) => registry_verbs::set_main(name, *pid),
         Action::Forget(names) => registry_verbs::forget(names, &screen),
+        Action::GiveUp(names) => registry_verbs::give_up(names, &screen),
         Action::ForgetEnded => registry_verbs::forget_ended(&screen),
         Action::Rename(old, new) => registry_verbs::rename(old, new),
         Action::Up(witness) => registry_verbs::up(*witness, &screen),

@@ -47,7 +47,9 @@ pub fn make(t: &Tracker, w: &Wish<'_>) -> Result<(Slot, bool), Failure> {
     let elsewhere = || elsewhere::named(t, name).map(|o| o.is_some_and(|(t, r)| elsewhere::lives(&t, &r)));
     if old.is_some_and(|old| elsewhere::lives(t, old)) || elsewhere()? {
         return Err(Failure::new(code::RUN_FAILED, format!("service '{name}' is already tracked and alive"))
-            .next(format!("end it with 'killer -s KILL {name}', or choose another name")));
+            .next(format!(
+                "'killer run --replace' ends it first; 'killer rename {name} NEW' gives it another name, or choose another one"
+            )));
     }
     super::unseen::refuse(name)?;
     if known.len() > w.keep {
@@ -96,6 +98,10 @@ fn around(t: &Tracker, mine: u32, w: &Wish<'_>) -> Result<u32, Failure> {
         // Who waits for his own command waits for what that starts; a daemon's or a login's is for itself.
         Some(Nest::Usual) => !fixed && (w.flags | root.record.flags) & R_FOREGROUND == 0,
     };
+    // What was given up is nobody's service: what is started in it is outside.
+    if registry::is_given_up(&root) && !fixed {
+        return Ok(root.record.parent);
+    }
     // The mark of the launcher decides whose member CMD is: he himself may stay where he is.
     Ok(if beside { root.record.parent } else { mine })
 }
@@ -113,7 +119,7 @@ pub fn step_out(t: &Tracker, started: Slot) -> bool {
 /// In words where a root stands, when it is in another one.
 pub fn words(t: &Tracker, started: Slot) -> Option<String> {
     let r = registry::in_slot(t, started.slot)?;
-    let outer = registry::in_slot(t, r.record.parent)?;
+    let outer = registry::in_slot(t, r.record.parent).filter(|o| !registry::is_given_up(o))?;
     Some(format!("'{}' is inside '{}' and ends with it", r.name, outer.name))
 }
 

@@ -1,5 +1,7 @@
 //! `set-main`, `forget`, `rename`, `up`, `down`.
 
+use killer_common::record::R_SUPERVISED;
+
 use super::failure::{Failure, code};
 use super::names::{self, For};
 use super::several::{self, Did};
@@ -7,6 +9,7 @@ use super::stop_record::{Heir, StopRecord};
 use super::{Screen, elsewhere, find, unknown};
 use crate::cli::Names;
 use crate::report::model::{Done, Verb};
+use crate::sys::alive;
 use crate::target::{Root, registry};
 use crate::tier::{BpfError, Paths, Tracker, memory};
 
@@ -46,7 +49,7 @@ fn forget_one(t: &Tracker, root: &Root) -> Result<(), Failure> {
     let alive = || {
         Failure::new(code::FAILURE, format!("service '{name}' has live processes"))
             .why("a live service is never forgotten: nobody could end it by name any more")
-            .next(format!("end it first: 'killer -s KILL {name}'"))
+            .next(format!("end it first: 'killer -s KILL {name}'; 'killer forget --live {name}' gives it up"))
     };
     if registry::family(t, r.slot.slot).iter().any(|&s| t.count(s) != 0) {
         return Err(alive());
@@ -56,6 +59,55 @@ fn forget_one(t: &Tracker, root: &Root) -> Result<(), Failure> {
         Err(e) if e.raw_os_error() == Some(libc::EBUSY) => Err(alive()),
         Err(e) => Err(e.into()),
     }
+}
+
+/// Gives up live services: they live on without a name. What has ended is forgotten.
+pub fn give_up(names: &Names, screen: &Screen) -> Result<u8, Failure> {
+    let (t, found) = names::find(names, For::Verb)?;
+    let one = |t: &Tracker, root: &Root| {
+        let word = if elsewhere::lives(t, root) {
+            give_up_one(t, root)?;
+            "given-up"
+        } else {
+            forget_one(t, root)?;
+            "forgotten"
+        };
+        Ok(Did { code: 0, word, model: Done::new(Verb::Forget, Some(&root.name), word) })
+    };
+    Ok(several::each(&t, &found, screen, true, one, |_, _| String::new()))
+}
+
+/// No member is touched and no count: only the name goes, so that whoever was a member stays one until it has ended.
+fn give_up_one(t: &Tracker, root: &Root) -> Result<(), Failure> {
+    let name = &root.name;
+    let _lock = t.lock()?;
+    let r = registry::again(t, root).ok_or_else(|| unknown(t, name))?;
+    let no = |why: String, next: String| {
+        Err(Failure::new(code::FAILURE, format!("service '{name}' cannot be given up")).why(why).next(next))
+    };
+    if let Some(at) = registry::frozen(t, r.slot.slot).and_then(|s| registry::in_slot(t, s)) {
+        return no(
+            "it is frozen: nobody could let it go on".into(),
+            format!("'killer thaw {}' first", at.name),
+        );
+    }
+    let outer =
+        registry::in_slot(t, r.record.parent).filter(|o| o.slot.generation == r.record.parent_generation);
+    if let Some(outer) = outer.filter(|o| !registry::is_given_up(o)) {
+        return no(
+            format!("it is inside '{}' and ends with that one", outer.name),
+            format!("give '{}' up, or start it again with 'killer run --beside'", outer.name),
+        );
+    }
+    if r.record.flags & R_SUPERVISED != 0 && alive::alive(r.record.owner_tgid, r.record.owner_start) {
+        return no(
+            "its supervisor ends it when its main process ends ('run --kill-on-exit')".into(),
+            format!("'killer rename {name} NEW' frees the name"),
+        );
+    }
+    t.rename(r.slot, &registry::given_up_name(r.slot))?;
+    super::unseen::remember(t);
+    Ok(())
 }
 
 /// Forgets every service that has ended, and nobody who lives.
@@ -74,6 +126,7 @@ fn forget_all(t: &Tracker, forgotten: &mut Vec<Done>) -> Result<(), Failure> {
         let _lock = t.lock()?;
         for r in registry::ended(t) {
             match t.forget(r.slot) {
+                Ok(()) if registry::is_given_up(&r) => {}
                 Err(e) if e.raw_os_error() != Some(libc::EBUSY) => return Err(e.into()),
                 Err(_) => {}
                 Ok(()) => forgotten.push(Done::new(Verb::Forget, Some(&r.name), "forgotten")),

@@ -8,8 +8,9 @@ use super::failure::{Failure, code};
 use super::place::{self, Wish};
 use super::service::{self, Command};
 use super::stop_record::{Heir, StopRecord, no_heir};
-use super::{Screen, find, forking, kill, unseen};
+use super::{Screen, documents, find, forking, kill, pidfiles, replace, unseen};
 use crate::cli::{Run, Whose};
+use crate::lineage::Lineage;
 use crate::report::{human, message};
 use crate::sys::pass_on::PassOn;
 use crate::sys::{daemon, interrupt};
@@ -26,6 +27,7 @@ fn run_failed(f: Failure) -> Failure {
 
 /// Starts CMD as the root of a service.
 pub fn run(r: &Run, screen: &Screen) -> Result<u8, Failure> {
+    let r = &replace::prepare(r, screen).map_err(run_failed)?;
     let t = service::tracker().map_err(run_failed)?;
     say_tier(&t, screen);
     let _log = screen.relay(&t);
@@ -48,11 +50,18 @@ pub fn run(r: &Run, screen: &Screen) -> Result<u8, Failure> {
     let met = |pid| pass.iter_mut().for_each(|p| p.meet(pid));
     let s = service::start(&t, &wish, &cmd, to_write(r), kept(r), met).map_err(run_failed)?;
     say_place(&t, &s, screen);
-    let Some(mut pass) = pass else { return Ok(0) };
+    let Some(mut pass) = pass else {
+        documents::started(&r.name, screen);
+        return Ok(0);
+    };
     let status = t.attend(s.pid, &mut pass, &mut || {}).map_err(|e| run_failed(e.into()))?;
     interrupt::catch();
     pass.over();
     after(&t, r, &s);
+    let root = registry::in_slot(&t, s.slot.slot).filter(|n| n.slot == s.slot);
+    if let Some(root) = root.filter(|root| crate::kill::empty(&Lineage::new(&t, root.clone()))) {
+        pidfiles::ended(&t, &root);
+    }
     unseen::remember(&t);
     if status != 0 {
         no_heir(&t, s.slot);
@@ -102,7 +111,12 @@ fn after(t: &Tracker, r: &Run, s: &service::Started) {
 /// A supervisor of its own: a small process in a session of its own that starts CMD and ends what it leaves.
 fn background(t: &Tracker, r: &Run, cmd: &Command, screen: &Screen) -> Result<u8, Failure> {
     let report = match daemon::background()? {
-        Err(Some(code)) => return Ok(code),
+        Err(Some(code)) => {
+            if code == 0 {
+                documents::started(&r.name, screen);
+            }
+            return Ok(code);
+        }
         Err(None) => {
             return Err(Failure::new(code::RUN_FAILED, "the supervisor died before it had started CMD"));
         }

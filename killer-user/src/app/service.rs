@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use killer_common::record::{B_CONTROL, B_MAIN, R_FOREGROUND, R_SUPERVISED};
 
 use super::failure::{Failure, code};
-use super::logs;
 use super::place::{self, Wish};
 use super::stop_record::StopRecord;
 use super::unseen;
+use super::{logs, pidfiles};
 use crate::cli::Log;
 use crate::lineage::Home;
 use crate::sys::launch::{Launch, Step};
+use crate::sys::supervise;
 use crate::target::process::Process;
 use crate::target::registry;
 use crate::tier::{Paths, Slot, Tracker};
@@ -136,13 +137,25 @@ pub fn start(
         }
         f
     };
+    // In the tier `scan` it is another process that starts CMD.
+    let (told, tells) = pidfile.map(|_| supervise::pipe()).transpose()?.unzip();
     let spawned = t.spawn(slot, B_MAIN, &launch, &mut |pid| {
         keep(t, slot, kept.clone(), pid as u32, cmd.detach)?;
         unseen::remember(t);
-        pidfile.map_or(Ok(()), |p| write_pidfile(p, pid))?;
+        if let (Some(path), Some(tells)) = (pidfile, &tells) {
+            write_pidfile(path, pid)?;
+            rustix::io::write(tells, &pid.to_ne_bytes())?;
+        }
         met(pid);
         Ok(())
     });
+    drop(tells);
+    let mut number = [0; 4];
+    if let (Some(path), Some(told), false) = (pidfile, told, matches!(spawned, Ok(Ok(_))))
+        && rustix::io::read(told, &mut number) == Ok(4)
+    {
+        pidfiles::not_started(path, i32::from_ne_bytes(number));
+    }
     drop(lock);
     match spawned {
         Ok(Ok(pid)) => Ok(Started { slot, pid }),
@@ -260,13 +273,21 @@ pub fn adopt(t: &Tracker, name: &str, p: &Process) -> Result<Adopted, Failure> {
     if let Ok(Some(m)) = t.member(p.pid)
         && m.leader_start / 10_000_000 == p.start_ticks
     {
-        let other = registry::in_slot(t, m.root).map(|r| r.name).unwrap_or_default();
+        let other = registry::in_slot(t, m.root);
+        if let Some(other) = other.as_ref().filter(|o| registry::is_given_up(o)) {
+            return recall(t, other.slot, name);
+        }
+        let other = other.map(|r| r.name).unwrap_or_default();
         return Err(Failure::new(
             code::FAILURE,
             format!("process {} is already a member of service '{other}'", p.pid),
         )
         .why("a process belongs to one service for its whole life")
-        .next(format!("'killer rename {other} {name}' changes the name")));
+        .next(format!(
+            "'killer --whom=subtree:{} {other}' is for it and what descends from it; 'killer rename {other} {name}' changes the \
+             name",
+            p.pid
+        )));
     }
     let (slot, fresh) =
         place::make(t, &Wish { nest: None, ..Wish::named(name) }).map_err(|f| f.with_code(code::FAILURE))?;
@@ -275,6 +296,18 @@ pub fn adopt(t: &Tracker, name: &str, p: &Process) -> Result<Adopted, Failure> {
         let _ = t.forget(slot);
     }
     r
+}
+
+/// What was given up has a name again.
+fn recall(t: &Tracker, slot: Slot, name: &str) -> Result<Adopted, Failure> {
+    if registry::named(t, name).is_some() || super::elsewhere::named(t, name)?.is_some() {
+        return Err(Failure::new(code::FAILURE, format!("there is a service '{name}' already"))
+            .next(format!("forget it when it has ended ('killer forget {name}'), or choose another name")));
+    }
+    unseen::refuse(name)?;
+    t.rename(slot, name)?;
+    unseen::remember(t);
+    Ok(Adopted { slot, passes: 0, quiet: true })
 }
 
 fn take(t: &Tracker, slot: Slot, p: &Process) -> Result<Adopted, Failure> {

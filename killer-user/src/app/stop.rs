@@ -8,7 +8,8 @@ use super::service::{self, Command};
 use super::several::{self, Did};
 use super::stop_record::StopRecord;
 use super::{
-    Screen, also, doubt, facts, freeze, journal, kill, main_process, stop_words, unseen, verdict, waiting,
+    Screen, also, doubt, facts, freeze, journal, kill, main_process, pidfiles, stop_words, unseen, verdict,
+    waiting,
 };
 use crate::cli::{Kill, Mode, Names, Stop};
 use crate::kill::{Awaited, Newborns, SIGCONT, SIGKILL, Waited};
@@ -50,19 +51,29 @@ pub fn stop(s: &Stop, screen: &Screen) -> Result<u8, Failure> {
     let (t, found) = names::find(&s.names, For::Verb)?;
     let _log = screen.relay(&t);
     let one = |t: &Tracker, root: &Root| {
-        let began = mem::monotonic_ns();
-        let report = report(s, &root.name);
-        let (root, named, awaited) = (root.clone(), found.of(t), Awaited::default());
-        let forced = Vec::new();
-        let mut run = Run { t, root, named, s, mode: s.mode, screen, awaited, asked: None, forced, report };
-        let ended = run.all()?;
-        run.report.took_us = (mem::monotonic_ns() - began) / 1000;
-        let r = run.finish(ended);
+        let r = end(t, root, found.of(t), s, screen)?;
         Ok(Did { code: r.exit_code, word: if r.empty { "ended" } else { "stopped" }, model: r })
     };
     let shown =
         |r: &model::Stop, s: &Style| if screen.verbose > 0 { human::stop(r, s) } else { String::new() };
     Ok(several::each(&t, &found, screen, true, one, shown))
+}
+
+/// Ends one of those that were `named`; what did not go well has been said.
+pub fn end(
+    t: &Tracker,
+    root: &Root,
+    named: &[Root],
+    s: &Stop,
+    screen: &Screen,
+) -> Result<model::Stop, Failure> {
+    let began = mem::monotonic_ns();
+    let report = report(s, &root.name);
+    let (root, awaited, forced) = (root.clone(), Awaited::default(), Vec::new());
+    let mut run = Run { t, root, named, s, mode: s.mode, screen, awaited, asked: None, forced, report };
+    let ended = run.all()?;
+    run.report.took_us = (mem::monotonic_ns() - began) / 1000;
+    Ok(run.finish(ended))
 }
 
 fn report(s: &Stop, name: &str) -> model::Stop {
@@ -308,6 +319,7 @@ impl Run<'_> {
         let r = &mut self.report;
         r.empty = crate::kill::empty(&family);
         if r.empty {
+            pidfiles::ended(self.t, &self.root);
             unseen::remember(self.t);
         }
         r.released = ended == Waited::Done;

@@ -121,6 +121,14 @@ impl StopRecord {
         t.stop(slot).ok().flatten().and_then(|b| Self::read(&b)).unwrap_or_default()
     }
 
+    /// Whose pidfile is believed: root's, the caller's, and that of the user that the service became.
+    pub fn owners(&self) -> Vec<u32> {
+        let user = || nix::unistd::User::from_name(&self.user).ok().flatten().map(|u| u.uid.as_raw());
+        let mut v = vec![0, rustix::process::geteuid().as_raw()];
+        v.extend(self.user.parse().ok().or_else(user));
+        v
+    }
+
     /// Changes what is kept of a root. The caller holds the lock of the registry.
     pub fn change(t: &Tracker, slot: Slot, change: impl FnOnce(&mut Self)) -> std::io::Result<()> {
         let mut r = Self::of(t, slot);

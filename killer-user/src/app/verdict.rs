@@ -149,7 +149,11 @@ pub fn failure(r: &Receipt) -> Option<Failure> {
 
 /// Everything is released, and numbers are taken still.
 pub fn unreaped(service: &str, n: usize) -> Failure {
-    let n = human::count(n as u64, "process has ended and is not reaped", "processes have ended and are not reaped");
+    let n = human::count(
+        n as u64,
+        "process has ended and is not reaped",
+        "processes have ended and are not reaped",
+    );
     Failure::new(code::TIMEOUT, format!("'{service}': {n}"))
         .why("until then its number is taken: a start that looks for a process of this number finds one")
 }

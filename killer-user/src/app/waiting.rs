@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use crate::kill::{Awaited, Waited, until};
 use crate::lineage::{Family, Lineage};
-use crate::sys::{interrupt, mem, proc};
 use crate::sys::proc::Ends;
+use crate::sys::{interrupt, mem, proc};
 use crate::target::Root;
 use killer_common::record::Member;
 

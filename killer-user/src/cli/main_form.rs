@@ -4,8 +4,8 @@ use clap::{ArgAction, Parser};
 
 use super::request::{Color, Kill, Names, Output};
 use crate::kill::Newborns;
-use crate::parse::whom::Whom;
 use crate::parse::wait::{self, Wait};
+use crate::parse::whom::Whom;
 use crate::parse::{name, signal, value, whom};
 
 /// End a service completely: signal every process that it ever forked, and nobody else.

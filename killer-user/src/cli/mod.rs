@@ -15,7 +15,7 @@ use clap::{CommandFactory, FromArgMatches};
 pub use foreign::{instead, meant, misplaced};
 pub use generate::generate;
 pub use request::{
-    Action, Color, Common, Exit, Generate, KEEP, Kill, Log, Mode, Names, Nest, Output, Request, Run,
+    Action, Color, Common, Exit, Generate, KEEP, Kill, Log, Mode, Names, Nest, Output, Replace, Request, Run,
     Selftest, Stop, Until, Whose,
 };
 
@@ -50,7 +50,10 @@ const EXIT_STATUS: [(&str, &str); 10] = [
     ("5", "Not exact, and --require-exact was given."),
     ("64", "Some were signalled and some could not be."),
     ("77", "Not permitted."),
-    ("124", "The wait ended with survivors, or with --wait=reaped: with who is not reaped; each is named with its reason."),
+    (
+        "124",
+        "The wait ended with survivors, or with --wait=reaped: with who is not reaped; each is named with its reason.",
+    ),
     (
         "125, 126, 127",
         "Of run and exec: killer failed, CMD is not executable, CMD was not found; else CMD's own status.",
@@ -255,10 +258,10 @@ mod tests {
             (&["--wait=5parsecs", "x"], "'5parsecs' for --wait", "1min 30s"),
             (&["wait", "x", "--until", "never"], "'never' for --until", "size<=N"),
             (&["adopt", "x", "--pid", "0"], "bad PID '0' for --pid", "PID:INODE"),
-            (&["a/b"], "'a/b' has a slash", "64 bytes"),
+            (&["a\tb"], "has control characters", "64 bytes"),
             (&["run", "--name", "x", "true"], "'true'", "-- CMD"),
             (&["run", "--name", "x"], "<CMD>", "killer run --help"),
-            (&["run"], "--name <NAME> <CMD>", "killer run --help"),
+            (&["run"], "<CMD>", "killer run --help"),
             (&["-KILL", "list"], "'-K'", "-- list"),
             (&["generate"], "killer generate", "killer generate --help"),
             (&["--signl=KILL", "x"], "--signl", "--signal"),
@@ -322,7 +325,7 @@ mod tests {
             &["--wait=5parsecs", "x"],
             &["--value=1", "x"],
             &["run", "--name", "x"],
-            &["run", "--", "true"],
+            &["run", "--replace", "--", "true"],
             &["adopt", "x"],
             &["adopt", "x", "--pid", "-5"],
             &["wait", "x", "--until", "never"],

@@ -135,11 +135,24 @@ pub enum Nest {
     Beside,
 }
 
+/// What becomes of a live service that has the name of a new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Replace {
+    /// It is ended, as `killer stop` ends it.
+    End,
+    /// It lives on under another name.
+    Rename,
+}
+
 /// `killer run`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
     /// Service name.
     pub name: String,
+    /// Nobody has given it.
+    pub made: bool,
+    /// What becomes of a live service of that name; `None`: the start is refused.
+    pub replace: Option<Replace>,
     /// Return at once.
     pub detach: bool,
     /// Leave a detached CMD the caller's descriptors.
@@ -272,6 +285,8 @@ pub enum Action {
     Forget(Names),
     /// `forget --ended`
     ForgetEnded,
+    /// `forget --live`
+    GiveUp(Names),
     /// `rename`
     Rename(String, String),
     /// `up`, with a second witness?

@@ -28,7 +28,10 @@ pub fn parse(text: &str) -> Result<Wait, String> {
 pub fn parse_reaped(text: &str) -> Result<Wait, String> {
     match parse(text)? {
         w if w.reaped => Ok(w),
-        _ => Err("until everything is released it waits anyway; 'reaped[:SPAN]' is what can be asked for".into()),
+        _ => {
+            Err("until everything is released it waits anyway; 'reaped[:SPAN]' is what can be asked for"
+                .into())
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 //! The other side of a trial: `killer selftest/NAME …`, this very program as a victim. A service cannot have such a
-//! name, because of the slash. Needs no other file than the program itself.
+//! name. Needs no other file than the program itself.
 
 use std::ffi::{CString, OsString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
@@ -11,7 +11,7 @@ use super::{janitor, shapes, swarm};
 use crate::sys::{mem, offspring};
 
 /// What the first argument of a victim begins with.
-pub const PREFIX: &str = "selftest/";
+pub use crate::parse::name::VICTIMS as PREFIX;
 
 /// The descriptors and bounds that every victim knows, as numbers in its arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

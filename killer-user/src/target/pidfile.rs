@@ -1,10 +1,14 @@
 //! Pidfiles: a number in a file that others may have written, of a process that may be another by now.
 
+use std::ffi::OsStr;
+use std::fs::File;
 use std::io::Read;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use rustix::fs::{Mode, OFlags};
 use thiserror::Error;
 
 use super::process::{self, Process, ProcessError};
@@ -82,11 +86,19 @@ impl Named {
 
 /// Reads a pidfile that belongs to one of these users and that nobody else may write.
 pub fn named(path: &Path, owners: &[u32]) -> Result<Named, PidfileError> {
-    let mut f = std::fs::OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
-        .open(path)
-        .map_err(PidfileError::Read)?;
+    read(rustix::fs::open(path, FLAGS, Mode::empty()), owners)
+}
+
+/// The same of a name in a directory.
+pub fn named_at(dir: &OwnedFd, name: &OsStr, owners: &[u32]) -> Result<Named, PidfileError> {
+    read(rustix::fs::openat(dir, name, FLAGS | OFlags::NOFOLLOW, Mode::empty()), owners)
+}
+
+/// A name that is a pipe or a terminal must not hold us.
+const FLAGS: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
+
+fn read(opened: rustix::io::Result<OwnedFd>, owners: &[u32]) -> Result<Named, PidfileError> {
+    let mut f = File::from(opened.map_err(|e| PidfileError::Read(e.into()))?);
     let m = f.metadata().map_err(PidfileError::Read)?;
     if !m.is_file() {
         return Err(PidfileError::Kind);

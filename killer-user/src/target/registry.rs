@@ -23,10 +23,23 @@ pub fn name_of(r: &killer_common::record::Root) -> String {
     String::from_utf8_lossy(&r.name[..len]).into_owned()
 }
 
-/// Every root, by name, without those that a killed `run` left behind.
+/// What the name of a service that was given up begins with: no name begins so (`parse::name::parse_new`).
+const GIVEN_UP: &str = "-given-up-";
+
+/// The name of what is given up in this slot.
+pub fn given_up_name(s: Slot) -> String {
+    format!("{GIVEN_UP}{}", s.slot)
+}
+
+/// Given up alive (`forget --live`): it has no name that anybody could say.
+pub fn is_given_up(r: &Root) -> bool {
+    r.name.starts_with(GIVEN_UP)
+}
+
+/// Every root that has a name, by name, without those that a killed `run` left behind.
 pub fn all(t: &Tracker) -> Vec<Root> {
     let mut v = every(t);
-    v.retain(|r| !abandoned(t, r) && r.name != crate::tier::CANARY);
+    v.retain(|r| !abandoned(t, r) && r.name != crate::tier::CANARY && !is_given_up(r));
     v
 }
 
@@ -47,7 +60,7 @@ pub fn every(t: &Tracker) -> Vec<Root> {
 
 /// The root with exactly this name.
 pub fn named(t: &Tracker, name: &str) -> Option<Root> {
-    every(t).into_iter().find(|r| r.name == name && !abandoned(t, r))
+    every(t).into_iter().find(|r| r.name == name && !abandoned(t, r) && !is_given_up(r))
 }
 
 /// The root in a slot.

@@ -7,13 +7,21 @@ use crate::cli::{Action, Names};
 use crate::parse::name;
 
 #[derive(Debug, Args)]
-#[command(override_usage = "killer forget NAME... | --ended")]
+#[command(
+    override_usage = "killer forget [--live] NAME... | --ended",
+    after_help = "What has ended is forgotten. With --live a service that lives is given up: it has no name any more, no command of killer \
+                  reaches it, and what is started in it is outside. It takes a place until it has ended; 'killer adopt NAME --pid PID' \
+                  with one of its processes gives it a name again."
+)]
 pub struct ForgetArgs {
     #[command(flatten)]
     look: Look,
     /// Every service that has ended
     #[arg(long, conflicts_with_all = ["words", "keep_going"])]
     ended: bool,
+    /// Give up live ones, too: they live on without a name
+    #[arg(long, conflicts_with = "ended")]
+    live: bool,
     /// Service names; globs (cron*)
     #[arg(value_name = "NAME", value_parser = name::parse, required_unless_present = "ended")]
     words: Vec<String>,
@@ -27,7 +35,8 @@ impl ForgetArgs {
         let action = if self.ended {
             Action::ForgetEnded
         } else {
-            Action::Forget(Names { words: self.words, keep_going: self.keep_going })
+            let names = Names { words: self.words, keep_going: self.keep_going };
+            if self.live { Action::GiveUp(names) } else { Action::Forget(names) }
         };
         (action, self.look)
     }

@@ -7,12 +7,12 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::cli::main_form::Look;
-use crate::cli::{Action, KEEP, Log, Nest, Run};
+use crate::cli::{Action, KEEP, Log, Nest, Replace, Run};
 use crate::parse::name;
 
 #[derive(Debug, Args)]
 #[command(
-    override_usage = "killer run --name NAME [OPTIONS] -- CMD...",
+    override_usage = "killer run [--name NAME] [OPTIONS] -- CMD...",
     after_help = "The root is a member before CMD's first instruction. In the foreground the exit status is CMD's (128+N when it died \
                   of signal N); 125: killer failed, 126: CMD is not executable, 127: CMD was not found. When the first process of a \
                   daemon has ended, the main process is who the pidfile names, else who can be guessed, which is said."
@@ -20,9 +20,21 @@ use crate::parse::name;
 pub struct RunArgs {
     #[command(flatten)]
     look: Look,
-    /// Name of the service
+    /// Name of the service; without it one is made of CMD and a number, which -v says
     #[arg(long, value_parser = name::parse_new)]
-    name: String,
+    name: Option<String>,
+    /// A live service of this name is ended first, as by 'killer stop'; rename: it gets another name
+    #[arg(
+        long,
+        value_enum,
+        value_name = "HOW",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "end",
+        hide_possible_values = true,
+        requires = "name"
+    )]
+    replace: Option<Replace>,
     /// Return as soon as CMD runs; it gets a session of its own, and none of the caller's descriptors
     #[arg(long, short)]
     detach: bool,
@@ -99,8 +111,12 @@ impl RunArgs {
                 "leave one of the two out".into(),
             ));
         }
+        let made = self.name.is_none();
+        let program = self.argv.first().cloned().unwrap_or_default();
         let run = Run {
-            name: self.name,
+            name: self.name.unwrap_or_else(|| name::made(&program, std::process::id())),
+            made,
+            replace: self.replace,
             detach: self.detach,
             keep_fds: self.keep_fds,
             log: self.log.map(|l| if l.as_os_str() == "syslog" { Log::Syslog } else { Log::File(l) }),

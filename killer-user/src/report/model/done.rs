@@ -30,7 +30,7 @@ pub struct Done {
     /// The service; absent for `up` and `down`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
-    /// `started`, `adopted`, `empty`, `main-gone`, `size`, `timeout`, `doubtful`, `interrupted`, `main-set`, `forgotten`,
+    /// `started`, `adopted`, `empty`, `main-gone`, `size`, `timeout`, `doubtful`, `interrupted`, `main-set`, `forgotten`, `given-up`,
     /// `renamed`, `up`, `down`.
     pub outcome: &'static str,
     /// Exit code that this outcome means.
