@@ -328,8 +328,8 @@ impl Running {
         let took = self.begun.elapsed();
         let status = self.child.wait().expect("wait");
         let text = |p: &Path| String::from_utf8_lossy(&std::fs::read(p).unwrap_or_default()).into_owned();
-        let out =
-            Out { args: self.args.clone(), status, stdout: text(&self.out), stderr: text(&self.err), took };
+        let stderr = crate::output::without_late_reaping(&text(&self.err));
+        let out = Out { args: self.args.clone(), status, stdout: text(&self.out), stderr, took };
         if !ended {
             eprintln!("killed after {limit:?}: {out}");
         }

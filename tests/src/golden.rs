@@ -63,6 +63,7 @@ impl Golden {
     fn normal(&self, text: &str) -> String {
         match serde_json::from_str::<Value>(text) {
             Ok(mut json) if !json.is_number() => {
+                crate::output::late_reaping(&mut json);
                 self.json(&mut json, "");
                 let text = serde_json::to_string_pretty(&json).expect("JSON");
                 format!("{text}\n")

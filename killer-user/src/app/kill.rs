@@ -237,7 +237,6 @@ pub fn order(
         // Who had ended when it was to be signalled may hold something still.
         outcome.targets.iter().for_each(|t| awaited.add(t.member));
         let whole = k.whom.is_systemd();
-        waiting::first(root).into_iter().filter(|_| whole).for_each(|m| awaited.add(m));
         let w = waiting::wait_released(&family, whole, &mut awaited, rest, screen.quiet);
         released = Some(w == Waited::Done);
         released_us = Some((mem::monotonic_ns() - began) / 1000);
@@ -257,7 +256,9 @@ pub fn order(
         if w == Waited::Done {
             let asked = k.wait.is_some_and(|w| w.reaped);
             let gone = Duration::from_nanos(mem::monotonic_ns() - began);
-            let (w, left) = waiting::wait_reaped(&awaited, asked, limit.map(|l| l.saturating_sub(gone)));
+            let mut of = if whole { waiting::mains(t, root) } else { Vec::new() };
+            of.extend(awaited.all().iter().filter(|_| asked));
+            let (w, left) = waiting::wait_reaped(&of, asked, limit.map(|l| l.saturating_sub(gone)));
             unreaped = verdict::named(&family, &left);
             match w {
                 Waited::Done => {}

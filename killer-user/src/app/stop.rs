@@ -325,9 +325,9 @@ impl Run<'_> {
         r.released = ended == Waited::Done;
         let (ended, unreaped) = match ended {
             Waited::Done => {
-                waiting::first(&self.root).into_iter().filter(|_| whole).for_each(|m| self.awaited.add(m));
-                let limit = self.s.reaped.unwrap_or(self.s.timeout).limit();
-                waiting::wait_reaped(&self.awaited, self.s.reaped.is_some(), limit)
+                let mut of = waiting::mains(self.t, &self.root);
+                of.extend(self.awaited.all().iter().filter(|_| self.s.reaped.is_some()));
+                waiting::wait_reaped(&of, self.s.reaped.is_some(), self.s.reaped.and_then(Span::limit))
             }
             other => (other, Vec::new()),
         };

@@ -1,6 +1,7 @@
 //! What `stop` says at its end: that SIGKILL was needed, who is left.
 
 use super::failure::Failure;
+use super::verdict;
 use crate::kill::Waited;
 use crate::parse::signal;
 use crate::report::human;
@@ -30,6 +31,7 @@ pub fn needed_kill(who: &[Process]) -> Option<String> {
 pub fn failure(r: &Stop, ended: Waited) -> Option<Failure> {
     match ended {
         Waited::Done => None,
+        Waited::TimedOut if r.released => Some(verdict::unreaped(&r.service, r.unreaped.len())),
         Waited::TimedOut => {
             let n = human::count(r.survivors.len() as u64, "process lives on", "processes live on");
             Some(Failure::new(r.exit_code, format!("'{}': {n}", r.service)))

@@ -158,12 +158,13 @@ pub fn unreaped(service: &str, n: usize) -> Failure {
         .why("until then its number is taken: a start that looks for a process of this number finds one")
 }
 
-/// Says so where it was not waited for.
+/// Says so of main processes where it was not waited for.
 pub fn say_unreaped(service: &str, who: &[Survivor], screen: &Screen) {
-    if !who.is_empty() {
-        let f = unreaped(service, who.len()).next("'--wait=reaped' waits until its parent has done so");
-        let text = crate::report::message::render(&f.what, f.why.as_deref(), f.next.as_deref());
-        screen.message(&format!("{text}{}", human::left(who)));
+    for p in who {
+        let what = format!("'{service}': main process {} ({}): {}", p.process.pid, p.process.comm, p.text);
+        let why = "a start that looks for a process of this number finds it until then";
+        let next = "'--wait=reaped' waits for that";
+        screen.message(&crate::report::message::render(&what, Some(why), Some(next)));
     }
 }
 

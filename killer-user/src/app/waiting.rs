@@ -4,11 +4,13 @@ use std::io::IsTerminal;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use crate::kill::{Awaited, Waited, until};
+use super::stop_record::{Heir, StopRecord};
+use crate::kill::{Awaited, Waited, unreaped, until};
 use crate::lineage::{Family, Lineage};
 use crate::sys::proc::Ends;
 use crate::sys::{interrupt, mem, proc};
 use crate::target::Root;
+use crate::tier::Tracker;
 use killer_common::record::Member;
 
 /// What is waited for.
@@ -113,24 +115,27 @@ pub fn wait_released(
     w
 }
 
-/// The first main process that the registry has: its number is what a pidfile names, whenever it ended.
-pub fn first(root: &Root) -> Option<Member> {
-    let r = &root.record;
-    let m = Member { tgid: r.main_tgid, leader_start: r.main_start, ..Member::default() };
-    (m.tgid != 0).then_some(m)
+/// Every main process that a service has had, as far as that is kept: their numbers are what pidfiles name.
+pub fn mains(t: &Tracker, root: &Root) -> Vec<Member> {
+    let mut keys = vec![(root.record.main_tgid, root.record.main_start)];
+    if let Heir::Guessed(pid, start) | Heir::Named(pid, start) = StopRecord::of(t, root.slot).heir {
+        keys.push((pid, start));
+    }
+    keys.retain(|k| k.0 != 0);
+    keys.iter().map(|k| Member { tgid: k.0, leader_start: k.1, ..Member::default() }).collect()
 }
 
 /// So long a parent has to reap who was released, before anybody is told that it has not.
-const REAPING: Duration = Duration::from_millis(100);
+const REAPING: Duration = Duration::from_millis(50);
 
-/// Waits until nobody of those who were waited for has its number any more (`asked`); without that, for the moment that a parent
-/// needs. Answers how it ended, and who is not reaped. No event tells it: the parent is not ours.
-pub fn wait_reaped(awaited: &Awaited, asked: bool, limit: Option<Duration>) -> (Waited, Vec<Member>) {
-    let limit = if asked { limit } else { Some(limit.map_or(REAPING, |l| l.min(REAPING))) };
+/// Waits until none of them has its number any more (`asked`); without that, for the moment that a parent needs. Answers how it
+/// ended, and who is not reaped. No event tells it: the parent is not ours.
+pub fn wait_reaped(of: &[Member], asked: bool, limit: Option<Duration>) -> (Waited, Vec<Member>) {
+    let limit = if asked { limit } else { Some(REAPING) };
     let end = limit.and_then(|l| Instant::now().checked_add(l));
     let mut pause = Duration::from_millis(1);
     loop {
-        let left = awaited.unreaped();
+        let left = unreaped(of);
         if left.is_empty() {
             return (Waited::Done, left);
         }

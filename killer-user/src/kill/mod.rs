@@ -17,7 +17,7 @@ pub use freeze::{FreezeError, SIGCONT, SIGSTOP, freeze, thaw};
 pub use gate::Gates;
 pub use guard::Refusal;
 pub use proof::empty;
-pub use settle::{Awaited, Waited, until};
+pub use settle::{Awaited, Waited, unreaped, until};
 
 use crate::lineage::{Family, Home, Pick};
 

@@ -97,19 +97,9 @@ impl Awaited {
         self.open.iter().map(|(m, _)| *m).chain(self.closed.iter().copied()).collect()
     }
 
-    /// Of all that were waited for: who has ended, and is not reaped by its parent yet. Its number is taken until then (kill(2)
-    /// finds it), which the next start of a daemon takes for a daemon that runs.
-    pub fn unreaped(&self) -> Vec<Member> {
-        let zombie = |m: &&Member| {
-            // One cheap question to the kernel for each; /proc is read of those only who are there.
-            proc::exists(m.tgid)
-                && matches!(alive::look(m.tgid, m.leader_start), alive::Look::Here(_, s) if s.state == 'Z')
-        };
-        let mut v: Vec<Member> = self.all.iter().filter(zombie).copied().collect();
-        v.sort_by_key(|m| m.tgid);
-        // Noted twice where one note had its inode and the other had not.
-        v.dedup_by_key(|m| m.tgid);
-        v
+    /// All that were waited for.
+    pub fn all(&self) -> &[Member] {
+        &self.all
     }
 
     /// What to sleep on: the end of any one of them; `None` when nobody is open.
@@ -118,6 +108,21 @@ impl Awaited {
         let fd = self.open.last()?.1.try_clone().ok()?;
         Some(Ends::new(vec![fd], true))
     }
+}
+
+/// Who of them has ended, and is not reaped by its parent yet. Its number is taken until then (kill(2) finds it), which the next
+/// start of a daemon takes for a daemon that runs.
+pub fn unreaped(of: &[Member]) -> Vec<Member> {
+    let zombie = |m: &&Member| {
+        // One cheap question to the kernel for each; /proc is read of those only who are there.
+        proc::exists(m.tgid)
+            && matches!(alive::look(m.tgid, m.leader_start), alive::Look::Here(_, s) if s.state == 'Z')
+    };
+    let mut v: Vec<Member> = of.iter().filter(zombie).copied().collect();
+    v.sort_by_key(|m| m.tgid);
+    // Noted twice where one note had its inode and the other had not.
+    v.dedup_by_key(|m| m.tgid);
+    v
 }
 
 /// The process of an entry, opened by its number; `None` when that is nobody's, or another one's by now.

@@ -114,7 +114,8 @@ pub struct Receipt {
     pub targets: Vec<Signalled>,
     /// Who is still there.
     pub survivors: Vec<Survivor>,
-    /// Who has ended and let go of everything, but is not reaped by its parent yet: its number is taken until then.
+    /// Who has ended and let go of everything, but is not reaped by its parent yet: its number is taken until then. With
+    /// `--wait=reaped` anybody, else of main processes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unreaped: Vec<Survivor>,
     /// Times.
@@ -167,7 +168,8 @@ pub struct Stop {
     pub released: bool,
     /// Who is still there.
     pub survivors: Vec<Survivor>,
-    /// Who has ended and let go of everything, but is not reaped by its parent yet: its number is taken until then.
+    /// Who has ended and let go of everything, but is not reaped by its parent yet: its number is taken until then. With
+    /// `--wait=reaped` anybody, else of main processes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unreaped: Vec<Survivor>,
     /// µs from the beginning to the end.
