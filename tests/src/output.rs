@@ -109,7 +109,7 @@ pub(crate) fn late_reaping(v: &mut serde_json::Value) {
 pub(crate) fn without_late_reaping(text: &str) -> String {
     let mut drop = false;
     let keep = |l: &&str| {
-        drop = of_pid_1(l) || drop && l.starts_with("  ");
+        drop = of_pid_1(l) && l.starts_with("killer: ") || drop && l.starts_with("  ");
         !drop
     };
     text.split_inclusive('\n').filter(keep).collect()

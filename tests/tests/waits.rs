@@ -61,6 +61,7 @@ fn held_by_a_foreign_tracer() {
     let out = env.killer(["-KILL", "--wait=1s", "svc"]);
     out.code(124);
     assert!(names_pid(&out.stderr, victim) && names_pid(&out.stderr, tracer.pid()), "{out}");
+    assert!(out.stderr.contains("1 process lives on"), "who has ended does not live on: {out}");
     tracer.assert_untouched_pid();
     drop(tracer);
     env.killer(["-KILL", "--wait=5s", "svc"]).ok();

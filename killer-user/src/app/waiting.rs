@@ -112,6 +112,10 @@ pub fn wait_released(
         },
     );
     end_progress(quiet);
+    if w != Waited::Done {
+        // Who has let go since the last look is no survivor.
+        awaited.borrow_mut().released();
+    }
     w
 }
 
