@@ -25,7 +25,8 @@ fn names(env: &TestEnv) -> Vec<String> {
 fn a_name_is_made() {
     tiers("a_name_is_made", |env| {
         let said = |out: &killer_tests::Out| {
-            let (_, rest) = out.stderr.split_once("the name of the service is '").expect(&out.to_string());
+            let found = out.stderr.split_once("the name of the service is '");
+            let (_, rest) = found.unwrap_or_else(|| panic!("{out}"));
             rest.split('\'').next().expect("a name").to_owned()
         };
         let one = env.killer(["run", "-v", "--detach", "--", "/bin/sleep", "60"]);

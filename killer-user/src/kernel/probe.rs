@@ -86,8 +86,8 @@ pub fn lsms() -> Option<Vec<String>> {
 
 /// True when sysfs is mounted at /sys (`SYSFS_MAGIC`), or something that shows the kernel's BTF there.
 pub fn sys_mounted() -> bool {
-    const SYSFS_MAGIC: i64 = 0x6265_6572;
-    let sysfs = rustix::fs::statfs("/sys").is_ok_and(|s| s.f_type as i64 == SYSFS_MAGIC);
+    const SYSFS_MAGIC: i128 = 0x6265_6572;
+    let sysfs = rustix::fs::statfs("/sys").is_ok_and(|s| i128::from(s.f_type) == SYSFS_MAGIC);
     sysfs || Path::new("/sys/kernel").exists()
 }
 
