@@ -193,3 +193,101 @@ fn usage() {
         env.killer(args.iter().copied()).code(2);
     }
 }
+
+/// Root's own limits are low, as on a small machine: every trial is tried.
+#[test]
+fn low_limits() {
+    use std::os::unix::process::CommandExt;
+    let Some(env) = TestEnv::new("low_limits") else { return };
+    let confined = ["masked", "failing_forks", "thread_storm", "chains", "bomb", "term_once", "queued_once"];
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let caps = status.lines().find_map(|l| l.strip_prefix("CapEff:\t"));
+    let resource = caps.and_then(|c| u64::from_str_radix(c, 16).ok()).is_some_and(|c| c & (1 << 24) != 0);
+    for may_raise in [true, false] {
+        // Where this root may not raise limits either, both are the same.
+        let may_raise = may_raise && resource;
+        let mut command = env.command();
+        command.args(["selftest", "-o", "json", "--rounds", "1"]);
+        confined.iter().for_each(|t| {
+            command.args(["--only", t]);
+        });
+        // SAFETY: prctl and setrlimit with plain numbers, between fork and exec.
+        unsafe {
+            command.pre_exec(move || {
+                let limit = libc::rlimit { rlim_cur: 40, rlim_max: 40 };
+                let done = libc::setrlimit(libc::RLIMIT_NPROC, &limit) == 0
+                    && (may_raise || libc::prctl(libc::PR_CAPBSET_DROP, 24, 0, 0, 0) == 0);
+                if done { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+            });
+        }
+        let out = env.finish(command);
+        passed(&out);
+        for t in out.json()["trials"].as_array().expect("trials") {
+            let why = t["why"].as_str().unwrap_or_default();
+            assert!(t["result"] == "pass" || why.contains("exactly once needs"), "not tried: {t}");
+            // Told where a swarm is smaller than it would be.
+            let swarm = ["thread_storm", "chains", "bomb", "term_once", "queued_once"]
+                .contains(&t["name"].as_str().expect("a name"));
+            let smaller = t["smaller"].as_str().unwrap_or_default();
+            assert_eq!(smaller.contains("RLIMIT_NPROC is 40"), swarm && !may_raise, "{t}");
+        }
+    }
+    nothing_left(&env);
+}
+
+/// The program is the only file there is, and nothing is mounted: as `rdinit=/killer`. Copies the program's libraries, where it has some.
+fn alone(env: &TestEnv, in_pid_namespace: bool, before: &str) -> Option<Out> {
+    let root = env.path(if in_pid_namespace { "root-ns" } else { "root" });
+    std::fs::create_dir(&root).expect("a root directory");
+    std::fs::copy(killer_tests::killer(), root.join("killer")).expect("a copy of killer");
+    let libraries = Command::new("ldd").arg(killer_tests::killer()).output();
+    let text = libraries.map(|o| String::from_utf8_lossy(&o.stdout).into_owned()).unwrap_or_default();
+    for path in text.split_whitespace().filter(|w| w.starts_with('/')) {
+        let to = root.join(&path[1..]);
+        std::fs::create_dir_all(to.parent().expect("a directory")).expect("a directory");
+        std::fs::copy(path, to).expect("a library");
+    }
+    let script = format!(
+        "{before}; exec chroot \"$1\" /killer selftest --quick -o json --only plain --only daemon --only chains"
+    );
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--propagation", "private"]);
+    if in_pid_namespace {
+        command.args(["--pid", "--fork"]);
+    }
+    command
+        .args(["sh", "-c", &script, "sh"])
+        .arg(&root)
+        .env_clear()
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    let out = env.finish(command);
+    if out.stderr.contains("unshare") || out.exit() == 99 {
+        killer_tests::skip(&env.test, out.stderr.trim());
+        return None;
+    }
+    for dir in ["proc", "sys"] {
+        let there = std::fs::read_dir(root.join(dir)).into_iter().flatten().count();
+        assert_eq!(there, 0, "/{dir} is mounted for others, too");
+    }
+    Some(out)
+}
+
+const A_MOUNT: &str = "mount --bind \"$1\" \"$1\" || exit 99";
+
+#[test]
+fn nothing_is_mounted() {
+    let Some(env) = TestEnv::new("nothing_is_mounted") else { return };
+    for in_pid_namespace in [false, true] {
+        let Some(out) = alone(&env, in_pid_namespace, A_MOUNT) else { return };
+        passed(&out);
+        assert_eq!(out.json()["passed"], 3, "{out}");
+    }
+}
+
+/// Where it cannot mount, it says what is missing, and what to do.
+#[test]
+fn nothing_can_be_mounted() {
+    let Some(env) = TestEnv::new("nothing_can_be_mounted") else { return };
+    let Some(out) = alone(&env, false, "true") else { return };
+    out.error(1, &["nothing is mounted at /proc", "mount -t proc proc /proc"]);
+}

@@ -89,6 +89,7 @@ fn model(t: &selftest::Trial) -> Trial {
         rounds: t.rounds,
         processes: t.processes,
         ended_us: t.ended_us,
+        smaller: t.smaller.clone(),
         doubts: t.doubts.iter().map(|d| (*d).to_owned()).collect(),
     }
 }

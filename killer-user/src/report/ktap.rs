@@ -49,7 +49,7 @@ mod tests {
             "KTAP version 1\n\
              1..3\n\
              # kernel 6.18, tier typed, gate D\n\
-             # plain: no ring: 20 processes in 10 rounds, 1.2 ms, not exact: no ring\n\
+             # plain: no ring: 20 processes in 10 rounds, 1.2 ms; no ring, not exact: no ring\n\
              ok 1 plain\n\
              # io_uring: no ring\n\
              ok 2 io_uring # SKIP no ring\n\

@@ -1,6 +1,8 @@
 //! The self-test: the adversaries on the user's own kernel, each as a service that is killed by name, judged by a pipe
 //! that only the victims hold. Bounded in number, time and users; with a tracker of its own; a janitor cleans up.
 
+mod bounds;
+mod ground;
 mod janitor;
 mod shapes;
 mod stage;
@@ -134,6 +136,8 @@ pub struct Trial {
     pub processes: usize,
     /// Longest time from the order to the last closed descriptor, µs.
     pub ended_us: u64,
+    /// Why its swarm was smaller than elsewhere.
+    pub smaller: Option<String>,
     /// Codes of reasons to doubt.
     pub doubts: Vec<&'static str>,
 }
@@ -169,6 +173,7 @@ pub fn run(
 ) -> std::result::Result<Ended, BpfError> {
     let start = Instant::now();
     let io = |source| BpfError::Io { what: "executing killer again, at a place of its own".into(), source };
+    ground::lay()?;
     janitor::apart().map_err(io)?;
     interrupt::catch();
     let trials: Vec<&Spec> = TRIALS.iter().filter(|s| options.wants(s)).collect();
@@ -199,7 +204,10 @@ fn one(
     account: Account<'_>,
     deadline: Instant,
 ) -> Option<Trial> {
-    let size = if options.quick { spec.size.0 } else { spec.size.1 };
+    let wanted = if options.quick { spec.size.0 } else { spec.size.1 };
+    let (room, why) = bounds::room();
+    let size = bounds::fit(spec.victim, wanted, room);
+    let smaller = (size < wanted).then(|| format!("size {size} instead of {wanted}: {why}"));
     let mut trial = Trial {
         name: spec.name,
         what: spec.what,
@@ -208,6 +216,7 @@ fn one(
         rounds: 0,
         processes: 0,
         ended_us: 0,
+        smaller,
         doubts: Vec::new(),
     };
     for round in 0..options.rounds(spec) {

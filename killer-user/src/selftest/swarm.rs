@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use super::bounds::need;
 use super::victim::{Behaviour, Ctx};
 use crate::sys::{offspring, proc};
 
@@ -23,7 +24,7 @@ fn nap(ms: u64) {
 /// Threads that make threads, some of which fork.
 fn thread_storm(ctx: Ctx) {
     static MADE: AtomicU32 = AtomicU32::new(0);
-    ctx.confine(u64::from(ctx.given.size) * 8 + 64);
+    ctx.confine(need("thread_storm", ctx.given.size));
     offspring::children_vanish();
     for lane in 0..ctx.given.size {
         let body = move || {
@@ -88,7 +89,7 @@ fn guard(ctx: Ctx, mut partner: u32) {
 
 /// Chains: each link forks the next and ends at once; the root goes, too.
 fn chains(ctx: Ctx) {
-    ctx.confine(u64::from(ctx.given.size) * 4 + 16);
+    ctx.confine(need("chains", ctx.given.size));
     offspring::children_vanish();
     for _ in 0..ctx.given.size {
         ctx.child(|| hop(ctx));
@@ -113,7 +114,7 @@ fn hop(ctx: Ctx) {
 /// Every process forks as fast as it may.
 fn bomb(ctx: Ctx) {
     ctx.child(|| {
-        ctx.confine(ctx.given.size.into());
+        ctx.confine(need("bomb", ctx.given.size));
         offspring::children_vanish();
         ctx.child(|| {
             nap(60);
@@ -135,7 +136,7 @@ fn bomb(ctx: Ctx) {
 /// what came along its line of descent.
 fn counters(ctx: Ctx) {
     ctx.must("sigaction", offspring::listen(ctx.given.signal));
-    ctx.confine(u64::from(ctx.given.size) * 16 + 16);
+    ctx.confine(need("counters", ctx.given.size));
     offspring::children_vanish();
     for _ in 0..ctx.given.size {
         ctx.child(|| {

@@ -10,6 +10,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::{janitor, shapes, swarm};
 use crate::sys::{mem, offspring};
 
+/// The most that a victim's user may ever have.
+const MOST_TASKS: u64 = 2000;
+
 /// What the first argument of a victim begins with.
 pub use crate::parse::name::VICTIMS as PREFIX;
 
@@ -213,17 +216,25 @@ impl Ctx {
 
     /// Becomes the user that nobody is, who may have so many tasks: what bounds a swarm on a host in use.
     pub fn confine(&self, tasks: u64) {
+        use nix::sys::resource::{Resource, getrlimit, setrlimit};
         use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
+        // Root's own limit can be lower than what a swarm needs, and root is not bound by it; its user would be.
+        if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NPROC)
+            && hard < MOST_TASKS
+        {
+            let _ = setrlimit(Resource::RLIMIT_NPROC, soft, MOST_TASKS);
+        }
         let (u, g) = (Uid::from_raw(self.given.uid), Gid::from_raw(self.given.uid));
         let done = setgroups(&[]).and_then(|()| setresgid(g, g, g)).and_then(|()| setresuid(u, u, u));
         self.must("becoming a user of its own (the swarm's bound)", done.map_err(std::io::Error::from));
         self.limit(tasks);
     }
 
-    /// How many tasks the own user may have.
+    /// How many tasks the own user may have; fewer where less is allowed.
     pub fn limit(&self, tasks: u64) {
-        use nix::sys::resource::{Resource, setrlimit};
-        let r = setrlimit(Resource::RLIMIT_NPROC, tasks, 2000);
+        use nix::sys::resource::{Resource, getrlimit, setrlimit};
+        let hard = getrlimit(Resource::RLIMIT_NPROC).map_or(MOST_TASKS, |(_, hard)| hard.min(MOST_TASKS));
+        let r = setrlimit(Resource::RLIMIT_NPROC, tasks.min(hard), hard);
         self.must("RLIMIT_NPROC", r.map_err(std::io::Error::from));
     }
 }

@@ -24,6 +24,9 @@ pub fn measure(t: &Trial) -> String {
         out += &format!(" in {} rounds", t.rounds);
     }
     out += &format!(", {:.1} ms", t.ended_us as f64 / 1000.0);
+    if let Some(why) = &t.smaller {
+        out += &format!("; {}", text(why));
+    }
     if !t.doubts.is_empty() {
         out += &format!(", not exact: {}", text(&t.doubts.join(", ")));
     }
@@ -106,7 +109,7 @@ mod tests {
         assert_eq!(
             lines(&selftest("x")),
             "kernel 6.18, tier typed, gate D; 3 trials, swarms in rounds\n\
-            \x20 pass  plain             x (20 processes in 10 rounds, 1.2 ms, not exact: x)\n\
+            \x20 pass  plain             x (20 processes in 10 rounds, 1.2 ms; x, not exact: x)\n\
             \x20 skip  io_uring          x\n        x\n\
             \x20 FAIL  bomb              x\n        x\n\
              1 passed, 1 failed, 1 skipped in 2.1 s\n\

@@ -58,6 +58,9 @@ pub struct Trial {
     pub processes: usize,
     /// Longest time from the order to the last closed descriptor, µs.
     pub ended_us: u64,
+    /// Why its swarm was smaller than elsewhere: what allows no more here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub smaller: Option<String>,
     /// Codes of reasons to doubt that were counted.
     pub doubts: Vec<String>,
 }

@@ -190,6 +190,7 @@ pub fn selftest(word: &str) -> Selftest {
         rounds: 10,
         processes: 20,
         ended_us: 1234,
+        smaller: None,
         doubts: Vec::new(),
     };
     let mut m = Selftest {
@@ -214,6 +215,7 @@ pub fn selftest(word: &str) -> Selftest {
         verdict: String::new(),
     };
     m.trials[0].doubts = vec![word.into()];
+    m.trials[0].smaller = Some(word.into());
     m.verdict = human::verdict(&m);
     m
 }
