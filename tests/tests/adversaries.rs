@@ -1,7 +1,7 @@
 //! Every way of slipping away, as the root of a service of its own: killed by name with no survivor, while a bystander
 //! that looks the same lives on.
 
-use killer_tests::{Bystander, Launch, TestEnv};
+use killer_tests::{Bystander, Launch, Manager, TestEnv, skip};
 
 fn adversary(test: &str, launch: Launch) {
     let Some(env) = TestEnv::new(test) else { return };
@@ -37,6 +37,20 @@ fn in_cgroup(test: &str, behaviour: &str) {
     if let Some(dir) = env.cgroup() {
         launch = launch.arg(dir.to_string_lossy());
     }
+    let bystander = Bystander::new(test);
+    let Some(service) = launch.service(&env, test) else { return };
+    service.kill_whole(&env, &bystander);
+}
+
+/// By somebody who is no member, as `systemd-run --scope` has it done.
+#[test]
+fn moved_by_a_manager() {
+    let test = "moved_by_a_manager";
+    let Some(mut env) = TestEnv::new(test) else { return };
+    let Some(dir) = env.cgroup() else { return skip(test, "no cgroup v2 hierarchy") };
+    let name = dir.file_name().expect("a name").to_string_lossy().into_owned();
+    let manager = Manager::start(&env.path("ask"), &dir);
+    let launch = Launch::new("moved-by-a-manager").arg(manager.ask.to_string_lossy()).arg(name);
     let bystander = Bystander::new(test);
     let Some(service) = launch.service(&env, test) else { return };
     service.kill_whole(&env, &bystander);

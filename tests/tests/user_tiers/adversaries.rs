@@ -1,6 +1,6 @@
 //! The adversaries of `adversaries.rs`, in the tiers without programs.
 
-use killer_tests::{Bystander, Launch, TestEnv};
+use killer_tests::{Bystander, Launch, Manager, TestEnv, skip};
 
 use super::{named, scan_as_root, scan_for};
 
@@ -54,4 +54,20 @@ fn leaves_its_cgroup() {
 fn born_in_another_cgroup() {
     in_cgroup("born_in_another_cgroup", named("born_in_another_cgroup"), "clone-into-cgroup");
     in_cgroup("born_in_another_cgroup", scan_as_root("born_in_another_cgroup"), "clone-into-cgroup");
+}
+
+/// By somebody who is no member.
+#[test]
+fn moved_by_a_manager() {
+    let test = "moved_by_a_manager";
+    for env in [named(test), scan_as_root(test)] {
+        let Some(mut env) = env else { continue };
+        let Some(dir) = env.cgroup() else { return skip(test, "no cgroup v2 hierarchy") };
+        let name = dir.file_name().expect("a name").to_string_lossy().into_owned();
+        let manager = Manager::start(&env.path("ask"), &dir);
+        let launch = Launch::new("moved-by-a-manager").arg(manager.ask.to_string_lossy()).arg(name);
+        let bystander = Bystander::new(test);
+        let Some(service) = launch.service(&env, "svc") else { return };
+        service.kill_whole(&env, &bystander);
+    }
 }

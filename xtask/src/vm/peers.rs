@@ -45,14 +45,25 @@ pub struct Options {
 const LEADERS: Table<'_> =
     Table { file: "docs/PEERS.md", mark: "leaders", head: &["kernel", "`cgroup.kill`"], keys: 1 };
 
+/// What a table cannot say.
+const WORDS: &str = "\n## Members that are moved, members that nobody waits for\n\n\
+    `systemd-scope` is a member that calls `systemd-run --scope`: systemd, who is no member, moves it to a cgroup of its own, out of \
+    its unit's. `autoreap` makes children with `CLONE_AUTOREAP` (7.1+), which leave no zombie; kernels without it skip it. A table \
+    above without these rows is older than they are. On every kernel of [KERNELS.md](KERNELS.md) the same is tried with `killer` by \
+    `adversaries::moved_by_a_manager`, with a stand-in for systemd, and `adversaries::reaped_by_itself`.\n";
+
 /// The part of the document that [`LEADERS`] is in.
 fn section() -> String {
     let before = "\n## A process whose leader thread has exited\n\n    cargo xtask peers --leaders\n\n\
         Its other threads run on and fork; all of it is in one cgroup, and `1` is written to `cgroup.kill`.\n\n";
+    let after = "\nSo this difference is gone from 7.3 on, and in 6.12.117; 6.1 and 6.18.15 spare such a process. What is left on new kernels: \
+        `cgroup.kill` reaches who is in the cgroup when it is written, so that members which left it, or were born or moved into \
+        another one, live on; it answers before anybody has ended, and does not say whether somebody lives or still holds files and \
+        ports; it needs cgroup v2 (5.14+) and a cgroup that holds this service and nobody else; and it knows one signal.\n";
     let (begin, end) = ("<!-- leaders: begin -->\n", "<!-- leaders: end -->\n");
     let old = std::fs::read_to_string(run::root().join(LEADERS.file)).unwrap_or_default();
     let kept = old.split_once(begin).and_then(|(_, rest)| rest.split_once(end)).map_or("", |(rows, _)| rows);
-    format!("{before}{begin}{kept}{end}")
+    format!("{WORDS}{before}{begin}{kept}{end}{after}")
 }
 
 /// Asks the kernels; each is a guest of its own.
@@ -184,4 +195,16 @@ fn score(said: &Transcript, way: &str) -> String {
     let tried = all.iter().filter(|p| p[2].starts_with("all ") || p[2].contains(" escape"));
     let right = all.iter().filter(|p| p[2].starts_with("all ") && !p[2].contains("stranger"));
     format!("{way} {} of {}", right.count(), tried.count())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said beside the tables is what is written here.
+    #[test]
+    fn the_document_has_these_words() {
+        let text = std::fs::read_to_string(run::root().join(LEADERS.file)).expect("the document");
+        assert!(text.ends_with(&section()));
+    }
 }

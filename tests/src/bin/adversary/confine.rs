@@ -1,6 +1,6 @@
 //! Other cgroups, identities, namespaces and limits.
 
-use crate::ctx::{Ctx, pid, reap, reap_by_itself};
+use crate::ctx::{Ctx, pid, reap, reap_by_itself, until};
 use crate::kernel_asks::{CloneArgs, clone3, errno, refused};
 use std::os::fd::AsRawFd;
 
@@ -58,6 +58,42 @@ pub fn clone_into_cgroup(ctx: Ctx, args: &[String]) {
         }
         _ => ctx.hold(),
     }
+}
+
+/// A child has a manager, who is no member, move it to another cgroup, as `systemd-run --scope` asks systemd: it writes its number to
+/// a file (first argument) and waits until it is in a cgroup of that name (second). Then it forks.
+pub fn moved_by_a_manager(ctx: Ctx, args: &[String]) {
+    let [ask, name, ..] = args else { ctx.skip("no manager to ask") };
+    ctx.child(|| {
+        if std::fs::write(ask, format!("{}\n", pid())).is_err() {
+            refused(&ctx, "asking the manager");
+        }
+        let moved = || std::fs::read_to_string("/proc/self/cgroup").is_ok_and(|t| t.contains(name.as_str()));
+        until(&ctx, "the manager did not move it", moved);
+        ctx.child(|| {
+            ctx.ready("");
+            ctx.hold()
+        });
+        ctx.hold()
+    });
+    ctx.hold()
+}
+
+/// A child has systemd move it into a scope of its own, by `systemd-run --scope`, and forks there.
+pub fn systemd_scope(ctx: Ctx, _: &[String]) {
+    if !std::path::Path::new("/run/systemd/system").is_dir() {
+        ctx.skip("PID 1 is no systemd");
+    }
+    let Ok(program) = std::env::current_exe() else { ctx.fail("own path") };
+    ctx.child(|| {
+        use std::os::unix::process::CommandExt;
+        let words = ctx.argv("plain");
+        let words = words.iter().skip(1).map(|w| w.to_string_lossy().into_owned());
+        let mut run = std::process::Command::new("systemd-run");
+        let _ = run.args(["--scope", "--quiet", "--collect", "--"]).arg(&program).args(words).exec();
+        refused(&ctx, "systemd-run")
+    });
+    ctx.hold()
 }
 
 /// A child with another identity, whom its own parent could not signal any more were it not root.

@@ -99,6 +99,35 @@ pub fn memfd_exec(ctx: Ctx, _: &[String]) {
     ctx.hold()
 }
 
+/// Children whom nobody has to wait for (7.1+): no zombie, no signal to the parent, also after another one has become it.
+pub fn autoreap(ctx: Ctx, _: &[String]) {
+    const CLONE_AUTOREAP: u64 = 0x4_0000_0000;
+    let args = CloneArgs { flags: CLONE_AUTOREAP, exit_signal: 0, ..Default::default() };
+    let child = |body: &dyn Fn()| match clone3(&args) {
+        -1 if errno() == libc::EINVAL => ctx.skip("this kernel has no CLONE_AUTOREAP (7.1+)"),
+        -1 => refused(&ctx, "clone3(CLONE_AUTOREAP)"),
+        0 => {
+            body();
+            exit(0)
+        }
+        pid => pid,
+    };
+    // One that is gone: its number is free without anybody's wait.
+    let gone = child(&|| ());
+    until(&ctx, "it was not reaped by itself", || state_of(gone).is_none());
+    let middle = child(&|| {
+        // Its parent goes; whose child it is then need not wait for it either.
+        child(&|| {
+            child(&|| ctx.hold());
+            ctx.child(|| ctx.hold());
+            ctx.ready("");
+            ctx.hold()
+        });
+    });
+    until(&ctx, "its parent does not end", || state_of(middle).is_none());
+    ctx.hold()
+}
+
 /// Leaves a PID behind for an outsider to take: a child that was a member is dead and reaped.
 pub fn pid_reuse(ctx: Ctx, _: &[String]) {
     let dead = ctx.child(|| exit(0));

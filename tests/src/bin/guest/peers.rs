@@ -24,7 +24,7 @@ const LEASE: i64 = 12;
 const BYSTANDER: &str = "hold";
 
 /// What is tried.
-const CASES: [&str; 19] = [
+const CASES: [&str; 21] = [
     "plain",
     "setsid",
     "double-fork",
@@ -36,9 +36,11 @@ const CASES: [&str; 19] = [
     "exec-nonleader",
     "leaves-cgroup",
     "clone-into-cgroup",
+    "systemd-scope",
     "setuid-child",
     "pid-ns",
     "memfd-exec",
+    "autoreap",
     "term-ignored",
     "ptraced",
     "revive",
