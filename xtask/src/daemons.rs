@@ -9,8 +9,16 @@ use crate::interrupt::Deaf;
 use crate::{run, tools};
 
 /// Package and its daemon.
-pub const DAEMONS: [(&str, &str); 4] =
-    [("cron", "cron"), ("at", "atd"), ("apache2", "apache2"), ("rsyslog", "rsyslogd")];
+pub const DAEMONS: [(&str, &str); 8] = [
+    ("cron", "cron"),
+    ("at", "atd"),
+    ("apache2", "apache2"),
+    ("rsyslog", "rsyslogd"),
+    ("nginx", "nginx"),
+    ("haproxy", "haproxy"),
+    ("postgresql", "pg_ctlcluster"),
+    ("gunicorn", "gunicorn"),
+];
 
 /// Packages whose daemon is not there.
 pub fn missing() -> Vec<&'static str> {

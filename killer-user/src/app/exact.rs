@@ -1,7 +1,9 @@
 //! Exactness: derived from reasons, and nothing that could add one is ignored.
 
 use killer_common::reason;
+use killer_common::record::Root;
 
+use crate::kernel::tier::Tier;
 use crate::sys::alive::alive;
 use crate::target::registry;
 use crate::tier::{Slot, Tracker};
@@ -51,8 +53,8 @@ pub fn account(t: &Tracker) -> std::io::Result<()> {
         if !has(reason::WITNESS_DIFFERS) && t.differs(slot) {
             t.reason(slot, reason::WITNESS_DIFFERS)?;
         }
-        let supervised = r.flags & super::service::SUPERVISED != 0;
-        if supervised && !has(reason::SUPERVISOR) && !owner_lives(&r) {
+        // Where the kernel counts, the set is as complete as before: that is a note of `status`.
+        if unsupervised(&r) && t.tier() == Tier::Scan && !has(reason::SUPERVISOR) {
             t.reason(slot, reason::SUPERVISOR)?;
         }
     }
@@ -70,8 +72,13 @@ pub fn second_look(t: &Tracker, slot: Slot) {
     }
 }
 
+/// True when nobody stays any more to end a service of `run --kill-on-exit`.
+pub fn unsupervised(r: &Root) -> bool {
+    r.flags & super::service::SUPERVISED != 0 && !owner_lives(r)
+}
+
 /// True while the `killer` that made the root is alive.
-pub fn owner_lives(r: &killer_common::record::Root) -> bool {
+pub fn owner_lives(r: &Root) -> bool {
     alive(r.owner_tgid, r.owner_start)
 }
 

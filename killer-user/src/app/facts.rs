@@ -3,6 +3,7 @@
 use killer_common::record::{B_ADOPTED, B_CONTROL, Member};
 
 use super::main_process::{self, Main};
+use super::stop_record::StopRecord;
 use super::{exact, frozen};
 use crate::kernel::tier::Tier;
 use crate::lineage::{self, Home, Node};
@@ -89,6 +90,7 @@ pub fn service(t: &Tracker, r: &Root) -> model::Service {
         state: state.into(),
         main_pid: main.map(|m| m.pid),
         main_guessed: main.is_some_and(|m| m.guessed),
+        command: StopRecord::of(t, r.slot).command(),
         counts: model::Counts { processes, tasks },
         ever: family.iter().map(|&s| t.pop(s).processes).sum(),
         ever_at_least: !Tier::PROGRAMS.contains(&t.tier()),

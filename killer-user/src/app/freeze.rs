@@ -188,12 +188,11 @@ fn shown(r: &Receipt, screen: &Screen, s: &Style) -> String {
     if screen.verbose > 0 { human::receipt(r, s) } else { String::new() }
 }
 
-/// The last judgement, then everybody is told: the record, the journal, the terminal, and whoever reads the receipt.
+/// The last judgement, then everybody is told: the journal, the terminal, and whoever reads the receipt.
 fn finish(t: &Tracker, root: &Root, mut r: Receipt, word: &'static str, screen: &Screen) -> Did<Receipt> {
     // Who is not known was not stopped: a thaw leaves nobody behind.
     let doubt = if r.signal == SIGSTOP { doubt::judge_freeze(t, root, &mut r) } else { None };
     let failed = doubt.or_else(|| failure(&r));
-    let _ = t.note_kill(root.slot, r.signal, rustix::process::getuid().as_raw(), r.exit_code);
     journal::signals(&r);
     match failed {
         Some(f) => {

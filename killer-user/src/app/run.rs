@@ -89,7 +89,7 @@ fn kept(r: &Run) -> StopRecord {
         pidfile: r.pidfile.as_ref().map(|p| here.join(p)),
         heir: Heir::Open,
         home: None,
-        started: r.argv.iter().map(|a| a.as_bytes()).collect::<Vec<_>>().join(&b' '),
+        started: StopRecord::started(&r.argv.iter().map(|a| a.as_bytes()).collect::<Vec<_>>()),
     }
 }
 

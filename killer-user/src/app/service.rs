@@ -14,7 +14,7 @@ use super::{logs, pidfiles};
 use crate::cli::Log;
 use crate::lineage::Home;
 use crate::sys::launch::{Launch, Step};
-use crate::sys::supervise;
+use crate::sys::{small, supervise};
 use crate::target::process::Process;
 use crate::target::registry;
 use crate::tier::{Paths, Slot, Tracker};
@@ -311,6 +311,7 @@ fn recall(t: &Tracker, slot: Slot, name: &str) -> Result<Adopted, Failure> {
 }
 
 fn take(t: &Tracker, slot: Slot, p: &Process) -> Result<Adopted, Failure> {
+    let (home, argv) = (Home::now(p.pid), small::arguments(p.pid));
     let taken = t.adopt(slot, (p.pid, p.start_ticks, p.inode))?;
     if t.pop(slot.slot).processes == 0 {
         return Err(Failure::new(
@@ -320,7 +321,12 @@ fn take(t: &Tracker, slot: Slot, p: &Process) -> Result<Adopted, Failure> {
     }
     // ENOENT: the process itself has ended meanwhile; its descendants are there.
     let _ = t.set_main(slot, p.pid);
-    let kept = StopRecord { home: Home::now(p.pid), ..StopRecord::default() };
+    // Had the number become another's before it was looked at, it would not be a member's now.
+    let same = t.member(p.pid).ok().flatten().is_some_and(|m| m.root == slot.slot);
+    let kept = match same {
+        true => StopRecord { home, started: StopRecord::started(&argv), ..StopRecord::default() },
+        false => StopRecord::default(),
+    };
     if let Err(e) = t.set_stop(slot, &kept.bytes()) {
         log::warn!("what the process is cannot be kept: {e}");
     }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use killer_common::record::STOP_LEN;
 
 use crate::lineage::Home;
-use crate::sys::mem;
+use crate::sys::{mem, small};
 use crate::target::registry;
 use crate::tier::{Slot, Tracker};
 
@@ -43,7 +43,7 @@ pub struct StopRecord {
     pub heir: Heir,
     /// What the first process was at the start.
     pub home: Option<Home>,
-    /// What was started, for people.
+    /// What was started, or adopted, for people: program and arguments with spaces between them.
     pub started: Vec<u8>,
 }
 
@@ -86,7 +86,7 @@ impl StopRecord {
             put("home", h.text().as_bytes());
         }
         if !self.started.is_empty() {
-            put("started", &self.started[..self.started.len().min(STARTED)]);
+            put("started", &self.started);
         }
         v.into_iter().flat_map(|s| s.into_iter().chain([0])).collect()
     }
@@ -135,6 +135,19 @@ impl StopRecord {
         let before = r.clone();
         change(&mut r);
         if r == before { Ok(()) } else { t.set_stop(slot, &r.bytes()) }
+    }
+
+    /// Notes what was started, as it was given.
+    pub fn started<A: AsRef<[u8]>>(argv: &[A]) -> Vec<u8> {
+        let mut v = argv.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(&b' ');
+        v.truncate(STARTED);
+        v
+    }
+
+    /// What was started, in words.
+    pub fn command(&self) -> Option<String> {
+        let text = small::shown(&self.started);
+        (!text.is_empty()).then_some(text)
     }
 
     /// Notes what the first process is, before it runs a program: its session will be its own when it is `detached`.

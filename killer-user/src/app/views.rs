@@ -15,6 +15,7 @@ use super::{
     verdict, waiting,
 };
 use crate::cli::{Names, Output, Until};
+use crate::kernel::tier::Tier;
 use crate::kill::Waited;
 use crate::lineage::{self, Family, Home, Lineage};
 use crate::parse::signal;
@@ -104,6 +105,10 @@ impl Apart {
     }
 }
 
+/// No reason to doubt the set: the kernel counts it without the supervisor.
+const SUPERVISOR_GONE: &str = "supervisor-gone: the supervisor of --kill-on-exit ended before the service, so nobody ends what \
+     is left when the main process ends; the set is as complete as before";
+
 fn state(t: &Tracker, r: &Root) -> Result<Status, Failure> {
     let service = facts::service(t, r);
     let main = facts::main_of(t, r);
@@ -118,6 +123,11 @@ fn state(t: &Tracker, r: &Root) -> Result<Status, Failure> {
         age_s: facts::seconds_since(k.last_at),
         exit_code: k.last_outcome,
     });
+    let unsettled = lineage::unsettled(&Lineage::new(t, r.clone()));
+    let mut notes: Vec<String> = unsettled.iter().map(|(m, sig)| kill::unknown_outcome(m, *sig)).collect();
+    if service.counts.tasks != 0 && exact::unsupervised(k) && t.tier() != Tier::Scan {
+        notes.push(SUPERVISOR_GONE.into());
+    }
     Ok(Status {
         version: SCHEMA_VERSION,
         kind: "status",
@@ -127,10 +137,7 @@ fn state(t: &Tracker, r: &Root) -> Result<Status, Failure> {
         gated: t.gated(r.slot.slot),
         supervisor: supervised.then_some(k.owner_tgid),
         frozen: frozen::state(t, r)?,
-        notes: lineage::unsettled(&Lineage::new(t, r.clone()))
-            .iter()
-            .map(|(m, sig)| kill::unknown_outcome(m, *sig))
-            .collect(),
+        notes,
         last_kill,
         tree: forest(t, r)?,
         service,

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use crate::sys::alive::{self, Look, look};
 use crate::sys::entry::Entry;
 use crate::sys::{proc, small};
-use crate::target::process;
 use killer_common::record::Member;
 
 /// Facts about a member that the kernel map does not keep.
@@ -98,6 +97,11 @@ pub fn explain(m: &Member) -> (&'static str, String) {
     }
     let tracer = field("TracerPid");
     if !tracer.is_empty() && tracer != "0" {
+        let held = |pid: &str| {
+            let status = small::text(&format!("/proc/{}/status", m.tgid));
+            status.lines().any(|l| l.strip_prefix("TracerPid:").is_some_and(|t| t.trim() == pid))
+        };
+        let tracer = with_name(&tracer, held);
         return ("traced", format!("held by tracer {tracer}: it goes when the tracer goes on or dies"));
     }
     if field("CoreDumping") == "1" {
@@ -116,12 +120,23 @@ pub fn explain(m: &Member) -> (&'static str, String) {
         );
     }
     if state.starts_with('Z') {
-        let parent = field("PPid");
-        let name = parent.parse().ok().filter(|&p: &u32| p != 0).map(process::comm);
-        let name = name.filter(|n| !n.is_empty()).map_or(String::new(), |n| format!(" ({n})"));
-        return ("zombie", format!("it has ended; its parent {parent}{name} has not reaped it yet"));
+        let child = |pid: &str| match look(m.tgid, m.leader_start) {
+            Look::Here(_, s) => s.ppid.to_string() == pid,
+            _ => false,
+        };
+        let parent = with_name(&field("PPid"), child);
+        return ("zombie", format!("it has ended; its parent {parent} has not reaped it yet"));
     }
     ("alive", format!("alive in state {state}"))
+}
+
+/// A number with the name of the process that has it, when `still` says of the number afterwards that it is still the one.
+fn with_name(pid: &str, still: impl Fn(&str) -> bool) -> String {
+    let name = pid.parse().map(small::name).unwrap_or_default();
+    match name.is_empty() || !still(pid) {
+        true => pid.to_owned(),
+        false => format!("{pid} ({})", small::shown(&name)),
+    }
 }
 
 /// Whether a signal that was sent has been taken.

@@ -91,6 +91,10 @@ pub struct Service {
     /// Nobody has said that it is the main process: it was guessed when the first process had ended.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub main_guessed: bool,
+    /// Program and arguments of its first process as they were given, or, of an adopted one, as they were then; the first 200
+    /// bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
     /// Now.
     pub counts: Counts,
     /// Processes ever.

@@ -110,9 +110,9 @@ fn lists_are_aligned() {
     let out = human::services(&services("größe"), &Style { color: false, utf8: true });
     assert_eq!(
         out,
-        "NAME   STATE  MAIN  PROCESSES  TASKS  EVER  AGE     INSIDE  EXACT\n\
-         größe  live   10    3          4      17    1h 1min  größe   no (orphans, orphans)\n\
-         a      ended  -     3          4      17    1h 1min  größe   yes\n"
+        "NAME   STATE  MAIN  PROCESSES  TASKS  EVER  AGE     INSIDE  EXACT                  COMMAND\n\
+         größe  live   10    3          4      17    1h 1min  größe   no (orphans, orphans)  größe\n\
+         a      ended  -     3          4      17    1h 1min  größe   yes                    größe\n"
             .replace("AGE     INSIDE", "AGE      INSIDE")
     );
     let none = Services { version: 1, kind: "list", services: vec![] };
@@ -126,6 +126,7 @@ fn status_looks_like_systemctl() {
         out,
         "● cron
       State: live; started 2026-11-24 04:00:00, 1h 1min ago
+    Command: cron
      Inside: cron
    Contains: cron
    Main PID: 10 (cron)

@@ -2,16 +2,19 @@
 
 use super::{BOLD, age, last, paint};
 use crate::report::Style;
-use crate::report::escape::text;
+use crate::report::escape::{cut, text};
 use crate::report::model::Services;
+
+/// So many characters of a command are shown.
+const WIDE: usize = 40;
 
 /// `list`
 pub fn services(l: &Services, s: &Style) -> String {
     if l.services.is_empty() {
         return "no services are tracked\n".into();
     }
-    let head =
-        ["NAME", "STATE", "MAIN", "PROCESSES", "TASKS", "EVER", "AGE", "INSIDE", "EXACT"].map(String::from);
+    let head = ["NAME", "STATE", "MAIN", "PROCESSES", "TASKS", "EVER", "AGE", "INSIDE", "EXACT", "COMMAND"]
+        .map(String::from);
     let mut rows = vec![head.to_vec()];
     for x in &l.services {
         rows.push(vec![
@@ -29,6 +32,7 @@ pub fn services(l: &Services, s: &Style) -> String {
                 let v: Vec<&str> = x.exactness.reasons.iter().map(|r| r.code.as_str()).collect();
                 format!("no ({})", v.join(", "))
             },
+            x.command.as_deref().map_or("-".into(), |c| cut(c, WIDE)),
         ]);
     }
     let width: Vec<usize> =

@@ -2,7 +2,7 @@
 
 use super::{BOLD, GREEN, YELLOW, age, count, exactness, last, paint, tree};
 use crate::report::Style;
-use crate::report::escape::text;
+use crate::report::escape::{cut, text};
 use crate::report::model::{Frozen, Status};
 
 /// `status`
@@ -14,6 +14,9 @@ pub fn status(t: &Status, s: &Style) -> String {
     let mut out = format!("{} {}\n", paint(s, color, dot), paint(s, BOLD, &text(&x.name)));
     let mut line = |k: &str, v: String| out.push_str(&format!("{k:>11}: {v}\n"));
     line("State", format!("{}; started {}, {} ago", paint(s, color, &x.state), x.since, age(x.age_s)));
+    if let Some(c) = &x.command {
+        line("Command", cut(c, 200));
+    }
     if let Some(o) = &x.inside {
         line("Inside", text(o));
     }

@@ -70,6 +70,7 @@ pub fn service(word: &str) -> Service {
         state: "live".into(),
         main_pid: Some(10),
         main_guessed: true,
+        command: Some(word.into()),
         counts: Counts { processes: 3, tasks: 4 },
         ever: 17,
         ever_at_least: false,

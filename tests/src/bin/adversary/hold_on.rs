@@ -40,8 +40,13 @@ fn pipe(ctx: &Ctx) -> (i32, i32) {
     (fds[0], fds[1])
 }
 
-/// An outsider that traces the process in its first argument and never lets it past its exit.
+/// An outsider that traces the process in its first argument and never lets it past its exit. A second argument: its name has
+/// bytes that a terminal would obey, and one that is no UTF-8.
 pub fn tracer(ctx: Ctx, args: &[String]) {
+    if args.len() > 1 {
+        // SAFETY: a name with its NUL.
+        unsafe { libc::prctl(libc::PR_SET_NAME, c"tra\xff\x1b(cer".as_ptr()) };
+    }
     let Some(victim) = args.first().and_then(|a| a.parse::<libc::pid_t>().ok()) else {
         ctx.fail("no PID given")
     };

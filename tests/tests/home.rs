@@ -1,0 +1,151 @@
+//! Who has escaped: judged by what the first process was at the start, whatever it has become, and when it has ended.
+
+use killer_tests::{Launch, Service, TestEnv, eventually, everywhere, find, names_pid, pids};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// One worker that leaves its session, the oldest, and two that stay; then the first process does what `$2` says.
+const WORKERS: &str = r#"
+    setsid sleep 50 & c=$!
+    sleep 50 & a=$!; sleep 50 & b=$!
+    while [ "$(cut -d' ' -f6 /proc/$c/stat)" != $c ]; do sleep 0.02; done
+    echo ready pid=$$ a=$a b=$b c=$c >"$1"; eval "$2""#;
+
+fn chosen(env: &TestEnv, whom: &str) -> BTreeSet<i32> {
+    let out = env.killer(["-n", "-o", "json", &format!("--whom={whom}"), "svc"]);
+    pids(&find(&out.json(), &["targets"]).cloned().unwrap_or_default()).into_iter().collect()
+}
+
+/// Who is shown as having left something, and what.
+fn left(nodes: &Value) -> Vec<(i64, String)> {
+    let mut found = Vec::new();
+    for n in nodes.as_array().expect("nodes") {
+        if n["alive"] == true && n["escaped"] != serde_json::json!([]) {
+            found.push((n["pid"].as_i64().expect("pid"), n["escaped"].to_string()));
+        }
+        found.extend(left(&n["children"]));
+    }
+    found.sort();
+    found
+}
+
+fn missed(verify: &Value, way: &str) -> BTreeSet<i32> {
+    let ways = verify["ways"].as_array().expect("ways");
+    let it = ways.iter().find(|w| w["way"] == way).unwrap_or_else(|| panic!("no {way}: {verify}"));
+    pids(&it["missed"]).into_iter().collect()
+}
+
+/// `c` has left session and group, `more` has left them, too, nobody else has.
+#[track_caller]
+fn judged(env: &TestEnv, service: &Service, more: &[i32]) {
+    let mut escaped: BTreeSet<i32> = more.iter().copied().collect();
+    escaped.insert(service.fact("c"));
+    let all = chosen(env, "all");
+    assert!(all.is_superset(&BTreeSet::from(["a", "b", "c"].map(|k| service.fact(k)))), "{all:?}");
+    assert_eq!(chosen(env, "escaped"), escaped, "{}", env.killer(["tree", "svc"]));
+    assert_eq!(chosen(env, "!escaped"), all.difference(&escaped).copied().collect());
+    let tree = env.killer(["tree", "-o", "json", "svc"]).ok().json();
+    let want: Vec<(i64, String)> =
+        escaped.iter().map(|p| (i64::from(*p), r#"["session","process group"]"#.to_owned())).collect();
+    assert_eq!(left(&tree["tree"]), want, "{tree}");
+    let verify = env.killer(["verify", "-o", "json", "svc"]).json();
+    for way in ["session", "process group"] {
+        assert_eq!(missed(&verify, way), escaped, "{way}: {verify}");
+    }
+}
+
+#[track_caller]
+fn end(env: &TestEnv, service: &Service) {
+    env.killer(["-KILL", "--wait", "svc"]).ok();
+    service.assert_dead();
+    env.killer(["forget", "svc"]).ok();
+}
+
+#[test]
+fn when_the_main_process_has_ended() {
+    everywhere("when_the_main_process_has_ended", |env| {
+        for how in ["exit 0", "exit 3", "kill -KILL $$"] {
+            let Some(service) = Launch::shell(WORKERS).arg(how).service(env, "svc") else { return };
+            let gone = || !chosen(env, "all").contains(&service.fact("pid"));
+            assert!(eventually(Duration::from_secs(10), gone), "the first process stays");
+            judged(env, &service, &[]);
+            // By name, and nobody else.
+            env.killer(["-KILL", "--whom=escaped", "--wait", "svc"]).ok();
+            assert_eq!(chosen(env, "all"), BTreeSet::from(["a", "b"].map(|k| service.fact(k))));
+            end(env, &service);
+        }
+    });
+}
+
+/// The first process of a foreground `run` leads no session: it can leave the caller's, and then it is who has left.
+#[test]
+fn when_the_main_process_has_left() {
+    everywhere("when_the_main_process_has_left", |env| {
+        let leaves = r#"exec setsid sh -c "sleep 50 & echo >\"$3\"; wait""#;
+        let done = env.path("left");
+        let _ = std::fs::remove_file(&done);
+        let launch = Launch::shell(WORKERS).arg(leaves).arg(done.to_string_lossy());
+        let Some((running, service)) = launch.foreground(env, "svc") else { return };
+        assert!(eventually(Duration::from_secs(10), || done.exists()), "it never left");
+        let below = i64::from(service.fact("pid"));
+        let tree = env.killer(["tree", "-o", "json", "svc"]).json();
+        let main = &tree["tree"].as_array().expect("nodes").iter().find(|n| n["pid"] == below).expect("main")
+            ["children"];
+        let known = ["a", "b", "c"].map(|k| i64::from(service.fact(k)));
+        let kids: Vec<i64> =
+            main.as_array().expect("children").iter().filter_map(|n| n["pid"].as_i64()).collect();
+        let new = kids.iter().find(|p| !known.contains(p)).expect("its own child");
+        judged(env, &service, &[service.fact("pid"), *new as i32]);
+        env.killer(["-KILL", "--wait", "svc"]).ok();
+        running.finish(Duration::from_secs(10));
+        service.assert_dead();
+        env.killer(["forget", "svc"]).ok();
+    });
+}
+
+/// As it was when it was taken in.
+#[test]
+fn of_an_adopted_one() {
+    everywhere("of_an_adopted_one", |env| {
+        let it =
+            Launch::shell(WORKERS).arg("trap 'exit 0' USR1; while :; do sleep 0.1 & wait; done").own_group();
+        let Some(it) = it.direct(&env.test) else { return };
+        let fact = |key: &str| -> i32 {
+            let words = it.facts.iter().flat_map(|f| f.split_whitespace());
+            let found =
+                words.filter_map(|w| w.strip_prefix(key)?.strip_prefix('=')).find_map(|v| v.parse().ok());
+            found.unwrap_or_else(|| panic!("no {key} in {:?}", it.facts))
+        };
+        let out = env.killer(["adopt", "svc", "--pid", &it.pid().to_string()]);
+        if out.exit() == 1 {
+            return killer_tests::skip(&env.test, "this tier cannot adopt");
+        }
+        let c = BTreeSet::from([fact("c")]);
+        assert_eq!(chosen(env, "escaped"), c);
+        env.killer(["-s", "USR1", "--whom=main", "svc"]).ok();
+        let gone = || !chosen(env, "all").contains(&it.pid());
+        assert!(eventually(Duration::from_secs(10), gone), "the first process stays");
+        assert_eq!(chosen(env, "escaped"), c, "{}", env.killer(["tree", "svc"]));
+        assert!(chosen(env, "!escaped").is_superset(&BTreeSet::from([fact("a"), fact("b")])));
+        env.killer(["-KILL", "--wait", "svc"]).ok();
+        env.killer(["forget", "svc"]).ok();
+    });
+}
+
+/// Into another cgroup, when the main process has ended: who stays has left nothing.
+#[test]
+fn of_a_cgroup() {
+    let Some(mut env) = TestEnv::new("of_a_cgroup") else { return };
+    let Some(dir) = env.cgroup() else { return killer_tests::skip(&env.test, "no cgroup v2") };
+    let Some(service) = Launch::shell(WORKERS).arg("exit 0").service(&env, "svc") else { return };
+    let gone = || !chosen(&env, "all").contains(&service.fact("pid"));
+    assert!(eventually(Duration::from_secs(10), gone), "the first process stays");
+    let moved = service.fact("b");
+    std::fs::write(dir.join("cgroup.procs"), moved.to_string()).expect("another cgroup");
+    assert_eq!(chosen(&env, "escaped"), BTreeSet::from([moved, service.fact("c")]));
+    let text = env.killer(["tree", "svc"]).ok().stdout.clone();
+    let line = text.lines().find(|l| names_pid(l, moved)).unwrap_or_default();
+    assert!(line.contains("left its cgroup") && text.matches("left its").count() == 2, "{text}");
+    end(&env, &service);
+}
