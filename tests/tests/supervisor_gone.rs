@@ -10,11 +10,22 @@ fn is_a_note(env: &TestEnv) {
     let status = env.killer(["status", "-o", "json", "svc"]).ok().json();
     let supervisor = status["supervisor"].as_i64().expect("a supervisor");
     let supervisor = Pidfd::open(supervisor as i32).expect("it lives");
-    supervisor.signal(Signal::KILL);
-    assert!(supervisor.ends_within(Duration::from_secs(5)));
-    if service.live.eof_within(Duration::from_millis(300)) {
-        return skip(&env.test, "the service ends with its supervisor");
+    // Who watches over it would end the set. The supervisor is stopped, so that it does not see it go, and starts no other.
+    let path = format!("/proc/{0}/task/{0}/children", supervisor.pid);
+    let children = std::fs::read_to_string(path).unwrap_or_default();
+    let named = |p: &i32| {
+        std::fs::read_to_string(format!("/proc/{p}/comm")).is_ok_and(|c| c.trim() == "killer-watch")
+    };
+    let watch = children.split_whitespace().filter_map(|w| w.parse().ok()).find(named);
+    let Some(watch) = watch.and_then(Pidfd::open) else {
+        return skip(&env.test, "the kernel does not tell of children");
+    };
+    supervisor.signal(Signal::STOP);
+    for one in [&watch, &supervisor] {
+        one.signal(Signal::KILL);
+        assert!(one.ends_within(Duration::from_secs(5)));
     }
+    service.assert_alive();
     env.killer(["status", "--require-exact", "svc"]).ok();
     let status = env.killer(["status", "-o", "json", "svc"]).ok().json();
     assert_eq!(status["exactness"]["exact"], true, "{status}");

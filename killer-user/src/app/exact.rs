@@ -54,7 +54,7 @@ pub fn account(t: &Tracker) -> std::io::Result<()> {
             t.reason(slot, reason::WITNESS_DIFFERS)?;
         }
         // Where the kernel counts, the set is as complete as before: that is a note of `status`.
-        if unsupervised(&r) && t.tier() == Tier::Scan && !has(reason::SUPERVISOR) {
+        if unsupervised(t, slot, &r) && t.tier() == Tier::Scan && !has(reason::SUPERVISOR) {
             t.reason(slot, reason::SUPERVISOR)?;
         }
     }
@@ -73,8 +73,8 @@ pub fn second_look(t: &Tracker, slot: Slot) {
 }
 
 /// True when nobody stays any more to end a service of `run --kill-on-exit`.
-pub fn unsupervised(r: &Root) -> bool {
-    r.flags & super::service::SUPERVISED != 0 && !owner_lives(r)
+pub fn unsupervised(t: &Tracker, slot: Slot, r: &Root) -> bool {
+    r.flags & super::service::SUPERVISED != 0 && !owner_lives(r) && super::on_exit::watched(t, slot).is_none()
 }
 
 /// True while the `killer` that made the root is alive.

@@ -356,11 +356,3 @@ pub fn leave(t: &Tracker, family: &Lineage<'_>) -> Result<bool, Failure> {
         }
     })
 }
-
-/// KILL to everything that is left of a root, for `run --kill-on-exit`. True when the kernel says empty.
-pub fn end(t: &Tracker, root: Root) -> bool {
-    let _hurry = sched::Hurry::start();
-    let mut family = Lineage::new(t, root.clone());
-    let order = Order::to_all(SIGKILL, process::ancestors(), PATIENCE);
-    execute(&mut family, &order).is_ok_and(|o| o.empty)
-}

@@ -16,6 +16,7 @@ pub mod kill;
 mod logs;
 pub mod main_process;
 mod names;
+mod on_exit;
 mod picks;
 mod pidfiles;
 mod place;

@@ -5,12 +5,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::failure::{Failure, code};
+use super::on_exit::OnExit;
 use super::place::{self, Wish};
 use super::service::{self, Command};
 use super::stop_record::{Heir, StopRecord, no_heir};
-use super::{Screen, documents, find, forking, kill, pidfiles, replace, unseen};
+use super::{Screen, documents, find, forking, pidfiles, replace, unseen};
 use crate::cli::{Run, Whose};
 use crate::lineage::Lineage;
+use crate::parse::span::Span;
 use crate::report::{human, message};
 use crate::sys::pass_on::PassOn;
 use crate::sys::{daemon, interrupt};
@@ -38,31 +40,42 @@ pub fn run(r: &Run, screen: &Screen) -> Result<u8, Failure> {
         detach: r.detach,
         keep_fds: r.keep_fds,
         log: r.log.clone(),
-        goes: r.detach && !r.kill_on_exit,
+        goes: r.detach && r.kill_on_exit.is_none(),
     };
-    if r.detach && r.kill_on_exit {
-        return background(&t, r, &cmd, screen);
+    if let (true, Some(span)) = (r.detach, r.kill_on_exit) {
+        return background(&t, r, span, &cmd, screen);
     }
+    let begin = |span| OnExit::begin(&t, &r.name, span, None);
+    let mut on_exit = r.kill_on_exit.map(begin).transpose()?;
     let mut pass = (!r.detach).then(|| PassOn::begin(false));
-    let supervised = if r.kill_on_exit { service::SUPERVISED } else { 0 };
+    let supervised = if on_exit.is_some() { service::SUPERVISED } else { 0 };
     let waits = if r.detach { 0 } else { service::FOREGROUND };
     let wish = wish(r, supervised | waits);
-    let met = |pid| pass.iter_mut().for_each(|p| p.meet(pid));
-    let s = service::start(&t, &wish, &cmd, to_write(r), kept(r), met).map_err(run_failed)?;
+    let watch = on_exit.as_ref().and_then(OnExit::who);
+    let met = |slot, pid| {
+        on_exit.as_ref().map_or(Ok(()), |e| e.met(slot, pid))?;
+        pass.iter_mut().for_each(|p| p.meet(pid));
+        Ok(())
+    };
+    let s = service::start(&t, &wish, &cmd, to_write(r), kept(r, watch), met).map_err(run_failed)?;
     say_place(&t, &s, screen);
     let Some(mut pass) = pass else {
         documents::started(&r.name, screen);
         return Ok(0);
     };
-    let status = t.attend(s.pid, &mut pass, &mut || {}).map_err(|e| run_failed(e.into()))?;
+    let look = &mut || on_exit.iter_mut().for_each(|e| e.look(s.slot, screen));
+    let ended = t.attend(s.pid, &mut pass, look);
     interrupt::catch();
     pass.over();
-    after(&t, r, &s);
+    if let Some(e) = on_exit {
+        e.end(s.slot, screen);
+    }
     let root = registry::in_slot(&t, s.slot.slot).filter(|n| n.slot == s.slot);
     if let Some(root) = root.filter(|root| crate::kill::empty(&Lineage::new(&t, root.clone()))) {
         pidfiles::ended(&t, &root);
     }
     unseen::remember(&t);
+    let status = ended.map_err(|e| run_failed(e.into()))?;
     if status != 0 {
         no_heir(&t, s.slot);
     }
@@ -79,7 +92,7 @@ fn wish(r: &Run, flags: u64) -> Wish<'_> {
 
 /// What is remembered of it: how it is asked to stop (as the same user, in the directory that `run` was called in), and who
 /// its main process is when the first one has ended.
-fn kept(r: &Run) -> StopRecord {
+fn kept(r: &Run, watch: Option<(u32, u64)>) -> StopRecord {
     let here = std::env::current_dir().unwrap_or_else(|_| "/".into());
     StopRecord {
         user: r.user.clone().unwrap_or_default(),
@@ -89,6 +102,7 @@ fn kept(r: &Run) -> StopRecord {
         pidfile: r.pidfile.as_ref().map(|p| here.join(p)),
         heir: Heir::Open,
         home: None,
+        watch,
         started: StopRecord::started(&r.argv.iter().map(|a| a.as_bytes()).collect::<Vec<_>>()),
     }
 }
@@ -98,18 +112,9 @@ fn to_write(r: &Run) -> Option<&Path> {
     r.pidfile.as_deref().filter(|_| !r.forking)
 }
 
-/// When CMD has ended.
-fn after(t: &Tracker, r: &Run, s: &service::Started) {
-    if r.kill_on_exit
-        && let Some(root) = registry::in_slot(t, s.slot.slot).filter(|n| n.slot == s.slot)
-        && !kill::end(t, root)
-    {
-        log::error!("service {} is not empty after its main process ended", r.name);
-    }
-}
-
-/// A supervisor of its own: a small process in a session of its own that starts CMD and ends what it leaves.
-fn background(t: &Tracker, r: &Run, cmd: &Command, screen: &Screen) -> Result<u8, Failure> {
+/// A supervisor of its own: a small process in a session of its own that starts CMD and ends what it leaves; another one watches
+/// over it.
+fn background(t: &Tracker, r: &Run, span: Span, cmd: &Command, screen: &Screen) -> Result<u8, Failure> {
     let report = match daemon::background()? {
         Err(Some(code)) => {
             if code == 0 {
@@ -122,10 +127,20 @@ fn background(t: &Tracker, r: &Run, cmd: &Command, screen: &Screen) -> Result<u8
         }
         Ok(report) => report,
     };
-    let mut pass = PassOn::begin(true);
-    let wish = wish(r, service::SUPERVISED);
-    match service::start(t, &wish, cmd, to_write(r), kept(r), |pid| pass.meet(pid)).map_err(run_failed) {
-        Ok(s) => {
+    let start = || {
+        let on_exit = OnExit::begin(t, &r.name, span, Some(&report))?;
+        let mut pass = PassOn::begin(true);
+        let met = |slot, pid| {
+            on_exit.met(slot, pid)?;
+            pass.meet(pid);
+            Ok(())
+        };
+        let wish = wish(r, service::SUPERVISED);
+        let s = service::start(t, &wish, cmd, to_write(r), kept(r, on_exit.who()), met)?;
+        Ok((s, on_exit, pass))
+    };
+    match start().map_err(run_failed) {
+        Ok((s, mut on_exit, mut pass)) => {
             say_place(t, &s, screen);
             if !place::step_out(t, s.slot) {
                 log::warn!(
@@ -134,8 +149,8 @@ fn background(t: &Tracker, r: &Run, cmd: &Command, screen: &Screen) -> Result<u8
                 );
             }
             report.done(0);
-            let _ = t.attend(s.pid, &mut pass, &mut || {});
-            after(t, r, &s);
+            let _ = t.attend(s.pid, &mut pass, &mut || on_exit.look(s.slot, screen));
+            on_exit.end(s.slot, screen);
             std::process::exit(0);
         }
         Err(f) => {

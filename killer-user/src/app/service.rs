@@ -125,7 +125,7 @@ pub fn start(
     cmd: &Command,
     pidfile: Option<&Path>,
     kept: StopRecord,
-    mut met: impl FnMut(i32),
+    mut met: impl FnMut(Slot, i32) -> std::io::Result<()>,
 ) -> Result<Started, Failure> {
     let mut launch = cmd.launch()?;
     launch.log = cmd.log.as_ref().map(|l| logs::open(l, wish.name)).transpose()?;
@@ -146,8 +146,7 @@ pub fn start(
             write_pidfile(path, pid)?;
             rustix::io::write(tells, &pid.to_ne_bytes())?;
         }
-        met(pid);
-        Ok(())
+        met(slot, pid)
     });
     drop(tells);
     let mut number = [0; 4];

@@ -43,6 +43,8 @@ pub struct StopRecord {
     pub heir: Heir,
     /// What the first process was at the start.
     pub home: Option<Home>,
+    /// Who watches over its launcher (`run --kill-on-exit`): number and start.
+    pub watch: Option<(u32, u64)>,
     /// What was started, or adopted, for people: program and arguments with spaces between them.
     pub started: Vec<u8>,
 }
@@ -85,6 +87,9 @@ impl StopRecord {
         if let Some(h) = &self.home {
             put("home", h.text().as_bytes());
         }
+        if let Some((pid, start)) = self.watch {
+            put("watch", format!("{pid}:{start}").as_bytes());
+        }
         if !self.started.is_empty() {
             put("started", &self.started);
         }
@@ -109,6 +114,7 @@ impl StopRecord {
                 b"pidfile" => r.pidfile = Some(PathBuf::from(OsString::from_vec(value.to_vec()))),
                 b"heir" => r.heir = heir(&text(value)),
                 b"home" => r.home = Home::read(&text(value)),
+                b"watch" => r.watch = text(value).split_once(':').and_then(pair),
                 b"started" => r.started = value.to_vec(),
                 _ => {}
             }
@@ -154,6 +160,10 @@ impl StopRecord {
     pub fn note_home(&mut self, pid: u32, detached: bool) {
         self.home = Home::now(pid).map(|h| if detached { Home { session: pid, pgrp: pid, ..h } } else { h });
     }
+}
+
+fn pair((pid, start): (&str, &str)) -> Option<(u32, u64)> {
+    Some((pid.parse().ok()?, start.parse().ok()?))
 }
 
 fn heir(text: &str) -> Heir {
@@ -209,6 +219,7 @@ mod tests {
                 pid_ns: Some(4_026_531_836),
                 cgroups: [(String::new(), "/a b:c".to_owned()), ("cpu,cpuacct".into(), "/".into())].into(),
             }),
+            watch: Some((9, 1 << 50)),
             started: b"/bin/x --y=\xff".to_vec(),
         }
     }

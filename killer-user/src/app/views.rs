@@ -11,8 +11,8 @@ use super::names::{self, For};
 use super::several::{self, Did};
 use super::stop_record::StopRecord;
 use super::{
-    Screen, also, doubt, elsewhere, exact, facts, frozen, kill, look, not_exact, service, unseen, unsound,
-    verdict, waiting,
+    Screen, also, doubt, elsewhere, exact, facts, frozen, kill, look, not_exact, on_exit, service, unseen,
+    unsound, verdict, waiting,
 };
 use crate::cli::{Names, Output, Until};
 use crate::kernel::tier::Tier;
@@ -114,8 +114,12 @@ fn state(t: &Tracker, r: &Root) -> Result<Status, Failure> {
     let main = facts::main_of(t, r);
     let main_process = main.and_then(|m| t.member(m.pid).ok().flatten()).map(|m| facts::process(t, &m, main));
     let contains = also::inside(t, r);
-    let supervised = r.record.flags & service::SUPERVISED != 0 && exact::owner_lives(&r.record);
     let k = &r.record;
+    let supervisor = || match exact::owner_lives(k) {
+        true => Some(k.owner_tgid),
+        false => on_exit::watched(t, r.slot),
+    };
+    let supervised = k.flags & service::SUPERVISED != 0;
     let last_kill = (k.last_at != 0).then(|| LastKill {
         signal: signal::name(k.last_signal as i32),
         uid: k.last_uid,
@@ -125,7 +129,7 @@ fn state(t: &Tracker, r: &Root) -> Result<Status, Failure> {
     });
     let unsettled = lineage::unsettled(&Lineage::new(t, r.clone()));
     let mut notes: Vec<String> = unsettled.iter().map(|(m, sig)| kill::unknown_outcome(m, *sig)).collect();
-    if service.counts.tasks != 0 && exact::unsupervised(k) && t.tier() != Tier::Scan {
+    if service.counts.tasks != 0 && exact::unsupervised(t, r.slot, k) && t.tier() != Tier::Scan {
         notes.push(SUPERVISOR_GONE.into());
     }
     Ok(Status {
@@ -135,7 +139,7 @@ fn state(t: &Tracker, r: &Root) -> Result<Status, Failure> {
         tier: t.tier().name(),
         contains,
         gated: t.gated(r.slot.slot),
-        supervisor: supervised.then_some(k.owner_tgid),
+        supervisor: supervised.then(supervisor).flatten(),
         frozen: frozen::state(t, r)?,
         notes,
         last_kill,

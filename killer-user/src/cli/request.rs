@@ -159,8 +159,8 @@ pub struct Run {
     pub keep_fds: bool,
     /// Where its output goes.
     pub log: Option<Log>,
-    /// KILL the rest when CMD ends.
-    pub kill_on_exit: bool,
+    /// End the rest when CMD ends, or `killer` does: SIGTERM, and SIGKILL after so long.
+    pub kill_on_exit: Option<Span>,
     /// User to become.
     pub user: Option<String>,
     /// `K=V`.

@@ -61,6 +61,11 @@ pub fn background() -> io::Result<Result<Report, Option<u8>>> {
 pub struct Report(i32);
 
 impl Report {
+    /// In a copy of the process that is to say it: that one does.
+    pub(super) fn shut(&self) {
+        close(&[self.0]);
+    }
+
     /// Lets go of the caller's world and says how the start went. In this order: who is told of it may look at once.
     pub fn done(self, code: u8) {
         descriptors::close_callers(&[self.0]);

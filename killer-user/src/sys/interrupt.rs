@@ -4,6 +4,8 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, Ordering};
 
+use super::signals;
+
 /// The signal that came, 0 while none did.
 static CAME: AtomicI32 = AtomicI32::new(0);
 /// Readable once one came: whichever thread takes the signal, who sleeps wakes up. `None`: there was no descriptor for it.
@@ -39,6 +41,16 @@ pub fn catch() {
             new.sa_sigaction = note as *const () as usize;
             libc::sigaction(s, &new, std::ptr::null_mut());
         }
+    }
+}
+
+/// From here on they wait, and what came is forgotten: what is left to do is short, and is done to its end.
+pub fn hold() {
+    signals::mask(libc::SIG_BLOCK, Some(signals::bit(libc::SIGINT) | signals::bit(libc::SIGTERM)));
+    CAME.store(0, Ordering::SeqCst);
+    if let Some(bell) = bell() {
+        // Non-blocking: empty is an error.
+        let _ = rustix::io::read(bell, &mut [0u8; 8]);
     }
 }
 

@@ -27,3 +27,4 @@ pub mod small;
 pub mod stdout;
 pub mod supervise;
 pub mod uring;
+pub mod watch;

@@ -107,7 +107,7 @@ impl PassOn {
             cmd: None,
             stopped: false,
             stop: None,
-            early: supervise::pipe().ok(),
+            early: (!alone).then(|| supervise::pipe().ok()).flatten(),
         }
     }
 
@@ -160,7 +160,8 @@ impl PassOn {
         let bell = signals::bell(ALL | bit(libc::SIGCHLD))?;
         if self.cmd.is_none() {
             self.cmd = Some(Cmd { pid, fd });
-            // Without it nobody knows whether CMD was there when they came: better twice than not at all.
+            // Without it nobody knows whether CMD was there when they came: better twice than not at all. Of one that is not in the
+            // launcher's group it is known: it has got none.
             let early = self.told().unwrap_or(Early { mine: u64::MAX, cmd: 0 });
             for signal in signals::each(signals::pending() & ALL & (early.mine | early.cmd)) {
                 let came = self.collect(signal, None);

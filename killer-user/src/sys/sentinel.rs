@@ -2,7 +2,7 @@
 //! So the launcher can tell what CMD, in the same group, has got itself from what was sent to the launcher alone.
 
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
 use super::launch::wait_child;
@@ -27,20 +27,7 @@ pub(super) struct Sentinel {
 impl Sentinel {
     /// Starts one. Every signal is held back already, and this process has one thread.
     pub fn start() -> io::Result<Self> {
-        let mut pair = [0; 2];
-        // SAFETY: room for two descriptors, which are ours then.
-        let (line, other) = unsafe {
-            if libc::socketpair(
-                libc::AF_UNIX,
-                libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC,
-                0,
-                pair.as_mut_ptr(),
-            ) != 0
-            {
-                return Err(io::Error::last_os_error());
-            }
-            (OwnedFd::from_raw_fd(pair[0]), OwnedFd::from_raw_fd(pair[1]))
-        };
+        let (line, other) = supervise::line()?;
         let owner = std::process::id();
         let Some(pid) = supervise::fork()? else { stand(&other, owner) };
         Ok(Self { pid, owner, line })

@@ -1,7 +1,7 @@
 //! A supervisor that orphans come to: fork, `PR_SET_CHILD_SUBREAPER`, and waiting until nobody is left.
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// What a terminal, a shell or a caller's alarm sends.
 const CALLERS: [i32; 8] = [
@@ -18,6 +18,19 @@ const CALLERS: [i32; 8] = [
 /// A pipe: (read, write).
 pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?)
+}
+
+/// Two ends of a line, on which each message comes as a whole.
+pub(super) fn line() -> io::Result<(OwnedFd, OwnedFd)> {
+    let mut pair = [0; 2];
+    let kind = libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC;
+    // SAFETY: room for two descriptors, which are ours then.
+    unsafe {
+        match libc::socketpair(libc::AF_UNIX, kind, 0, pair.as_mut_ptr()) {
+            0 => Ok((OwnedFd::from_raw_fd(pair[0]), OwnedFd::from_raw_fd(pair[1]))),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
 }
 
 /// Forks: the child's number in the parent, `None` in the child, which goes on as a copy. Only while this process has one

@@ -9,11 +9,13 @@ use clap::Args;
 use crate::cli::main_form::Look;
 use crate::cli::{Action, KEEP, Log, Nest, Replace, Run};
 use crate::parse::name;
+use crate::parse::span::{self, Span};
 
 #[derive(Debug, Args)]
 #[command(
     override_usage = "killer run [--name NAME] [OPTIONS] -- CMD...",
-    after_help = "The root is a member before CMD's first instruction. In the foreground the exit status is CMD's (128+N when it died \
+    after_help = "The root is a member before CMD's first instruction. In the foreground every signal that can be caught is passed on to CMD, \
+                  once, and the exit status is CMD's (128+N when it died \
                   of signal N); 125: killer failed, 126: CMD is not executable, 127: CMD was not found. When the first process of a \
                   daemon has ended, the main process is who the pidfile names, else who can be guessed, which is said."
 )]
@@ -44,9 +46,17 @@ pub struct RunArgs {
     /// Leave a detached CMD the caller's descriptors, 0 to 2 too
     #[arg(long, requires = "detach")]
     keep_fds: bool,
-    /// When CMD ends, kill whatever is left of the service
-    #[arg(long)]
-    kill_on_exit: bool,
+    /// End what is left of the service when CMD ends, or when this killer is ended, however: SIGTERM, then SIGKILL after SPAN; without
+    /// SPAN SIGKILL at once. 'run' returns when files, ports and memory are released
+    #[arg(
+        long,
+        value_name = "SPAN",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "0",
+        value_parser = span::parse
+    )]
+    kill_on_exit: Option<Span>,
     /// Become this user
     #[arg(long, value_name = "USER")]
     user: Option<String>,
@@ -104,7 +114,7 @@ impl RunArgs {
             env.push((OsString::from_vec(b[..at].to_vec()), OsString::from_vec(b[at + 1..].to_vec())));
         }
         let forking = self.kind == Kind::Forking;
-        if forking && self.kill_on_exit {
+        if forking && self.kill_on_exit.is_some() {
             return Err((
                 "--kill-on-exit would end a daemon right after its start: with --type=forking CMD's process ends then"
                     .into(),
