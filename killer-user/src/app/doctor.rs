@@ -80,6 +80,7 @@ pub fn doctor(screen: &Screen) -> Result<u8, Failure> {
     } else if tier == Tier::Named || !Tracker::is_forced() {
         c.push(checks::named());
     }
+    c.extend(checks::reaper());
     let others = paths.others();
     if !others.is_empty() {
         c.push(check(

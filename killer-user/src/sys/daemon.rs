@@ -29,14 +29,8 @@ pub fn background() -> io::Result<Result<Report, Option<u8>>> {
     if unsafe { libc::pipe2(p.as_mut_ptr(), libc::O_CLOEXEC) } != 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: this process has one thread, and the child goes on as a copy of it.
-    let pid = unsafe { libc::fork() };
-    if pid < 0 {
-        let e = io::Error::last_os_error();
-        close(&p);
-        return Err(e);
-    }
-    if pid == 0 {
+    let forked = supervise::fork_for_good().inspect_err(|_| close(&p))?;
+    if forked.is_none() {
         close(&[p[0]]);
         // SAFETY: setsid has no arguments; it cannot fail in a fresh child.
         unsafe { libc::setsid() };
@@ -86,7 +80,7 @@ pub fn aside(only: Option<&OwnedFd>, life: impl FnOnce()) -> io::Result<()> {
     let Some(pid) = supervise::fork()? else {
         // SAFETY: setsid has no arguments; it cannot fail in a fresh child.
         unsafe { libc::setsid() };
-        if let Ok(None) = supervise::fork() {
+        if let Ok(None) = supervise::fork_for_good() {
             super::offspring::block_all();
             match only {
                 Some(fd) => descriptors::close_all_but(&[fd.as_raw_fd()]),

@@ -20,6 +20,7 @@ pub mod pass_on;
 pub mod perf;
 pub mod proc;
 pub mod prog;
+pub mod reaper;
 pub mod sched;
 mod sentinel;
 mod signals;

@@ -56,6 +56,16 @@ pub fn fork(body: impl FnOnce()) -> io::Result<i32> {
     }
 }
 
+/// As [`fork_on`], of a child for whom nobody has to wait, whoever is its parent at its end: it leaves no zombie (7.1+; EINVAL before).
+pub(super) fn fork_unwaited() -> io::Result<Option<i32>> {
+    const CLONE_AUTOREAP: u64 = 0x4_0000_0000;
+    // Such a child sends no signal either (`kernel/fork.c:copy_process` refuses one).
+    let args = CloneArgs { flags: CLONE_AUTOREAP, ..CloneArgs::default() };
+    // SAFETY: `args` has the size that is given; without CLONE_VM and with stack 0 this is fork, of a process with one thread:
+    // no other one can hold a lock of the C library's. What that keeps of the thread's own number is not used afterwards.
+    born(unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of::<CloneArgs>()) })
+}
+
 /// A child never gets back into its parent's frames, not even by a panic.
 struct End;
 

@@ -44,6 +44,13 @@ pub fn fork() -> io::Result<Option<i32>> {
     }
 }
 
+/// As [`fork`], of a child that outlives this process: it leaves no zombie at its end where the kernel can see to that itself (7.1+).
+/// On other kernels it needs somebody who waits for it: this process while it is there, then whom orphans come to. Where it can, a
+/// wait for it is ECHILD.
+pub fn fork_for_good() -> io::Result<Option<i32>> {
+    super::offspring::fork_unwaited().or_else(|_| fork())
+}
+
 /// From here on orphans among the descendants of this process become its children (3.4+).
 pub fn become_subreaper() -> io::Result<()> {
     // SAFETY: plain numbers.

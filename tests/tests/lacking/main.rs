@@ -6,6 +6,7 @@ mod names;
 mod old_bpf;
 mod pidfds;
 mod privilege;
+mod reaper;
 
 use std::process::Command;
 

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use crate::kernel::tier::Tier;
 use crate::kernel::{btf, probe};
+use crate::report::human::count;
 use crate::report::message::plain;
 use crate::report::model::Check;
-use crate::sys::proc;
+use crate::sys::{proc, reaper, small};
 use crate::tier::{Limits, Tracker, map_bytes};
 
 /// One check.
@@ -121,6 +122,20 @@ pub fn named() -> Check {
         None => check("named cgroups", "ok", "a hierarchy of its own can be mounted (tier named)", None),
         Some(why) => check("named cgroups", "warn", format!("the tier named cannot be used: {why}"), None),
     }
+}
+
+/// Whether PID 1 waits for our own processes that stay behind; nothing where none of them lies there.
+pub fn reaper() -> Option<Check> {
+    let found = reaper::unreaped();
+    let text = format!(
+        "PID 1 ({}) has not waited within {} s for {}, {} of killer's own among them",
+        small::shown(&small::name(1)),
+        reaper::PATIENCE.as_secs(),
+        count(found.all as u64, "dead process", "dead processes"),
+        found.ours
+    );
+    let hint = "each keeps a number and nothing else; an init that waits for them, such as tini ('docker run --init')";
+    (found.ours > 0).then(|| check("reaper", "warn", text, Some(hint)))
 }
 
 /// What a tier of programs has here.

@@ -5,13 +5,14 @@
 //! PID namespace, or kill the supervisor, slips away. What it was told of an adopted process it can only look at.
 
 mod descent;
+mod end;
 mod gate;
 mod supervisor;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::io::{self, ErrorKind, Read};
-use std::os::fd::{AsFd, OwnedFd};
+use std::io::{self, ErrorKind};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use killer_common::reason;
 use killer_common::record::{Member, Pop, R_STARTING, Reasons, Root};
 
 use descent::{Tops, climb};
+use end::End;
 
 use super::book::{Book, Id, Page, kept_in_book};
 use super::halt::Halted;
@@ -40,7 +42,7 @@ pub struct Scan {
     known: RefCell<HashMap<Id, u32>>,
     halted: Halted,
     /// Where supervisors say how what this process started has ended.
-    ends: RefCell<HashMap<i32, OwnedFd>>,
+    ends: RefCell<HashMap<i32, End>>,
 }
 
 /// What became of a supervisor or an adopter.
@@ -189,15 +191,6 @@ impl Scan {
     }
 }
 
-/// How it has ended, as its supervisor says.
-fn status(end: OwnedFd) -> io::Result<i32> {
-    let mut status = [0; 4];
-    std::fs::File::from(end)
-        .read_exact(&mut status)
-        .map_err(|_| io::Error::other("the supervisor of this service was killed"))?;
-    Ok(i32::from_ne_bytes(status))
-}
-
 impl Keep for Scan {
     kept_in_book!();
 
@@ -314,17 +307,18 @@ impl Keep for Scan {
         ready: &mut dyn FnMut(i32) -> io::Result<()>,
     ) -> io::Result<Spawned> {
         let (from, to) = supervise::pipe()?;
-        if supervise::fork()?.is_none() {
+        let Some(supervisor) = supervise::fork_for_good()? else {
             drop(from);
-            self.supervise(to.into(), s, flags, l, ready);
-        }
+            self.supervise(to.into(), s, flags, l, ready)
+        };
         drop(to);
         let mut from = std::fs::File::from(from);
-        let spawned = wire::decode(&wire::line(&mut from)?)?;
-        if let Ok(pid) = spawned {
-            self.ends.borrow_mut().insert(pid, from.into());
+        let spawned = wire::line(&mut from).and_then(|line| wire::decode(&line));
+        match &spawned {
+            Ok(Ok(pid)) => drop(self.ends.borrow_mut().insert(*pid, End::new(from, supervisor))),
+            _ => End::new(from, supervisor).reap(),
         }
-        Ok(spawned)
+        spawned
     }
 
     fn attend(&self, pid: i32, pass: &mut PassOn, look: &mut dyn FnMut()) -> io::Result<i32> {
@@ -334,13 +328,13 @@ impl Keep for Scan {
         let is_member = matches!(self.member(pid as u32), Ok(Some(_)));
         let fd = fd.filter(|fd| is_member && !proc::pidfd_ended(fd));
         pass.attend_until(pid, fd, end.as_fd(), look)?;
-        status(end)
+        end.status()
     }
 
     fn await_end(&self, pid: i32, most: Duration) -> io::Result<Option<i32>> {
         let Some(end) = self.ends.borrow_mut().remove(&pid) else { return Err(ErrorKind::NotFound.into()) };
         if proc::readable(&end, most) {
-            return status(end).map(Some);
+            return end.status().map(Some);
         }
         self.ends.borrow_mut().insert(pid, end);
         Ok(None)
@@ -349,12 +343,14 @@ impl Keep for Scan {
     fn adopt(&self, s: Slot, whose: Whose) -> io::Result<Taken> {
         self.reason(s, reason::ADOPTED)?;
         let (from, to) = supervise::pipe()?;
-        if supervise::fork()?.is_none() {
+        let Some(adopter) = supervise::fork_for_good()? else {
             drop(from);
-            self.adopter(to.into(), s, (whose.0, whose.1));
-        }
+            self.adopter(to.into(), s, (whose.0, whose.1))
+        };
         drop(to);
-        let passes = wire::decode(&wire::line(&mut from.into())?)?.map_err(|(_, e)| e)?;
+        let mut from = std::fs::File::from(from);
+        let told = wire::line(&mut from).and_then(|line| wire::decode(&line)?.map_err(|(_, e)| e));
+        let passes = told.inspect_err(|_| End::new(from, adopter).reap())?;
         Ok(Taken { passes: passes as u32, quiet: passes < ADOPT_PASSES })
     }
 
