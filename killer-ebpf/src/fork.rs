@@ -4,7 +4,7 @@
 //!
 //! `task_newtask` fires for every task, io_uring and vhost workers too; `sched_process_fork` does not fire for
 //! those. What can be missed: from 7.0 on a program is skipped when its per-CPU `active` is taken by a
-//! preempted instance (kernel.md fact 1); the second program, on the other tracepoint, then registers.
+//! preempted instance (F18); the second program, on the other tracepoint, then registers.
 
 use killer_common::record::*;
 use killer_common::{claim, gate, reason};

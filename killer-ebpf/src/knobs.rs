@@ -1,4 +1,4 @@
-//! Constants that the loader sets in frozen `.rodata`; the verifier knows them as scalars (kernel.md fact 8).
+//! Constants that the loader sets in frozen `.rodata`; the verifier knows them as scalars (F26).
 
 macro_rules! knobs {
     ($($(#[$doc:meta])* $id:ident, $get:ident: $ty:ty = $default:expr;)*) => {

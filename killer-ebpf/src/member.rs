@@ -16,7 +16,7 @@ use crate::{knobs, lineage};
 /// `-EEXIST`
 pub const EEXIST: i32 = -17;
 
-/// Plain atomic add, result unused: `lock +=`, loads on every kernel (toolchain.md).
+/// Plain atomic add, result unused: `lock +=`, loads on every kernel (F31).
 #[inline(always)]
 pub fn add64(p: *mut u64, v: u64) {
     // SAFETY: p points into a map value that the verifier knows.

@@ -1,4 +1,4 @@
-//! Children of an ending task that are in no map: every fork hook of theirs was skipped (7.0+, kernel.md fact 1). They
+//! Children of an ending task that are in no map: every fork hook of theirs was skipped (7.0+, F18). They
 //! are registered before they are reparented, while the ending task still counts, so "empty" is not said between.
 //!
 //! A program of its own: it is skipped on its own, and its refusal (`bpf_loop` is 5.17+, probe_read is refused under

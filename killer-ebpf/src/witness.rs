@@ -1,4 +1,4 @@
-//! The birth witness: LSM programs have no per-CPU guard that could skip them (kernel.md fact 3), so births are
+//! The birth witness: LSM programs have no per-CPU guard that could skip them (F20), so births are
 //! registered, and what is left of failed forks and missed exits is claimed, by hooks that nothing drops.
 //!
 //! `kernel/fork.c:copy_process` calls `security_task_alloc` before files, memory and PIDs are copied; a fork that fails

@@ -63,7 +63,7 @@ fn bad_options() {
         &["adopt", "x", "--pid", "99999999999"],
         &["adopt", "x", "--pid", "5:"],
         &["run", "--name", "x"],
-        &["run", "--", "true"],
+        &["run", "--replace", "--", "true"],
         &["set-main", "svc", "x"],
         &["rename", "svc"],
         &[],

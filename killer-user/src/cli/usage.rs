@@ -76,7 +76,9 @@ fn first_lines(text: &str) -> (String, Option<String>) {
 /// What would be right, for the arguments with a grammar of their own.
 fn hint(argument: &str) -> Option<String> {
     let starts = |names: &[&str]| names.iter().any(|n| argument.starts_with(n));
-    Some(if starts(&["--wait", "--timeout"]) {
+    Some(if starts(&["--wait"]) {
+        "for example 5s, '1min 30s', infinity, a bare number is seconds; or reaped, reaped:5s".into()
+    } else if starts(&["--timeout"]) {
         "for example 5s, '1min 30s', infinity; a bare number is seconds".into()
     } else if starts(&["--whom"]) {
         format!("one of: {}", whom::WORDS)
@@ -87,7 +89,8 @@ fn hint(argument: &str) -> Option<String> {
     } else if starts(&["--until"]) {
         "one of: empty, main-gone, size<=N".into()
     } else if starts(&["--name", "<NAME", "[NAME", "<OLD", "<NEW"]) {
-        "a name has 1 to 64 bytes, no control characters and no '/'".into()
+        "a name has 1 to 64 bytes and no control characters; a new one no * ? [ and no dash at the beginning"
+            .into()
     } else {
         return None;
     })

@@ -1,5 +1,5 @@
 //! Waiting for "released": who was a member has ended to its last thread and has let go of files, ports and
-//! memory (the exit hook comes before that, so `pop == 0` is not enough; kernel.md 2).
+//! memory (the exit hook comes before that, so `pop == 0` is not enough; F11).
 
 use std::collections::HashSet;
 use std::os::fd::OwnedFd;

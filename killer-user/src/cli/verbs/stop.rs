@@ -27,7 +27,7 @@ pub struct StopArgs {
     #[arg(long, value_name = "SPAN", default_value = "90s", value_parser = span::parse)]
     timeout: Span,
     /// Return when the parents of all have reaped them, too, and their numbers are free; 124 after SPAN
-    #[arg(long, value_name = "reaped[:SPAN]", require_equals = true, value_parser = wait::parse_reaped)]
+    #[arg(long, value_name = "reaped:SPAN", require_equals = true, value_parser = wait::parse_reaped)]
     wait: Option<Wait>,
     /// SIGHUP right after the signal: shells end by it
     #[arg(long)]
