@@ -69,11 +69,23 @@ impl Golden {
                 format!("{text}\n")
             }
             _ => {
-                let kept: String =
-                    text.split_inclusive('\n').filter(|l| !l.starts_with("  cgroup ")).map(uncut).collect();
+                let kept: String = text
+                    .split_inclusive('\n')
+                    .filter(|l| !l.starts_with("  cgroup "))
+                    .map(|l| self.uncut(l))
+                    .collect();
                 let plain = self.plain(&kept);
                 if plain == kept { plain } else { plain.split_inclusive('\n').map(narrow).collect() }
             }
+        }
+    }
+
+    /// A command that was cut: where depends on how long the path before it is.
+    fn uncut(&self, line: &str) -> String {
+        let paths = self.known.iter().map(|(text, _)| text).filter(|t| t.starts_with('/'));
+        match paths.filter_map(|p| line.find(p.as_str())).min() {
+            Some(at) if line.trim_end().ends_with("...") => format!("{}[COMMAND]\n", &line[..at]),
+            _ => line.to_owned(),
         }
     }
 
@@ -117,16 +129,6 @@ impl Golden {
             }
         }
         out
-    }
-}
-
-/// A command that was cut: where depends on how long the path of this checkout is.
-fn uncut(line: &str) -> String {
-    let program = crate::adversary();
-    let begin: String = program.to_string_lossy().chars().take(12).collect();
-    match line.find(&begin) {
-        Some(at) if line.trim_end().ends_with("...") => format!("{}[COMMAND]\n", &line[..at]),
-        _ => line.to_owned(),
     }
 }
 
