@@ -81,6 +81,8 @@ fn what_cmd_has_and_where_it_goes() {
             command.arg(format!("({LOOK}) > {}; echo out; echo err >&2", seen.display()));
             hand(&mut command, &write, 9);
             let running = env.spawn(command);
+            // Before that there may be a root that has nobody yet.
+            assert!(running.pidfd().ends_within(Duration::from_secs(60)), "run does not return");
             assert!(eventually(Duration::from_secs(60), || env.killer(["status", "svc"]).exit() == 3));
             // Read when CMD has ended, too.
             let out = running.finish(Duration::from_secs(60));
