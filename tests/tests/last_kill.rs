@@ -2,6 +2,7 @@
 
 use killer_tests::{Launch, TestEnv, eventually, everywhere, names_pid, proc_state};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A tracer of another's has a name, and any bytes can be in it.
@@ -54,4 +55,83 @@ fn a_freeze_is_none() {
         env.killer(["-KILL", "--wait", "svc"]).ok();
         service.assert_dead();
     });
+}
+
+/// pid → whether it lives, its mark as main process, and whose child it is shown as.
+fn shown(nodes: &Value, up: i64, found: &mut BTreeMap<i64, (bool, bool, i64)>) {
+    for n in nodes.as_array().expect("nodes") {
+        let pid = n["pid"].as_i64().expect("pid");
+        found.insert(pid, (n["alive"] == true, n["main"] == true, up));
+        shown(&n["children"], pid, found);
+    }
+}
+
+fn who(env: &TestEnv) -> BTreeMap<i64, (bool, bool, i64)> {
+    let mut found = BTreeMap::new();
+    shown(&env.killer(["tree", "--last", "-o", "json", "svc"]).ok().json()["tree"], 0, &mut found);
+    found
+}
+
+/// Who it was, as a tree, when nobody is there any more.
+#[test]
+fn who_it_was() {
+    everywhere("who_it_was", |env| {
+        let script = "sh -c 'sleep 50 & echo b=$! >\"$1.f\"; wait' sh \"$2\" & a=$!; \
+                      while [ ! -s \"$2.f\" ]; do sleep 0.02; done; echo ready pid=$$ a=$a $(cat \"$2.f\") >\"$1\"; wait";
+        let start = || {
+            let _ = std::fs::remove_file(env.path("x.f"));
+            Launch::shell(script).arg(env.path("x").to_string_lossy()).service(env, "svc")
+        };
+        let Some(service) = start() else { return };
+        let out = env.killer(["tree", "--last", "svc"]);
+        assert!(out.ok().stdout.contains("no signal has been sent to it"), "{out}");
+        let [pid, a, b] = ["pid", "a", "b"].map(|k| i64::from(service.fact(k)));
+        let all = |alive| {
+            BTreeMap::from([(pid, (alive, true, 0)), (a, (alive, false, pid)), (b, (alive, false, a))])
+        };
+        env.killer(["-s", "WINCH", "svc"]).ok();
+        assert_eq!(who(env), all(true));
+        env.killer(["stop", "--timeout=20s", "svc"]).ok();
+        service.assert_dead();
+        assert_eq!(who(env), all(false));
+        let out = env.killer(["tree", "--last", "svc"]);
+        let text = &out.ok().stdout;
+        assert_eq!((text.matches("[ended]").count(), text.contains(": SIGTERM by uid ")), (3, true), "{out}");
+        assert!(text.contains("/bin/sh -c sh -c"), "the main process by what was started: {out}");
+        let status = env.killer(["status", "svc"]).stdout;
+        assert!(status.contains("it reached 3 processes: 'killer tree --last svc'"), "{status}");
+        // One that reaches nobody changes nothing, and a new one of the name is another.
+        env.killer(["-s", "KILL", "svc"]).ok();
+        assert_eq!(who(env), all(false));
+        let Some(service) = start() else { return };
+        let out = env.killer(["tree", "--last", "svc"]);
+        assert!(out.ok().stdout.contains("started again since") && out.stdout.contains("[ended]"), "{out}");
+        let json = env.killer(["status", "-o", "json", "svc"]).ok().json();
+        assert!(json["last_kill"].is_null(), "{json}");
+        env.killer(["-KILL", "--wait", "svc"]).ok();
+        service.assert_dead();
+        env.killer(["forget", "svc"]).ok();
+        let Some(service) = start() else { return };
+        let out = env.killer(["tree", "--last", "svc"]);
+        assert!(out.ok().stdout.contains("no signal has been sent to it"), "forgotten: {out}");
+        env.killer(["-KILL", "--wait", "svc"]).ok();
+        service.assert_dead();
+    });
+}
+
+/// Where nothing can be kept, that is said.
+#[test]
+fn who_is_not_remembered() {
+    let Some(env) = TestEnv::new("who_is_not_remembered").map(TestEnv::alone) else { return };
+    let Some(service) = Launch::new("plain").service(&env, "svc") else { return };
+    let run = env.path("run");
+    let _ = std::fs::remove_dir_all(&run);
+    std::fs::write(&run, "in the way").expect("a file");
+    env.killer(["-KILL", "--wait", "svc"]).ok();
+    service.assert_dead();
+    let out = env.killer(["tree", "--last", "svc"]);
+    assert!(out.ok().stdout.contains("is not remembered"), "{out}");
+    let json = env.killer(["tree", "--last", "-o", "json", "svc"]).ok().json();
+    assert!(json["note"].as_str().is_some_and(|n| n.contains("not remembered")), "{json}");
+    std::fs::remove_file(&run).expect("the file");
 }

@@ -11,7 +11,7 @@ use super::receipt::{self, Done};
 use super::several::{self, Did};
 use super::stop_record::{StopRecord, no_heir};
 use super::verdict::{self, counts, exit_code, explain, refused};
-use super::{Screen, also, doubt, facts, journal, main_process, pidfiles, unseen, waiting};
+use super::{Screen, also, doubt, facts, journal, last, main_process, pidfiles, unseen, waiting};
 use crate::cli::Kill;
 use crate::kill::{
     Awaited, Fate, Newborns, Order, Outcome, SIGCONT, SIGKILL, SIGSTOP, Target, Waited, execute,
@@ -66,6 +66,7 @@ pub fn run(k: &Kill, screen: &Screen) -> u8 {
             if active {
                 let uid = rustix::process::getuid().as_raw();
                 let _ = t.note_kill(root.slot, k.signal, uid, r.exit_code);
+                last::remember(t, root, k.signal, r.exit_code, &[&r]);
                 if r.empty {
                     pidfiles::ended(t, root);
                     unseen::remember(t);

@@ -13,6 +13,7 @@ pub mod freeze;
 mod frozen;
 mod journal;
 pub mod kill;
+mod last;
 mod logs;
 pub mod main_process;
 mod names;
@@ -61,7 +62,7 @@ pub fn perform(request: &Request) -> u8 {
         Action::Thaw(names) => freeze::thaw(names, &screen),
         Action::List => views::list(&screen),
         Action::Status(names, exact) => views::status(names, *exact, &screen),
-        Action::Tree(names) => views::tree(names, &screen),
+        Action::Tree(names, last) => views::tree(names, *last, &screen),
         Action::Verify(names, exact) => verify::verify(names, *exact, &screen),
         Action::Wait(names, until, limit) => views::wait(names, *until, *limit, &screen),
         Action::SetMain(name, pid) => registry_verbs::set_main(name, *pid),

@@ -11,7 +11,7 @@ use crate::cli::Names;
 use crate::report::model::{Done, Verb};
 use crate::sys::alive;
 use crate::target::{Root, registry};
-use crate::tier::{BpfError, Paths, Tracker, memory};
+use crate::tier::{BpfError, Paths, Tracker, last, memory};
 
 /// Makes a member the main process.
 pub fn set_main(name: &str, pid: u32) -> Result<u8, Failure> {
@@ -55,7 +55,10 @@ fn forget_one(t: &Tracker, root: &Root) -> Result<(), Failure> {
         return Err(alive());
     }
     match t.forget(r.slot) {
-        Ok(()) => Ok(()),
+        Ok(()) => {
+            last::drop(t, r.slot.slot);
+            Ok(())
+        }
         Err(e) if e.raw_os_error() == Some(libc::EBUSY) => Err(alive()),
         Err(e) => Err(e.into()),
     }

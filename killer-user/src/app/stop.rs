@@ -8,8 +8,8 @@ use super::service::{self, Command};
 use super::several::{self, Did};
 use super::stop_record::StopRecord;
 use super::{
-    Screen, also, doubt, facts, freeze, journal, kill, main_process, pidfiles, stop_words, unseen, verdict,
-    waiting,
+    Screen, also, doubt, facts, freeze, journal, kill, last, main_process, pidfiles, stop_words, unseen,
+    verdict, waiting,
 };
 use crate::cli::{Kill, Mode, Names, Stop};
 use crate::kill::{Awaited, Newborns, SIGCONT, SIGKILL, Waited};
@@ -368,6 +368,7 @@ impl Run<'_> {
         if let Some(signal) = self.asked {
             let uid = rustix::process::getuid().as_raw();
             let _ = self.t.note_kill(self.root.slot, signal, uid, r.exit_code);
+            last::remember(self.t, &self.root, signal, r.exit_code, &r.steps.iter().collect::<Vec<_>>());
         }
         if doubt.is_none() && ended == Waited::Done {
             for n in r.notes.iter().filter(|n| stop_words::is_said(n)) {

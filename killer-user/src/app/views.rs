@@ -11,8 +11,8 @@ use super::names::{self, For};
 use super::several::{self, Did};
 use super::stop_record::StopRecord;
 use super::{
-    Screen, also, doubt, elsewhere, exact, facts, frozen, kill, look, not_exact, on_exit, service, unseen,
-    unsound, verdict, waiting,
+    Screen, also, doubt, elsewhere, exact, facts, frozen, kill, last, look, not_exact, on_exit, service,
+    unseen, unsound, verdict, waiting,
 };
 use crate::cli::{Names, Output, Until};
 use crate::kernel::tier::Tier;
@@ -126,6 +126,7 @@ fn state(t: &Tracker, r: &Root) -> Result<Status, Failure> {
         at: facts::when(k.last_at),
         age_s: facts::seconds_since(k.last_at),
         exit_code: k.last_outcome,
+        reached: last::reached(t, r),
     });
     let unsettled = lineage::unsettled(&Lineage::new(t, r.clone()));
     let mut notes: Vec<String> = unsettled.iter().map(|(m, sig)| kill::unknown_outcome(m, *sig)).collect();
@@ -149,15 +150,25 @@ fn state(t: &Tracker, r: &Root) -> Result<Status, Failure> {
 }
 
 /// The lineages.
-pub fn tree(names: &Names, screen: &Screen) -> Result<u8, Failure> {
+pub fn tree(names: &Names, last: bool, screen: &Screen) -> Result<u8, Failure> {
     let (t, found) = names::find(names, For::Verb)?;
     if screen.output() == Output::Mermaid && found.each(&t).count() > 1 {
         return Err(Failure::new(code::USAGE, "one Mermaid chart is for one service")
             .next("name one service, or use -o dot, which may hold several graphs"));
     }
     let one = |t: &Tracker, r: &Root| {
-        let tree = forest(t, r)?;
-        let model = Tree { version: SCHEMA_VERSION, kind: "tree", service: r.name.clone(), tree };
+        let model = match last {
+            true => last::tree(t, r),
+            false => Tree {
+                version: SCHEMA_VERSION,
+                kind: "tree",
+                service: r.name.clone(),
+                last_kill: None,
+                note: None,
+                tree: forest(t, r)?,
+            },
+        };
+        unsound(t)?;
         Ok(Did { code: 0, word: "shown", model })
     };
     let show = |m: &Tree, s: &Style| match screen.output() {

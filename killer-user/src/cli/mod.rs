@@ -135,7 +135,7 @@ fn verb_form(verb: &str, args: Vec<OsString>, early: bool) -> Result<Request, Ex
 
 fn request(action: Action, look: Look) -> Result<Request, Exit> {
     let verb = match action {
-        Action::Tree(_) => Some("tree"),
+        Action::Tree(..) => Some("tree"),
         Action::Selftest(_) => Some("selftest"),
         _ => None,
     };

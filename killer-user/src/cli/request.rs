@@ -273,8 +273,8 @@ pub enum Action {
     List,
     /// `status`, and whether exactness is required.
     Status(Names, bool),
-    /// `tree`
-    Tree(Names),
+    /// `tree`, and whether it is of whom the last signal was for.
+    Tree(Names, bool),
     /// `wait`
     Wait(Names, Until, Option<Span>),
     /// `verify`, and whether exactness is required.

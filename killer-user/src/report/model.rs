@@ -6,7 +6,7 @@ mod host;
 mod order;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use done::{Done, Verb};
 pub use host::{Check, Doctor, Selftest, Trial};
@@ -47,7 +47,7 @@ pub struct Counts {
 }
 
 /// What identifies a process.
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Process {
     /// Process number, initial PID namespace.
     pub pid: u32,
@@ -138,6 +138,9 @@ pub struct LastKill {
     pub age_s: u64,
     /// Exit code of that call.
     pub exit_code: u32,
+    /// Processes that it has reached, where that is remembered: `tree --last` shows them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reached: Option<u64>,
 }
 
 /// A node of a tree. [`super::nest`] serializes and drops it: a lineage can be ten thousand deep.
@@ -235,6 +238,12 @@ pub struct Tree {
     pub kind: &'static str,
     /// Service.
     pub service: String,
+    /// With `--last`: the signal whose targets these are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_kill: Option<LastKill>,
+    /// With `--last`: what is not remembered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
     /// The forest.
     pub tree: Vec<Node>,
 }

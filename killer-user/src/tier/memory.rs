@@ -89,13 +89,18 @@ pub fn lost(paths: &Paths) -> Vec<Kept> {
 /// What is not pinned any more is not kept: it was taken down, or somebody has taken note of its loss.
 pub fn forget(paths: &Paths) {
     let (dir, begin) = file(paths);
+    let gone_whole = !paths.version().exists();
     for v in gone(paths) {
         let _ = std::fs::remove_file(dir.join(format!("{begin}{v}")));
     }
-    // Of a `killer` that was killed while it wrote.
+    // Whom its last signals were for, and what a `killer` left that was killed while it wrote.
+    let last = super::last::prefix(paths);
+    let of = |n: &str| match n.strip_prefix('.') {
+        Some(n) => n.starts_with(&begin) || n.starts_with(&last),
+        None => n.starts_with(&last) && gone_whole,
+    };
     for e in std::fs::read_dir(&dir).into_iter().flatten().flatten() {
-        if e.file_name().to_str().is_some_and(|n| n.strip_prefix('.').is_some_and(|n| n.starts_with(&begin)))
-        {
+        if e.file_name().to_str().is_some_and(of) {
             let _ = std::fs::remove_file(e.path());
         }
     }

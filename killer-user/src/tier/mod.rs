@@ -2,6 +2,7 @@
 
 mod book;
 mod halt;
+pub mod last;
 mod look;
 pub mod memory;
 mod named;

@@ -11,6 +11,7 @@ mod selftest;
 mod serve;
 mod set_main;
 mod stop;
+mod tree;
 mod up;
 mod wait;
 
@@ -48,7 +49,7 @@ pub enum Verb {
     /// Show services: main process, members, exactness, last kill
     Status(Exactly),
     /// Show the lineage as it was forked, with dead ancestors
-    Tree(Named),
+    Tree(tree::TreeArgs),
     /// Wait on kernel events until services are empty, have lost their main process, or are small
     Wait(wait::WaitArgs),
     /// Show what other ways of finding the members would have missed
@@ -140,7 +141,7 @@ impl Verb {
             Self::Thaw(a) => (Action::Thaw(a.names.into()), a.look),
             Self::List(a) => (Action::List, a.look),
             Self::Status(a) => (Action::Status(a.names.into(), a.require_exact), a.look),
-            Self::Tree(a) => (Action::Tree(a.names.into()), a.look),
+            Self::Tree(a) => a.resolve(),
             Self::Wait(a) => a.resolve(),
             Self::Verify(a) => (Action::Verify(a.names.into(), a.require_exact), a.look),
             Self::SetMain(a) => a.resolve(),

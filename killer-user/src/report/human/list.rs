@@ -8,6 +8,12 @@ use crate::report::model::Services;
 /// So many characters of a command are shown.
 const WIDE: usize = 40;
 
+/// A command without the directory of its program.
+fn short(command: &str) -> &str {
+    let program = command.split(' ').next().unwrap_or_default();
+    &command[program.rfind('/').map_or(0, |i| i + 1)..]
+}
+
 /// `list`
 pub fn services(l: &Services, s: &Style) -> String {
     if l.services.is_empty() {
@@ -32,7 +38,7 @@ pub fn services(l: &Services, s: &Style) -> String {
                 let v: Vec<&str> = x.exactness.reasons.iter().map(|r| r.code.as_str()).collect();
                 format!("no ({})", v.join(", "))
             },
-            x.command.as_deref().map_or("-".into(), |c| cut(c, WIDE)),
+            x.command.as_deref().map_or("-".into(), |c| cut(short(c), WIDE)),
         ]);
     }
     let width: Vec<usize> =

@@ -64,7 +64,18 @@ pub fn status(t: &Status, s: &Style) -> String {
     if let Some(k) = &t.last_kill {
         line(
             "Last kill",
-            format!("{} by uid {} at {}; {} ago (exit {})", k.signal, k.uid, k.at, age(k.age_s), k.exit_code),
+            format!(
+                "{} by uid {} at {}; {} ago (exit {}){}",
+                k.signal,
+                k.uid,
+                k.at,
+                age(k.age_s),
+                k.exit_code,
+                k.reached.filter(|_| t.tree.is_empty()).map_or(String::new(), |n| {
+                    let n = count(n, "process", "processes");
+                    format!("; it reached {n}: 'killer tree --last {}'", text(&x.name))
+                })
+            ),
         );
     }
     if !t.tree.is_empty() {

@@ -1,6 +1,6 @@
 //! `tree`, and the members in `status`.
 
-use super::{BOLD, RED, last, paint};
+use super::{BOLD, RED, age, last, paint};
 use crate::report::Style;
 use crate::report::escape::{cut, text};
 use crate::report::model::{Node, Tree};
@@ -8,10 +8,20 @@ use crate::report::nest::DEEP;
 
 /// `tree`
 pub fn tree(t: &Tree, s: &Style) -> String {
+    if let (Some(note), true) = (&t.note, t.tree.is_empty()) {
+        return last(s, format!("{}: {}\n", text(&t.service), text(note)));
+    }
     if t.tree.is_empty() {
         return format!("{} has no live process\n", text(&t.service));
     }
-    let mut out = format!("{}\n", paint(s, BOLD, &text(&t.service)));
+    let mut out = paint(s, BOLD, &text(&t.service));
+    if let Some(k) = &t.last_kill {
+        out.push_str(&format!(": {} by uid {} at {}, {} ago", k.signal, k.uid, k.at, age(k.age_s)));
+    }
+    if let Some(note) = &t.note {
+        out.push_str(&format!("; {}", text(note)));
+    }
+    out.push('\n');
     forest(&t.tree, s, "", &mut out);
     last(s, out)
 }
@@ -93,6 +103,8 @@ mod tests {
             version: 1,
             kind: "tree",
             service: "x".into(),
+            last_kill: None,
+            note: None,
             tree: vec![node(1, vec![node(2, vec![node(3, vec![])]), node(5, vec![])])],
         };
         let s = Style { color: false, utf8: true };
@@ -120,7 +132,14 @@ mod tests {
         for i in 0..3000 {
             n = node(i, vec![n]);
         }
-        let t = Tree { version: 1, kind: "tree", service: "x".into(), tree: vec![n] };
+        let t = Tree {
+            version: 1,
+            kind: "tree",
+            service: "x".into(),
+            last_kill: None,
+            note: None,
+            tree: vec![n],
+        };
         assert_eq!(tree(&t, &Style::default()).lines().count(), 3002);
     }
 }

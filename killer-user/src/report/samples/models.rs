@@ -128,13 +128,21 @@ pub fn status(word: &str) -> Status {
             at: "04:00".into(),
             age_s: 5,
             exit_code: 0,
+            reached: Some(3),
         }),
         tree: forest(word),
     }
 }
 
 pub fn tree(word: &str) -> Tree {
-    Tree { version: SCHEMA_VERSION, kind: "tree", service: word.into(), tree: forest(word) }
+    Tree {
+        version: SCHEMA_VERSION,
+        kind: "tree",
+        service: word.into(),
+        last_kill: None,
+        note: Some(word.into()),
+        tree: forest(word),
+    }
 }
 
 pub fn verify(word: &str) -> Verify {

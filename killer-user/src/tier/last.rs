@@ -1,0 +1,47 @@
+//! Whom the last signal of a service was for, kept beside the registry for people: a file a slot, replaced whole.
+
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+
+use super::book::{Book, is_ours};
+use super::spots::run_root;
+use super::tracker::{Tracker, hash};
+use crate::bpf::Paths;
+
+/// How the files of a pin root begin.
+pub(super) fn prefix(paths: &Paths) -> String {
+    format!("last-{}-", hash(paths.root.as_os_str().as_encoded_bytes()))
+}
+
+/// Directory and name.
+fn file(t: &Tracker, slot: u32) -> (PathBuf, String) {
+    match t.place() {
+        Some(dir) => (dir.to_owned(), format!("last-{slot}")),
+        None => (run_root().root, format!("{}{slot}", prefix(&Paths::default()))),
+    }
+}
+
+/// Keeps it.
+///
+/// # Errors
+/// There is no place for it.
+pub fn keep(t: &Tracker, slot: u32, bytes: &[u8]) -> io::Result<()> {
+    let (dir, name) = file(t, slot);
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
+    is_ours(&dir)?;
+    Book::at(dir).put(&name, bytes)
+}
+
+/// What is kept of a slot, whoever had it.
+pub fn kept(t: &Tracker, slot: u32) -> Option<Vec<u8>> {
+    let (dir, name) = file(t, slot);
+    is_ours(&dir).ok()?;
+    std::fs::read(dir.join(name)).ok()
+}
+
+/// Lets it go.
+pub fn drop(t: &Tracker, slot: u32) {
+    let (dir, name) = file(t, slot);
+    let _ = std::fs::remove_file(dir.join(name));
+}
