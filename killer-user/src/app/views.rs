@@ -83,7 +83,7 @@ pub fn status(names: &Names, require_exact: bool, screen: &Screen) -> Result<u8,
     let one = |t: &Tracker, r: &Root| {
         let s = state(t, r)?;
         let code = match () {
-            () if s.service.counts.tasks == 0 => code::DEAD,
+            () if s.service.state == "ended" => code::DEAD,
             () if require_exact && !s.service.exactness.exact => {
                 screen.fail(&not_exact(&r.name, &s.service.exactness))
             }
