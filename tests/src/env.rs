@@ -57,14 +57,17 @@ pub fn kernel_number() -> (u32, u32) {
 
 /// Runs a test on programs, `named` and `scan`.
 pub fn everywhere(test: &str, run: impl Fn(&TestEnv)) {
-    let worlds = [
-        TestEnv::new(test),
-        TestEnv::without_programs(test, "named", None),
-        TestEnv::without_programs(test, "scan", None),
-    ];
-    for env in worlds.into_iter().flatten() {
-        run(&env);
-    }
+    worlds(test).for_each(|env| run(&env));
+}
+
+/// The same, each time with a tracker that no other test has.
+pub fn everywhere_alone(test: &str, run: impl Fn(&TestEnv)) {
+    worlds(test).for_each(|env| run(&env.alone()));
+}
+
+fn worlds(test: &str) -> impl Iterator<Item = TestEnv> {
+    let without = |tier| TestEnv::without_programs(test, tier, None);
+    [TestEnv::new(test), without("named"), without("scan")].into_iter().flatten()
 }
 
 /// One test's world: a pin root, a scratch directory, and what has to go at the end.
@@ -87,6 +90,13 @@ pub struct TestEnv {
 }
 
 impl TestEnv {
+    /// Names that `list` knows.
+    pub fn names(&self) -> Vec<String> {
+        let list = self.killer(["list", "-o", "json"]).ok().json();
+        let services = list["services"].as_array().expect("services");
+        services.iter().map(|s| s["name"].as_str().expect("a name").to_owned()).collect()
+    }
+
     /// A fresh world, or `None` after a skip that says what this machine lacks.
     pub fn new(test: &str) -> Option<TestEnv> {
         if !rustix::process::geteuid().is_root() {

@@ -8,6 +8,7 @@ mod bpf;
 mod env;
 mod freezer;
 mod golden;
+mod http;
 mod journal;
 mod json;
 mod manager;
@@ -21,9 +22,12 @@ mod skip;
 pub mod stepper;
 
 pub use bpf::{Ids, Objects, Pins, descriptor};
-pub use env::{Running, TestEnv, adversary, everywhere, kernel, kernel_number, killer, monotonic_secs};
+pub use env::{
+    Running, TestEnv, adversary, everywhere, everywhere_alone, kernel, kernel_number, killer, monotonic_secs,
+};
 pub use freezer::Freezer;
 pub use golden::Golden;
+pub use http::{free_port, get};
 pub use journal::{Journal, Taken};
 pub use json::{find, names_pid, pids};
 pub use manager::Manager;

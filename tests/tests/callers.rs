@@ -1,21 +1,11 @@
 //! Callers of every kind: whatever they ignore, block, limit or have lost, CMD gets it and its code comes back.
 
-use killer_tests::{Out, TestEnv, eventually};
+use killer_tests::{Out, TestEnv, eventually, everywhere};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::Duration;
 
 type Prepare = fn() -> std::io::Result<()>;
-
-/// This test's world on each tier that this machine has.
-fn each_tier(test: &str, check: impl Fn(&TestEnv)) {
-    let programs = std::env::var_os("KILLER_TIER").is_none().then(|| TestEnv::new(test)).flatten();
-    let others =
-        ["named", "scan"].map(|tier| TestEnv::without_programs(&format!("{test} {tier}"), tier, None));
-    for env in programs.into_iter().chain(others.into_iter().flatten()) {
-        check(&env);
-    }
-}
 
 #[track_caller]
 fn killer(env: &TestEnv, prepare: Prepare, args: &[&str]) -> Out {
@@ -91,7 +81,7 @@ const WORLD: &str = "grep -E '^(Umask|SigBlk|SigIgn):' /proc/self/status; cat /p
 
 #[test]
 fn cmd_gets_the_callers_world_and_its_code_comes_back() {
-    each_tier("cmd_gets_the_callers_world", |env| {
+    everywhere("cmd_gets_the_callers_world", |env| {
         env.killer(["run", "--name", "svc", "--detach", "--", "sleep", "60"]).ok();
         for (who, prepare) in CALLERS {
             let mut direct = Command::new("sh");
@@ -111,7 +101,7 @@ fn cmd_gets_the_callers_world_and_its_code_comes_back() {
 
 #[test]
 fn detached_and_stop_commands_too() {
-    each_tier("detached_and_stop_commands", |env| {
+    everywhere("detached_and_stop_commands", |env| {
         for (n, (who, prepare)) in CALLERS.into_iter().enumerate() {
             let (seen, name) = (env.path(&format!("seen{n}")), format!("svc{n}"));
             // The file is there before, because of umask 777.

@@ -1,9 +1,7 @@
 //! Daemons whose first process ends, as packaged: the example of the help, and that a service that was ended can be started
 //! again at once on the same port with the same pidfile.
 
-use killer_tests::{Launch, Service, TestEnv, eventually, skip};
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use killer_tests::{Launch, Service, TestEnv, eventually, free_port, get, skip};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
@@ -18,24 +16,11 @@ fn world(test: &str, program: &str, package: &str) -> Option<TestEnv> {
     Some(env)
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port()
-}
-
-fn get(port: u16) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-    write!(stream, "GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    Ok(answer)
-}
-
 #[track_caller]
 fn answers(env: &TestEnv, port: u16) {
     let mut last = Err(std::io::ErrorKind::TimedOut.into());
     let ok = eventually(Duration::from_secs(20), || {
-        last = get(port);
+        last = get(port, "/");
         last.as_ref().is_ok_and(|a| a.starts_with("HTTP/1"))
     });
     let read = |n: &str| std::fs::read_to_string(env.path(n)).unwrap_or_default();

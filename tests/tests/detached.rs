@@ -1,6 +1,6 @@
 //! `run --detach`: nothing of the caller's stays with what stays behind, and what CMD says goes where it was told to go.
 
-use killer_tests::{LivePipe, TestEnv, eventually, killer};
+use killer_tests::{LivePipe, TestEnv, eventually, everywhere, killer};
 use std::io::Read;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -9,15 +9,6 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
-
-fn each_tier(test: &str, check: impl Fn(&TestEnv)) {
-    let programs = std::env::var_os("KILLER_TIER").is_none().then(|| TestEnv::new(test)).flatten();
-    let others =
-        ["named", "scan"].map(|tier| TestEnv::without_programs(&format!("{test} {tier}"), tier, None));
-    for env in programs.into_iter().chain(others.into_iter().flatten()) {
-        check(&env);
-    }
-}
 
 /// Descriptor `number` of the command is `fd`.
 fn hand(command: &mut Command, fd: &OwnedFd, number: i32) {
@@ -42,7 +33,7 @@ fn standing_in(dir: &Path) -> Vec<PathBuf> {
 #[test]
 fn the_callers_pipes_end_with_run() {
     for keeper in [false, true] {
-        each_tier("the_callers_pipes_end_with_run", |env| {
+        everywhere("the_callers_pipes_end_with_run", |env| {
             for (n, options) in [&[][..], &["--kill-on-exit"]].into_iter().enumerate() {
                 let name = format!("svc{n}");
                 let (lock, write) = LivePipe::new();
@@ -72,7 +63,7 @@ const LOOK: &str = "for f in 0 1 2; do readlink /proc/$$/fd/$f; done; ls /proc/$
 
 #[test]
 fn what_cmd_has_and_where_it_goes() {
-    each_tier("what_cmd_has", |env| {
+    everywhere("what_cmd_has", |env| {
         let (seen, log) = (env.path("seen"), env.path("log"));
         let (_lock, write) = LivePipe::new();
         let run = |options: &[&str]| {
@@ -153,7 +144,7 @@ fn own_dev(command: &mut Command, socket: Option<&Path>) {
 
 #[test]
 fn lines_go_to_the_systems_log() {
-    each_tier("lines_go_to_the_systems_log", |env| {
+    everywhere("lines_go_to_the_systems_log", |env| {
         let path = env.path("socket");
         let socket = UnixDatagram::bind(&path).expect("socket");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666)).expect("chmod");

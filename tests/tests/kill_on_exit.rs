@@ -2,7 +2,7 @@
 //! returns.
 
 use killer_tests::{
-    Bystander, Journal, Launch, LivePipe, Pidfd, Running, Service, TestEnv, eventually, killer,
+    Bystander, Journal, Launch, LivePipe, Pidfd, Running, Service, TestEnv, eventually, everywhere, killer,
 };
 use rustix::process::Signal;
 use std::net::TcpListener;
@@ -10,16 +10,6 @@ use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::Duration;
-
-/// This test's world on each tier that this machine has.
-fn each_tier(test: &str, check: impl Fn(&TestEnv)) {
-    let programs = std::env::var_os("KILLER_TIER").is_none().then(|| TestEnv::new(test)).flatten();
-    let others =
-        ["named", "scan"].map(|tier| TestEnv::without_programs(&format!("{test} {tier}"), tier, None));
-    for env in programs.into_iter().chain(others.into_iter().flatten()) {
-        check(&env);
-    }
-}
 
 /// Four: the main process, a child, one in a session of its own, and one whose creators are gone.
 const FOUR: &str = r#"trap '' TERM HUP INT; sleep 50 & setsid sleep 50 & (setsid sh -c '(sleep 50 & echo ready four=4 > "$1")' sh "$1" &)
@@ -55,7 +45,7 @@ fn assert_ended(env: &TestEnv, service: &Service, bystander: &Bystander) {
 
 #[test]
 fn a_launcher_that_is_killed() {
-    each_tier("a_launcher_that_is_killed", |env| {
+    everywhere("a_launcher_that_is_killed", |env| {
         let bystander = Bystander::new(&env.test);
         for option in ["--kill-on-exit", "--kill-on-exit=1s"] {
             let Some((running, service)) = job(env, &[option]) else { return };
@@ -68,7 +58,7 @@ fn a_launcher_that_is_killed() {
 
 #[test]
 fn its_whole_group_is_killed() {
-    each_tier("its_whole_group_is_killed", |env| {
+    everywhere("its_whole_group_is_killed", |env| {
         let bystander = Bystander::new(&env.test);
         let Some((running, service)) = job(env, &["--kill-on-exit"]) else { return };
         // SAFETY: the group of our own child, which leads it and was not waited for yet.
@@ -79,7 +69,7 @@ fn its_whole_group_is_killed() {
 
 #[test]
 fn under_timeout() {
-    each_tier("under_timeout", |env| {
+    everywhere("under_timeout", |env| {
         let bystander = Bystander::new(&env.test);
         // The first one may load the tracker, which takes a while.
         env.killer(["run", "--name", "first", "--", "true"]).ok();
@@ -99,7 +89,7 @@ fn under_timeout() {
 /// In the background: CMD's parent is the supervisor that was left behind.
 #[test]
 fn a_detached_supervisor_that_is_killed() {
-    each_tier("a_detached_supervisor_that_is_killed", |env| {
+    everywhere("a_detached_supervisor_that_is_killed", |env| {
         let bystander = Bystander::new(&env.test);
         let launch = Launch::shell(FOUR).run_option("--kill-on-exit");
         let Some(service) = launch.service(env, "job") else { return };
@@ -113,7 +103,7 @@ fn a_detached_supervisor_that_is_killed() {
 /// A member may be able to kill whoever watches: it is seen, and another one takes the place at once.
 #[test]
 fn a_supervisor_that_is_killed_or_held() {
-    each_tier("a_supervisor_that_is_killed_or_held", |env| {
+    everywhere("a_supervisor_that_is_killed_or_held", |env| {
         let bystander = Bystander::new(&env.test);
         let Some((running, service)) = job(env, &["--kill-on-exit"]) else { return };
         let launcher = running.child.id() as i32;
@@ -147,7 +137,7 @@ fn a_supervisor_that_is_killed_or_held() {
 /// What stays behind stands nowhere, holds nothing of the caller's, and no signal that can be held back ends it.
 #[test]
 fn what_watches_holds_nothing() {
-    each_tier("what_watches_holds_nothing", |env| {
+    everywhere("what_watches_holds_nothing", |env| {
         for detached in [false, true] {
             let (lock, write) = LivePipe::new();
             let fd = write.as_raw_fd();
@@ -222,7 +212,7 @@ fn what_watches_holds_nothing() {
 /// With a span a member can end in its own way; without one it cannot. CMD's code comes back.
 #[test]
 fn sigterm_comes_first_when_there_is_time() {
-    each_tier("sigterm_comes_first", |env| {
+    everywhere("sigterm_comes_first", |env| {
         for killed in [false, true] {
             let journal = env.path(&format!("journal{killed}"));
             let script = r#"setsid sh -c 'trap "echo 1 15 0 0 >> $2; exit 0" TERM; echo ready a=1 > $1; while :; do sleep 0.05; done' sh "$1" "$2" &
@@ -251,7 +241,7 @@ fn sigterm_comes_first_when_there_is_time() {
 /// Who does not go by SIGTERM goes after the span.
 #[test]
 fn sigkill_comes_after_the_span() {
-    each_tier("sigkill_comes_after_the_span", |env| {
+    everywhere("sigkill_comes_after_the_span", |env| {
         let bystander = Bystander::new(&env.test);
         let script = r#"setsid sh -c 'trap "" TERM; echo ready a=1 > $1; while :; do sleep 50; done' sh "$1" & trap 'exit 8' USR1; while :; do sleep 0.05; done"#;
         let mut command = env.command();
@@ -267,7 +257,7 @@ fn sigkill_comes_after_the_span() {
 /// What the dead held is free when `run` returns: a port, files and hundreds of MiB.
 #[test]
 fn all_is_released_when_run_returns() {
-    each_tier("all_is_released", |env| {
+    everywhere("all_is_released", |env| {
         let mut early = Vec::new();
         for round in 0..5 {
             let launch = Launch::new("slow-end").arg("orphan").run_option("--kill-on-exit");
@@ -294,7 +284,7 @@ fn all_is_released_when_run_returns() {
 /// The supervisor is no member: a signal to all does not meet it, and the set is empty without it.
 #[test]
 fn who_watches_is_no_member() {
-    each_tier("who_watches_is_no_member", |env| {
+    everywhere("who_watches_is_no_member", |env| {
         let Some((running, service)) = job(env, &["--kill-on-exit"]) else { return };
         let launcher = running.child.id() as i32;
         assert!(eventually(Duration::from_secs(10), || !supervisors(env, launcher).is_empty()));
@@ -316,7 +306,7 @@ fn started(env: &TestEnv) {
 /// A launcher that is stopped does nothing when CMD has ended: the supervisor does it.
 #[test]
 fn a_launcher_that_is_stopped() {
-    each_tier("a_launcher_that_is_stopped", |env| {
+    everywhere("a_launcher_that_is_stopped", |env| {
         let Some((running, service)) = job(env, &["--kill-on-exit"]) else { return };
         started(env);
         running.pidfd().signal(Signal::STOP);
@@ -333,7 +323,7 @@ fn a_launcher_that_is_stopped() {
 /// Both at once: nobody is left to end the set, which is said.
 #[test]
 fn both_are_killed() {
-    each_tier("both_are_killed", |env| {
+    everywhere("both_are_killed", |env| {
         let Some((running, service)) = job(env, &["--kill-on-exit"]) else { return };
         let launcher = running.child.id() as i32;
         let there = || supervisors(env, launcher).first().copied();

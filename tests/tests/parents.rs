@@ -1,21 +1,12 @@
 //! CMD's parent for life: a detached CMD begins when whom orphans come to is its parent.
 
-use killer_tests::{LivePipe, TestEnv, skip};
+use killer_tests::{LivePipe, everywhere, skip};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 const ROUNDS: u32 = 40;
-
-fn each_tier(test: &str, check: impl Fn(&TestEnv)) {
-    let programs = std::env::var_os("KILLER_TIER").is_none().then(|| TestEnv::new(test)).flatten();
-    let others =
-        ["named", "scan"].map(|tier| TestEnv::without_programs(&format!("{test} {tier}"), tier, None));
-    for env in programs.into_iter().chain(others.into_iter().flatten()) {
-        check(&env);
-    }
-}
 
 fn hand(command: &mut Command, fd: &OwnedFd) {
     let fd = fd.as_raw_fd();
@@ -36,7 +27,7 @@ fn who_dies_with_its_parent_lives() {
         return;
     }
     for options in [&[][..], &["--kill-on-exit"]] {
-        each_tier("who_dies_with_its_parent_lives", |env| {
+        everywhere("who_dies_with_its_parent_lives", |env| {
             let mut pipes = Vec::new();
             for n in 0..ROUNDS {
                 let (live, write) = LivePipe::new();

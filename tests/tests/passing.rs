@@ -1,21 +1,11 @@
 //! Signals to `killer run` and `exec` in the foreground: all that can be caught reach CMD, once, with their values; also when the
 //! whole process group gets them.
 
-use killer_tests::{Journal, Launch, Pidfd, Running, Service, TestEnv, eventually, proc_state};
+use killer_tests::{Journal, Launch, Pidfd, Running, Service, TestEnv, eventually, everywhere, proc_state};
 use rustix::process::Signal;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::Duration;
-
-/// This test's world on each tier that this machine has.
-fn each_tier(test: &str, check: impl Fn(&TestEnv)) {
-    let programs = std::env::var_os("KILLER_TIER").is_none().then(|| TestEnv::new(test)).flatten();
-    let others =
-        ["named", "scan"].map(|tier| TestEnv::without_programs(&format!("{test} {tier}"), tier, None));
-    for env in programs.into_iter().chain(others.into_iter().flatten()) {
-        check(&env);
-    }
-}
 
 /// Those that have a name, and two that queue. SIGSTOP and SIGKILL cannot be caught, SIGCHLD tells of children.
 fn all() -> Vec<i32> {
@@ -57,7 +47,7 @@ fn assert_got(journal: &mut Journal, env: &TestEnv, how: &str, want: &[(i32, i32
 
 #[test]
 fn each_signal_to_run_alone() {
-    each_tier("each_signal_to_run_alone", |env| {
+    everywhere("each_signal_to_run_alone", |env| {
         let Some((running, service, mut journal)) = listener(env, "svc", &[]) else { return };
         let pid = running.child.id() as i32;
         // Those that stop a job clear SIGCONT, and the other way round: one after the other.
@@ -89,7 +79,7 @@ fn journal_is_empty(journal: &Journal) -> bool {
 
 #[test]
 fn values_go_with_them() {
-    each_tier("values_go_with_them", |env| {
+    everywhere("values_go_with_them", |env| {
         let Some((running, service, mut journal)) = listener(env, "svc", &[]) else { return };
         let pid = running.child.id() as i32;
         let real_time = libc::SIGRTMIN() + 2;
@@ -109,7 +99,7 @@ fn values_go_with_them() {
 
 #[test]
 fn the_whole_group_gets_it() {
-    each_tier("the_whole_group_gets_it", |env| {
+    everywhere("the_whole_group_gets_it", |env| {
         let Some((running, service, mut journal)) = listener(env, "svc", &[]) else { return };
         let pid = running.child.id() as i32;
         let stops = [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU];
@@ -137,7 +127,7 @@ fn the_whole_group_gets_it() {
 /// Who sends it to the process and then to its group means it once: timeout(1), batch systems.
 #[test]
 fn to_the_process_and_then_to_its_group() {
-    each_tier("to_the_process_and_then", |env| {
+    everywhere("to_the_process_and_then", |env| {
         let Some((running, service, mut journal)) = listener(env, "svc", &[]) else { return };
         let pid = running.child.id() as i32;
         for signal in [libc::SIGTERM, libc::SIGUSR2, libc::SIGTERM, libc::SIGHUP, libc::SIGTERM] {
@@ -154,7 +144,7 @@ fn to_the_process_and_then_to_its_group() {
 
 #[test]
 fn cmd_has_left_the_group() {
-    each_tier("cmd_has_left_the_group", |env| {
+    everywhere("cmd_has_left_the_group", |env| {
         let path = env.path("journal");
         let mut command = env.command();
         command.args(["run", "--name", "svc", "--", "setsid", "-w"]).process_group(0);
@@ -173,7 +163,7 @@ fn cmd_has_left_the_group() {
 
 #[test]
 fn exec_too() {
-    each_tier("exec_too", |env| {
+    everywhere("exec_too", |env| {
         env.killer(["run", "--name", "svc", "--detach", "--", "sleep", "60"]).ok();
         let path = env.path("journal");
         let mut command = env.command();
@@ -192,7 +182,7 @@ fn exec_too() {
 /// What comes while CMD is being started is neither lost nor doubled.
 #[test]
 fn in_the_middle_of_a_start() {
-    each_tier("in_the_middle_of_a_start", |env| {
+    everywhere("in_the_middle_of_a_start", |env| {
         // The first one may load the tracker.
         env.killer(["run", "--name", "first", "--", "true"]).ok();
         for round in 0..12u32 {
@@ -220,7 +210,7 @@ fn in_the_middle_of_a_start() {
 /// Nothing of the launcher's is left, however it ends.
 #[test]
 fn no_process_stays_behind() {
-    each_tier("no_process_stays_behind", |env| {
+    everywhere("no_process_stays_behind", |env| {
         for signal in [Signal::TERM, Signal::KILL] {
             let mut command = env.command();
             command.args(["run", "--name", "svc", "--", "sleep", "60"]).process_group(0);
@@ -242,7 +232,7 @@ fn no_process_stays_behind() {
 /// ^Z and fg: the shell's job stops as a whole and goes on as a whole.
 #[test]
 fn stops_and_goes_on_with_cmd() {
-    each_tier("stops_and_goes_on", |env| {
+    everywhere("stops_and_goes_on", |env| {
         // The leader stands for the shell: a group that nobody could continue is not stopped.
         let mut command = env.command();
         command.args(["run", "--name", "svc", "--", "sleep", "60"]).process_group(0);
@@ -296,7 +286,7 @@ fn is_sleep(pid: i32) -> bool {
 /// With timeout(1) around it.
 #[test]
 fn under_timeout() {
-    each_tier("under_timeout", |env| {
+    everywhere("under_timeout", |env| {
         // The first one may load the tracker, which takes a while.
         env.killer(["run", "--name", "first", "--", "true"]).ok();
         let killer = env.command();

@@ -4,13 +4,6 @@ use std::time::{Duration, Instant};
 
 use killer_tests::{Launch, TestEnv};
 
-/// Names that `list` knows.
-fn names(env: &TestEnv) -> Vec<String> {
-    let list = env.killer(["list", "-o", "json"]).ok().json();
-    let services = list["services"].as_array().expect("services");
-    services.iter().map(|s| s["name"].as_str().expect("a name").to_owned()).collect()
-}
-
 fn job(env: &TestEnv, name: &str, more: &[&str]) {
     env.killer([&["run", "--name", name][..], more, &["--", "true"]].concat()).ok();
 }
@@ -34,7 +27,7 @@ fn more_jobs_than_places() {
     let env = env.alone();
     let Some(live) = Launch::new("plain").lease(600).service(&env, "live") else { return };
     let done = many(&env, 1500, Duration::from_secs(400));
-    let known = names(&env);
+    let known = env.names();
     assert!(known.contains(&"live".into()) && known.contains(&format!("job-{}", done - 1)), "{known:?}");
     assert!(known.len() <= 514, "{} are known", known.len());
     assert!(done < 600 || !known.contains(&"job-0".into()), "the first of {done} is still known");
@@ -46,14 +39,14 @@ fn kept(env: &TestEnv) {
     for n in 0..8 {
         job(env, &format!("job-{n}"), &["--keep", "3"]);
     }
-    assert_eq!(names(env), ["job-4", "job-5", "job-6", "job-7", "live"]);
+    assert_eq!(env.names(), ["job-4", "job-5", "job-6", "job-7", "live"]);
     // One that was heard of lately outlives others that are younger.
     env.killer(["-q", "-s", "KILL", "job-4"]).ok();
     job(env, "other", &["--keep=2"]);
-    assert_eq!(names(env), ["job-4", "job-7", "live", "other"]);
+    assert_eq!(env.names(), ["job-4", "job-7", "live", "other"]);
     // The name that is asked for is not what gives its place.
     job(env, "job-7", &["--keep=0"]);
-    assert_eq!(names(env), ["job-7", "live"]);
+    assert_eq!(env.names(), ["job-7", "live"]);
     env.killer(["status", "job-4"]).code(4);
     live.assert_alive();
 }
@@ -92,10 +85,10 @@ fn around_a_live_one() {
     job(&env, "a", &["--keep=0"]);
     job(&env, "b", &["--keep=0"]);
     env.killer(["forget", "--ended"]).ok().silent();
-    assert_eq!(names(&env), ["inner", "outer"]);
+    assert_eq!(env.names(), ["inner", "outer"]);
     env.killer(["-s", "KILL", "outer"]).ok();
     env.killer(["forget", "--ended"]).ok().silent();
-    assert!(names(&env).is_empty());
+    assert!(env.names().is_empty());
 }
 
 #[test]
@@ -109,7 +102,7 @@ fn forget_ended() {
     env.killer(["forget", "--ended", "a"]).code(2);
     env.killer(["forget"]).code(2);
     env.killer(["forget", "--ended"]).ok().silent();
-    assert_eq!(names(&env), ["live"]);
+    assert_eq!(env.names(), ["live"]);
     env.killer(["status", "a"]).code(4);
     live.assert_alive();
 }

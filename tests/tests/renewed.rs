@@ -2,28 +2,11 @@
 
 use std::path::Path;
 
-use killer_tests::{Launch, TestEnv};
-
-fn tiers(test: &str, check: fn(&TestEnv)) {
-    if let Some(env) = TestEnv::new(test) {
-        check(&env.alone());
-    }
-    for tier in ["named", "scan"] {
-        if let Some(env) = TestEnv::without_programs(test, tier, None) {
-            check(&env);
-        }
-    }
-}
-
-fn names(env: &TestEnv) -> Vec<String> {
-    let list = env.killer(["list", "-o", "json"]).ok().json();
-    let services = list["services"].as_array().expect("services");
-    services.iter().map(|s| s["name"].as_str().expect("a name").to_owned()).collect()
-}
+use killer_tests::{Launch, TestEnv, everywhere_alone};
 
 #[test]
 fn a_name_is_made() {
-    tiers("a_name_is_made", |env| {
+    everywhere_alone("a_name_is_made", |env| {
         let said = |out: &killer_tests::Out| {
             let found = out.stderr.split_once("the name of the service is '");
             let (_, rest) = found.unwrap_or_else(|| panic!("{out}"));
@@ -44,7 +27,7 @@ fn a_name_is_made() {
         out.code(7).silent();
         // Branches have such names.
         env.killer(["run", "--detach", "--name", "feature/a b", "--", "sleep", "60"]).ok();
-        assert!(names(env).contains(&"feature/a b".into()));
+        assert!(env.names().contains(&"feature/a b".into()));
         env.killer(["-s", "KILL", "--wait", "feature/*"]).ok();
         env.killer(["status", "feature/a b"]).code(3);
         let out = env.killer(["run", "--name", "a*", "--", "true"]);
@@ -56,7 +39,7 @@ fn a_name_is_made() {
 
 #[test]
 fn a_name_is_taken_over() {
-    tiers("a_name_is_taken_over", |env| {
+    everywhere_alone("a_name_is_taken_over", |env| {
         let Some(old) = Launch::new("plain").service(env, "svc") else { return };
         let out = env.killer(["run", "--detach", "--name", "svc", "--", "sleep", "60"]);
         assert!(
@@ -68,7 +51,7 @@ fn a_name_is_taken_over() {
         let out = env.killer(["run", "--detach", "--replace=rename", "--name", "svc", "--", "sleep", "60"]);
         out.ok();
         old.assert_alive();
-        let renamed = names(env).into_iter().find(|n| n.starts_with("svc-")).expect("the old one's name");
+        let renamed = env.names().into_iter().find(|n| n.starts_with("svc-")).expect("the old one's name");
         assert!(out.stderr.contains(&renamed), "{out}");
         let status = env.killer(["status", "-o", "json", &renamed]).ok().json();
         assert_eq!(status["main"]["pid"], main, "{status}");
@@ -108,7 +91,7 @@ fn not_taken_over_from_within() {
 
 #[test]
 fn a_pidfile_goes() {
-    tiers("a_pidfile_goes", |env| {
+    everywhere_alone("a_pidfile_goes", |env| {
         let path = env.path("pidfile");
         let file = path.to_string_lossy().into_owned();
         let there = || Path::new(&file).exists();
@@ -144,7 +127,7 @@ fn a_pidfile_goes() {
 
 #[test]
 fn a_member_is_adopted_by_nobody() {
-    tiers("a_member_is_adopted_by_nobody", |env| {
+    everywhere_alone("a_member_is_adopted_by_nobody", |env| {
         let Some(service) = Launch::new("plain").service(env, "svc") else { return };
         let child = service.fact("child").to_string();
         let out = env.killer(["adopt", "other", "--pid", &child]);
@@ -155,13 +138,13 @@ fn a_member_is_adopted_by_nobody() {
 
 #[test]
 fn a_live_one_is_given_up() {
-    tiers("a_live_one_is_given_up", |env| {
+    everywhere_alone("a_live_one_is_given_up", |env| {
         let Some(service) = Launch::new("plain").service(env, "svc") else { return };
         let out = env.killer(["forget", "svc"]);
         assert!(out.code(1).stderr.contains("forget --live"), "{out}");
         env.killer(["forget", "--live", "svc"]).ok();
         service.assert_alive();
-        assert!(names(env).is_empty());
+        assert!(env.names().is_empty());
         for call in [&["status", "svc"][..], &["-s", "KILL", "svc"], &["stop", "svc"], &["-s", "KILL", "*"]] {
             env.killer(call).code(4);
         }
@@ -175,7 +158,7 @@ fn a_live_one_is_given_up() {
         let child = service.fact("child").to_string();
         env.killer(["adopt", "svc", "--pid", &child]).code(1);
         env.killer(["adopt", "again", "--pid", &child]).ok();
-        assert_eq!(names(env), ["again", "svc"]);
+        assert_eq!(env.names(), ["again", "svc"]);
         let members = env.killer(["status", "-o", "json", "again"]).ok().json();
         assert_eq!(members["counts"]["processes"], 2, "{members}");
         env.killer(["-s", "KILL", "--wait", "again"]).ok();

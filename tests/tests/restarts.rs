@@ -1,9 +1,8 @@
 //! Real services that are ended and started again at once, in a loop as a `restart` has it: files, ports and pidfiles are
 //! released when `killer` comes back, and every verb shows what was started.
 
-use killer_tests::{Launch, Service, TestEnv, eventually, skip};
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use killer_tests::{Launch, Service, TestEnv, eventually, free_port, get, skip};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -26,21 +25,8 @@ fn begins(dir: &str, name: &str) -> Option<PathBuf> {
     all.map(|e| e.path()).find(|p| p.file_name().is_some_and(|n| n.to_string_lossy().starts_with(name)))
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port()
-}
-
-fn get(port: u16) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-    write!(stream, "GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    Ok(answer)
-}
-
 fn serves(port: u16) -> bool {
-    get(port).is_ok_and(|a| a.contains("200"))
+    get(port, "/").is_ok_and(|a| a.contains("200"))
 }
 
 /// What is started, how it is asked whether it serves, and by which words it is ended.

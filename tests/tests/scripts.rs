@@ -1,20 +1,11 @@
 //! CMD as execvp(3) takes it: scripts that do not say who runs them, names that are none.
 
-use killer_tests::TestEnv;
+use killer_tests::everywhere;
 use std::os::unix::fs::PermissionsExt;
-
-fn each_tier(test: &str, check: impl Fn(&TestEnv)) {
-    let programs = std::env::var_os("KILLER_TIER").is_none().then(|| TestEnv::new(test)).flatten();
-    let others =
-        ["named", "scan"].map(|tier| TestEnv::without_programs(&format!("{test} {tier}"), tier, None));
-    for env in programs.into_iter().chain(others.into_iter().flatten()) {
-        check(&env);
-    }
-}
 
 #[test]
 fn a_script_without_a_first_line_runs_in_the_shell() {
-    each_tier("a_script_without_a_first_line", |env| {
+    everywhere("a_script_without_a_first_line", |env| {
         let script = env.path("script");
         std::fs::write(&script, "echo \"$0 $# $2\"; exit 7\n").expect("script");
         std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).expect("chmod");
@@ -33,7 +24,7 @@ fn a_script_without_a_first_line_runs_in_the_shell() {
 
 #[test]
 fn an_empty_name_is_not_found() {
-    each_tier("an_empty_name_is_not_found", |env| {
+    everywhere("an_empty_name_is_not_found", |env| {
         for options in [&[][..], &["--detach"], &["--detach", "--kill-on-exit"]] {
             let args = [&["run", "--name", "svc"], options, &["--", ""]].concat();
             env.killer(args).error(127, &["''"]);

@@ -1,9 +1,8 @@
 //! Real services as packaged by Debian, each in a mount namespace of its own with its own configuration, spool and run
 //! directories; their jobs hold a FIFO open, because daemons close what they inherit.
 
-use killer_tests::{Bystander, Launch, LivePipe, Service, TestEnv, eventually, names_pid, skip};
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use killer_tests::{Bystander, Launch, LivePipe, Service, TestEnv, eventually, get, names_pid, skip};
+use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
@@ -142,15 +141,6 @@ fn atd() {
 fn user(name: &str) -> Option<(u32, u32)> {
     let user = nix::unistd::User::from_name(name).ok()??;
     Some((user.uid.as_raw(), user.gid.as_raw()))
-}
-
-fn get(port: u16, path: &str) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    Ok(answer)
 }
 
 #[track_caller]
