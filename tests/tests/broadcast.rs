@@ -147,6 +147,14 @@ fn newborns_are_killed() {
     env.killer(["-s", "35", "--newborns=nobody", "svc"]).code(2);
     // The gate is open again: chains that still live fork on.
     std::fs::write(env.path("count.stop"), "").expect("stop file");
-    assert!(service.live.eof_within(Duration::from_secs(20)));
+    if !service.live.eof_within(Duration::from_secs(20)) {
+        let tree = env.killer(["status", "svc"]);
+        let stacks: Vec<String> = service
+            .pids()
+            .iter()
+            .map(|p| std::fs::read_to_string(format!("/proc/{p}/stack")).unwrap_or_default())
+            .collect();
+        panic!("they do not end: {out}{tree}{stacks:?}");
+    }
     env.killer(["-KILL", "svc"]).ok();
 }
