@@ -14,8 +14,8 @@ use crate::sys::mem;
 const SETTLE_MS: u32 = 500;
 const SETTLE_MOST: usize = 1024;
 
-/// How long a fork may take for which another thread's receiving of a signal is told from one before the fork.
-const FORK_MOST: Duration = Duration::from_millis(10);
+/// How long a fork may take (128 MiB of page tables on a busy machine: over 10 ms) for which another thread's receiving of a signal is told from one before the fork.
+const FORK_MOST: Duration = Duration::from_millis(40);
 
 impl Lineage<'_> {
     /// Waits, for a moment only, until nobody has the signal of the broadcast before still pending: a child that is forked
