@@ -6,7 +6,7 @@ use super::failure::{Failure, code};
 use super::names::{self, For};
 use super::several::{self, Did};
 use super::stop_record::{Heir, StopRecord};
-use super::{Screen, elsewhere, find, unknown};
+use super::{Screen, elsewhere, find, on_exit, unknown};
 use crate::cli::Names;
 use crate::report::model::{Done, Verb};
 use crate::sys::alive;
@@ -102,7 +102,8 @@ fn give_up_one(t: &Tracker, root: &Root) -> Result<(), Failure> {
             format!("give '{}' up, or start it again with 'killer run --beside'", outer.name),
         );
     }
-    if r.record.flags & R_SUPERVISED != 0 && alive::alive(r.record.owner_tgid, r.record.owner_start) {
+    let launched = alive::alive(r.record.owner_tgid, r.record.owner_start);
+    if r.record.flags & R_SUPERVISED != 0 && (launched || on_exit::watched(t, r.slot).is_some()) {
         return no(
             "its supervisor ends it when its main process ends ('run --kill-on-exit')".into(),
             format!("'killer rename {name} NEW' frees the name"),

@@ -156,6 +156,7 @@ pub fn unreaped(service: &str, n: usize) -> Failure {
     );
     Failure::new(code::TIMEOUT, format!("'{service}': {n}"))
         .why("until then its number is taken: a start that looks for a process of this number finds one")
+        .next("see to its parent: it has to wait for it")
 }
 
 /// Says so of main processes where it was not waited for.
