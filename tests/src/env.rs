@@ -66,7 +66,7 @@ pub fn everywhere_alone(test: &str, run: impl Fn(&TestEnv)) {
 }
 
 fn worlds(test: &str) -> impl Iterator<Item = TestEnv> {
-    let without = |tier| TestEnv::without_programs(test, tier, None);
+    let without = |tier| TestEnv::without_programs(&format!("{test}, {tier}"), tier, None);
     [TestEnv::new(test), without("named"), without("scan")].into_iter().flatten()
 }
 
@@ -183,6 +183,11 @@ impl TestEnv {
             tier,
             uid,
         })
+    }
+
+    /// Where its services go when they do not go to programs.
+    pub fn tier(&self) -> Option<&'static str> {
+        self.tier
     }
 
     /// `killer` with this tracker, not started yet; stdin is empty.

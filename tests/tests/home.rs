@@ -1,6 +1,6 @@
 //! Who has escaped: judged by what the first process was at the start, whatever it has become, and when it has ended.
 
-use killer_tests::{Launch, Service, TestEnv, eventually, everywhere, find, names_pid, pids};
+use killer_tests::{Launch, Service, TestEnv, eventually, everywhere, find, killer, names_pid, pids};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -148,4 +148,28 @@ fn of_a_cgroup() {
     let line = text.lines().find(|l| names_pid(l, moved)).unwrap_or_default();
     assert!(line.contains("left its cgroup") && text.matches("left its").count() == 2, "{text}");
     end(&env, &service);
+}
+
+/// In session 0: under an init that never calls `setsid`, and where the session's leader is outside the PID namespace.
+#[test]
+fn of_session_0() {
+    let Some(env) = TestEnv::without_programs("of_session_0", "scan", None) else { return };
+    let script = r#"
+        "$0" run --name svc -- sh -c 'setsid sleep 50 & sleep 50 & wait' &
+        until [ "$("$0" -n --whom=escaped svc 2>/dev/null | wc -l)" -gt 0 ]; do
+            n=$((n + 1)); [ $n -lt 100 ] || exit 98; sleep 0.05
+        done
+        cut -d' ' -f6 /proc/self/stat >&2
+        "$0" tree -o json svc; "$0" -q -KILL --wait svc; wait"#;
+    let mut command = std::process::Command::new("unshare");
+    command.args(["--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", script]).arg(killer());
+    command.envs(env.command().get_envs().filter_map(|(k, v)| Some((k, v?))));
+    command.stdin(std::process::Stdio::null());
+    let out = env.finish(command);
+    if out.exit() == 1 && out.stderr.contains("unshare") {
+        return killer_tests::skip(&env.test, out.stderr.trim());
+    }
+    assert!(out.stderr.starts_with("0\n"), "{out}");
+    let ways: Vec<String> = left(&out.json()["tree"]).into_iter().map(|(_, ways)| ways).collect();
+    assert_eq!(ways, [r#"["session","process group"]"#], "{out}");
 }

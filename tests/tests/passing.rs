@@ -244,7 +244,7 @@ fn stops_and_goes_on_with_cmd() {
             let pids: Vec<i32> = text.split_whitespace().filter_map(|w| w.parse().ok()).collect();
             pids.into_iter().find(|p| is_sleep(*p))
         };
-        let scan = env.test.ends_with("scan");
+        let scan = env.tier() == Some("scan");
         if !eventually(Duration::from_secs(20), || scan || cmd().is_some()) {
             panic!("{}: CMD has not started", env.test);
         }

@@ -8,12 +8,13 @@ use killer_common::record::Member;
 use super::describe::{self, Outside, cgroups_of};
 use crate::sys::entry::Entry;
 
-/// What a first process was at the start. Empty or `None`: not known, and nothing is judged by it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What a first process was at the start. A cgroup or namespace that is not there was not known, and nothing is judged by it.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Home {
-    /// Session; 0: not known.
+    /// Session. 0 is one as well: that of an init which never called `setsid`, or one whose leader is outside the PID namespace.
+    /// Nobody comes back to it who has left it: `setsid` makes a new one.
     pub session: u32,
-    /// Process group; 0: not known.
+    /// Process group; 0 as for the session.
     pub pgrp: u32,
     /// Inode of its PID namespace.
     pub pid_ns: Option<u64>,
@@ -62,10 +63,10 @@ impl Home {
     /// How a member slipped from what other tools look at.
     pub fn escapes(&self, o: &Outside) -> Vec<&'static str> {
         let mut v = Vec::new();
-        if self.session != 0 && o.session != self.session {
+        if o.session != self.session {
             v.push("session");
         }
-        if self.pgrp != 0 && o.pgrp != self.pgrp {
+        if o.pgrp != self.pgrp {
             v.push("process group");
         }
         // A hierarchy that was mounted, or unmounted, since says nothing.
@@ -118,7 +119,11 @@ mod tests {
         assert_eq!(Home::read(&home.text()), Some(home.clone()));
         assert_eq!(home.escapes(&outside(4, &long)), Vec::<&str>::new());
         assert_eq!(home.escapes(&outside(6, "/else")), ["session", "cgroup"]);
-        assert_eq!(Home::default().escapes(&outside(6, "/else")), Vec::<&str>::new());
+        // Who starts in session 0 and leaves it has left.
+        let first = Home { session: 0, pgrp: 0, pid_ns: None, cgroups: BTreeMap::new() };
+        assert_eq!(Home::read(&first.text()), Some(first.clone()));
+        assert_eq!(first.escapes(&outside(6, "/else")), ["session", "process group"]);
+        assert_eq!(first.escapes(&Outside { pgrp: 0, ..outside(0, "/else") }), Vec::<&str>::new());
         assert_eq!(Home::read(""), None);
     }
 }
