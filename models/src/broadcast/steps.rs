@@ -174,7 +174,7 @@ impl Broadcast {
         }
     }
 
-    /// `killer-user/src/kill/sweep.rs:once_each`, `deliver`.
+    /// `killer-user/src/kill/broadcast.rs:once_each`, `kill/sweep.rs:deliver`.
     pub(super) fn sweep(&self, s: &mut State) {
         s.step = match s.step {
             Step::Done | Step::Crashed => s.step,
