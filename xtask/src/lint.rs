@@ -1,4 +1,4 @@
-//! Format, clippy, and the one-way dependencies of the rooms.
+//! Format, clippy, the one-way dependencies of the rooms, and what else keeps the checkout tidy.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use crate::run::{cargo, root, shown};
 use crate::tally::Tally;
-use crate::{rooms, tools};
+use crate::{rooms, tidy, tools};
 
 /// All checks; each counts as one.
 pub fn run() -> Result<Tally> {
@@ -20,6 +20,7 @@ pub fn run() -> Result<Tally> {
     clippy.args(["clippy", "--quiet", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]);
     tally.check("clippy", shown(clippy.current_dir(&here)));
     tally.check("rooms", rooms(&here.join("killer-user/src")));
+    tally.check("tidy", tidy(&here));
     Ok(tally)
 }
 
@@ -28,5 +29,13 @@ fn rooms(source: &Path) -> Result<()> {
     match wrong.len() {
         0 => Ok(()),
         n => bail!("{n} lines break the rules of the rooms (xtask/src/rooms.rs)\n{}", wrong.join("\n")),
+    }
+}
+
+fn tidy(root: &Path) -> Result<()> {
+    let wrong = tidy::check(root)?;
+    match wrong.len() {
+        0 => Ok(()),
+        n => bail!("{n} things are not tidy (xtask/src/tidy)\n{}", wrong.join("\n")),
     }
 }

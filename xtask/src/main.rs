@@ -18,6 +18,7 @@ mod soak;
 mod sources;
 mod tally;
 mod test;
+mod tidy;
 mod tools;
 mod vm;
 
@@ -40,7 +41,7 @@ enum Task {
     BuildEbpf(ebpf::Options),
     /// Build everything and run all tests; the last line counts them.
     Test(test::Options),
-    /// Format, clippy, and the one-way dependencies of killer-user.
+    /// Format, clippy, the one-way dependencies of killer-user, lengths, citations, unused dependencies.
     Lint,
     /// The tests of killer-common under miri, where a nightly toolchain has it.
     Miri,

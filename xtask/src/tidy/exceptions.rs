@@ -1,0 +1,134 @@
+//! What is allowed although a check finds it, each with its reason. An entry that nothing needs is an error.
+
+use super::{Check, Finding};
+
+/// One thing that may stay as it is.
+#[derive(Debug)]
+pub struct Exception {
+    /// For which check.
+    pub check: Check,
+    /// [`Finding::key`].
+    pub key: &'static str,
+    /// Why it may.
+    pub why: &'static str,
+}
+
+const fn may(check: Check, key: &'static str, why: &'static str) -> Exception {
+    Exception { check, key, why }
+}
+
+/// All of them.
+pub const TABLE: &[Exception] = &[
+    may(Check::Citation, "killer-user/src/selftest/stage.rs: docs/UIDS-GIDS.md", "A document of systemd's."),
+    may(
+        Check::Citation,
+        "killer-user/src/sys/entropy.rs: library/std/src/sys/random/linux.rs",
+        "A file of Rust's own library.",
+    ),
+    may(Check::Unused, "killer-user: sha2", "build.rs takes xtask/src/sources.rs in, which names it."),
+    may(
+        Check::LongFunction,
+        "models/src/hooks.rs:run",
+        "One arm for each step of the hooks, in the order of the code that it mirrors.",
+    ),
+    may(
+        Check::LongFunction,
+        "models/src/repair/steps.rs:walk",
+        "One arm for each step of the walk, in the order of the code that it mirrors.",
+    ),
+    may(
+        Check::LongFunction,
+        "killer-ebpf/src/fork.rs:born",
+        "The verifier has accepted these lines on every kernel.",
+    ),
+    may(
+        Check::LongFunction,
+        "killer-ebpf/src/legacy/hooks.rs:born",
+        "The verifier has accepted these lines on every kernel.",
+    ),
+    may(
+        Check::LongFunction,
+        "killer-ebpf/src/walk.rs:on_walk",
+        "The verifier has accepted these lines on every kernel.",
+    ),
+    may(
+        Check::Circle,
+        "app/mod.rs -> *",
+        "It hands each verb to its file, and holds what several of these files need.",
+    ),
+    may(Check::LongFunction, "killer-user/src/app/kill.rs:run", "Not split yet."),
+    may(Check::LongFunction, "killer-user/src/app/kill.rs:order", "Not split yet."),
+    may(Check::LongFunction, "killer-user/src/app/receipt.rs:receipt", "Not split yet."),
+    may(Check::LongFunction, "killer-user/src/app/stop.rs:finish", "Not split yet."),
+    may(Check::LongFunction, "killer-user/src/app/verify.rs:compare", "Not split yet."),
+    may(Check::LongFunction, "killer-user/src/bpf/load.rs:make", "Not split yet."),
+    may(Check::LongFunction, "killer-user/src/bpf/load.rs:modern", "Not split yet."),
+    may(Check::LongFunction, "killer-user/src/bpf/tracker.rs:open_in", "Not split yet."),
+    may(Check::LongFunction, "killer-user/src/kill/broadcast.rs:until_claimed", "Not split yet."),
+    may(Check::LongFunction, "killer-user/src/kill/freeze.rs:until_still", "Not split yet."),
+    may(Check::LongFunction, "killer-user/src/lineage/select.rs:one", "Not split yet."),
+    may(Check::LongFunction, "killer-user/src/parse/span.rs:as_systemd", "Not split yet."),
+    may(Check::LongFunction, "killer-user/src/report/human/status.rs:status", "Not split yet."),
+    may(Check::LongFile, "killer-user/src/app/stop.rs", "Not split yet."),
+    may(Check::LongFile, "killer-user/src/bpf/tracker.rs", "Not split yet."),
+    may(Check::LongFile, "killer-user/src/kill/fake.rs", "Not split yet."),
+    may(Check::LongFile, "killer-user/src/lineage/family.rs", "Not split yet."),
+    may(Check::LongFile, "killer-user/src/tier/book.rs", "Not split yet."),
+    may(Check::Circle, "app/exact.rs -> app/on_exit.rs", "Not taken apart yet."),
+    may(Check::Circle, "app/facts.rs -> app/frozen.rs", "Not taken apart yet."),
+    may(Check::Circle, "app/exact.rs -> app/service.rs", "Not taken apart yet."),
+    may(Check::Circle, "app/elsewhere.rs -> app/freeze.rs", "Not taken apart yet."),
+    may(Check::Circle, "bpf/tracker.rs -> *", "Not taken apart yet."),
+    may(Check::Circle, "bpf/keeper.rs -> bpf/load.rs", "Not taken apart yet."),
+    may(Check::Circle, "bpf/second.rs -> bpf/load.rs", "Not taken apart yet."),
+    may(Check::Circle, "bpf/mod.rs -> bpf/pins.rs", "Not taken apart yet."),
+    may(
+        Check::Circle,
+        "cli/verbs/mod.rs -> *",
+        "It lists the verbs, and shows their files what several of them take.",
+    ),
+    may(Check::Circle, "kill/mod.rs -> *", "Not taken apart yet."),
+    may(Check::Circle, "lineage/family.rs -> lineage/unknown.rs", "Not taken apart yet."),
+    may(Check::Circle, "selftest/victim.rs -> *", "Not taken apart yet."),
+    may(Check::Circle, "sys/orphan.rs -> sys/launch.rs", "Not taken apart yet."),
+    may(Check::Circle, "tier/tracker.rs -> *", "Not taken apart yet."),
+    may(Check::Circle, "tier/spots.rs -> *", "Not taken apart yet."),
+];
+
+/// What remains of `found` after `table`, and the entries of `table` that are needed no more.
+pub fn apply(found: Vec<Finding>, table: &[Exception]) -> Vec<String> {
+    let is = |e: &Exception, f: &Finding| e.check == f.check && e.key == f.key;
+    let unneeded = table.iter().filter(|e| !found.iter().any(|f| is(e, f)));
+    let mut wrong: Vec<_> = unneeded
+        .map(|e| format!("xtask/src/tidy/exceptions.rs: {:?} {} is not needed any more", e.check, e.key))
+        .collect();
+    let without = table.iter().filter(|e| e.why.is_empty());
+    wrong.extend(without.map(|e| format!("xtask/src/tidy/exceptions.rs: {} has no reason", e.key)));
+    let left = found.iter().filter(|f| !table.iter().any(|e| is(e, f)));
+    wrong.extend(left.map(|f| f.text.clone()));
+    wrong
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(key: &str) -> Finding {
+        Finding { check: Check::LongFile, key: key.into(), text: format!("{key} is long") }
+    }
+
+    #[test]
+    fn an_exception_is_for_what_it_names() {
+        let table = [may(Check::LongFile, "a.rs", "one table")];
+        assert!(apply(vec![finding("a.rs")], &table).is_empty());
+        assert_eq!(apply(vec![finding("a.rs"), finding("b.rs")], &table), ["b.rs is long"]);
+    }
+
+    #[test]
+    fn an_entry_without_use_or_reason_is_wrong() {
+        let wrong = apply(vec![], &[may(Check::LongFile, "a.rs", "one table")]);
+        assert!(wrong.len() == 1 && wrong[0].ends_with("LongFile a.rs is not needed any more"), "{wrong:?}");
+        let wrong = apply(vec![finding("a.rs")], &[may(Check::LongFile, "a.rs", "")]);
+        assert!(wrong.len() == 1 && wrong[0].ends_with("a.rs has no reason"), "{wrong:?}");
+    }
+}

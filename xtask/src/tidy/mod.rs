@@ -1,0 +1,52 @@
+//! What the compiler does not check: lengths, citations, circles of files, dependencies that nobody names. Whatever
+//! is allowed all the same stands in [`exceptions`], each with its reason.
+
+mod circles;
+mod cited;
+mod exceptions;
+mod modules;
+mod size;
+mod sources;
+mod unused;
+
+use std::path::Path;
+
+use anyhow::Result;
+
+pub use sources::Sources;
+
+/// What a check looks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// A function with too many lines.
+    LongFunction,
+    /// A file with too many lines.
+    LongFile,
+    /// A comment or document that cites what does not exist.
+    Citation,
+    /// Files of killer-user that need each other in a circle.
+    Circle,
+    /// A dependency that no source names.
+    Unused,
+}
+
+/// One thing that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Which check found it.
+    pub check: Check,
+    /// What it is about, as an exception names it.
+    pub key: String,
+    /// For people.
+    pub text: String,
+}
+
+/// All checks on the checkout at `root`: what is wrong, one line each.
+pub fn check(root: &Path) -> Result<Vec<String>> {
+    let sources = Sources::read(root)?;
+    let mut found = size::check(&sources)?;
+    found.append(&mut cited::check(&sources));
+    found.append(&mut circles::check(&sources, exceptions::TABLE)?);
+    found.append(&mut unused::check(root, &sources)?);
+    Ok(exceptions::apply(found, exceptions::TABLE))
+}
