@@ -3,33 +3,16 @@
 //! `KILLER_ROUNDS=1000 cargo test -p killer-tests --test broadcast -- --nocapture` is the long run; each test prints its
 //! figures; one test after the other (`--exact NAME`).
 
-use killer_tests::{Journal, Launch, Objects, TestEnv, skip};
-use std::sync::{RwLock, RwLockReadGuard};
+use killer_tests::{Journal, Launch, Objects, TestEnv};
 use std::time::{Duration, Instant};
 
 fn rounds(few: usize) -> usize {
     std::env::var("KILLER_ROUNDS").ok().and_then(|r| r.parse().ok()).unwrap_or(few)
 }
 
-/// What real-time threads are tested with has two processors for itself: what it takes for the right number rests on a thread that
-/// is not held up between two instructions. Beside swarms of forkers 2 of 5 runs had one that was, whatever killer did.
-static ONE: RwLock<()> = RwLock::new(());
-
-fn beside() -> RwLockReadGuard<'static, ()> {
-    ONE.read().unwrap_or_else(|e| e.into_inner())
-}
-
 /// Sends `rounds` times, then looks at what everybody who lives at the end has taken, himself or before he was forked.
 #[track_caller]
 fn once_each(test: &str, behaviour: &str, signal: i32, options: &[&str], sum: Option<usize>) {
-    if behaviour == "fork-threads" && std::env::var_os("KILLER_GUEST").is_some() {
-        // Its right number rests on a thread that is in fork(2) some time after it said so.
-        return skip(test, "emulated processors stand still for longer than a fork takes to begin");
-    }
-    let (_alone, _beside) = match behaviour {
-        "fork-threads" => (Some(ONE.write().unwrap_or_else(|e| e.into_inner())), None),
-        _ => (None, Some(beside())),
-    };
     let Some(env) = TestEnv::new(test) else { return };
     let rounds = rounds(12);
     let path = env.path("count");
@@ -65,7 +48,8 @@ fn once_each(test: &str, behaviour: &str, signal: i32, options: &[&str], sum: Op
         "{test}: {rounds} rounds in {took:.1?}, {ever} processes, {} at the end: {missed} missed, {double} double{}",
         lines.len(),
         if sum.is_none() && behaviour == "fork-threads" {
-            format!("; {inside} taken inside a fork")
+            let longest = lines.iter().filter_map(|l| words(l).get(3).copied()).max().unwrap_or(0);
+            format!("; {inside} taken inside a fork, which went on for {longest} µs at most")
         } else {
             String::new()
         }
@@ -123,7 +107,6 @@ fn usr2_from_processes_with_threads() {
 /// `--newborns=ignore`: who was there gets it once, who comes nothing; nobody more than once.
 #[test]
 fn newborns_are_ignored() {
-    let _beside = beside();
     let Some(env) = TestEnv::new("newborns_are_ignored") else { return };
     let path = env.path("count");
     let launch = Launch::new("fork-count").arg(path.to_string_lossy()).arg("35");
@@ -146,7 +129,6 @@ fn newborns_are_ignored() {
 /// `--newborns=kill`: nobody who is born meanwhile lives.
 #[test]
 fn newborns_are_killed() {
-    let _beside = beside();
     let Some(env) = TestEnv::new("newborns_are_killed") else { return };
     let path = env.path("count");
     let launch = Launch::new("fork-count").arg(path.to_string_lossy()).arg("35");

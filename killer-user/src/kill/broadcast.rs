@@ -41,7 +41,7 @@ impl<Fd> Sweep<'_, Fd> {
             self.gates = gate.gates;
             gate.open(family);
         }
-        family.finish();
+        self.unsure |= !family.finish();
     }
 
     /// Passes until a whole list has nobody without a claim: whoever is born from then on has a creator with one, and is

@@ -349,8 +349,9 @@ impl Family for Fake {
         Ok(())
     }
 
-    fn finish(&mut self) {
+    fn finish(&mut self) -> bool {
         self.at();
+        true
     }
 
     fn claim(&self, tgid: u32) -> u64 {

@@ -87,8 +87,9 @@ pub trait Family {
     }
     /// Who has it pending, so that his children can be behind; `No` where those are sent it at birth.
     fn pending(&self) -> Pending;
-    /// No more claims will be set by this call; newborns are still decided for a while.
-    fn finish(&mut self);
+    /// No more claims will be set by this call; newborns are still decided for a while. False when a fork may be in flight whose child
+    /// would not be sent what it owes.
+    fn finish(&mut self) -> bool;
     /// The claim of a process in this broadcast, `killer_common::claim` states.
     fn claim(&self, tgid: u32) -> u64;
     /// Changes it when it is what it is thought to be.
@@ -356,10 +357,11 @@ impl Family for Lineage<'_> {
         if self.sends_at_birth() && !self.can_lapse() { Pending::No } else { self.worst_pending() }
     }
 
-    fn finish(&mut self) {
+    fn finish(&mut self) -> bool {
         self.leave_to_births();
-        self.end_marks();
+        let over = self.end_marks();
         self.lock = None;
+        over
     }
 
     fn claim(&self, tgid: u32) -> u64 {

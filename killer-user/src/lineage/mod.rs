@@ -4,6 +4,7 @@ mod closing;
 mod describe;
 mod ending;
 mod family;
+mod fork_calls;
 mod home;
 mod owed;
 mod select;

@@ -8,14 +8,19 @@ use killer_common::{claim, reason};
 
 use super::describe::Pending;
 use super::family::{BROADCAST, Family, Lineage};
+use super::fork_calls::ForkCalls;
 use crate::sys::mem;
 
 /// How long a broadcast waits for the one before, ms, and for how many members it looks.
 const SETTLE_MS: u32 = 500;
 const SETTLE_MOST: usize = 1024;
 
-/// How long a fork may take (128 MiB of page tables on a busy machine: over 10 ms) for which another thread's receiving of a signal is told from one before the fork.
-const FORK_MOST: Duration = Duration::from_millis(40);
+/// How long forks that were in flight are waited for before the set counts as unsure, and for how many generations: a newborn that was
+/// sent the signal at birth may fork as well before it takes it.
+const IN_FLIGHT: Duration = Duration::from_secs(5);
+const GENERATIONS: usize = 16;
+/// How long it is waited for somebody who blocks the signal, is stopped, or sleeps.
+const HELD: Duration = Duration::from_millis(200);
 
 impl Lineage<'_> {
     /// Waits, for a moment only, until nobody has the signal of the broadcast before still pending: a child that is forked
@@ -96,20 +101,70 @@ impl Lineage<'_> {
         }
     }
 
-    /// Entries of system calls are stamped no more, once nobody has the signal pending and forks in flight are over.
-    pub(super) fn end_marks(&mut self) {
-        let Some(marks) = self.marks.take() else { return };
-        let listed = self.listed();
-        for _ in 0..SETTLE_MS {
-            self.go_on();
-            let waits = |&t: &u32| super::describe::pending(t, self.signal);
-            if listed.len() > SETTLE_MOST || !listed.iter().any(waits) {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        std::thread::sleep(FORK_MOST);
+    /// Entries of system calls are stamped no more, once nobody has the signal pending and forks in flight are over: of who forks
+    /// then all threads have received it. False when such a fork may still be in flight.
+    pub(super) fn end_marks(&mut self) -> bool {
+        let Some(marks) = self.marks.take() else { return true };
+        let over = self.forks_are_over();
         self.tracker.end_marks(self.root.slot.slot);
         drop(marks);
+        over
+    }
+
+    /// Waits for that. Who was sent it at birth meanwhile may fork as well before he takes it, so new ones are asked, until twice
+    /// nobody had to be waited for.
+    fn forks_are_over(&self) -> bool {
+        let end = mem::monotonic_ns() + IN_FLIGHT.as_nanos() as u64;
+        let mut calls = ForkCalls::default();
+        let mut asked = HashSet::new();
+        let mut quiet = 0;
+        for _ in 0..GENERATIONS {
+            let new: Vec<u32> = self.listed().into_iter().filter(|&t| asked.insert(t)).collect();
+            // A look from before it was taken says nothing: a fork may have begun since.
+            let Some(waited) = self.until_taken(&new, end) else { return false };
+            let open = calls.add(&new);
+            quiet = if waited || open { 0 } else { quiet + 1 };
+            if quiet == 2 {
+                break;
+            }
+            while !calls.over() {
+                if !self.goes_on(end) {
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// Waits until nobody of them has the signal pending, but who may never take it: whether that took any time. `None` when there
+    /// is somebody at the end.
+    fn until_taken(&self, of: &[u32], end: u64) -> Option<bool> {
+        let begun = mem::monotonic_ns();
+        let mut left: Vec<(u32, Pending)> = of.iter().map(|&t| (t, Pending::Soon)).collect();
+        let mut waited = false;
+        loop {
+            for one in &mut left {
+                one.1 = super::describe::waits(one.0, self.signal);
+            }
+            left.retain(|one| one.1 != Pending::No);
+            let long = mem::monotonic_ns() - begun >= HELD.as_nanos() as u64;
+            if left.iter().all(|one| one.1 == Pending::Held && long) {
+                return Some(waited);
+            }
+            waited = true;
+            if !self.goes_on(end) {
+                return None;
+            }
+        }
+    }
+
+    /// A moment's wait, in which the broadcast holds on; false when it has been long enough.
+    fn goes_on(&self, end: u64) -> bool {
+        if mem::monotonic_ns() >= end || self.interrupted() {
+            return false;
+        }
+        self.go_on();
+        std::thread::sleep(Duration::from_millis(1));
+        true
     }
 }
