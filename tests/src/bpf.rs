@@ -179,6 +179,13 @@ impl Objects {
         })
     }
 
+    /// Roots that are in use, whatever their name.
+    pub fn roots(&self) -> usize {
+        let high = self.global().map_or(0, |g| g.high_slot as u32).min(MAX_ROOTS - 1);
+        let used = |slot: &u32| self.element::<Root>(names::ROOTS, *slot).is_none_or(|r| r.state != R_FREE);
+        (1..=high).filter(used).count()
+    }
+
     /// The counts of a root.
     pub fn pop(&self, slot: u32) -> Option<Pop> {
         self.element(names::POP, slot)

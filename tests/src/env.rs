@@ -1,15 +1,18 @@
 //! A tracker of one's own, and `killer` with it.
 
+use crate::bpf::Pins;
 use crate::output::Out;
+use crate::reuse;
+use crate::running::Running;
 use crate::skip::skip;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-const BPFFS: &str = "/sys/fs/bpf";
+pub(crate) const BPFFS: &str = "/sys/fs/bpf";
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
 /// The `killer` under test: `KILLER_BIN`, else the workspace's release or debug build.
@@ -57,17 +60,17 @@ pub fn kernel_number() -> (u32, u32) {
 
 /// Runs a test on programs, `named` and `scan`.
 pub fn everywhere(test: &str, run: impl Fn(&TestEnv)) {
-    worlds(test).for_each(|env| run(&env));
+    worlds(test, TestEnv::reusing(test)).for_each(|env| run(&env));
 }
 
 /// The same, each time with a tracker that no other test has.
 pub fn everywhere_alone(test: &str, run: impl Fn(&TestEnv)) {
-    worlds(test).for_each(|env| run(&env.alone()));
+    worlds(test, TestEnv::new(test)).for_each(|env| run(&env.alone()));
 }
 
-fn worlds(test: &str) -> impl Iterator<Item = TestEnv> {
+fn worlds(test: &str, programs: Option<TestEnv>) -> impl Iterator<Item = TestEnv> {
     let without = |tier| TestEnv::without_programs(&format!("{test}, {tier}"), tier, None);
-    [TestEnv::new(test), without("named"), without("scan")].into_iter().flatten()
+    [programs, without("named"), without("scan")].into_iter().flatten()
 }
 
 /// One test's world: a pin root, a scratch directory, and what has to go at the end.
@@ -81,6 +84,8 @@ pub struct TestEnv {
     pub dir: tempfile::TempDir,
     /// The tracker is not this test's alone and stays.
     shared: bool,
+    /// The tracker may serve another test afterwards, when it still consists of these.
+    reused: Option<Pins>,
     /// Set for every `killer`.
     pub vars: Vec<(&'static str, &'static str)>,
     cgroup: Option<PathBuf>,
@@ -132,6 +137,7 @@ impl TestEnv {
             pin_root,
             dir,
             shared,
+            reused: None,
             vars: Vec::new(),
             cgroup: None,
             serial: AtomicU32::new(0),
@@ -140,9 +146,25 @@ impl TestEnv {
         })
     }
 
+    /// As [`TestEnv::new`], but its tracker is loaded already and may have served other tests: for tests that look at nothing
+    /// but services, and do not harm the tracker. When anything is left of this test afterwards the tracker goes with it.
+    pub fn reusing(test: &str) -> Option<TestEnv> {
+        let mut env = TestEnv::new(test)?;
+        if !env.shared && reuse::wanted() {
+            if !reuse::take(&env.pin_root) {
+                env.killer(["up"]);
+            }
+            env.reused = reuse::parts(&env.pin_root);
+        }
+        Some(env)
+    }
+
     /// With a tracker of its own, also where others share one.
     pub fn alone(mut self) -> TestEnv {
         let n = NEXT.fetch_add(1, Ordering::Relaxed);
+        if self.reused.is_some() && !self.given_back() {
+            let _ = std::fs::remove_dir_all(&self.pin_root);
+        }
         self.pin_root = Path::new(BPFFS).join(format!("killer-test-{}-{n}", std::process::id()));
         self.shared = false;
         self
@@ -177,6 +199,7 @@ impl TestEnv {
             pin_root,
             dir,
             shared: false,
+            reused: None,
             vars: Vec::new(),
             cgroup: None,
             serial,
@@ -232,7 +255,7 @@ impl TestEnv {
         command.stdout(File::create(&out).expect("output file"));
         command.stderr(File::create(&err).expect("output file"));
         let child = command.spawn().unwrap_or_else(|e| panic!("cannot start {command:?}: {e}"));
-        Running { child, args, out, err, begun: Instant::now() }
+        Running::new(child, args, out, err)
     }
 
     /// Starts a prepared `killer` and waits for its end.
@@ -291,9 +314,25 @@ fn sweep() {
     }
 }
 
+impl TestEnv {
+    /// Whether the tracker waits for another test now.
+    fn given_back(&mut self) -> bool {
+        let Some(parts) = self.reused.take() else { return false };
+        if std::thread::panicking() || !self.vars.is_empty() {
+            return false;
+        }
+        for args in [&["-q", "-s", "KILL", "*"][..], &["-q", "forget", "--ended"]] {
+            let mut command = self.command();
+            command.args(args);
+            self.spawn(command).wait(Duration::from_secs(15));
+        }
+        reuse::give_back(&self.pin_root, &parts)
+    }
+}
+
 impl Drop for TestEnv {
     fn drop(&mut self) {
-        if self.pin_root.exists() || self.tier.is_some() {
+        if !self.given_back() && self.pin_root.exists() || self.tier.is_some() {
             let ways = [&["-q", "-s", "KILL", "*"][..], &["down", "--force"]];
             for args in ways.into_iter().take(if self.shared { 1 } else { 2 }) {
                 let mut command = self.command();
@@ -308,74 +347,5 @@ impl Drop for TestEnv {
         if let Some(dir) = &self.cgroup {
             crate::process::eventually(Duration::from_secs(2), || std::fs::remove_dir(dir).is_ok());
         }
-    }
-}
-
-/// A `killer` that has been started.
-#[derive(Debug)]
-pub struct Running {
-    /// The process.
-    pub child: Child,
-    args: Vec<String>,
-    out: PathBuf,
-    err: PathBuf,
-    begun: Instant,
-}
-
-impl Running {
-    /// Waits; after `limit` it is killed and `None` comes back.
-    pub fn wait(mut self, limit: Duration) -> Option<Out> {
-        let pidfd = crate::Pidfd::open(self.child.id() as i32).expect("our own child is there until we wait");
-        // Where it hangs is worth knowing, whatever becomes of it.
-        let ended = pidfd.ends_within(limit / 4) || {
-            let stack =
-                std::fs::read_to_string(format!("/proc/{}/stack", self.child.id())).unwrap_or_default();
-            eprintln!(
-                "{:?} takes long, it is at: {}",
-                self.args,
-                stack.split_whitespace().collect::<Vec<_>>().join(" ")
-            );
-            pidfd.ends_within(limit - limit / 4)
-        };
-        if !ended {
-            let _ = self.child.kill();
-        }
-        let took = self.begun.elapsed();
-        let status = self.child.wait().expect("wait");
-        let text = |p: &Path| String::from_utf8_lossy(&std::fs::read(p).unwrap_or_default()).into_owned();
-        let stderr = crate::output::without_late_reaping(&text(&self.err));
-        let out = Out { args: self.args.clone(), status, stdout: text(&self.out), stderr, took };
-        if !ended {
-            eprintln!("killed after {limit:?}: {out}");
-        }
-        ended.then_some(out)
-    }
-
-    /// Waits; not to end within `limit` is a failure.
-    #[track_caller]
-    pub fn finish(self, limit: Duration) -> Out {
-        let args = self.args.clone();
-        match self.wait(limit) {
-            Some(out) => out,
-            None => panic!("killer {args:?} did not end within {limit:?}"),
-        }
-    }
-
-    /// What it has printed so far, both streams.
-    pub fn so_far(&self) -> String {
-        [&self.out, &self.err].map(|p| std::fs::read_to_string(p).unwrap_or_default()).concat()
-    }
-
-    /// The process, by a handle that no other can take over.
-    pub fn pidfd(&self) -> crate::Pidfd {
-        crate::Pidfd::open(self.child.id() as i32).expect("our own child is there until we wait")
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // Both do nothing after wait(): the status is kept.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

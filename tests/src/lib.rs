@@ -16,6 +16,8 @@ mod marks;
 mod output;
 mod pipe;
 mod process;
+mod reuse;
+mod running;
 mod schema;
 mod service;
 mod skip;
@@ -23,7 +25,7 @@ pub mod stepper;
 
 pub use bpf::{Ids, Objects, Pins, descriptor};
 pub use env::{
-    Running, TestEnv, adversary, everywhere, everywhere_alone, kernel, kernel_number, killer, monotonic_secs,
+    TestEnv, adversary, everywhere, everywhere_alone, kernel, kernel_number, killer, monotonic_secs,
 };
 pub use freezer::Freezer;
 pub use golden::Golden;
@@ -35,6 +37,7 @@ pub use marks::Marks;
 pub use output::Out;
 pub use pipe::{LivePipe, ReadyPipe, Said};
 pub use process::{Pidfd, eventually, proc_state};
+pub use running::Running;
 pub use service::{Bystander, Launch, Service};
 pub use skip::skip;
 

@@ -1,8 +1,9 @@
 //! Adversaries as services, and bystanders.
 
-use crate::env::{Running, TestEnv, adversary, monotonic_secs};
+use crate::env::{TestEnv, adversary, monotonic_secs};
 use crate::pipe::{LivePipe, ReadyPipe, Said};
 use crate::process::{Pidfd, eventually, proc_state};
+use crate::running::Running;
 use crate::skip::skip;
 use rustix::process::Signal;
 use std::os::fd::{AsRawFd, OwnedFd};

@@ -29,7 +29,7 @@ fn fact(it: &Bystander, key: &str) -> i32 {
 
 #[test]
 fn adopt_by_pid() {
-    let Some(env) = TestEnv::new("adopt_by_pid") else { return };
+    let Some(env) = TestEnv::reusing("adopt_by_pid") else { return };
     let neighbour = Bystander::new(&env.test);
     let whole = Bystander::new(&env.test);
     let out = env.killer(["adopt", "svc", "--pid", &whole.pid().to_string()]);
@@ -42,7 +42,7 @@ fn adopt_by_pid() {
 
 #[test]
 fn adopt_by_pidfile() {
-    let Some(env) = TestEnv::new("adopt_by_pidfile") else { return };
+    let Some(env) = TestEnv::reusing("adopt_by_pidfile") else { return };
     let whole = Bystander::new(&env.test);
     let file = env.path("svc.pid");
     std::fs::write(&file, format!("{}\n", whole.pid())).expect("pidfile");
@@ -52,7 +52,7 @@ fn adopt_by_pidfile() {
 
 #[test]
 fn adopt_by_pid_and_inode() {
-    let Some(env) = TestEnv::new("adopt_by_pid_and_inode") else { return };
+    let Some(env) = TestEnv::reusing("adopt_by_pid_and_inode") else { return };
     let whole = Bystander::new(&env.test);
     let handle = rustix::process::pidfd_open(
         rustix::process::Pid::from_raw(whole.pid()).expect("not 0"),
@@ -70,7 +70,7 @@ fn adopt_by_pid_and_inode() {
 /// Children that come after the adoption are tracked like any other's.
 #[test]
 fn adopted_and_forking() {
-    let Some(env) = TestEnv::new("adopted_and_forking") else { return };
+    let Some(env) = TestEnv::reusing("adopted_and_forking") else { return };
     let path = env.path("journal");
     let launch = Launch::new("fork-beat").arg(path.to_string_lossy());
     let Some(whole) = launch.direct(&env.test) else { return };
@@ -84,7 +84,7 @@ fn adopted_and_forking() {
 
 #[test]
 fn a_member_is_not_adopted_twice() {
-    let Some(env) = TestEnv::new("a_member_is_not_adopted_twice") else { return };
+    let Some(env) = TestEnv::reusing("a_member_is_not_adopted_twice") else { return };
     let Some(service) = Launch::new("plain").service(&env, "owner") else { return };
     let pid = service.fact("child").to_string();
     env.killer(["adopt", "thief", "--pid", &pid]).error(1, &["owner"]);

@@ -4,7 +4,7 @@
 use killer_tests::{Bystander, Launch, Manager, TestEnv, skip};
 
 fn adversary(test: &str, launch: Launch) {
-    let Some(env) = TestEnv::new(test) else { return };
+    let Some(env) = TestEnv::reusing(test) else { return };
     let bystander = Bystander::new(test);
     let Some(service) = launch.service(&env, test) else { return };
     service.kill_whole(&env, &bystander);
@@ -32,7 +32,7 @@ fn born_in_another_cgroup() {
 }
 
 fn in_cgroup(test: &str, behaviour: &str) {
-    let Some(mut env) = TestEnv::new(test) else { return };
+    let Some(mut env) = TestEnv::reusing(test) else { return };
     let mut launch = Launch::new(behaviour);
     if let Some(dir) = env.cgroup() {
         launch = launch.arg(dir.to_string_lossy());
@@ -46,7 +46,7 @@ fn in_cgroup(test: &str, behaviour: &str) {
 #[test]
 fn moved_by_a_manager() {
     let test = "moved_by_a_manager";
-    let Some(mut env) = TestEnv::new(test) else { return };
+    let Some(mut env) = TestEnv::reusing(test) else { return };
     let Some(dir) = env.cgroup() else { return skip(test, "no cgroup v2 hierarchy") };
     let name = dir.file_name().expect("a name").to_string_lossy().into_owned();
     let manager = Manager::start(&env.path("ask"), &dir);
@@ -60,7 +60,7 @@ fn moved_by_a_manager() {
 #[test]
 fn pid_taken_by_an_outsider() {
     let test = "pid_taken_by_an_outsider";
-    let Some(env) = TestEnv::new(test) else { return };
+    let Some(env) = TestEnv::reusing(test) else { return };
     let Some(service) = Launch::new("pid-reuse").service(&env, test) else { return };
     let dead = service.fact("dead");
     let Some(outsider) = Launch::new("claim-pid").arg(dead.to_string()).direct(test) else { return };
@@ -71,7 +71,7 @@ fn pid_taken_by_an_outsider() {
 /// Two services with the same program, user and session: each is its own.
 #[test]
 fn twin_services() {
-    let Some(env) = TestEnv::new("twin_services") else { return };
+    let Some(env) = TestEnv::reusing("twin_services") else { return };
     let Some(a) = Launch::new("daemon").service(&env, "twin-a") else { return };
     let Some(b) = Launch::new("daemon").service(&env, "twin-b") else { return };
     env.killer(["-s", "KILL", "--who=all", "twin-a"]).ok();

@@ -20,7 +20,7 @@ fn killed_before_signal(env: &TestEnv, args: &[&str], nth: u32) -> bool {
 
 #[test]
 fn a_freeze() {
-    let Some(env) = TestEnv::new("a_freeze") else { return };
+    let Some(env) = TestEnv::reusing("a_freeze") else { return };
     let Some((service, marks)) = Marks::ticking(&env, "families+threads+chains") else { return };
     let out = env.killer(["freeze", "svc"]);
     if out.exit() == 1 && out.stderr.contains("cannot freeze") {
@@ -61,7 +61,7 @@ fn a_freeze() {
 
 #[test]
 fn a_broadcast() {
-    let Some(env) = TestEnv::new("a_broadcast") else { return };
+    let Some(env) = TestEnv::reusing("a_broadcast") else { return };
     let path = env.path("journal");
     let launch = Launch::new("signal-log").arg(path.to_string_lossy()).arg("5");
     let Some(service) = launch.service(&env, "svc") else { return };

@@ -1,6 +1,6 @@
 //! `run --detach`: nothing of the caller's stays with what stays behind, and what CMD says goes where it was told to go.
 
-use killer_tests::{LivePipe, TestEnv, eventually, everywhere, killer};
+use killer_tests::{LivePipe, TestEnv, eventually, everywhere, everywhere_alone, killer};
 use std::io::Read;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -33,7 +33,7 @@ fn standing_in(dir: &Path) -> Vec<PathBuf> {
 #[test]
 fn the_callers_pipes_end_with_run() {
     for keeper in [false, true] {
-        everywhere("the_callers_pipes_end_with_run", |env| {
+        everywhere_alone("the_callers_pipes_end_with_run", |env| {
             for (n, options) in [&[][..], &["--kill-on-exit"]].into_iter().enumerate() {
                 let name = format!("svc{n}");
                 let (lock, write) = LivePipe::new();

@@ -43,7 +43,7 @@ fn freeze(env: &TestEnv) -> Option<()> {
 
 #[test]
 fn no_step_while_frozen() {
-    let Some(env) = TestEnv::new("no_step_while_frozen") else { return };
+    let Some(env) = TestEnv::reusing("no_step_while_frozen") else { return };
     let rounds: u32 = std::env::var("KILLER_ROUNDS").ok().and_then(|r| r.parse().ok()).unwrap_or(8);
     let Some((service, marks)) = Marks::ticking(&env, EVERYTHING) else { return };
     let mut took = Vec::new();
@@ -73,7 +73,7 @@ fn no_step_while_frozen() {
 
 #[test]
 fn what_is_said_and_done_twice() {
-    let Some(env) = TestEnv::new("what_is_said_and_done_twice") else { return };
+    let Some(env) = TestEnv::reusing("what_is_said_and_done_twice") else { return };
     env.killer(["freeze", "svc"]).error(4, &["svc"]);
     env.killer(["thaw", "svc"]).error(4, &["svc"]);
     let Some((service, marks)) = Marks::ticking(&env, "families+threads") else { return };
@@ -103,7 +103,7 @@ fn what_is_said_and_done_twice() {
 
 #[test]
 fn a_frozen_service_can_be_killed() {
-    let Some(env) = TestEnv::new("a_frozen_service_can_be_killed") else { return };
+    let Some(env) = TestEnv::reusing("a_frozen_service_can_be_killed") else { return };
     let Some((service, _)) = Marks::ticking(&env, EVERYTHING) else { return };
     if freeze(&env).is_none() {
         return;
@@ -119,7 +119,7 @@ fn a_frozen_service_can_be_killed() {
 /// Whoever may send SIGCONT can wake a member: it is stopped again, and that is counted.
 #[test]
 fn woken_from_elsewhere() {
-    let Some(env) = TestEnv::new("woken_from_elsewhere") else { return };
+    let Some(env) = TestEnv::reusing("woken_from_elsewhere") else { return };
     let Some((service, marks)) = Marks::ticking(&env, "families+spin") else { return };
     if freeze(&env).is_none() {
         return;
@@ -223,7 +223,7 @@ fn skipped_runs_of_the_hook_on_signals() {
 /// A `killer` that cannot open what it has to look at: "frozen" is said only of who is.
 #[test]
 fn few_descriptors() {
-    let Some(env) = TestEnv::new("few_descriptors") else { return };
+    let Some(env) = TestEnv::reusing("few_descriptors") else { return };
     let Some((service, marks)) = Marks::ticking(&env, "families+threads") else { return };
     let mut held = 0;
     for most in (3..100).step_by(3) {
@@ -261,7 +261,7 @@ fn few_descriptors() {
 /// Who was stopped before stays stopped.
 #[test]
 fn stopped_before() {
-    let Some(env) = TestEnv::new("stopped_before") else { return };
+    let Some(env) = TestEnv::reusing("stopped_before") else { return };
     let Some(service) = Launch::new("self-stopped").service(&env, "svc") else { return };
     if freeze(&env).is_none() {
         return;
@@ -277,7 +277,7 @@ fn stopped_before() {
 /// Bomb, threads, io_uring, a dead leader, a vfork that waits for good: all of them come to rest, and go on or die.
 #[test]
 fn odd_shapes() {
-    let Some(env) = TestEnv::new("odd_shapes") else { return };
+    let Some(env) = TestEnv::reusing("odd_shapes") else { return };
     for behaviour in
         ["bomb", "thread-storm", "leader-exits", "vfork", "io-uring", "setsid", "double-fork", "pid-ns"]
     {
@@ -309,7 +309,7 @@ fn odd_shapes() {
 /// The killer itself inside: it could not thaw what it has frozen.
 #[test]
 fn not_from_inside() {
-    let Some(env) = TestEnv::new("not_from_inside") else { return };
+    let Some(env) = TestEnv::reusing("not_from_inside") else { return };
     let killer = killer_tests::killer();
     let script = "\"$2\" freeze svc 2>\"$3\"; echo $? >>\"$3\"; exec sleep 30";
     let said = env.path("said");

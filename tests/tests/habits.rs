@@ -4,7 +4,7 @@ use killer_tests::{Journal, Launch, Service, TestEnv};
 
 #[test]
 fn names_and_numbers_of_signals() {
-    let Some(env) = TestEnv::new("names_and_numbers_of_signals") else { return };
+    let Some(env) = TestEnv::reusing("names_and_numbers_of_signals") else { return };
     for (args, want) in [
         (&["-l", "9"][..], "KILL\n"),
         (&["-l", "TERM"], "15\n"),
@@ -33,7 +33,7 @@ fn names_and_numbers_of_signals() {
 
 #[test]
 fn q_takes_no_value() {
-    let Some(env) = TestEnv::new("q_takes_no_value") else { return };
+    let Some(env) = TestEnv::reusing("q_takes_no_value") else { return };
     let Some(service) = Launch::new("plain").service(&env, "svc") else { return };
     for args in [
         &["-s", "RTMIN", "-q", "5", "svc"][..],
@@ -63,7 +63,7 @@ fn signals(journal: &mut Journal, want: usize) -> Vec<i32> {
 /// Every form of start-stop-daemon(8)'s --retry, with its --signal.
 #[test]
 fn retry_as_start_stop_daemon_writes_it() {
-    let Some(env) = TestEnv::new("retry_as_start_stop_daemon_writes_it") else { return };
+    let Some(env) = TestEnv::reusing("retry_as_start_stop_daemon_writes_it") else { return };
     let Some((service, mut journal)) = listener(&env) else { return };
     for args in
         [&["--retry", "-INT/300ms"][..], &["--retry=-INT/300ms"], &["-R", "-2/300ms"], &["-RSIGINT/300ms"]]
@@ -85,7 +85,7 @@ fn retry_as_start_stop_daemon_writes_it() {
 
 #[test]
 fn hangup_is_sent_once() {
-    let Some(env) = TestEnv::new("hangup_is_sent_once") else { return };
+    let Some(env) = TestEnv::reusing("hangup_is_sent_once") else { return };
     let Some((service, mut journal)) = listener(&env) else { return };
     env.killer(["stop", "-s", "HUP", "--send-sighup", "--timeout", "500ms", "svc"]).ok();
     assert_eq!(signals(&mut journal, 2), [1, 18]);
@@ -94,7 +94,7 @@ fn hangup_is_sent_once() {
 
 #[test]
 fn what_is_refused_is_named() {
-    let Some(env) = TestEnv::new("what_is_refused_is_named") else { return };
+    let Some(env) = TestEnv::reusing("what_is_refused_is_named") else { return };
     env.killer(["run", "--name", "x", "--env", "NOVALUE", "--", "true"])
         .error(2, &["'NOVALUE'", "--env", "K=V"]);
     let out = env.killer(["selftest", "--quick", "--only", "typo"]);

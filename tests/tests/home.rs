@@ -136,7 +136,7 @@ fn of_an_adopted_one() {
 /// Into another cgroup, when the main process has ended: who stays has left nothing.
 #[test]
 fn of_a_cgroup() {
-    let Some(mut env) = TestEnv::new("of_a_cgroup") else { return };
+    let Some(mut env) = TestEnv::reusing("of_a_cgroup") else { return };
     let Some(dir) = env.cgroup() else { return killer_tests::skip(&env.test, "no cgroup v2") };
     let Some(service) = Launch::shell(WORKERS).arg("exit 0").service(&env, "svc") else { return };
     let gone = || !chosen(&env, "all").contains(&service.fact("pid"));

@@ -48,7 +48,7 @@ impl<'a> Session<'a> {
 #[test]
 fn who_is_left_alone_may_be_told() {
     let worlds = [
-        TestEnv::new("who_is_left_alone_may_be_told"),
+        TestEnv::reusing("who_is_left_alone_may_be_told"),
         TestEnv::without_programs("who_is_left_alone_may_be_told", "named", None),
         TestEnv::without_programs("who_is_left_alone_may_be_told", "scan", None),
     ];
@@ -85,7 +85,7 @@ fn who_is_left_alone_may_be_told() {
 /// A main process that holds the caller's terminal is not far away.
 #[test]
 fn who_holds_the_terminal_is_refused() {
-    let Some(env) = TestEnv::new("who_holds_the_terminal_is_refused") else { return };
+    let Some(env) = TestEnv::reusing("who_holds_the_terminal_is_refused") else { return };
     if !std::path::Path::new("/usr/bin/script").exists() {
         killer_tests::skip(&env.test, "no script(1)");
         return;

@@ -67,7 +67,7 @@ fn keep_going_goes_past_unknown_names() {
 
 #[test]
 fn a_service_may_be_called_like_a_verb_of_others() {
-    let Some(env) = TestEnv::new("a_service_may_be_called_like_a_verb_of_others") else { return };
+    let Some(env) = TestEnv::reusing("a_service_may_be_called_like_a_verb_of_others") else { return };
     let Some(restart) = Launch::new("plain").service(&env, "restart") else { return };
     env.killer(["-s", "0", "restart"]).ok();
     env.killer(["-KILL", "--", "restart"]).ok();

@@ -4,7 +4,7 @@ use killer_tests::{Launch, TestEnv};
 
 fn worlds(test: &str) -> impl Iterator<Item = TestEnv> {
     let tiers = ["named", "scan"].map(|tier| TestEnv::without_programs(test, tier, None));
-    std::iter::once(TestEnv::new(test)).chain(tiers).flatten()
+    std::iter::once(TestEnv::reusing(test)).chain(tiers).flatten()
 }
 
 #[test]

@@ -312,7 +312,7 @@ fn under_timeout() {
 /// The listener is stopped by nothing that it holds back, and the launcher by nothing that CMD does not stop for.
 #[test]
 fn a_cmd_that_does_not_stop() {
-    let Some(env) = TestEnv::new("a_cmd_that_does_not_stop") else { return };
+    let Some(env) = TestEnv::reusing("a_cmd_that_does_not_stop") else { return };
     let Some((running, service, mut journal)) = listener(&env, "svc", &[]) else { return };
     let pid = running.child.id() as i32;
     to_group(pid, libc::SIGTSTP);

@@ -82,7 +82,7 @@ fn each_way(env: &TestEnv) {
 
 #[test]
 fn programs() {
-    let Some(env) = TestEnv::new("programs") else { return };
+    let Some(env) = TestEnv::reusing("programs") else { return };
     each_way(&env);
 }
 

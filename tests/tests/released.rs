@@ -34,20 +34,20 @@ fn finish(env: &TestEnv, service: Service) {
 
 #[test]
 fn a_child_that_was_ending() {
-    let Some(env) = TestEnv::new("a_child_that_was_ending") else { return };
+    let Some(env) = TestEnv::reusing("a_child_that_was_ending") else { return };
     ends_by_itself(&env, "child", 7);
 }
 
 #[test]
 fn an_orphan_that_was_ending() {
-    let Some(env) = TestEnv::new("an_orphan_that_was_ending") else { return };
+    let Some(env) = TestEnv::reusing("an_orphan_that_was_ending") else { return };
     ends_by_itself(&env, "orphan", 3);
 }
 
 /// Nobody is left, and the kernel's count is 0: there is nothing to signal, but something to wait for.
 #[test]
 fn the_last_one_that_was_ending() {
-    let Some(env) = TestEnv::new("the_last_one_that_was_ending") else { return };
+    let Some(env) = TestEnv::reusing("the_last_one_that_was_ending") else { return };
     ends_by_itself(&env, "main", 3);
 }
 

@@ -10,7 +10,7 @@ use std::process::Command;
 use std::time::Duration;
 
 fn world(test: &str, program: Option<PathBuf>, package: &str) -> Option<(TestEnv, PathBuf)> {
-    let env = TestEnv::new(test)?;
+    let env = TestEnv::reusing(test)?;
     let Some(program) = program.filter(|p| p.exists()) else {
         skip(test, &format!("it is not installed: apt-get install {package}"));
         return None;

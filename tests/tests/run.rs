@@ -20,7 +20,7 @@ fn run_sh(env: &TestEnv, name: &str, options: &[&str], script: &str) -> Out {
 
 #[test]
 fn status_of_cmd() {
-    let Some(env) = TestEnv::new("status_of_cmd") else { return };
+    let Some(env) = TestEnv::reusing("status_of_cmd") else { return };
     for (script, code) in [
         ("exit 0", 0),
         ("exit 7", 7),
@@ -39,7 +39,7 @@ fn status_of_cmd() {
 
 #[test]
 fn cmd_that_cannot_start() {
-    let Some(env) = TestEnv::new("cmd_that_cannot_start") else { return };
+    let Some(env) = TestEnv::reusing("cmd_that_cannot_start") else { return };
     let plain = env.path("plain");
     std::fs::write(&plain, "not a program").expect("file");
     std::fs::set_permissions(&plain, std::fs::Permissions::from_mode(0o644)).expect("chmod");
@@ -64,7 +64,7 @@ fn cmd_that_cannot_start() {
 
 #[test]
 fn detach_and_pidfile() {
-    let Some(env) = TestEnv::new("detach_and_pidfile") else { return };
+    let Some(env) = TestEnv::reusing("detach_and_pidfile") else { return };
     let pidfile = env.path("svc.pid");
     let option = format!("--pidfile={}", pidfile.display());
     let Some(service) = Launch::new("plain").run_option(&option).service(&env, "svc") else { return };
@@ -79,7 +79,7 @@ fn detach_and_pidfile() {
 
 #[test]
 fn another_user_and_environment() {
-    let Some(env) = TestEnv::new("another_user_and_environment") else { return };
+    let Some(env) = TestEnv::reusing("another_user_and_environment") else { return };
     let out = run_sh(&env, "svc", &["--user", "nobody"], "id -u; id -g; id -G");
     let groups = std::process::Command::new("id").args(["-G", "nobody"]).output().expect("id");
     let all = String::from_utf8_lossy(&groups.stdout).into_owned();
@@ -139,13 +139,13 @@ fn same_world(env: &TestEnv, prepare: fn() -> std::io::Result<()>) {
 
 #[test]
 fn the_callers_world() {
-    let Some(env) = TestEnv::new("the_callers_world") else { return };
+    let Some(env) = TestEnv::reusing("the_callers_world") else { return };
     same_world(&env, || Ok(()));
 }
 
 #[test]
 fn the_callers_odd_world() {
-    let Some(env) = TestEnv::new("the_callers_odd_world") else { return };
+    let Some(env) = TestEnv::reusing("the_callers_odd_world") else { return };
     same_world(&env, || {
         // SAFETY: plain system calls on locals, between fork and exec.
         unsafe {
@@ -172,7 +172,7 @@ fn the_callers_odd_world() {
 
 #[test]
 fn closed_descriptors_stay_closed() {
-    let Some(env) = TestEnv::new("closed_descriptors_stay_closed") else { return };
+    let Some(env) = TestEnv::reusing("closed_descriptors_stay_closed") else { return };
     same_world(&env, || {
         // SAFETY: closes inherited descriptors between fork and exec.
         unsafe { libc::close(0) };
@@ -187,7 +187,7 @@ fn closed_descriptors_stay_closed() {
 
 #[test]
 fn kill_on_exit() {
-    let Some(env) = TestEnv::new("kill_on_exit") else { return };
+    let Some(env) = TestEnv::reusing("kill_on_exit") else { return };
     let leaves = r#"setsid sh -c 'trap "" TERM HUP; sleep 30' & echo ready a=1 > $1; sleep 0.2; exit 9"#;
     let launch = Launch::shell(leaves).run_option("--kill-on-exit");
     let bystander = Bystander::new(&env.test);
@@ -204,7 +204,7 @@ fn kill_on_exit() {
 
 #[test]
 fn without_kill_on_exit_the_rest_lives() {
-    let Some(env) = TestEnv::new("without_kill_on_exit") else { return };
+    let Some(env) = TestEnv::reusing("without_kill_on_exit") else { return };
     let launch = Launch::shell("setsid sleep 30 & echo ready a=1 > $1; exit 9");
     let Some((running, service)) = launch.foreground(&env, "svc") else { return };
     running.finish(Duration::from_secs(10)).code(9);
@@ -216,7 +216,7 @@ fn without_kill_on_exit_the_rest_lives() {
 
 #[test]
 fn signals_to_run_alone() {
-    let Some(env) = TestEnv::new("signals_to_run_alone") else { return };
+    let Some(env) = TestEnv::reusing("signals_to_run_alone") else { return };
     let path = env.path("journal");
     let launch = Launch::new("signal-log").arg(path.to_string_lossy()).arg("1");
     let Some((running, service)) = launch.foreground(&env, "svc") else { return };
@@ -234,7 +234,7 @@ fn signals_to_run_alone() {
 /// ^C goes from the terminal to the whole foreground group: CMD has it already and must not get a second one.
 #[test]
 fn interrupt_from_a_terminal() {
-    let Some(env) = TestEnv::new("interrupt_from_a_terminal") else { return };
+    let Some(env) = TestEnv::reusing("interrupt_from_a_terminal") else { return };
     let (mut master, mut slave) = (0, 0);
     let null = std::ptr::null_mut();
     // SAFETY: room for two descriptors; no name, no termios, no window size.
@@ -266,7 +266,7 @@ fn interrupt_from_a_terminal() {
 
 #[test]
 fn names_are_taken_while_alive() {
-    let Some(env) = TestEnv::new("names_are_taken_while_alive") else { return };
+    let Some(env) = TestEnv::reusing("names_are_taken_while_alive") else { return };
     let Some(service) = Launch::new("plain").service(&env, "svc") else { return };
     let out = run_sh(&env, "svc", &[], "echo should not run");
     assert!([1, 125].contains(&out.exit()), "{out}");
@@ -283,7 +283,7 @@ fn names_are_taken_while_alive() {
 /// CMD is a member by its first instruction: the first thing that it asks is who it is.
 #[test]
 fn known_from_the_first_instruction() {
-    let Some(env) = TestEnv::new("known_from_the_first_instruction") else { return };
+    let Some(env) = TestEnv::reusing("known_from_the_first_instruction") else { return };
     let killer = killer_tests::killer().to_string_lossy().into_owned();
     for _ in 0..5 {
         let out = env.killer(["run", "--name", "svc", "--", &killer, "status", "svc"]);
@@ -293,7 +293,7 @@ fn known_from_the_first_instruction() {
 
 #[test]
 fn exec_is_a_control_process() {
-    let Some(env) = TestEnv::new("exec_is_a_control_process") else { return };
+    let Some(env) = TestEnv::reusing("exec_is_a_control_process") else { return };
     let Some(service) = Launch::new("plain").service(&env, "svc") else { return };
     let exec = |script: &str| env.killer(["exec", "--name", "svc", "--", "sh", "-c", script]);
     exec("exit 3").code(3).silent();
@@ -342,7 +342,7 @@ fn nested(env: &TestEnv) -> Option<(killer_tests::Service, LivePipe, i32)> {
 
 #[test]
 fn killing_the_outer_kills_the_inner() {
-    let Some(env) = TestEnv::new("killing_the_outer_kills_the_inner") else { return };
+    let Some(env) = TestEnv::reusing("killing_the_outer_kills_the_inner") else { return };
     let Some((outer, inner, _)) = nested(&env) else { return };
     assert!(inner.alive());
     for name in ["inner", "outer"] {
@@ -359,7 +359,7 @@ fn killing_the_outer_kills_the_inner() {
 
 #[test]
 fn killing_the_inner_leaves_the_outer() {
-    let Some(env) = TestEnv::new("killing_the_inner_leaves_the_outer") else { return };
+    let Some(env) = TestEnv::reusing("killing_the_inner_leaves_the_outer") else { return };
     let Some((outer, inner, pid)) = nested(&env) else { return };
     let handle = Pidfd::open(pid).expect("main process of the outer");
     let out = env.killer(["-n", "-KILL", "inner"]);

@@ -59,7 +59,7 @@ fn check(env: TestEnv) {
 
 #[test]
 fn by_programs() {
-    let Some(env) = TestEnv::new("by_programs") else { return };
+    let Some(env) = TestEnv::reusing("by_programs") else { return };
     check(env);
 }
 

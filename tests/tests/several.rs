@@ -6,7 +6,7 @@ use std::time::Duration;
 
 fn worlds(test: &str) -> impl Iterator<Item = TestEnv> {
     let tiers = ["named", "scan"].map(|tier| TestEnv::without_programs(test, tier, None));
-    std::iter::once(TestEnv::new(test)).chain(tiers).flatten()
+    std::iter::once(TestEnv::reusing(test)).chain(tiers).flatten()
 }
 
 fn three(env: &TestEnv) -> Option<[Service; 3]> {
@@ -71,7 +71,7 @@ fn every_verb_takes_several_names_and_globs() {
 
 #[test]
 fn wait_is_for_all_of_them() {
-    let Some(env) = TestEnv::new("wait_is_for_all_of_them") else { return };
+    let Some(env) = TestEnv::reusing("wait_is_for_all_of_them") else { return };
     let Some([a, b, c]) = three(&env) else { return };
     let mut wait = env.command();
     wait.args(["wait", "*"]);

@@ -128,7 +128,7 @@ fn chains_hop_and_the_bomb_is_bounded() {
 
 #[test]
 fn a_cgroup_is_left() {
-    let Some(mut env) = TestEnv::new("shape leaves-cgroup") else { return };
+    let Some(mut env) = TestEnv::reusing("shape leaves-cgroup") else { return };
     let Some(dir) = env.cgroup() else { return };
     for behaviour in ["leaves-cgroup", "clone-into-cgroup"] {
         let launch = Launch::new(behaviour).arg(dir.to_string_lossy()).lease(3);
@@ -152,7 +152,7 @@ fn a_number_is_taken() {
 /// The counters are themselves right: a signal to the whole process group is exactly one for each path of descent.
 #[test]
 fn counters_count() {
-    let Some(env) = TestEnv::new("shape fork-count") else { return };
+    let Some(env) = TestEnv::reusing("shape fork-count") else { return };
     let path = env.path("count");
     let launch = Launch::new("fork-count").arg(path.to_string_lossy()).own_group();
     let Some(shape) = launch.direct("shape fork-count") else { return };

@@ -31,7 +31,7 @@ fn assert_each(journal: &mut Journal, pids: &[i32], signal: i32) {
 
 #[test]
 fn term_to_all_by_default() {
-    let Some(env) = TestEnv::new("term_to_all_by_default") else { return };
+    let Some(env) = TestEnv::reusing("term_to_all_by_default") else { return };
     let Some((service, mut journal)) = listeners(&env, "svc", 3) else { return };
     let bystander = Bystander::new(&env.test);
     env.killer(["svc"]).ok().silent();
@@ -43,7 +43,7 @@ fn term_to_all_by_default() {
 
 #[test]
 fn every_way_to_write_a_signal() {
-    let Some(env) = TestEnv::new("every_way_to_write_a_signal") else { return };
+    let Some(env) = TestEnv::reusing("every_way_to_write_a_signal") else { return };
     let Some((service, mut journal)) = listeners(&env, "svc", 1) else { return };
     let ways: &[(&[&str], i32)] = &[
         (&["-s", "HUP"], 1),
@@ -78,7 +78,7 @@ fn every_way_to_write_a_signal() {
 
 #[test]
 fn kill_in_every_spelling() {
-    let Some(env) = TestEnv::new("kill_in_every_spelling") else { return };
+    let Some(env) = TestEnv::reusing("kill_in_every_spelling") else { return };
     for (n, args) in [&["-KILL"][..], &["-9"], &["-s", "9"], &["--signal=SIGKILL"]].iter().enumerate() {
         let name = format!("svc{n}");
         let Some(service) = Launch::new("term-ignored").service(&env, &name) else { return };
@@ -91,7 +91,7 @@ fn kill_in_every_spelling() {
 
 #[test]
 fn signal_zero_probes() {
-    let Some(env) = TestEnv::new("signal_zero_probes") else { return };
+    let Some(env) = TestEnv::reusing("signal_zero_probes") else { return };
     let Some((service, mut journal)) = listeners(&env, "svc", 1) else { return };
     env.killer(["-s", "0", "svc"]).ok().silent();
     assert_eq!(journal.signals(0), []);
@@ -103,7 +103,7 @@ fn signal_zero_probes() {
 
 #[test]
 fn whom() {
-    let Some(env) = TestEnv::new("whom") else { return };
+    let Some(env) = TestEnv::reusing("whom") else { return };
     let Some((service, mut journal)) = listeners(&env, "svc", 2) else { return };
     let everybody = service.pids();
     let main = &everybody[..1];
@@ -125,7 +125,7 @@ fn whom() {
 
 #[test]
 fn main_is_gone() {
-    let Some(env) = TestEnv::new("main_is_gone") else { return };
+    let Some(env) = TestEnv::reusing("main_is_gone") else { return };
     let Some(service) = Launch::new("root-exits").service(&env, "svc") else { return };
     // The one child that is left is taken for it, once.
     env.killer(["-s", "KILL", "--whom=main", "svc"]).ok();
@@ -141,7 +141,7 @@ fn main_is_gone() {
 
 #[test]
 fn control_processes() {
-    let Some(env) = TestEnv::new("control_processes") else { return };
+    let Some(env) = TestEnv::reusing("control_processes") else { return };
     let Some((service, mut journal)) = listeners(&env, "svc", 1) else { return };
     let path = env.path("control.journal");
     let mut command = env.command();
@@ -166,7 +166,7 @@ fn control_processes() {
 
 #[test]
 fn values() {
-    let Some(env) = TestEnv::new("values") else { return };
+    let Some(env) = TestEnv::reusing("values") else { return };
     let Some((service, mut journal)) = listeners(&env, "svc", 2) else { return };
     let pids = service.pids();
     let ways = [("42", 42), ("0x2a", 42), ("0o52", 42), ("0b101010", 42), ("-7", -7), ("0", 0)];
@@ -189,7 +189,7 @@ fn values() {
 
 #[test]
 fn globs_and_several_names() {
-    let Some(env) = TestEnv::new("globs_and_several_names") else { return };
+    let Some(env) = TestEnv::reusing("globs_and_several_names") else { return };
     let Some((a, mut ja)) = listeners(&env, "web-1", 1) else { return };
     let Some((b, mut jb)) = listeners(&env, "web-2", 0) else { return };
     let Some((c, mut jc)) = listeners(&env, "db", 0) else { return };
@@ -216,7 +216,7 @@ fn globs_and_several_names() {
 
 #[test]
 fn names_of_verbs() {
-    let Some(env) = TestEnv::new("names_of_verbs") else { return };
+    let Some(env) = TestEnv::reusing("names_of_verbs") else { return };
     let Some((service, mut journal)) = listeners(&env, "status", 0) else { return };
     env.killer(["-s", "USR1", "--", "status"]).ok().silent();
     assert_each(&mut journal, &service.pids(), 10);
@@ -227,7 +227,7 @@ fn names_of_verbs() {
 /// A signal to a thread group is one, whatever became of its leader.
 #[test]
 fn term_ends_odd_thread_groups() {
-    let Some(env) = TestEnv::new("term_ends_odd_thread_groups") else { return };
+    let Some(env) = TestEnv::reusing("term_ends_odd_thread_groups") else { return };
     for behaviour in ["leader-exits", "exec-nonleader", "thread-storm", "io-uring", "vfork"] {
         let Some(service) = Launch::new(behaviour).service(&env, behaviour) else { continue };
         env.killer(["--wait=10s", behaviour]).ok().silent();
@@ -237,7 +237,7 @@ fn term_ends_odd_thread_groups() {
 
 #[test]
 fn everything_at_once() {
-    let Some(env) = TestEnv::new("everything_at_once") else { return };
+    let Some(env) = TestEnv::reusing("everything_at_once") else { return };
     let bystander = Bystander::new(&env.test);
     let behaviours = ["plain", "daemon", "revive", "star", "double-fork", "leader-exits", "setsid", "chains"];
     let start = |(n, b): (usize, &&str)| Launch::new(b).service(&env, &format!("svc-{n}"));
@@ -250,7 +250,7 @@ fn everything_at_once() {
 
 #[test]
 fn stop_and_cont() {
-    let Some(env) = TestEnv::new("stop_and_cont") else { return };
+    let Some(env) = TestEnv::reusing("stop_and_cont") else { return };
     let Some(service) = Launch::new("server").service(&env, "svc") else { return };
     let all = |states: &[char]| {
         let pids = service.pids();
@@ -266,7 +266,7 @@ fn stop_and_cont() {
 
 #[test]
 fn dry_run() {
-    let Some(env) = TestEnv::new("dry_run") else { return };
+    let Some(env) = TestEnv::reusing("dry_run") else { return };
     let Some((service, mut journal)) = listeners(&env, "svc", 2) else { return };
     for args in
         [&["-n", "svc"][..], &["--dry-run", "-s", "KILL", "svc"], &["-n", "-HUP", "--whom=all", "svc"]]
@@ -290,7 +290,7 @@ fn dry_run() {
 
 #[test]
 fn verbose_and_quiet() {
-    let Some(env) = TestEnv::new("verbose_and_quiet") else { return };
+    let Some(env) = TestEnv::reusing("verbose_and_quiet") else { return };
     let Some((service, mut journal)) = listeners(&env, "svc", 2) else { return };
     let out = env.killer(["-v", "-s", "USR1", "svc"]);
     out.ok();
@@ -307,7 +307,7 @@ fn verbose_and_quiet() {
 
 #[test]
 fn json() {
-    let Some(env) = TestEnv::new("json") else { return };
+    let Some(env) = TestEnv::reusing("json") else { return };
     let Some((service, _)) = listeners(&env, "svc", 2) else { return };
     for args in [&["-n", "-o", "json"][..], &["-o", "json", "-s", "USR1"], &["-o", "json-pretty", "-KILL"]] {
         let mut all = args.to_vec();
@@ -340,7 +340,7 @@ fn json() {
 
 #[test]
 fn exactness_can_be_required() {
-    let Some(env) = TestEnv::new("exactness_can_be_required") else { return };
+    let Some(env) = TestEnv::reusing("exactness_can_be_required") else { return };
     let Some((service, mut journal)) = listeners(&env, "svc", 1) else { return };
     env.killer(["--require-exact", "-s", "USR1", "svc"]).ok().silent();
     assert_each(&mut journal, &service.pids(), 10);
@@ -350,7 +350,7 @@ fn exactness_can_be_required() {
 
 #[test]
 fn lists_of_signals() {
-    let Some(env) = TestEnv::new("lists_of_signals") else { return };
+    let Some(env) = TestEnv::reusing("lists_of_signals") else { return };
     for args in [&["-l"][..], &["-L"], &["--signal=list"], &["--signal=help"], &["-s", "help"]] {
         let out = env.killer(args);
         out.ok();

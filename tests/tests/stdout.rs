@@ -48,7 +48,7 @@ fn done(mut command: Command, args: &[&str]) -> Out {
 
 #[test]
 fn lost_output_is_a_failure() {
-    let Some(env) = TestEnv::new("lost_output_is_a_failure") else { return };
+    let Some(env) = TestEnv::reusing("lost_output_is_a_failure") else { return };
     let Some(service) = Launch::new("plain").service(&env, "svc") else { return };
     for args in FORMS {
         let full = File::options().write(true).open("/dev/full").expect("/dev/full");
@@ -96,7 +96,7 @@ fn lost_output_is_a_failure() {
 /// Somebody else of a pipe has made it non-blocking: all of it comes through all the same.
 #[test]
 fn a_pipe_that_does_not_block_gets_all() {
-    let Some(env) = TestEnv::new("a_pipe_that_does_not_block_gets_all") else { return };
+    let Some(env) = TestEnv::reusing("a_pipe_that_does_not_block_gets_all") else { return };
     let want = env.killer(["generate", "schema"]).ok().stdout.clone();
     let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).expect("pipe");
     rustix::io::ioctl_fionbio(&writer, true).expect("non-blocking");
@@ -114,7 +114,7 @@ fn a_pipe_that_does_not_block_gets_all() {
 
 #[test]
 fn a_stop_command_prints_on_stderr() {
-    let Some(env) = TestEnv::new("a_stop_command_prints_on_stderr") else { return };
+    let Some(env) = TestEnv::reusing("a_stop_command_prints_on_stderr") else { return };
     for args in [&["stop", "-o", "json", "svc"][..], &["stop", "svc"]] {
         let launch =
             Launch::new("plain").run_option("--exec-stop").run_option("echo on stdout; echo on stderr >&2");

@@ -19,7 +19,7 @@ fn signals(journal: &mut Journal, want: usize) -> Vec<i32> {
 
 #[test]
 fn gentle_ones_get_term_only() {
-    let Some(env) = TestEnv::new("gentle_ones_get_term_only") else { return };
+    let Some(env) = TestEnv::reusing("gentle_ones_get_term_only") else { return };
     let bystander = Bystander::new(&env.test);
     for behaviour in ["plain", "daemon", "star", "double-fork", "chains", "leader-exits"] {
         let Some(service) = Launch::new(behaviour).service(&env, "svc") else { continue };
@@ -44,7 +44,7 @@ fn gentle_ones_get_term_only() {
 
 #[test]
 fn stubborn_ones_get_kill() {
-    let Some(env) = TestEnv::new("stubborn_ones_get_kill") else { return };
+    let Some(env) = TestEnv::reusing("stubborn_ones_get_kill") else { return };
     for behaviour in ["term-ignored", "self-stopped", "bomb", "revive"] {
         let Some(service) = Launch::new(behaviour).service(&env, "svc") else { continue };
         let out = env.killer(["stop", "--timeout", "400ms", "svc"]);
@@ -57,7 +57,7 @@ fn stubborn_ones_get_kill() {
 
 #[test]
 fn what_is_sent_and_in_which_order() {
-    let Some(env) = TestEnv::new("what_is_sent_and_in_which_order") else { return };
+    let Some(env) = TestEnv::reusing("what_is_sent_and_in_which_order") else { return };
     let Some((service, mut journal)) = listeners(&env, 1, &[]) else { return };
     let begun = Instant::now();
     env.killer(["stop", "--signal", "INT", "--timeout", "500ms", "--send-sighup", "svc"]).ok();
@@ -69,7 +69,7 @@ fn what_is_sent_and_in_which_order() {
 
 #[test]
 fn modes() {
-    let Some(env) = TestEnv::new("modes") else { return };
+    let Some(env) = TestEnv::reusing("modes") else { return };
     // mixed: the signal to the main process, KILL to all that are left when it has ended.
     let script = "(trap '' TERM; echo ready child=1 >\"$1\"; while :; do sleep 0.1; done) & exec sleep 40";
     let Some(service) = Launch::shell(script).service(&env, "svc") else { return };
@@ -101,7 +101,7 @@ fn modes() {
 
 #[test]
 fn schedules() {
-    let Some(env) = TestEnv::new("schedules") else { return };
+    let Some(env) = TestEnv::reusing("schedules") else { return };
     let Some((service, mut journal)) = listeners(&env, 0, &[]) else { return };
     let out = env.killer(["stop", "--retry", "USR1/300ms/USR2/300ms", "svc"]);
     out.code(124);
@@ -120,7 +120,7 @@ fn schedules() {
 /// It runs first, as a control process of the service, knows the main process, and outlives the `killer` that was told of it.
 #[test]
 fn stop_command() {
-    let Some(env) = TestEnv::new("stop_command") else { return };
+    let Some(env) = TestEnv::reusing("stop_command") else { return };
     let said = env.path("said");
     let command = format!(
         "--exec-stop=echo \"$MAINPID $KILLER_SERVICE $PWD\" >'{0}'; '{1}' status svc -o json >>'{0}'; kill -s USR1 $MAINPID",
@@ -149,7 +149,7 @@ fn stop_command() {
 
 #[test]
 fn stop_command_that_fails() {
-    let Some(env) = TestEnv::new("stop_command_that_fails") else { return };
+    let Some(env) = TestEnv::reusing("stop_command_that_fails") else { return };
     for (command, word) in [("exit 3", "status 3"), ("sleep 30", "in time")] {
         let option = format!("--exec-stop={command}");
         let Some(service) = Launch::new("plain").run_option(&option).service(&env, "svc") else { return };
@@ -165,7 +165,7 @@ fn stop_command_that_fails() {
 
 #[test]
 fn a_frozen_one_is_thawed() {
-    let Some(env) = TestEnv::new("a_frozen_one_is_thawed") else { return };
+    let Some(env) = TestEnv::reusing("a_frozen_one_is_thawed") else { return };
     let Some(service) = Launch::new("plain").service(&env, "svc") else { return };
     let out = env.killer(["freeze", "svc"]);
     if out.exit() == 1 && out.stderr.contains("cannot freeze") {
@@ -182,7 +182,7 @@ fn a_frozen_one_is_thawed() {
 
 #[test]
 fn interrupted_while_it_waits() {
-    let Some(env) = TestEnv::new("interrupted_while_it_waits") else { return };
+    let Some(env) = TestEnv::reusing("interrupted_while_it_waits") else { return };
     let Some(service) = Launch::new("term-ignored").service(&env, "svc") else { return };
     let mut command = env.command();
     command.args(["stop", "--timeout=30s", "svc"]);
@@ -198,7 +198,7 @@ fn interrupted_while_it_waits() {
 
 #[test]
 fn not_from_inside() {
-    let Some(env) = TestEnv::new("not_from_inside") else { return };
+    let Some(env) = TestEnv::reusing("not_from_inside") else { return };
     let said = env.path("said");
     let script = "\"$2\" stop svc 2>\"$3\"; echo $? >>\"$3\"; exec sleep 30";
     let launch = Launch::shell(script)

@@ -41,7 +41,7 @@ fn is_a_note(env: &TestEnv) {
 
 #[test]
 fn is_a_note_programs() {
-    let Some(env) = TestEnv::new("is_a_note_programs") else { return };
+    let Some(env) = TestEnv::reusing("is_a_note_programs") else { return };
     is_a_note(&env);
 }
 

@@ -12,7 +12,7 @@ fn kill(env: &TestEnv, service: &Service) {
 
 #[test]
 fn list() {
-    let Some(env) = TestEnv::new("list") else { return };
+    let Some(env) = TestEnv::reusing("list") else { return };
     let out = env.killer(["list"]);
     out.ok();
     let Some(a) = Launch::new("plain").service(&env, "alpha") else { return };
@@ -34,7 +34,7 @@ fn list() {
 
 #[test]
 fn status() {
-    let Some(env) = TestEnv::new("status") else { return };
+    let Some(env) = TestEnv::reusing("status") else { return };
     env.killer(["status", "svc"]).error(4, &["svc"]);
     let Some(service) = Launch::new("plain").service(&env, "svc") else { return };
     let out = env.killer(["status", "svc"]);
@@ -61,7 +61,7 @@ fn status() {
 /// What members call themselves does not reach a terminal as it is.
 #[test]
 fn names_are_escaped() {
-    let Some(env) = TestEnv::new("names_are_escaped") else { return };
+    let Some(env) = TestEnv::reusing("names_are_escaped") else { return };
     let Some(service) = Launch::new("comm").service(&env, "svc") else { return };
     let mut hostile = env.command();
     hostile.args([
@@ -98,7 +98,7 @@ fn names_are_escaped() {
 
 #[test]
 fn tree_with_dead_ancestors() {
-    let Some(env) = TestEnv::new("tree_with_dead_ancestors") else { return };
+    let Some(env) = TestEnv::reusing("tree_with_dead_ancestors") else { return };
     let script = r#"sh -c 'sleep 30 & echo ready dead=$$ orphan=$! > "$0"' "$1"; exec sleep 30"#;
     let Some(service) = Launch::shell(script).service(&env, "svc") else { return };
     let dead = service.fact("dead");
@@ -135,7 +135,7 @@ fn quick(running: killer_tests::Running) -> Out {
 
 #[test]
 fn wait_until_empty() {
-    let Some(env) = TestEnv::new("wait_until_empty") else { return };
+    let Some(env) = TestEnv::reusing("wait_until_empty") else { return };
     let Some(service) = Launch::new("revive").service(&env, "svc") else { return };
     let out = env.killer(["wait", "svc", "--timeout", "500ms"]);
     out.code(124);
@@ -151,7 +151,7 @@ fn wait_until_empty() {
 
 #[test]
 fn wait_until_main_is_gone() {
-    let Some(env) = TestEnv::new("wait_until_main_is_gone") else { return };
+    let Some(env) = TestEnv::reusing("wait_until_main_is_gone") else { return };
     let Some(service) = Launch::new("plain").service(&env, "svc") else { return };
     env.killer(["wait", "svc", "--until", "main-gone", "--timeout", "300ms"]).code(124);
     let waiting = begin(&env, &["wait", "svc", "--until=main-gone"]);
@@ -164,7 +164,7 @@ fn wait_until_main_is_gone() {
 
 #[test]
 fn wait_until_few_are_left() {
-    let Some(env) = TestEnv::new("wait_until_few_are_left") else { return };
+    let Some(env) = TestEnv::reusing("wait_until_few_are_left") else { return };
     let Some(service) = Launch::new("server").arg("4").arg("1").service(&env, "svc") else { return };
     env.killer(["wait", "svc", "--until", "size<=5"]).ok();
     env.killer(["wait", "svc", "--until", "size<=2", "--timeout", "300ms"]).code(124);
@@ -184,7 +184,7 @@ fn wait_until_few_are_left() {
 
 #[test]
 fn verify_shows_what_others_miss() {
-    let Some(env) = TestEnv::new("verify_shows_what_others_miss") else { return };
+    let Some(env) = TestEnv::reusing("verify_shows_what_others_miss") else { return };
     let Some(service) = Launch::new("double-fork").service(&env, "svc") else { return };
     let out = env.killer(["verify", "svc"]);
     out.ok();
@@ -196,7 +196,7 @@ fn verify_shows_what_others_miss() {
 
 #[test]
 fn set_main() {
-    let Some(env) = TestEnv::new("set_main") else { return };
+    let Some(env) = TestEnv::reusing("set_main") else { return };
     let path = env.path("journal");
     let launch = Launch::new("signal-log").arg(path.to_string_lossy()).arg("2");
     let Some(service) = launch.service(&env, "svc") else { return };
@@ -214,7 +214,7 @@ fn set_main() {
 
 #[test]
 fn forget_and_rename() {
-    let Some(env) = TestEnv::new("forget_and_rename") else { return };
+    let Some(env) = TestEnv::reusing("forget_and_rename") else { return };
     let Some(service) = Launch::new("plain").service(&env, "old") else { return };
     let Some(other) = Launch::new("plain").service(&env, "other") else { return };
     env.killer(["forget", "old"]).error(1, &["old"]);

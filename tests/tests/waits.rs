@@ -6,7 +6,7 @@ use std::time::Duration;
 
 #[test]
 fn wait_means_released() {
-    let Some(env) = TestEnv::new("wait_means_released") else { return };
+    let Some(env) = TestEnv::reusing("wait_means_released") else { return };
     for option in ["--wait", "--wait=20s", "--wait=1min 30s", "--wait=infinity"] {
         let Some(service) = Launch::new("server").arg("6").arg("24").service(&env, "svc") else { return };
         let handles: Vec<Pidfd> = service.pids().into_iter().filter_map(Pidfd::open).collect();
@@ -23,7 +23,7 @@ fn wait_means_released() {
 
 #[test]
 fn wait_for_term() {
-    let Some(env) = TestEnv::new("wait_for_term") else { return };
+    let Some(env) = TestEnv::reusing("wait_for_term") else { return };
     let Some(service) = Launch::new("plain").service(&env, "svc") else { return };
     env.killer(["--wait=10s", "svc"]).ok().silent();
     assert!(service.live.eof_within(Duration::ZERO));
@@ -31,7 +31,7 @@ fn wait_for_term() {
 
 #[test]
 fn wait_runs_out() {
-    let Some(env) = TestEnv::new("wait_runs_out") else { return };
+    let Some(env) = TestEnv::reusing("wait_runs_out") else { return };
     let launch = Launch::new("signal-log").arg(env.path("journal").to_string_lossy()).arg("1");
     let Some(service) = launch.service(&env, "svc") else { return };
     let out = env.killer(["--wait=1s", "svc"]);
@@ -52,7 +52,7 @@ fn wait_runs_out() {
 /// Two of the three legitimate survivors (F42), and what is said of them.
 #[test]
 fn held_by_a_foreign_tracer() {
-    let Some(env) = TestEnv::new("held_by_a_foreign_tracer") else { return };
+    let Some(env) = TestEnv::reusing("held_by_a_foreign_tracer") else { return };
     let Some(service) = Launch::new("plain").service(&env, "svc") else { return };
     let victim = service.fact("child");
     let Some(tracer) = Launch::new("tracer").arg(victim.to_string()).lease(20).direct(&env.test) else {
@@ -70,7 +70,7 @@ fn held_by_a_foreign_tracer() {
 
 #[test]
 fn held_by_a_freezer() {
-    let Some(env) = TestEnv::new("held_by_a_freezer") else { return };
+    let Some(env) = TestEnv::reusing("held_by_a_freezer") else { return };
     let Some(freezer) = Freezer::new(&env) else {
         killer_tests::skip(&env.test, "no cgroup v1 freezer");
         return;

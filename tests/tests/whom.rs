@@ -29,7 +29,7 @@ fn family(env: &TestEnv) -> Option<(Service, [i32; 5])> {
 
 #[test]
 fn sets() {
-    let Some(env) = TestEnv::new("sets") else { return };
+    let Some(env) = TestEnv::reusing("sets") else { return };
     let Some((service, [r, a, b, c, d])) = family(&env) else { return };
     let all = BTreeSet::from([r, a, b, c, d]);
     assert_eq!(chosen(&env, "all"), all);
@@ -91,7 +91,7 @@ fn sets() {
 
 #[test]
 fn real_uid_as_it_is_now() {
-    let Some(env) = TestEnv::new("real_uid_as_it_is_now") else { return };
+    let Some(env) = TestEnv::reusing("real_uid_as_it_is_now") else { return };
     let Some(service) = Launch::new("setuid-child").service(&env, "svc") else { return };
     let (root, others) = (chosen(&env, "uid:0"), chosen(&env, "!uid:0"));
     assert!(!root.is_empty() && !others.is_empty() && root.is_disjoint(&others), "{root:?} {others:?}");
@@ -106,7 +106,7 @@ fn real_uid_as_it_is_now() {
 /// Control processes come from outside: no orphans, although no member forked them.
 #[test]
 fn control_processes_are_no_orphans() {
-    let Some(env) = TestEnv::new("control_processes_are_no_orphans") else { return };
+    let Some(env) = TestEnv::reusing("control_processes_are_no_orphans") else { return };
     let Some(service) = Launch::new("plain").service(&env, "svc") else { return };
     let mut command = env.command();
     command.args(["exec", "--name", "svc", "--", "sleep", "20"]);
@@ -122,7 +122,7 @@ fn control_processes_are_no_orphans() {
 /// with --include-self sees it through.
 #[test]
 fn from_a_session_inside() {
-    let Some(env) = TestEnv::new("from_a_session_inside") else { return };
+    let Some(env) = TestEnv::reusing("from_a_session_inside") else { return };
     let killer = killer_tests::killer().to_string_lossy().into_owned();
     // The listener, another session, and ours: sshd → sshd → login shell → shell → killer.
     let script = r#"
