@@ -7,6 +7,7 @@
 pub mod app;
 pub mod bpf;
 pub mod cli;
+pub mod ending;
 pub mod kernel;
 pub mod kill;
 pub mod lineage;

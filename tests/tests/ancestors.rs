@@ -104,6 +104,8 @@ fn that_are_forgotten_are_counted() {
     let main = tree(&env, "quiet")[0]["pid"].as_i64().expect("main");
     let of = |pid: i64| env.killer(["-s", "CONT", &format!("--whom=subtree:{pid}"), "quiet"]);
     of(main).error(64, &["1 member has ancestors that are no longer known"]);
+    let json = env.killer(["-o", "json", "-s", "CONT", &format!("--whom=subtree:{main}"), "quiet"]);
+    assert_eq!((json.exit(), &json.json()["outcome"]), (64, &"unsure".into()), "{json}");
     of(orphan).ok().silent();
     for it in ["quiet", "noisy"] {
         env.killer(["-KILL", it]).ok();

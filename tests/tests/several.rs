@@ -1,4 +1,4 @@
-//! Verbs with several names and globs: one document for one literal name, else a list; the first failure's code; what became of
+//! Verbs with several names and globs: one document for one literal name, else a list; the worst failure's code; what became of
 //! each when one failed.
 
 use killer_tests::{Launch, Out, Service, TestEnv, eventually};

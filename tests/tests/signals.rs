@@ -202,7 +202,7 @@ fn globs_and_several_names() {
     assert_each(&mut ja, &a.pids(), 12);
     assert_each(&mut jc, &c.pids(), 12);
 
-    // The first failure's code; the others get theirs all the same. An unknown name is none of them, but with --keep-going.
+    // The worst failure's code; the others get theirs all the same. An unknown name is none of them, but with --keep-going.
     env.killer(["-s", "HUP", "nobody", "web-1", "db"]).error(4, &["nobody", "nothing was signalled"]);
     let out = env.killer(["--keep-going", "-s", "HUP", "nobody", "web-1", "db"]);
     out.code(4);

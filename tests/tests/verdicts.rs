@@ -16,12 +16,17 @@ impl Log {
 
     /// What one call of `killer` says, and the lines that it has logged.
     fn killer(&self, env: &TestEnv, args: &[&str]) -> (Out, Vec<String>) {
+        self.under(env, &[], args)
+    }
+
+    /// The same, as another command starts it.
+    fn under(&self, env: &TestEnv, by: &[&str], args: &[&str]) -> (Out, Vec<String>) {
         let script =
             "mount -t tmpfs none /dev && mknod /dev/null c 1 3 && ln -s \"$0\" /dev/log && exec \"$@\"";
         let killer = env.command();
         let mut command = std::process::Command::new("unshare");
         command.args(["--mount", "--propagation", "private", "sh", "-c", script]);
-        command.arg(env.path("log.sock")).arg(killer.get_program()).args(args);
+        command.arg(env.path("log.sock")).args(by).arg(killer.get_program()).args(args);
         command.envs(killer.get_envs().filter_map(|(k, v)| Some((k, v?))));
         let out = env.finish(command);
         let mut lines = Vec::new();
@@ -31,6 +36,20 @@ impl Log {
         }
         (out, lines)
     }
+}
+
+/// One judgement: exit code, receipt and journal have the same word and number, journal and terminal the same sentence.
+#[track_caller]
+fn told(said: &(Out, Vec<String>), word: &str, code: i32) {
+    let (out, lines) = said;
+    let json = out.code(code).json();
+    assert_eq!((&json["outcome"], &json["exit_code"]), (&word.into(), &code.into()), "{out}");
+    let begin = "killer: 'svc': ";
+    let sentence = out.stderr.lines().find_map(|l| l.strip_prefix(begin)).unwrap_or_else(|| panic!("{out}"));
+    let line = format!("svc: {word} ({code}): {sentence}");
+    let last = lines.last().unwrap_or_else(|| panic!("nothing in the journal: {out}"));
+    assert!(last.contains(&line), "no '{line}' in {lines:?}\n{out}");
+    assert_eq!(lines.iter().filter(|l| l.contains(&format!(": {word} ({code})"))).count(), 1, "{lines:?}");
 }
 
 fn without_hook(env: &TestEnv) -> Option<Service> {
@@ -52,11 +71,11 @@ fn one_judgement() {
         let log = Log::new(&env);
         let Some(_service) = without_hook(&env) else { return };
         let args = [verb, &["-o", "json", "svc"]].concat();
-        let (out, lines) = log.killer(&env, &args);
-        out.code(1);
+        let said = log.killer(&env, &args);
+        told(&said, "doubtful", 1);
+        let (out, lines) = said;
         assert_eq!(out.stderr.matches("nobody knows").count(), 1, "{out}");
         let json = out.json();
-        assert_eq!((&json["outcome"], &json["exit_code"]), (&"doubtful".into(), &1.into()), "{out}");
         assert_eq!((&json["empty"], &json["exactness"]["exact"]), (&false.into(), &false.into()), "{out}");
         assert!(lines.iter().any(|l| l.contains("svc: Sent signal SIG")), "{lines:?}\n{out}");
         let last = lines.last().expect("lines");
@@ -69,6 +88,38 @@ fn one_judgement() {
         let status = env.killer(["status", "-o", "json", "svc"]);
         assert_eq!(status.json()["last_kill"]["exit_code"], 1, "{status}");
     }
+}
+
+/// Two members, one of another user, whom a caller without CAP_KILL may not signal.
+const MIXED: &str = "setpriv --reuid=65534 --clear-groups sleep 60 & echo ready child=$! > $1; exec sleep 60";
+
+/// Whatever the ending is.
+#[test]
+fn every_ending_is_told_alike() {
+    let test = "every_ending_is_told_alike";
+    let Some(env) = TestEnv::new(test).map(TestEnv::alone) else { return };
+    let log = Log::new(&env);
+    let json = |args: &[&'static str]| [args, &["-o", "json", "svc"]].concat();
+    let Some(service) = Launch::new("term-ignored").service(&env, "svc") else { return };
+    told(&log.killer(&env, &json(&["-s", "TERM", "--wait=10ms"])), "survivors", 124);
+    told(&log.killer(&env, &json(&["stop", "--retry", "TERM/1"])), "survivors", 124);
+    let interrupted = ["timeout", "--preserve-status", "-s", "INT", "1"];
+    told(&log.under(&env, &interrupted, &json(&["-s", "TERM", "--wait"])), "interrupted", 130);
+    told(&log.under(&env, &interrupted, &json(&["stop"])), "interrupted", 130);
+    env.killer(["-KILL", "svc"]).ok();
+    service.assert_dead();
+
+    let weak = ["setpriv", "--bounding-set=-kill"];
+    if !std::process::Command::new("setpriv").args(&weak[1..]).arg("true").status().is_ok_and(|s| s.success())
+    {
+        return skip(test, "no setpriv here");
+    }
+    let Some(service) = Launch::shell(MIXED).service(&env, "svc") else { return };
+    std::thread::sleep(Duration::from_millis(300));
+    told(&log.under(&env, &weak, &json(&["-s", "WINCH"])), "partial", 64);
+    told(&log.under(&env, &weak, &json(&["-s", "WINCH", "--whom=!main"])), "not-permitted", 77);
+    env.killer(["-KILL", "svc"]).ok();
+    service.assert_dead();
 }
 
 /// Nobody is listed any more, and whoever was forked since the hook went is in no list: to have waited is no success.

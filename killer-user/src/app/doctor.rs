@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::Screen;
 use super::failure::Failure;
+use crate::ending::Ending;
 use crate::kernel::tier::{Here, Tier};
 use crate::kernel::{btf, probe, witness};
 use crate::report::human;
@@ -60,7 +61,7 @@ fn tier(
 }
 
 /// This kernel, and what is guaranteed on it.
-pub fn doctor(screen: &Screen) -> Result<u8, Failure> {
+pub fn doctor(screen: &Screen) -> Result<Ending, Failure> {
     let paths = Paths::default();
     let missing = probe::missing_caps();
     let host_ns = probe::in_initial_pid_ns().unwrap_or(false);
@@ -105,7 +106,10 @@ pub fn doctor(screen: &Screen) -> Result<u8, Failure> {
         checks: c,
     };
     screen.data(&d, |s| human::doctor(&d, s));
-    Ok(u8::from(d.checks.iter().any(|c| c.result == "fail")))
+    Ok(match d.checks.iter().any(|c| c.result == "fail") {
+        true => Ending::Failed,
+        false => Ending::Done,
+    })
 }
 
 fn tracker(paths: &Paths) -> Check {

@@ -1,38 +1,13 @@
-//! What, why, next step, and the exit code.
+//! What, why, next step, and the ending that it means.
 
+use crate::ending::Ending;
 use crate::tier::BpfError;
-
-/// Exit codes (the contract).
-pub mod code {
-    /// Failure, or nothing matched with a `-fail` form.
-    pub const FAILURE: u8 = 1;
-    /// Usage.
-    pub const USAGE: u8 = 2;
-    /// Known, but no live process.
-    pub const DEAD: u8 = 3;
-    /// No such service.
-    pub const UNKNOWN: u8 = 4;
-    /// Not exact, and exactness was required.
-    pub const NOT_EXACT: u8 = 5;
-    /// Some were signalled and some could not be.
-    pub const PARTIAL: u8 = 64;
-    /// Not permitted.
-    pub const NOT_PERMITTED: u8 = 77;
-    /// The wait ended with survivors.
-    pub const TIMEOUT: u8 = 124;
-    /// `run`, `exec`: killer failed.
-    pub const RUN_FAILED: u8 = 125;
-    /// CMD is not executable.
-    pub const NOT_EXECUTABLE: u8 = 126;
-    /// CMD was not found.
-    pub const NOT_FOUND: u8 = 127;
-}
 
 /// A failure as the user sees it: at most three lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// Exit code.
-    pub code: u8,
+    /// How the call ends.
+    pub ending: Ending,
     /// What failed.
     pub what: String,
     /// Why.
@@ -43,8 +18,8 @@ pub struct Failure {
 
 impl Failure {
     /// Only what.
-    pub fn new(code: u8, what: impl Into<String>) -> Self {
-        Self { code, what: what.into(), why: None, next: None }
+    pub fn new(ending: Ending, what: impl Into<String>) -> Self {
+        Self { ending, what: what.into(), why: None, next: None }
     }
 
     /// Adds the reason.
@@ -59,9 +34,9 @@ impl Failure {
         self
     }
 
-    /// With another exit code.
-    pub fn with_code(mut self, code: u8) -> Self {
-        self.code = code;
+    /// With another ending.
+    pub fn with(mut self, ending: Ending) -> Self {
+        self.ending = ending;
         self
     }
 }
@@ -81,60 +56,60 @@ impl From<BpfError> for Failure {
     fn from(e: BpfError) -> Self {
         match e {
             BpfError::NotPermitted { what, missing } => {
-                Self::new(code::NOT_PERMITTED, format!("not permitted to {what}"))
+                Self::new(Ending::NotPermitted, format!("not permitted to {what}"))
                     .why(BpfError::lack(&missing))
                     .next(match missing.is_empty() {
                         true => "'killer doctor' says what this host has",
                         false => "run it as root, or with these capabilities in the host's user namespace",
                     })
             }
-            BpfError::Proc(why) => Self::new(code::FAILURE, why)
+            BpfError::Proc(why) => Self::new(Ending::Failed, why)
                 .why("processes cannot be told from others without it")
                 .next("'mount -t proc proc /proc' mounts it; where it is mounted, the same command again may do"),
-            BpfError::NoSys => Self::new(code::FAILURE, "nothing is mounted at /sys")
+            BpfError::NoSys => Self::new(Ending::Failed, "nothing is mounted at /sys")
                 .why("the kernel shows its BTF there, and a bpffs is mounted below it")
                 .next("'mount -t sysfs sysfs /sys' mounts it; where it is mounted, the same command again may do"),
             BpfError::PidNamespace => {
-                Self::new(code::FAILURE, "killer does not work from inside a PID namespace")
+                Self::new(Ending::Failed, "killer does not work from inside a PID namespace")
                     .why("the kernel side knows processes by the host's numbers, which mean others here")
                     .next("run it on the host: it reaches into every container there")
             }
-            BpfError::Kernel(what) => Self::new(code::FAILURE, format!("this kernel lacks {what}"))
+            BpfError::Kernel(what) => Self::new(Ending::Failed, format!("this kernel lacks {what}"))
                 .next("see 'killer doctor' for what each tier needs"),
             BpfError::NoBpffs { path, why } => {
-                Self::new(code::FAILURE, format!("no bpffs for the tracker's pins at {}", path.display()))
+                Self::new(Ending::Failed, format!("no bpffs for the tracker's pins at {}", path.display()))
                     .why(why)
                     .next("mount one ('mount -t bpf bpf /sys/fs/bpf') or set KILLER_PIN_ROOT below one")
             }
             BpfError::NoPlace { path, why } => {
-                Self::new(code::FAILURE, format!("no registry of services can be at {}", path.display()))
+                Self::new(Ending::Failed, format!("no registry of services can be at {}", path.display()))
                     .why(why)
                     .next("KILLER_RUN_ROOT=DIR names a directory that can be written to and is this user's alone")
             }
             BpfError::NotLoaded => {
-                Self::new(code::FAILURE, "the tracker is not loaded, so nothing is tracked")
+                Self::new(Ending::Failed, "the tracker is not loaded, so nothing is tracked")
                     .next("start a service with 'killer run --name NAME -- CMD' or load it with 'killer up'")
             }
             BpfError::NeedsKeeper => {
-                Self::new(code::FAILURE, "the links of the programs cannot be pinned on this kernel")
+                Self::new(Ending::Failed, "the links of the programs cannot be pinned on this kernel")
                     .next("'killer serve' holds them; let the service manager start it")
             }
-            BpfError::Damaged(pin) => Self::new(code::FAILURE, "the tracker's pins are damaged")
+            BpfError::Damaged(pin) => Self::new(Ending::Failed, "the tracker's pins are damaged")
                 .why(format!("missing or foreign: {pin}"))
                 .next("'killer down --force', then start the services again: what was tracked is lost"),
             BpfError::Refused { name, why } => {
-                Self::new(code::FAILURE, format!("the kernel refused the program {name}"))
+                Self::new(Ending::Failed, format!("the kernel refused the program {name}"))
                     .why(why)
                     .next("see 'killer doctor -v'; this is a bug of killer worth reporting")
             }
             BpfError::Kept { what, why, next } => {
-                Self::new(code::FAILURE, format!("the kernel still has {what}")).why(why).next(next)
+                Self::new(Ending::Failed, format!("the kernel still has {what}")).why(why).next(next)
             }
-            BpfError::Io { what, source } if crate::sys::proc::no_room(&source) => Self::new(code::FAILURE, format!("{what} failed"))
+            BpfError::Io { what, source } if crate::sys::proc::no_room(&source) => Self::new(Ending::Failed, format!("{what} failed"))
                 .why(few_descriptors(&source))
                 .next("raise the limit of open files: 'ulimit -n 256', LimitNOFILE=256 of a service manager"),
             BpfError::Io { what, source } => {
-                Self::new(code::FAILURE, format!("{what} failed")).why(source.to_string())
+                Self::new(Ending::Failed, format!("{what} failed")).why(source.to_string())
             }
         }
     }
@@ -143,21 +118,25 @@ impl From<BpfError> for Failure {
 impl From<std::io::Error> for Failure {
     fn from(e: std::io::Error) -> Self {
         if matches!(e.raw_os_error(), Some(libc::EPERM | libc::EACCES)) {
-            return Self::new(code::NOT_PERMITTED, "not permitted").why(e.to_string()).next("run it as root");
+            return Self::new(Ending::NotPermitted, "not permitted")
+                .why(e.to_string())
+                .next("run it as root");
         }
         match e.raw_os_error() {
             // What the programs say of a slot that is another one's by now (`killer-ebpf/src/ctl.rs:root_of`).
-            Some(libc::ESTALE) => Self::new(code::FAILURE, "a service has ended and was forgotten meanwhile")
-                .next("'killer list' shows what is tracked"),
-            Some(libc::EMFILE | libc::ENFILE) => Self::new(code::FAILURE, "too few open files")
+            Some(libc::ESTALE) => {
+                Self::new(Ending::Failed, "a service has ended and was forgotten meanwhile")
+                    .next("'killer list' shows what is tracked")
+            }
+            Some(libc::EMFILE | libc::ENFILE) => Self::new(Ending::Failed, "too few open files")
                 .why(few_descriptors(&e))
                 .next("raise the limit of open files: 'ulimit -n 256', LimitNOFILE=256 of a service manager"),
-            Some(libc::ENOMEM) => Self::new(code::FAILURE, "the kernel had no memory for it")
+            Some(libc::ENOMEM) => Self::new(Ending::Failed, "the kernel had no memory for it")
                 .next("the same command again may do"),
-            Some(_) => Self::new(code::FAILURE, "the kernel has refused what this needs")
+            Some(_) => Self::new(Ending::Failed, "the kernel has refused what this needs")
                 .why(e.to_string())
                 .next("the same command again may do; 'killer doctor' says what this host has"),
-            None => Self::new(code::FAILURE, e.to_string()),
+            None => Self::new(Ending::Failed, e.to_string()),
         }
     }
 }

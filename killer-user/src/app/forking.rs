@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::failure::{Failure, code};
+use super::failure::Failure;
 use super::service::Started;
 use super::{Screen, main_process};
+use crate::ending::Ending;
 use crate::kill::{Waited, empty, until};
 use crate::lineage::Lineage;
 use crate::report::human;
@@ -16,16 +17,22 @@ use crate::tier::Tracker;
 const PIDFILE: Duration = Duration::from_secs(5);
 
 /// What `run` answers, and says, when the first process has ended with `status`.
-pub fn started(t: &Tracker, s: &Started, pidfile: bool, status: u8, screen: &Screen) -> Result<u8, Failure> {
+pub fn started(
+    t: &Tracker,
+    s: &Started,
+    pidfile: bool,
+    status: Ending,
+    screen: &Screen,
+) -> Result<Ending, Failure> {
     let Some(root) = registry::in_slot(t, s.slot.slot).filter(|r| r.slot == s.slot) else {
         return Ok(status);
     };
     let family = Lineage::new(t, root.clone());
     let name = &root.name;
     let left = || t.listed(&|slot| u32::from(slot) == s.slot.slot).len() as u64;
-    if status != 0 {
+    if !status.is_good() {
         if !empty(&family) {
-            let f = Failure::new(status, format!("'{name}': the start failed with status {status}"))
+            let f = Failure::new(status, format!("'{name}': the start failed with status {}", status.code()))
                 .why(format!("{} on", human::count(left(), "process lives", "processes live")))
                 .next(format!("'killer stop {name}' ends them"));
             screen.fail(&f);
@@ -37,21 +44,25 @@ pub fn started(t: &Tracker, s: &Started, pidfile: bool, status: u8, screen: &Scr
         let there = || main().is_some_and(|m| !m.guessed) || empty(&family);
         if let Waited::Interrupted(sig) = until(Some(PIDFILE), || {}, there, || Ends::new(Vec::new(), false))
         {
-            return Ok(128 + sig as u8);
+            return Ok(Ending::Interrupted(sig));
         }
     }
     // Its end can be known before it has left the set.
     let settled = || left() > 0 || empty(&family);
     if let Waited::Interrupted(sig) = until(Some(PIDFILE), || {}, settled, || Ends::new(Vec::new(), false)) {
-        return Ok(128 + sig as u8);
+        return Ok(Ending::Interrupted(sig));
     }
     if empty(&family) {
-        return Err(Failure::new(code::RUN_FAILED, format!("'{name}' has not started: no process is left"))
-            .why("its first process ended with status 0, and so did all that it had started")
-            .next("a program that does its work and ends needs no --type=forking"));
+        return Err(Failure::new(
+            Ending::NotStarted,
+            format!("'{name}' has not started: no process is left"),
+        )
+        .why("its first process ended with status 0, and so did all that it had started")
+        .next("a program that does its work and ends needs no --type=forking"));
     }
     main_process::settle(t, &root);
-    let f = Failure::new(0, "").next(format!("'killer status {name}', 'killer set-main {name} PID'"));
+    let f =
+        Failure::new(Ending::Done, "").next(format!("'killer status {name}', 'killer set-main {name} PID'"));
     let what = match main() {
         Some(m) if m.guessed && pidfile => {
             format!(
@@ -59,9 +70,9 @@ pub fn started(t: &Tracker, s: &Started, pidfile: bool, status: u8, screen: &Scr
                 m.pid
             )
         }
-        Some(_) => return Ok(0),
+        Some(_) => return Ok(Ending::Done),
         None => format!("'{name}' has no main process: {} left, and none can be guessed", left()),
     };
     screen.fail(&Failure { what, ..f });
-    Ok(0)
+    Ok(Ending::Done)
 }

@@ -4,17 +4,19 @@ use std::time::Duration;
 
 use killer_common::record::{R_FREEZING, R_THAWING, R_UNDONE};
 
-use super::failure::{Failure, code};
+use super::doubt::Doubt;
+use super::failure::Failure;
 use super::names::{self, For};
 use super::receipt::{Done, receipt};
 use super::several::{self, Did};
 use super::{Screen, doubt, facts, frozen, journal, verdict};
 use crate::cli::{Kill, Names};
-use crate::kill::{FreezeError, Newborns, Order, SIGCONT, SIGSTOP, freeze as hold, thaw as let_go};
+use crate::ending::{Ending, Facts};
+use crate::kill::{FreezeError, Newborns, Order, Outcome, SIGCONT, SIGSTOP, freeze as hold, thaw as let_go};
 use crate::lineage::Lineage;
 use crate::parse::signal;
 use crate::parse::whom::Whom;
-use crate::report::model::Receipt;
+use crate::report::model::{Counts, Receipt};
 use crate::report::{Style, human};
 use crate::sys::alive::alive;
 use crate::sys::{interrupt, mem, sched};
@@ -46,23 +48,24 @@ fn asked(name: &str, signal: i32) -> Kill {
 fn cannot(t: &Tracker) -> Result<(), Failure> {
     match t.cannot_freeze() {
         None => Ok(()),
-        Some(why) => Err(Failure::new(code::FAILURE, "this tier cannot freeze")
+        Some(why) => Err(Failure::new(Ending::Failed, "this tier cannot freeze")
             .why(why)
             .next("'killer doctor' says what a better tier needs; -s STOP stops who is there now")),
     }
 }
 
 /// Holds every process of services still.
-pub fn freeze(names: &Names, screen: &Screen) -> Result<u8, Failure> {
+pub fn freeze(names: &Names, screen: &Screen) -> Result<Ending, Failure> {
     let hurry = sched::Hurry::start();
     let (t, found) = names::find(names, For::Verb)?;
     cannot(&t)?;
     drop(hurry);
-    let one = |t: &Tracker, root: &Root| freeze_one(t, root).map(|r| finish(t, root, r, "frozen", screen));
+    let one =
+        |t: &Tracker, root: &Root| freeze_one(t, root).map(|(r, doubt)| finish(r, doubt, "frozen", screen));
     Ok(several::each(&t, &found, screen, true, one, |r, s| shown(r, screen, s)))
 }
 
-fn freeze_one(t: &Tracker, root: &Root) -> Result<Receipt, Failure> {
+fn freeze_one(t: &Tracker, root: &Root) -> Result<(Receipt, Option<Doubt>), Failure> {
     let hurry = sched::Hurry::start();
     let name = &root.name;
     let _lock = t.lock()?;
@@ -70,60 +73,75 @@ fn freeze_one(t: &Tracker, root: &Root) -> Result<Receipt, Failure> {
     let mut family = Lineage::new(t, root.clone());
     let before = verdict::counts(&family);
     if before.tasks == 0 {
-        return Err(Failure::new(code::DEAD, format!("'{name}' has no live process"))
+        return Err(Failure::new(Ending::Dead, format!("'{name}' has no live process"))
             .next(format!("'killer run --name {name} -- CMD' starts it again")));
     }
     let started = facts::when(mem::boottime_ns());
     interrupt::catch();
-    let outcome = hold(&mut family, &order()).map_err(|e| match e {
+    let outcome = hold(&mut family, &order()).map_err(|e| not_frozen(root, e))?;
+    drop(hurry);
+    let mut notes = side_effects(t, root);
+    let of = |code: &str| outcome.survivors.iter().filter(|s| s.code == code).count();
+    let (runs, asleep) = (of("running"), of("asleep"));
+    let unseen = outcome.survivors.len() - runs - asleep;
+    let mut ending = Ending::of_freeze(runs, asleep, unseen, outcome.fled);
+    if let Some(sig) = interrupt::came().filter(|_| outcome.unsure) {
+        notes.push(format!("interrupted by {}: it goes on as before", signal::name(sig)));
+        ending = Ending::Interrupted(sig);
+    }
+    // Without the hook on signals each member was looked at all the same.
+    let doubt = doubt::of_freeze(t, root);
+    let ending = ending.unless(doubt.is_some());
+    let d = Passed { outcome: &outcome, before, notes, started, ending, doubt: doubt.as_ref() };
+    Ok((recorded(&family, SIGSTOP, d), doubt))
+}
+
+fn not_frozen(root: &Root, e: FreezeError) -> Failure {
+    match e {
         FreezeError::Refused(r) => {
             verdict::refused(root, r).next("run it from elsewhere: who is frozen cannot thaw himself")
         }
         FreezeError::Io(e) => {
             let f = Failure::from(e);
             let why = f.why.unwrap_or(f.what);
-            Failure { what: format!("cannot freeze '{name}'"), why: Some(why), ..f }
+            Failure { what: format!("cannot freeze '{}'", root.name), why: Some(why), ..f }
         }
-    })?;
-    drop(hurry);
-    let mut notes = side_effects(t, root);
-    let mut exit = 0;
-    let mut word = "frozen";
-    let unseen = outcome.survivors.iter().all(|s| s.code != "running");
-    if let Some(sig) = interrupt::came().filter(|_| outcome.unsure) {
-        notes.push(format!("interrupted by {}: it goes on as before", signal::name(sig)));
-        exit = 128 + sig as u8;
-    } else if !outcome.survivors.is_empty() {
-        (exit, word) = (code::TIMEOUT, if unseen { "doubtful" } else { "running" });
-    } else if outcome.fled {
-        (exit, word) = (code::TIMEOUT, "doubtful");
-        notes.push(
-            "processes were born faster than they could be stopped: some may run; freeze it again".into(),
-        );
     }
-    let k = asked(name, SIGSTOP);
-    let survivors = outcome.survivors.iter().map(|s| (s.member, s.code.to_owned(), s.text.clone())).collect();
-    Ok(receipt(&Done {
-        family: &family,
-        k: &k,
+}
+
+/// What a pass over a set has done, for its receipt.
+struct Passed<'a> {
+    outcome: &'a Outcome,
+    before: Counts,
+    notes: Vec<String>,
+    started: String,
+    ending: Ending,
+    doubt: Option<&'a Doubt>,
+}
+
+fn recorded(family: &Lineage<'_>, signal: i32, p: Passed<'_>) -> Receipt {
+    let (t, root, o) = (family.tracker(), family.root(), p.outcome);
+    receipt(&Done {
+        family,
+        k: &asked(&root.name, signal),
         main: facts::main_of(t, root),
-        exit,
-        outcome: &outcome,
-        before,
-        survivors,
+        ending: p.ending,
+        doubt: p.doubt,
+        outcome: o,
+        before: p.before,
+        survivors: o.survivors.iter().map(|s| (s.member, s.code.to_owned(), s.text.clone())).collect(),
         unreaped: Vec::new(),
         released: (None, None),
-        notes,
-        started,
-        word: Some(word),
-    }))
+        notes: p.notes,
+        started: p.started,
+    })
 }
 
 /// Lets them go on.
-pub fn thaw(names: &Names, screen: &Screen) -> Result<u8, Failure> {
+pub fn thaw(names: &Names, screen: &Screen) -> Result<Ending, Failure> {
     let (t, found) = names::find(names, For::Verb)?;
     cannot(&t)?;
-    let one = |t: &Tracker, root: &Root| thaw_one(t, root).map(|r| finish(t, root, r, "thawed", screen));
+    let one = |t: &Tracker, root: &Root| thaw_one(t, root).map(|r| finish(r, None, "thawed", screen));
     Ok(several::each(&t, &found, screen, true, one, |r, s| shown(r, screen, s)))
 }
 
@@ -132,7 +150,7 @@ fn thaw_one(t: &Tracker, root: &Root) -> Result<Receipt, Failure> {
     if let Some(outer) = registry::frozen(t, root.slot.slot).filter(|s| *s != root.slot.slot) {
         let outer = registry::in_slot(t, outer).map(|r| r.name).unwrap_or_default();
         return Err(Failure::new(
-            code::FAILURE,
+            Ending::Failed,
             format!("'{name}' is frozen with '{outer}', which it is inside of"),
         )
         .next(format!("'killer thaw {outer}'")));
@@ -158,43 +176,22 @@ pub fn release(t: &Tracker, root: &Root) -> Result<Receipt, Failure> {
     let before = verdict::counts(&family);
     let started = facts::when(mem::boottime_ns());
     let outcome = let_go(&mut family, &order())?;
-    let (exit, word) = match (outcome.survivors.is_empty() && !outcome.unsure, outcome.targets.is_empty()) {
-        (false, _) => (code::PARTIAL, "partial"),
-        (_, true) => (0, "nothing"),
-        _ => (0, "thawed"),
-    };
+    let ending = Ending::of_thaw(outcome.survivors.len(), outcome.unsure, !outcome.targets.is_empty());
     if outcome.unsure {
         notes.push("not every member could be looked up: the next call of killer lets the rest go on".into());
     }
-    let survivors = outcome.survivors.iter().map(|s| (s.member, s.code.to_owned(), s.text.clone())).collect();
-    let k = asked(&root.name, SIGCONT);
-    Ok(receipt(&Done {
-        family: &family,
-        k: &k,
-        main: facts::main_of(t, root),
-        exit,
-        outcome: &outcome,
-        before,
-        survivors,
-        unreaped: Vec::new(),
-        released: (None, None),
-        notes,
-        started,
-        word: Some(word),
-    }))
+    // Who is not known was not stopped: a thaw leaves nobody behind.
+    Ok(recorded(&family, SIGCONT, Passed { outcome: &outcome, before, notes, started, ending, doubt: None }))
 }
 
 fn shown(r: &Receipt, screen: &Screen, s: &Style) -> String {
     if screen.verbose > 0 { human::receipt(r, s) } else { String::new() }
 }
 
-/// The last judgement, then everybody is told: the journal, the terminal, and whoever reads the receipt.
-fn finish(t: &Tracker, root: &Root, mut r: Receipt, word: &'static str, screen: &Screen) -> Did<Receipt> {
-    // Who is not known was not stopped: a thaw leaves nobody behind.
-    let doubt = if r.signal == SIGSTOP { doubt::judge_freeze(t, root, &mut r) } else { None };
-    let failed = doubt.or_else(|| failure(&r));
+/// Everybody is told: the journal, the terminal, and whoever reads the receipt.
+fn finish(r: Receipt, doubt: Option<Doubt>, word: &'static str, screen: &Screen) -> Did<Receipt> {
     journal::signals(&r);
-    match failed {
+    match failure(&r, doubt) {
         Some(f) => {
             journal::judgement(&r.service, &f);
             screen.fail(&f);
@@ -206,41 +203,25 @@ fn finish(t: &Tracker, root: &Root, mut r: Receipt, word: &'static str, screen: 
             }
         }
     }
-    Did { code: r.exit_code, word, model: r }
+    Did { ending: r.ending, word, model: r }
 }
 
 /// What did not go well.
-fn failure(r: &Receipt) -> Option<Failure> {
-    if r.exit_code == 0 {
-        return None;
-    }
-    let n = r.survivors.len() as u64;
-    let what = if n == 0 {
-        format!("'{}': {}", r.service, r.notes.last().map_or("interrupted", |n| n))
-    } else if r.exit_code == code::PARTIAL {
-        let n = human::count(n, "process is still stopped", "processes are still stopped");
-        format!("'{}': {n}: the next call of killer tries again", r.service)
-    } else {
-        let of = |code: &str| r.survivors.iter().filter(|s| s.code == code).count() as u64;
-        match (of("running"), of("asleep")) {
-            (0, 0) => {
-                let n = human::count(n, "process", "processes");
-                format!(
-                    "'{}': {n} could not be looked at, so nobody knows whether all of it is stopped",
-                    r.service
-                )
-            }
-            (0, n) => {
-                let n = human::count(n, "process sleeps", "processes sleep");
-                format!("'{}': {n} in the kernel and may run afterwards", r.service)
-            }
-            (n, _) => {
-                let n = human::count(n, "process runs on", "processes run on");
-                format!("'{}': {n} although the service is frozen", r.service)
-            }
-        }
+fn failure(r: &Receipt, doubt: Option<Doubt>) -> Option<Failure> {
+    let of = |code: &str| r.survivors.iter().filter(|s| s.code == code).count();
+    let left = match r.ending {
+        Ending::Running => of("running"),
+        Ending::Asleep => of("asleep"),
+        _ => r.survivors.len(),
     };
-    Some(Failure::new(r.exit_code, what))
+    let note = r.notes.last().map_or("interrupted", |n| n);
+    let what = r.ending.sentence(&Facts { service: &r.service, left, note, ..Facts::default() });
+    match r.ending {
+        e if e.is_good() => None,
+        Ending::Doubtful => doubt.map(|d| d.failure(&r.service)),
+        Ending::Unsure => Some(Failure::new(r.ending, what).why(note)),
+        _ => Some(Failure::new(r.ending, what)),
+    }
 }
 
 /// What a freeze has done to the program beyond holding it.
@@ -268,7 +249,7 @@ pub fn settle(t: &Tracker) -> Result<(), Failure> {
         let _lock = t.lock()?;
         let Some(root) = registry::in_slot(t, slot).filter(|n| left(&n.record)) else { continue };
         // What could not be let go stays for the call after this one.
-        if release(t, &root)?.exit_code == 0 {
+        if release(t, &root)?.ending.is_good() {
             t.freeze(root.slot, R_UNDONE)?;
         }
     }

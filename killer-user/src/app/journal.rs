@@ -31,12 +31,16 @@ impl Log {
     }
 }
 
-/// What did not go well, in the words of the terminal.
+/// What did not go well: the ending as the receipt has it, and the words of the terminal.
 pub fn judgement(service: &str, f: &Failure) {
     let Some(log) = Log::open() else { return };
     let what = f.what.strip_prefix(&format!("'{service}': ")).unwrap_or(&f.what);
     let why = f.why.as_ref().map_or(String::new(), |w| format!(": {w}"));
-    let text = escape::cut(&format!("{what}{why}"), 700);
+    let ending = match f.ending.is_good() {
+        true => String::new(),
+        false => format!("{} ({}): ", f.ending.word(), f.ending.code()),
+    };
+    let text = escape::cut(&format!("{ending}{what}{why}"), 700);
     log.send(WARNING, &format!("{}: {text}", escape::text(service)));
 }
 

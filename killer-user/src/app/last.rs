@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::facts;
 use super::stop_record::StopRecord;
+use crate::ending::Ending;
 use crate::parse::signal;
 use crate::report::model::{self, LastKill, Node, Process, Receipt, SCHEMA_VERSION, Tree};
 use crate::sys::mem;
@@ -38,7 +39,7 @@ fn boot() -> String {
 }
 
 /// Remembers whom an order has reached; an order that has reached nobody changes nothing.
-pub fn remember(t: &Tracker, root: &Root, signal: i32, exit_code: u8, orders: &[&Receipt]) {
+pub fn remember(t: &Tracker, root: &Root, signal: i32, ending: Ending, orders: &[&Receipt]) {
     let hit = orders.iter().flat_map(|r| &r.targets).filter(|x| x.result == "signalled");
     let mut who: Vec<Process> = hit.map(|x| x.process.clone()).collect();
     who.sort_by_key(|p| (p.pid, p.start));
@@ -55,7 +56,7 @@ pub fn remember(t: &Tracker, root: &Root, signal: i32, exit_code: u8, orders: &[
         signal,
         uid: rustix::process::getuid().as_raw(),
         at: mem::boottime_ns(),
-        exit_code,
+        exit_code: ending.code(),
         reached,
         who,
     };

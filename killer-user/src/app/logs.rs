@@ -7,8 +7,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 
-use super::failure::{Failure, code};
+use super::failure::Failure;
 use crate::cli::Log;
+use crate::ending::Ending;
 use crate::sys::{daemon, supervise};
 
 /// The socket of the system's log.
@@ -28,7 +29,7 @@ pub fn open(log: &Log, service: &str) -> Result<OwnedFd, Failure> {
 
 fn file(path: &Path) -> Result<OwnedFd, Failure> {
     let failed = |e: std::io::Error| {
-        let f = Failure::new(code::RUN_FAILED, format!("cannot open the log {}", path.display()));
+        let f = Failure::new(Ending::NotStarted, format!("cannot open the log {}", path.display()));
         match e.raw_os_error() {
             Some(libc::ENXIO) => f.why("it is a FIFO that nobody reads, or a socket"),
             _ => f.why(e.to_string()),
@@ -53,7 +54,7 @@ fn connect() -> std::io::Result<UnixDatagram> {
 /// The write end of a pipe whose lines a process of ours brings there, until everybody who could write is gone.
 fn syslog(service: &str) -> Result<OwnedFd, Failure> {
     let failed = |e: std::io::Error| {
-        Failure::new(code::RUN_FAILED, format!("cannot reach the system's log at {SOCKET}"))
+        Failure::new(Ending::NotStarted, format!("cannot reach the system's log at {SOCKET}"))
             .why(e.to_string())
             .next("nothing was started; start a log daemon, or give --log a file")
     };

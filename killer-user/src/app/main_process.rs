@@ -5,8 +5,9 @@ use std::collections::HashSet;
 
 use killer_common::record::{B_CONTROL, Member};
 
-use super::failure::{Failure, code};
+use super::failure::Failure;
 use super::stop_record::{Heir, StopRecord, wall_second};
+use crate::ending::Ending;
 use crate::target::{Root, pidfile, registry};
 use crate::tier::Tracker;
 
@@ -129,7 +130,7 @@ pub fn settle(t: &Tracker, r: &Root) {
 
 /// What is said to whoever asks for a main process that is not there, while others are.
 pub fn gone(name: &str) -> Failure {
-    Failure::new(code::FAILURE, format!("'{name}': the main process is gone")).next(format!(
+    Failure::new(Ending::Failed, format!("'{name}': the main process is gone")).next(format!(
         "'killer status {name}' shows who is left, 'killer set-main {name} PID' chooses another"
     ))
 }

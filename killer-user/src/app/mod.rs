@@ -18,6 +18,7 @@ mod logs;
 pub mod main_process;
 mod names;
 mod on_exit;
+pub mod order;
 mod picks;
 mod pidfiles;
 mod place;
@@ -40,12 +41,13 @@ mod views;
 pub mod waiting;
 
 use crate::cli::{self, Action, Common, Exit, Request};
+use crate::ending::Ending;
 use crate::parse::name;
 use crate::report::model::Exactness;
 use crate::sys::{alive, mem};
 use crate::target::{Root, registry};
 use crate::tier::{BpfError, Paths, Tracker};
-use failure::{Failure, code};
+use failure::Failure;
 pub use screen::Screen;
 
 /// Does what was asked; answers the exit code.
@@ -77,13 +79,13 @@ pub fn perform(request: &Request) -> u8 {
         Action::Selftest(s) => selftest::selftest(s, &screen),
         Action::Generate(what) => cli::generate(*what).map_err(Failure::from).map(|out| {
             screen.bytes(&out);
-            0
+            Ending::Done
         }),
     };
-    if done == Ok(0) && screen.is_json() {
+    if done.as_ref().is_ok_and(|e| e.is_good()) && screen.is_json() {
         documents::after(&request.action, &screen);
     }
-    screen.end(done.unwrap_or_else(|f| screen.fail(&f)))
+    screen.end(done.unwrap_or_else(|f| screen.fail(&f))).code()
 }
 
 /// Says the end of a call that did nothing: help, lists, usage errors. Answers the exit code.
@@ -91,7 +93,7 @@ pub fn say(e: &Exit) -> u8 {
     let screen = Screen::new(&Common::default());
     screen.message(&e.stderr);
     screen.bytes(e.stdout.as_bytes());
-    screen.end(e.code)
+    screen.end(e.ending).code()
 }
 
 /// Opens the tracker for a verb that only looks; `None` when it is not loaded, so that nothing is tracked.
@@ -133,7 +135,7 @@ pub fn unknown(t: &Tracker, word: &str) -> Failure {
         return f;
     }
     if let Some(why) = t.passed_by() {
-        return Failure::new(code::NOT_PERMITTED, format!("no service '{word}' of this user"))
+        return Failure::new(Ending::NotPermitted, format!("no service '{word}' of this user"))
             .why(format!("whether the host tracks one cannot be asked: {why}"))
             .next("run it as root");
     }
@@ -141,11 +143,11 @@ pub fn unknown(t: &Tracker, word: &str) -> Failure {
     let (others, unseen) = elsewhere::names(t);
     known.extend(others);
     if let Some(unseen) = unseen.first() {
-        return Failure::new(code::UNKNOWN, format!("no such service '{word}' as far as can be seen"))
+        return Failure::new(Ending::Unknown, format!("no such service '{word}' as far as can be seen"))
             .why(format!("some cannot be looked at: {unseen}"))
             .next("run it as root, where they were started");
     }
-    let mut f = Failure::new(code::UNKNOWN, format!("no such service '{word}'"));
+    let mut f = Failure::new(Ending::Unknown, format!("no such service '{word}'"));
     f = match known.len() {
         0 => f.why(nothing_tracked()),
         n if n > 12 => f.why(format!("tracked: {} and {} more", known[..12].join(", "), n - 12)),
@@ -162,7 +164,7 @@ pub fn unknown_untracked(word: &str) -> Failure {
     if let Some(f) = unseen::lost().err().or_else(|| unseen::elsewhere(word)) {
         return f;
     }
-    Failure::new(code::UNKNOWN, format!("no such service '{word}'"))
+    Failure::new(Ending::Unknown, format!("no such service '{word}'"))
         .why(nothing_tracked())
         .next(format!("'killer run --name {word} -- CMD' starts one"))
 }
@@ -180,20 +182,20 @@ fn unsound(t: &Tracker) -> Result<(), Failure> {
     t.sound().and_then(|()| alive::sound()).map_err(|e| {
         let f = Failure::from(e);
         let why = f.why.unwrap_or(f.what);
-        Failure::new(f.code, "the tracker could not be read").why(why).next("the same command again may do")
+        Failure::new(f.ending, "the tracker could not be read").why(why).next("the same command again may do")
     })
 }
 
 /// The error for a service that was there when its name was looked up.
 fn forgotten(root: &Root) -> Failure {
-    Failure::new(code::UNKNOWN, format!("'{}' has ended and was forgotten meanwhile", root.name))
+    Failure::new(Ending::Unknown, format!("'{}' has ended and was forgotten meanwhile", root.name))
         .why("nothing was done")
         .next("'killer list' shows what is tracked")
 }
 
 /// The error of `--require-exact`.
 fn not_exact(name: &str, e: &Exactness) -> Failure {
-    Failure::new(code::NOT_EXACT, format!("service '{name}' is not provably exact"))
+    Failure::new(Ending::NotExact, format!("service '{name}' is not provably exact"))
         .why(crate::report::human::exactness(e))
         .next("without --require-exact it goes on with what is known")
 }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::failure::{Failure, code};
+use super::failure::Failure;
 use super::stop_record::StopRecord;
 use super::{Screen, doubt, exact, freeze, journal, pidfiles, place, verdict, waiting};
+use crate::ending::Ending;
 use crate::kill::{Awaited, Order, SIGCONT, SIGKILL, Waited, empty, execute};
 use crate::lineage::{Family, Lineage};
 use crate::parse::span::Span;
@@ -47,7 +48,7 @@ impl<'a> OnExit<'a> {
     ) -> Result<Self, Failure> {
         let detached = report.is_some();
         let watch = Watch::start(report, |w| live(t, name, span, detached, w)).map_err(|e| {
-            Failure::new(code::RUN_FAILED, "the supervisor of --kill-on-exit cannot be started")
+            Failure::new(Ending::NotStarted, "the supervisor of --kill-on-exit cannot be started")
                 .why(e.to_string())
         })?;
         Ok(Self { t, name, span, detached, watch, lost: 0 })
@@ -80,9 +81,9 @@ impl<'a> OnExit<'a> {
             Ok(watch) => {
                 self.watch = watch;
                 note(self.t, slot, self.who());
-                Failure::new(0, what).why(format!("process {} took its place", self.watch.pid()))
+                Failure::new(Ending::Done, what).why(format!("process {} took its place", self.watch.pid()))
             }
-            Err(e) => Failure::new(0, what)
+            Err(e) => Failure::new(Ending::Done, what)
                 .why(format!("no other one can be started: {e}"))
                 .next("who kills this killer now leaves the service alive"),
         };
@@ -168,7 +169,7 @@ fn end(t: &Tracker, slot: Slot, span: Span, quiet: bool) -> Option<Failure> {
         (Some(f), _) => Some(f),
         (None, Waited::Done) => {
             pidfiles::ended(t, &root);
-            doubt::after(t, &root, true)
+            doubt::after(t, &root, true).map(|d| d.failure(&root.name))
         }
         _ => Some(left(&family, &root.name, &awaited)),
     }
@@ -205,7 +206,7 @@ fn left(family: &Lineage<'_>, name: &str, awaited: &Awaited) -> Failure {
     let text = escape::cut(&each.collect::<Vec<_>>().join("; "), 400);
     let n = human::count(left.len() as u64, "process has", "processes have");
     Failure::new(
-        code::TIMEOUT,
+        Ending::Survivors,
         format!("'{name}': {n} not let go of everything {} s after SIGKILL", RELEASE.as_secs()),
     )
     .why(text)

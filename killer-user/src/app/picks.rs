@@ -1,6 +1,7 @@
 //! `--whom`: what was typed, as what the engine picks by.
 
-use super::failure::{Failure, code};
+use super::failure::Failure;
+use crate::ending::Ending;
 use crate::lineage::Pick;
 use crate::parse::whom::{Set, Whom};
 
@@ -29,7 +30,7 @@ fn pick(s: &Set) -> Result<Pick, Failure> {
 fn uid(user: &str) -> Result<u32, Failure> {
     let known = nix::unistd::User::from_name(user).ok().flatten().map(|u| u.uid.as_raw());
     known.or_else(|| user.parse().ok()).ok_or_else(|| {
-        Failure::new(code::USAGE, format!("no such user '{user}'"))
+        Failure::new(Ending::Usage, format!("no such user '{user}'"))
             .next("uid: takes a name that getent passwd knows, or a number")
     })
 }

@@ -3,8 +3,9 @@
 use killer_common::record::R_FOREGROUND;
 
 use super::elsewhere;
-use super::failure::{Failure, code};
+use super::failure::Failure;
 use crate::cli::{KEEP, Nest};
+use crate::ending::Ending;
 use crate::target::{Root, registry};
 use crate::tier::{Slot, Tracker};
 
@@ -33,10 +34,10 @@ impl<'a> Wish<'a> {
 pub fn make(t: &Tracker, w: &Wish<'_>) -> Result<(Slot, bool), Failure> {
     let name = w.name;
     let failed = |e: std::io::Error| match e.raw_os_error() {
-        Some(libc::ELOOP) => Failure::new(code::RUN_FAILED, "services are nested too deeply")
+        Some(libc::ELOOP) => Failure::new(Ending::NotStarted, "services are nested too deeply")
             .why(format!("at most {} inside each other", killer_common::MAX_DEPTH))
             .next("start it from outside of the innermost, or beside it: 'killer run --beside'"),
-        _ => Failure::new(code::RUN_FAILED, format!("cannot register '{name}'")).why(e.to_string()),
+        _ => Failure::new(Ending::NotStarted, format!("cannot register '{name}'")).why(e.to_string()),
     };
     let outer = match t.whose().map_err(failed)? {
         Some(mine) => around(t, mine, w)?,
@@ -46,7 +47,7 @@ pub fn make(t: &Tracker, w: &Wish<'_>) -> Result<(Slot, bool), Failure> {
     let old = known.iter().find(|r| r.name == name);
     let elsewhere = || elsewhere::named(t, name).map(|o| o.is_some_and(|(t, r)| elsewhere::lives(&t, &r)));
     if old.is_some_and(|old| elsewhere::lives(t, old)) || elsewhere()? {
-        return Err(Failure::new(code::RUN_FAILED, format!("service '{name}' is already tracked and alive"))
+        return Err(Failure::new(Ending::NotStarted, format!("service '{name}' is already tracked and alive"))
             .next(format!(
                 "'killer run --replace' ends it first; 'killer rename {name} NEW' gives it another name, or choose another one"
             )));
@@ -69,7 +70,7 @@ pub fn make(t: &Tracker, w: &Wish<'_>) -> Result<(Slot, bool), Failure> {
     });
     let free = free.ok_or_else(|| {
         Failure::new(
-            code::RUN_FAILED,
+            Ending::NotStarted,
             format!("all {} places for services are taken by live ones", killer_common::MAX_ROOTS - 1),
         )
         .next("end some of them: 'killer list' shows who they are")
@@ -86,7 +87,7 @@ fn around(t: &Tracker, mine: u32, w: &Wish<'_>) -> Result<u32, Failure> {
         Some(Nest::Inside) => false,
         Some(Nest::Beside) if fixed => {
             return Err(Failure::new(
-                code::RUN_FAILED,
+                Ending::NotStarted,
                 format!("'{}' cannot be started beside '{}'", w.name, root.name),
             )
             .why(format!("without the kernel's help descent is for life (tier {})", t.tier().name()))

@@ -2,10 +2,11 @@
 
 use killer_common::record::Member;
 
-use super::failure::code;
+use super::doubt::Doubt;
 use super::main_process::Main;
 use super::{also, facts, verdict};
 use crate::cli::Kill;
+use crate::ending::Ending;
 use crate::kill::{Fate, Outcome};
 use crate::lineage::Lineage;
 use crate::parse::signal;
@@ -20,8 +21,10 @@ pub struct Done<'a, 't> {
     pub k: &'a Kill,
     /// Main process at the beginning.
     pub main: Option<Main>,
-    /// Exit code.
-    pub exit: u8,
+    /// How it ended.
+    pub ending: Ending,
+    /// Why that may not be all of it.
+    pub doubt: Option<&'a Doubt>,
     /// What the engine did.
     pub outcome: &'a Outcome,
     /// Before.
@@ -36,25 +39,12 @@ pub struct Done<'a, 't> {
     pub notes: Vec<String>,
     /// When it began.
     pub started: String,
-    /// The outcome in a word, where the exit code does not say it.
-    pub word: Option<&'static str>,
 }
 
 /// Makes it.
 pub fn receipt(d: &Done<'_, '_>) -> Receipt {
-    let (t, k, o, exit) = (d.family.tracker(), d.k, d.outcome, d.exit);
+    let (t, k, o) = (d.family.tracker(), d.k, d.outcome);
     let root = d.family.root();
-    let outcome = match exit {
-        _ if k.dry_run => "dry-run",
-        c if c > 128 => "interrupted",
-        _ if d.word.is_some() => d.word.unwrap_or_default(),
-        code::TIMEOUT => "survivors",
-        code::PARTIAL => "partial",
-        0 if o.targets.is_empty() => "nothing",
-        0 => "done",
-        code::FAILURE | code::DEAD if o.targets.is_empty() => "nothing",
-        _ => "failed",
-    };
     let mut gates = Vec::new();
     if o.gates.birth {
         gates.extend(t.birth_gate());
@@ -87,8 +77,7 @@ pub fn receipt(d: &Done<'_, '_>) -> Receipt {
         whom: k.whom.text.clone(),
         dry_run: k.dry_run,
         asked_by: Caller { uid: rustix::process::getuid().as_raw(), pid: std::process::id() },
-        outcome: outcome.into(),
-        exit_code: exit,
+        ending: d.ending,
         tier: t.tier().name(),
         gates,
         // Again: what happened during the kill counts, too.
@@ -98,7 +87,7 @@ pub fn receipt(d: &Done<'_, '_>) -> Receipt {
         processes: d.before.processes,
         tasks: d.before.tasks,
         left: verdict::counts(d.family),
-        empty: o.empty || crate::kill::empty(d.family),
+        empty: d.doubt.is_none() && (o.empty || crate::kill::empty(d.family)),
         released: d.released.0,
         passes: o.passes,
         cancelled: o.cancelled,
@@ -112,6 +101,6 @@ pub fn receipt(d: &Done<'_, '_>) -> Receipt {
             ended_us: o.ended_after / 1000,
             released_us: d.released.1,
         },
-        notes: d.notes.clone(),
+        notes: d.notes.iter().cloned().chain(d.doubt.map(|x| x.why.clone())).collect(),
     }
 }

@@ -2,29 +2,30 @@
 
 use killer_common::record::R_SUPERVISED;
 
-use super::failure::{Failure, code};
+use super::failure::Failure;
 use super::names::{self, For};
 use super::several::{self, Did};
 use super::stop_record::{Heir, StopRecord};
 use super::{Screen, elsewhere, find, on_exit, unknown};
 use crate::cli::Names;
+use crate::ending::Ending;
 use crate::report::model::{Done, Verb};
 use crate::sys::alive;
 use crate::target::{Root, registry};
 use crate::tier::{BpfError, Paths, Tracker, last, memory};
 
 /// Makes a member the main process.
-pub fn set_main(name: &str, pid: u32) -> Result<u8, Failure> {
+pub fn set_main(name: &str, pid: u32) -> Result<Ending, Failure> {
     let (t, r) = find(name)?;
     let _lock = t.lock()?;
     match t.set_main(r.slot, pid) {
         Ok(()) => {
             // Chosen, also where it is none: nobody is guessed any more.
             StopRecord::change(&t, r.slot, |kept| kept.heir = Heir::Nobody)?;
-            Ok(0)
+            Ok(Ending::Done)
         }
         Err(e) if e.raw_os_error() == Some(libc::ENOENT) => {
-            Err(Failure::new(code::FAILURE, format!("process {pid} is no member of '{name}'"))
+            Err(Failure::new(Ending::Failed, format!("process {pid} is no member of '{name}'"))
                 .next(format!("'killer status {name}' shows the members")))
         }
         Err(e) => Err(e.into()),
@@ -32,12 +33,12 @@ pub fn set_main(name: &str, pid: u32) -> Result<u8, Failure> {
 }
 
 /// Forgets services that have ended.
-pub fn forget(names: &Names, screen: &Screen) -> Result<u8, Failure> {
+pub fn forget(names: &Names, screen: &Screen) -> Result<Ending, Failure> {
     let (t, found) = names::find(names, For::Verb)?;
     let one = |t: &Tracker, root: &Root| {
         forget_one(t, root)?;
-        let model = Done::new(Verb::Forget, Some(&root.name), "forgotten");
-        Ok(Did { code: 0, word: "forgotten", model })
+        let model = Done::new(Verb::Forget, Some(&root.name), Ending::Forgotten);
+        Ok(Did { ending: model.ending, word: model.ending.word(), model })
     };
     Ok(several::each(&t, &found, screen, true, one, |_, _| String::new()))
 }
@@ -47,7 +48,7 @@ fn forget_one(t: &Tracker, root: &Root) -> Result<(), Failure> {
     let _lock = t.lock()?;
     let r = registry::again(t, root).ok_or_else(|| unknown(t, name))?;
     let alive = || {
-        Failure::new(code::FAILURE, format!("service '{name}' has live processes"))
+        Failure::new(Ending::Failed, format!("service '{name}' has live processes"))
             .why("a live service is never forgotten: nobody could end it by name any more")
             .next(format!("end it first: 'killer -s KILL {name}'; 'killer forget --live {name}' gives it up"))
     };
@@ -65,17 +66,18 @@ fn forget_one(t: &Tracker, root: &Root) -> Result<(), Failure> {
 }
 
 /// Gives up live services: they live on without a name. What has ended is forgotten.
-pub fn give_up(names: &Names, screen: &Screen) -> Result<u8, Failure> {
+pub fn give_up(names: &Names, screen: &Screen) -> Result<Ending, Failure> {
     let (t, found) = names::find(names, For::Verb)?;
     let one = |t: &Tracker, root: &Root| {
-        let word = if elsewhere::lives(t, root) {
+        let ending = if elsewhere::lives(t, root) {
             give_up_one(t, root)?;
-            "given-up"
+            Ending::GivenUp
         } else {
             forget_one(t, root)?;
-            "forgotten"
+            Ending::Forgotten
         };
-        Ok(Did { code: 0, word, model: Done::new(Verb::Forget, Some(&root.name), word) })
+        let model = Done::new(Verb::Forget, Some(&root.name), ending);
+        Ok(Did { ending, word: ending.word(), model })
     };
     Ok(several::each(&t, &found, screen, true, one, |_, _| String::new()))
 }
@@ -86,7 +88,7 @@ fn give_up_one(t: &Tracker, root: &Root) -> Result<(), Failure> {
     let _lock = t.lock()?;
     let r = registry::again(t, root).ok_or_else(|| unknown(t, name))?;
     let no = |why: String, next: String| {
-        Err(Failure::new(code::FAILURE, format!("service '{name}' cannot be given up")).why(why).next(next))
+        Err(Failure::new(Ending::Failed, format!("service '{name}' cannot be given up")).why(why).next(next))
     };
     if let Some(at) = registry::frozen(t, r.slot.slot).and_then(|s| registry::in_slot(t, s)) {
         return no(
@@ -115,13 +117,13 @@ fn give_up_one(t: &Tracker, root: &Root) -> Result<(), Failure> {
 }
 
 /// Forgets every service that has ended, and nobody who lives.
-pub fn forget_ended(screen: &Screen) -> Result<u8, Failure> {
+pub fn forget_ended(screen: &Screen) -> Result<Ending, Failure> {
     let mut forgotten = Vec::new();
     if let Some(t) = super::look()? {
         forget_all(&t, &mut forgotten)?;
     }
     screen.data(&forgotten, |_| String::new());
-    Ok(0)
+    Ok(Ending::Done)
 }
 
 fn forget_all(t: &Tracker, forgotten: &mut Vec<Done>) -> Result<(), Failure> {
@@ -133,7 +135,7 @@ fn forget_all(t: &Tracker, forgotten: &mut Vec<Done>) -> Result<(), Failure> {
                 Ok(()) if registry::is_given_up(&r) => {}
                 Err(e) if e.raw_os_error() != Some(libc::EBUSY) => return Err(e.into()),
                 Err(_) => {}
-                Ok(()) => forgotten.push(Done::new(Verb::Forget, Some(&r.name), "forgotten")),
+                Ok(()) => forgotten.push(Done::new(Verb::Forget, Some(&r.name), Ending::Forgotten)),
             }
         }
         super::unsound(t)?;
@@ -142,31 +144,31 @@ fn forget_all(t: &Tracker, forgotten: &mut Vec<Done>) -> Result<(), Failure> {
 }
 
 /// Changes a service's name.
-pub fn rename(old: &str, new: &str) -> Result<u8, Failure> {
+pub fn rename(old: &str, new: &str) -> Result<Ending, Failure> {
     let (t, _) = find(old)?;
     let _lock = t.lock()?;
     let r = registry::named(&t, old).ok_or_else(|| unknown(&t, old))?;
     if old == new {
-        return Ok(0);
+        return Ok(Ending::Done);
     }
     if registry::named(&t, new).is_some() || elsewhere::named(&t, new)?.is_some() {
-        return Err(Failure::new(code::FAILURE, format!("there is a service '{new}' already"))
+        return Err(Failure::new(Ending::Failed, format!("there is a service '{new}' already"))
             .next(format!("forget it when it has ended ('killer forget {new}'), or choose another name")));
     }
     super::unseen::refuse(new)?;
     t.rename(r.slot, new)?;
     super::unseen::remember(&t);
-    Ok(0)
+    Ok(Ending::Done)
 }
 
 /// Loads and pins the tracker.
-pub fn up(witness: bool, screen: &Screen) -> Result<u8, Failure> {
+pub fn up(witness: bool, screen: &Screen) -> Result<Ending, Failure> {
     let paths = Paths::default();
     super::unseen::lost()?;
     let mut t = Tracker::load(&paths)?;
     if witness && t.tier().is_without_programs() {
         return Err(Failure::new(
-            code::FAILURE,
+            Ending::Failed,
             format!("the tier {} has no second witness", t.tier().name()),
         )
         .why("it is programs that the named hierarchy is a witness of")
@@ -185,7 +187,7 @@ pub fn up(witness: bool, screen: &Screen) -> Result<u8, Failure> {
             Some("end them with that version's killer, then its 'down'"),
         ));
     }
-    Ok(0)
+    Ok(Ending::Done)
 }
 
 fn refuse_live(t: &Tracker, force: bool) -> Result<(), Failure> {
@@ -197,7 +199,7 @@ fn refuse_live(t: &Tracker, force: bool) -> Result<(), Failure> {
     if live.is_empty() {
         return Ok(());
     }
-    Err(Failure::new(code::FAILURE, "services are tracked")
+    Err(Failure::new(Ending::Failed, "services are tracked")
         .why(format!("alive: {}", live.join(", ")))
         .next("end them first; 'killer down --force' loses track of them, and they live on"))
 }
@@ -222,7 +224,7 @@ fn losses<'a>(all: impl Iterator<Item = &'a Tracker>) -> Vec<String> {
 }
 
 /// Detaches the tracker.
-pub fn down(force: bool, screen: &Screen) -> Result<u8, Failure> {
+pub fn down(force: bool, screen: &Screen) -> Result<Ending, Failure> {
     let paths = Paths::default();
     let (others, unseen) = Tracker::others();
     for t in &others {
@@ -232,7 +234,7 @@ pub fn down(force: bool, screen: &Screen) -> Result<u8, Failure> {
         super::unseen::lost()?;
     }
     let lost = losses(others.iter());
-    let tear = || -> Result<u8, Failure> {
+    let tear = || -> Result<Ending, Failure> {
         let mut kept = None;
         for t in &others {
             let _lock = t.lock()?;
@@ -246,8 +248,8 @@ pub fn down(force: bool, screen: &Screen) -> Result<u8, Failure> {
             return Err(e.into());
         }
         match unseen.first() {
-            None => Ok(0),
-            Some(why) => Err(Failure::new(code::FAILURE, "not everything could be taken down")
+            None => Ok(Ending::Done),
+            Some(why) => Err(Failure::new(Ending::Failed, "not everything could be taken down")
                 .why(why.clone())
                 .next("give the command as root, where it was started")),
         }

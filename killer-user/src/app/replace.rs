@@ -1,9 +1,9 @@
 //! The name of a new service: made where none is given, and free where a live one has it (`run --replace`).
 
-use super::failure::{Failure, code};
-use super::service::exit_code;
+use super::failure::Failure;
 use super::{Screen, elsewhere, facts, look, registry_verbs, stop};
 use crate::cli::{Mode, Names, Replace, Run, Stop};
+use crate::ending::Ending;
 use crate::parse::schedule::Schedule;
 use crate::parse::{name, span::Span};
 use crate::report::message;
@@ -78,14 +78,14 @@ fn end(t: &Tracker, old: &Root, screen: &Screen) -> Result<(), Failure> {
     let Some(pid) = supervise::fork()? else {
         let done = stop::end(t, old, std::slice::from_ref(old), &s, screen);
         supervise::exit(match done {
-            Ok(r) => r.exit_code.into(),
-            Err(f) => screen.fail(&f).into(),
+            Ok(r) => r.ending.code().into(),
+            Err(f) => screen.fail(&f).code().into(),
         })
     };
-    if exit_code(launch::wait_child(pid)?) == 0 {
+    if Ending::of_command(launch::wait_child(pid)?).is_good() {
         return Ok(());
     }
     let what = format!("the old '{}' was not ended, so no new one was started", old.name);
-    Err(Failure::new(code::RUN_FAILED, what)
+    Err(Failure::new(Ending::NotStarted, what)
         .next("'killer run --replace=rename' lets it live on under another name"))
 }

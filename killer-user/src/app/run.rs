@@ -4,13 +4,14 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::failure::{Failure, code};
+use super::failure::Failure;
 use super::on_exit::OnExit;
 use super::place::{self, Wish};
 use super::service::{self, Command};
 use super::stop_record::{Heir, StopRecord, no_heir};
 use super::{Screen, documents, find, forking, pidfiles, replace, unseen};
 use crate::cli::{Run, Whose};
+use crate::ending::Ending;
 use crate::lineage::Lineage;
 use crate::parse::span::Span;
 use crate::report::{human, message};
@@ -19,16 +20,16 @@ use crate::sys::{daemon, interrupt};
 use crate::target::{pidfile, process, registry};
 use crate::tier::Tracker;
 
-/// Failures of `run` and `exec` are 125, so that they are not taken for CMD's; missing privilege stays 77.
+/// Failures of `run` and `exec` are told apart from CMD's; missing privilege stays what it is.
 fn run_failed(f: Failure) -> Failure {
-    match f.code {
-        code::FAILURE => f.with_code(code::RUN_FAILED),
+    match f.ending {
+        Ending::Failed => f.with(Ending::NotStarted),
         _ => f,
     }
 }
 
 /// Starts CMD as the root of a service.
-pub fn run(r: &Run, screen: &Screen) -> Result<u8, Failure> {
+pub fn run(r: &Run, screen: &Screen) -> Result<Ending, Failure> {
     let r = &replace::prepare(r, screen).map_err(run_failed)?;
     let t = service::tracker().map_err(run_failed)?;
     say_tier(&t, screen);
@@ -61,7 +62,7 @@ pub fn run(r: &Run, screen: &Screen) -> Result<u8, Failure> {
     say_place(&t, &s, screen);
     let Some(mut pass) = pass else {
         documents::started(&r.name, screen);
-        return Ok(0);
+        return Ok(Ending::Done);
     };
     let look = &mut || on_exit.iter_mut().for_each(|e| e.look(s.slot, screen));
     let ended = t.attend(s.pid, &mut pass, look);
@@ -80,9 +81,9 @@ pub fn run(r: &Run, screen: &Screen) -> Result<u8, Failure> {
         no_heir(&t, s.slot);
     }
     if r.forking {
-        return forking::started(&t, &s, r.pidfile.is_some(), service::exit_code(status), screen);
+        return forking::started(&t, &s, r.pidfile.is_some(), Ending::of_command(status), screen);
     }
-    Ok(service::exit_code(status))
+    Ok(Ending::of_command(status))
 }
 
 /// What its root is to be.
@@ -114,16 +115,18 @@ fn to_write(r: &Run) -> Option<&Path> {
 
 /// A supervisor of its own: a small process in a session of its own that starts CMD and ends what it leaves; another one watches
 /// over it.
-fn background(t: &Tracker, r: &Run, span: Span, cmd: &Command, screen: &Screen) -> Result<u8, Failure> {
+fn background(t: &Tracker, r: &Run, span: Span, cmd: &Command, screen: &Screen) -> Result<Ending, Failure> {
     let report = match daemon::background()? {
-        Err(Some(code)) => {
-            if code == 0 {
+        Err(Some(said)) => {
+            // As the supervisor has ended its start.
+            let ending = Ending::Command(said);
+            if ending.is_good() {
                 documents::started(&r.name, screen);
             }
-            return Ok(code);
+            return Ok(ending);
         }
         Err(None) => {
-            return Err(Failure::new(code::RUN_FAILED, "the supervisor died before it had started CMD"));
+            return Err(Failure::new(Ending::NotStarted, "the supervisor died before it had started CMD"));
         }
         Ok(report) => report,
     };
@@ -148,13 +151,13 @@ fn background(t: &Tracker, r: &Run, span: Span, cmd: &Command, screen: &Screen) 
                     r.name
                 );
             }
-            report.done(0);
+            report.done(Ending::Done.code());
             let _ = t.attend(s.pid, &mut pass, &mut || on_exit.look(s.slot, screen));
             on_exit.end(s.slot, screen);
-            std::process::exit(0);
+            std::process::exit(Ending::Done.code().into());
         }
         Err(f) => {
-            let c = screen.fail(&f);
+            let c = screen.fail(&f).code();
             report.done(c);
             std::process::exit(i32::from(c));
         }
@@ -162,13 +165,13 @@ fn background(t: &Tracker, r: &Run, span: Span, cmd: &Command, screen: &Screen) 
 }
 
 /// Runs CMD as a control process.
-pub fn exec(name: &str, argv: &[OsString], screen: &Screen) -> Result<u8, Failure> {
+pub fn exec(name: &str, argv: &[OsString], screen: &Screen) -> Result<Ending, Failure> {
     let (t, _) = find(name).map_err(run_failed)?;
     let _log = screen.relay(&t);
     let mut pass = PassOn::begin(false);
     let cmd = Command { argv: argv.to_vec(), ..Command::default() };
     let s = service::join(&t, name, &cmd, |pid| pass.meet(pid)).map_err(run_failed)?;
-    Ok(service::exit_code(t.attend(s.pid, &mut pass, &mut || {}).map_err(|e| run_failed(e.into()))?))
+    Ok(Ending::of_command(t.attend(s.pid, &mut pass, &mut || {}).map_err(|e| run_failed(e.into()))?))
 }
 
 /// Another user's process is taken in by who may see and signal everybody's only.
@@ -177,7 +180,7 @@ fn own_or_able(pid: u32) -> Result<(), Failure> {
     if missing.is_empty() || process::owner(pid).is_none_or(|u| u == rustix::process::geteuid().as_raw()) {
         return Ok(());
     }
-    Err(Failure::new(code::NOT_PERMITTED, format!("not permitted to adopt process {pid} of another user"))
+    Err(Failure::new(Ending::NotPermitted, format!("not permitted to adopt process {pid} of another user"))
         .why(crate::tier::BpfError::lack(&missing))
         .next("run it as root"))
 }
@@ -201,16 +204,16 @@ fn say_place(t: &Tracker, s: &service::Started, screen: &Screen) {
 }
 
 /// Takes a running process in.
-pub fn adopt(name: &str, whose: &Whose, screen: &Screen) -> Result<u8, Failure> {
+pub fn adopt(name: &str, whose: &Whose, screen: &Screen) -> Result<Ending, Failure> {
     if let Whose::Pid(pid, _) = whose {
         own_or_able(*pid)?;
     }
     let p = match whose {
         Whose::Pid(pid, inode) => process::open(*pid, *inode).map_err(|e| {
-            Failure::new(code::FAILURE, format!("cannot adopt: {e}")).next("'ps -e' shows the processes")
+            Failure::new(Ending::Failed, format!("cannot adopt: {e}")).next("'ps -e' shows the processes")
         })?,
         Whose::Pidfile(f) => pidfile::open(f).map_err(|e| {
-            Failure::new(code::FAILURE, format!("cannot adopt from {}", f.display()))
+            Failure::new(Ending::Failed, format!("cannot adopt from {}", f.display()))
                 .why(e.to_string())
                 .next("give the process itself with --pid PID when you are sure")
         })?,
@@ -230,5 +233,5 @@ pub fn adopt(name: &str, whose: &Whose, screen: &Screen) -> Result<u8, Failure> 
         human::exactness(&e)
     );
     screen.message(&format!("killer: '{}': {text}", crate::report::escape::text(name)));
-    Ok(0)
+    Ok(Ending::Done)
 }

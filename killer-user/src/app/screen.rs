@@ -5,8 +5,9 @@ use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
 
-use super::failure::{Failure, code};
+use super::failure::Failure;
 use crate::cli::{Color, Common, Output};
+use crate::ending::Ending;
 use crate::report::{Style, json, message};
 use crate::sys::stdout;
 use crate::tier::{Held, Tracker};
@@ -77,11 +78,11 @@ impl Screen {
         }
     }
 
-    /// The exit code of a call that would end with `code`: output that was lost makes a success a failure, and is told.
-    pub fn end(&self, code: u8) -> u8 {
-        let Some(why) = self.lost.get() else { return code };
-        self.fail(&Failure::new(code::FAILURE, "stdout could not be written").why(why.clone()));
-        if code == 0 { code::FAILURE } else { code }
+    /// How a call ends that would end so: output that was lost makes a success a failure, and is told.
+    pub fn end(&self, ending: Ending) -> Ending {
+        let Some(why) = self.lost.get() else { return ending };
+        self.fail(&Failure::new(Ending::Failed, "stdout could not be written").why(why.clone()));
+        if ending.is_good() { Ending::Failed } else { ending }
     }
 
     /// Prints to stderr what is already escaped.
@@ -91,10 +92,10 @@ impl Screen {
         }
     }
 
-    /// Prints a failure; answers its exit code.
-    pub fn fail(&self, f: &Failure) -> u8 {
+    /// Prints a failure; answers its ending.
+    pub fn fail(&self, f: &Failure) -> Ending {
         self.message(&message::render(&f.what, f.why.as_deref(), f.next.as_deref()));
-        f.code
+        f.ending
     }
 
     /// With `-vvv`: the log of the eBPF programs, until the value is dropped.

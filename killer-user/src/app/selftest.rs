@@ -1,8 +1,9 @@
 //! `selftest`: the trials → lines as they go, or one model.
 
 use super::Screen;
-use super::failure::{Failure, code};
+use super::failure::Failure;
 use crate::cli::{self, Output};
+use crate::ending::Ending;
 use crate::kernel::probe;
 use crate::parse::{name, signal};
 use crate::report::model::{SCHEMA_VERSION, Selftest, Trial};
@@ -10,7 +11,7 @@ use crate::report::{human, ktap};
 use crate::selftest::{self, Options, Result as Outcome};
 
 /// Every known way of escaping, tried on this kernel.
-pub fn selftest(asked: &cli::Selftest, screen: &Screen) -> Result<u8, Failure> {
+pub fn selftest(asked: &cli::Selftest, screen: &Screen) -> Result<Ending, Failure> {
     let options = Options { quick: asked.quick, only: asked.only.clone(), rounds: asked.rounds };
     if let Some(word) = options.unknown() {
         return Err(no_trial(word));
@@ -58,15 +59,16 @@ pub fn selftest(asked: &cli::Selftest, screen: &Screen) -> Result<u8, Failure> {
         _ => screen.data(&m, |s| human::selftest_ends(&m, s)),
     }
     Ok(match ended.interrupted {
-        Some(signal) => 128 + signal as u8,
-        None => u8::from(m.failed != 0 || !m.clean),
+        Some(signal) => Ending::Interrupted(signal),
+        None if m.failed != 0 || !m.clean => Ending::Failed,
+        None => Ending::Done,
     })
 }
 
 /// A word that is in no trial's name; nothing was tried.
 fn no_trial(word: &str) -> Failure {
     let all: Vec<&str> = selftest::names().collect();
-    let f = Failure::new(code::USAGE, format!("no trial has '{word}' in its name; nothing was tried"))
+    let f = Failure::new(Ending::Usage, format!("no trial has '{word}' in its name; nothing was tried"))
         .why(format!("trials: {}", all.join(", ")));
     let parts = all.iter().flat_map(|n| n.split('_'));
     match name::suggest(word, all.iter().copied()).or_else(|| name::suggest(word, parts)) {

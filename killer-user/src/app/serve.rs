@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Screen;
 use super::failure::Failure;
+use crate::ending::Ending;
 use crate::tier::{Keeper, Paths};
 
 /// Says something to the service manager, where there is one (sd_notify(3)).
@@ -28,7 +29,7 @@ fn watchdog() -> Option<Duration> {
 }
 
 /// Loads, holds, ends.
-pub fn serve(detach: bool, screen: &Screen) -> Result<u8, Failure> {
+pub fn serve(detach: bool, screen: &Screen) -> Result<Ending, Failure> {
     if detach {
         let _ = rustix::process::setsid();
     }
@@ -64,5 +65,5 @@ pub fn serve(detach: bool, screen: &Screen) -> Result<u8, Failure> {
         .map_err(Failure::from)?;
     notify("STOPPING=1");
     drop(keeper);
-    Ok(0)
+    Ok(Ending::Done)
 }

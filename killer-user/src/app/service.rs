@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 
 use killer_common::record::{B_CONTROL, B_MAIN, R_FOREGROUND, R_SUPERVISED};
 
-use super::failure::{Failure, code};
+use super::failure::Failure;
 use super::place::{self, Wish};
 use super::stop_record::StopRecord;
 use super::unseen;
 use super::{logs, pidfiles};
 use crate::cli::Log;
+use crate::ending::Ending;
 use crate::lineage::Home;
 use crate::sys::launch::{Launch, Step};
 use crate::sys::{small, supervise};
@@ -42,7 +43,7 @@ impl Command {
     fn launch(&self) -> Result<Launch, Failure> {
         let c = |s: Vec<u8>| {
             CString::new(s)
-                .map_err(|_| Failure::new(code::RUN_FAILED, "a NUL byte in the command or environment"))
+                .map_err(|_| Failure::new(Ending::NotStarted, "a NUL byte in the command or environment"))
         };
         let mut env: Vec<(OsString, OsString)> = std::env::vars_os().collect();
         let mut ids = None;
@@ -58,7 +59,7 @@ impl Command {
             }
             let name = c(u.name.clone().into_bytes())?;
             let groups = nix::unistd::getgrouplist(&name, u.gid).map_err(|e| {
-                Failure::new(code::RUN_FAILED, format!("groups of user '{user}'")).why(e.desc())
+                Failure::new(Ending::NotStarted, format!("groups of user '{user}'")).why(e.desc())
             })?;
             ids = Some((u.uid.as_raw(), u.gid.as_raw(), groups.into_iter().map(|g| g.as_raw()).collect()));
         }
@@ -96,7 +97,7 @@ fn lookup(user: &str) -> Result<nix::unistd::User, Failure> {
         nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(uid)).ok().flatten()
     });
     found.ok_or_else(|| {
-        Failure::new(code::RUN_FAILED, format!("no such user '{user}'"))
+        Failure::new(Ending::NotStarted, format!("no such user '{user}'"))
             .next("give a name or number that getent passwd knows")
     })
 }
@@ -160,7 +161,7 @@ pub fn start(
         Ok(Ok(pid)) => Ok(Started { slot, pid }),
         Ok(Err((step, e))) => Err(undo(not_started(step, &e, cmd))),
         Err(e) => Err(undo(
-            Failure::new(code::RUN_FAILED, format!("cannot start '{}'", wish.name)).why(e.to_string()),
+            Failure::new(Ending::NotStarted, format!("cannot start '{}'", wish.name)).why(e.to_string()),
         )),
     }
 }
@@ -182,14 +183,14 @@ fn not_started(step: Step, e: &std::io::Error, cmd: &Command) -> Failure {
     let what = cmd.argv.first().map(|a| a.to_string_lossy().into_owned()).unwrap_or_default();
     match step {
         Step::Ids => Failure::new(
-            code::RUN_FAILED,
+            Ending::NotStarted,
             format!("cannot become user '{}'", cmd.user.as_deref().unwrap_or("?")),
         )
         .why(e.to_string()),
         Step::Exec if matches!(e.raw_os_error(), Some(libc::ENOENT)) => {
-            Failure::new(code::NOT_FOUND, format!("cannot run '{what}'")).why(e.to_string())
+            Failure::new(Ending::NotFound, format!("cannot run '{what}'")).why(e.to_string())
         }
-        Step::Exec => Failure::new(code::NOT_EXECUTABLE, format!("cannot run '{what}'")).why(e.to_string()),
+        Step::Exec => Failure::new(Ending::NotExecutable, format!("cannot run '{what}'")).why(e.to_string()),
     }
 }
 
@@ -220,7 +221,7 @@ pub fn join(t: &Tracker, name: &str, cmd: &Command, mut met: impl FnMut(i32)) ->
     let lock = t.lock()?;
     let root = registry::named(t, name).ok_or_else(|| super::unknown(t, name))?;
     if registry::family(t, root.slot.slot).iter().all(|&s| t.count(s) == 0) {
-        return Err(Failure::new(code::RUN_FAILED, format!("service '{name}' has ended"))
+        return Err(Failure::new(Ending::NotStarted, format!("service '{name}' has ended"))
             .why("a control process can only join a service that has a live process")
             .next(format!("start it again: 'killer run --name {name} -- CMD'")));
     }
@@ -241,17 +242,8 @@ pub fn join(t: &Tracker, name: &str, cmd: &Command, mut met: impl FnMut(i32)) ->
             } else {
                 e.to_string()
             };
-            Err(Failure::new(code::RUN_FAILED, format!("cannot join '{name}'")).why(why))
+            Err(Failure::new(Ending::NotStarted, format!("cannot join '{name}'")).why(why))
         }
-    }
-}
-
-/// Exit code of a raw wait status, as shells have it.
-pub fn exit_code(status: i32) -> u8 {
-    if libc::WIFSIGNALED(status) {
-        (128 + libc::WTERMSIG(status)) as u8
-    } else {
-        libc::WEXITSTATUS(status) as u8
     }
 }
 
@@ -278,7 +270,7 @@ pub fn adopt(t: &Tracker, name: &str, p: &Process) -> Result<Adopted, Failure> {
         }
         let other = other.map(|r| r.name).unwrap_or_default();
         return Err(Failure::new(
-            code::FAILURE,
+            Ending::Failed,
             format!("process {} is already a member of service '{other}'", p.pid),
         )
         .why("a process belongs to one service for its whole life")
@@ -289,7 +281,7 @@ pub fn adopt(t: &Tracker, name: &str, p: &Process) -> Result<Adopted, Failure> {
         )));
     }
     let (slot, fresh) =
-        place::make(t, &Wish { nest: None, ..Wish::named(name) }).map_err(|f| f.with_code(code::FAILURE))?;
+        place::make(t, &Wish { nest: None, ..Wish::named(name) }).map_err(|f| f.with(Ending::Failed))?;
     let r = take(t, slot, p);
     if r.is_err() && fresh {
         let _ = t.forget(slot);
@@ -300,7 +292,7 @@ pub fn adopt(t: &Tracker, name: &str, p: &Process) -> Result<Adopted, Failure> {
 /// What was given up has a name again.
 fn recall(t: &Tracker, slot: Slot, name: &str) -> Result<Adopted, Failure> {
     if registry::named(t, name).is_some() || super::elsewhere::named(t, name)?.is_some() {
-        return Err(Failure::new(code::FAILURE, format!("there is a service '{name}' already"))
+        return Err(Failure::new(Ending::Failed, format!("there is a service '{name}' already"))
             .next(format!("forget it when it has ended ('killer forget {name}'), or choose another name")));
     }
     unseen::refuse(name)?;
@@ -314,7 +306,7 @@ fn take(t: &Tracker, slot: Slot, p: &Process) -> Result<Adopted, Failure> {
     let taken = t.adopt(slot, (p.pid, p.start_ticks, p.inode))?;
     if t.pop(slot.slot).processes == 0 {
         return Err(Failure::new(
-            code::FAILURE,
+            Ending::Failed,
             format!("process {} ended before it could be taken in", p.pid),
         ));
     }

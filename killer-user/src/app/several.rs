@@ -1,18 +1,19 @@
-//! One verb on one or several services: documents, the exit code, and, when one of several failed, what became of each.
+//! One verb on one or several services: documents, the ending, and, when one of several failed, what became of each.
 
 use serde::Serialize;
 
 use super::Screen;
-use super::failure::{Failure, code};
+use super::failure::Failure;
 use super::names::Resolved;
+use crate::ending::Ending;
 use crate::report::{Style, message};
 use crate::target::Root;
 use crate::tier::Tracker;
 
 /// What was done to one service.
 pub struct Did<M> {
-    /// Exit code.
-    pub code: u8,
+    /// How it ended.
+    pub ending: Ending,
     /// What it is now, in a word: `ended`, `frozen`.
     pub word: &'static str,
     /// The document.
@@ -23,14 +24,14 @@ pub struct Did<M> {
 #[derive(Debug, Default)]
 struct Tally {
     groups: Vec<(&'static str, Vec<String>)>,
-    first: u8,
+    worst: Ending,
 }
 
 impl Tally {
-    fn note(&mut self, code: u8, word: &'static str, name: &str) {
-        if self.first == 0 {
-            self.first = code;
-        }
+    /// `good`: what it is now when it went well.
+    fn note(&mut self, ending: Ending, good: &'static str, name: &str) {
+        self.worst = self.worst.worse(ending);
+        let word = if ending.is_good() { good } else { ending.became() };
         match self.groups.iter_mut().find(|(w, _)| *w == word) {
             Some((_, names)) => names.push(name.to_owned()),
             None => self.groups.push((word, vec![name.to_owned()])),
@@ -47,18 +48,8 @@ impl Tally {
     }
 }
 
-/// In a word what an exit code other than 0 means for a service.
-fn bad(code: u8) -> &'static str {
-    match code {
-        code::TIMEOUT => "not done in time",
-        code::PARTIAL => "partly done",
-        c if c > 128 => "interrupted",
-        _ => "failed",
-    }
-}
-
 /// Does `one` to each service. For people a document is shown when it is done, as JSON they are one document: one service's own,
-/// else a list. The exit code is the first failure's. `acts`: what became of each is said when one failed; a verb that only
+/// else a list. The call ends as the worst of them. `acts`: what became of each is said when one failed; a verb that only
 /// looks has shown it. `one` gets what keeps the service, too.
 pub fn each<M: Serialize>(
     t: &Tracker,
@@ -67,44 +58,44 @@ pub fn each<M: Serialize>(
     acts: bool,
     mut one: impl FnMut(&Tracker, &Root) -> Result<Did<M>, Failure>,
     human: impl Fn(&M, &Style) -> String,
-) -> u8 {
+) -> Ending {
     let mut tally = Tally::default();
     let mut good = Vec::new();
     let mut documents = Vec::new();
     let mut stopped = false;
     for (keeper, root) in found.each(t) {
         if stopped {
-            tally.note(0, "not reached", &root.name);
+            tally.note(Ending::Done, "not reached", &root.name);
             continue;
         }
         match one(keeper, root) {
             Ok(d) => {
-                stopped = d.code > 128;
-                if d.code == 0 && !good.contains(&d.word) {
+                stopped = matches!(d.ending, Ending::Interrupted(_));
+                if d.ending.is_good() && !good.contains(&d.word) {
                     good.push(d.word);
                 }
-                tally.note(d.code, if d.code == 0 { d.word } else { bad(d.code) }, &root.name);
+                tally.note(d.ending, d.word, &root.name);
                 if found.several && screen.is_json() {
                     documents.push(d.model);
                 } else {
                     screen.data(&d.model, |s| human(&d.model, s));
                 }
             }
-            Err(f) => tally.note(screen.fail(&f), "failed", &root.name),
+            Err(f) => tally.note(screen.fail(&f), "", &root.name),
         }
     }
     if let Some(f) = &found.unknown {
-        let code = screen.fail(f);
-        found.nobody.iter().for_each(|n| tally.note(code, "unknown", n));
+        let ending = screen.fail(f);
+        found.nobody.iter().for_each(|n| tally.note(ending, "", n));
     }
     if !documents.is_empty() {
         screen.data(&documents, |_| String::new());
     }
-    if acts && tally.first != 0 && found.each(t).count() + found.nobody.len() > 1 {
+    if acts && !tally.worst.is_good() && found.each(t).count() + found.nobody.len() > 1 {
         let (wrong, done) = tally.words(&good);
         screen.message(&message::render(&wrong, done.as_deref(), None));
     }
-    tally.first
+    tally.worst
 }
 
 #[cfg(test)]
@@ -114,16 +105,16 @@ mod tests {
     #[test]
     fn what_became_of_each() {
         let mut t = Tally::default();
-        for (code, word, name) in [
-            (0, "ended", "a"),
-            (1, "failed", "b"),
-            (0, "ended", "c"),
-            (4, "unknown", "d"),
-            (0, "not reached", "e"),
+        for (ending, word, name) in [
+            (Ending::Done, "ended", "a"),
+            (Ending::Failed, "", "b"),
+            (Ending::Done, "ended", "c"),
+            (Ending::Unknown, "", "d"),
+            (Ending::Done, "not reached", "e"),
         ] {
-            t.note(code, word, name);
+            t.note(ending, word, name);
         }
-        assert_eq!(t.first, 1);
+        assert_eq!(t.worst, Ending::Failed);
         let (wrong, done) = t.words(&["ended"]);
         assert_eq!(wrong, "failed: b; unknown: d; not reached: e");
         assert_eq!(done.as_deref(), Some("ended: a, c"));

@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
-use super::failure::{Failure, code};
+use super::doubt::Doubt;
+use super::failure::Failure;
 use super::names::{self, For};
 use super::service::{self, Command};
 use super::several::{self, Did};
 use super::stop_record::StopRecord;
 use super::{
-    Screen, also, doubt, facts, freeze, journal, kill, last, main_process, pidfiles, stop_words, unseen,
+    Screen, also, doubt, facts, freeze, journal, last, main_process, order, pidfiles, stop_words, unseen,
     verdict, waiting,
 };
 use crate::cli::{Kill, Mode, Names, Stop};
+use crate::ending::{Ending, Wait};
 use crate::kill::{Awaited, Newborns, SIGCONT, SIGKILL, Waited};
 use crate::lineage::{Family, Lineage, Pick};
 use crate::parse::schedule::Step;
@@ -47,12 +49,12 @@ struct Run<'a> {
 }
 
 /// Ends services, one after the other.
-pub fn stop(s: &Stop, screen: &Screen) -> Result<u8, Failure> {
+pub fn stop(s: &Stop, screen: &Screen) -> Result<Ending, Failure> {
     let (t, found) = names::find(&s.names, For::Verb)?;
     let _log = screen.relay(&t);
     let one = |t: &Tracker, root: &Root| {
         let r = end(t, root, found.of(t), s, screen)?;
-        Ok(Did { code: r.exit_code, word: if r.empty { "ended" } else { "stopped" }, model: r })
+        Ok(Did { ending: r.ending, word: if r.empty { "ended" } else { "stopped" }, model: r })
     };
     let shown =
         |r: &model::Stop, s: &Style| if screen.verbose > 0 { human::stop(r, s) } else { String::new() };
@@ -86,8 +88,7 @@ fn report(s: &Stop, name: &str) -> model::Stop {
             Mode::Mixed => "mixed",
             Mode::Process => "process",
         },
-        outcome: "nothing",
-        exit_code: 0,
+        ending: Ending::Nothing,
         command: None,
         steps: Vec::new(),
         also_ends: Vec::new(),
@@ -135,9 +136,9 @@ impl Run<'_> {
         };
         let mut k = self.order(signal, whom, false);
         if signal == SIGKILL {
-            k.patience = wait.map(|w| w.clamp(KILL_TIME, kill::PATIENCE));
+            k.patience = wait.map(|w| w.clamp(KILL_TIME, order::PATIENCE));
         }
-        let r = kill::order(self.t, &self.root, &k, &picks, self.screen)?;
+        let r = order::order(self.t, &self.root, &k, &picks, self.screen)?;
         // Judged once, at the end.
         self.report.steps.push(r.receipt);
         Ok(())
@@ -153,7 +154,7 @@ impl Run<'_> {
         let sets = [("all", Pick::All), ("main", Pick::Main), ("control", Pick::Control)];
         for (word, pick) in if self.whole() { &sets[..1] } else { &sets[1..] } {
             let dry = self.order(15, word, true);
-            kill::order(self.t, &self.root, &dry, std::slice::from_ref(pick), self.screen)?;
+            order::order(self.t, &self.root, &dry, std::slice::from_ref(pick), self.screen)?;
         }
         if self.whole() {
             let asked = also::Asked { picks: &[Pick::All], include_self: self.s.include_self };
@@ -312,77 +313,79 @@ impl Run<'_> {
         waiting::wait_released(&family, whole, &mut self.awaited, limit, self.screen.quiet)
     }
 
+    /// The judgement; then everybody is told.
     fn finish(mut self, ended: Waited) -> model::Stop {
         let family = Lineage::new(self.t, self.root.clone());
         let main = facts::main_of(self.t, &self.root);
         let whole = self.whole();
-        let r = &mut self.report;
-        r.empty = crate::kill::empty(&family);
-        if r.empty {
+        self.report.empty = crate::kill::empty(&family);
+        if self.report.empty {
             pidfiles::ended(self.t, &self.root);
             unseen::remember(self.t);
         }
-        r.released = ended == Waited::Done;
-        let (ended, unreaped) = match ended {
-            Waited::Done => {
-                let mut of = waiting::mains(self.t, &self.root);
-                of.extend(self.awaited.all().iter().filter(|_| self.s.reaped.is_some()));
-                waiting::wait_reaped(&of, self.s.reaped.is_some(), self.s.reaped.and_then(Span::limit))
-            }
-            other => (other, Vec::new()),
+        self.report.released = ended == Waited::Done;
+        let how = match ended {
+            Waited::Done => self.reaped(&family, main),
+            Waited::TimedOut => Wait::TimedOut,
+            Waited::Interrupted(sig) => Wait::Interrupted(sig),
         };
-        r.unreaped = verdict::with_words(self.t, &verdict::named(&family, &unreaped), main);
-        r.exactness = facts::exactness(self.t, self.root.slot.slot);
-        (r.outcome, r.exit_code) = match ended {
-            Waited::Done if r.steps.is_empty() && r.command.is_none() => ("nothing", 0),
-            Waited::Done => ("stopped", 0),
-            Waited::TimedOut if r.released => ("unreaped", code::TIMEOUT),
-            Waited::TimedOut => ("survivors", code::TIMEOUT),
-            Waited::Interrupted(sig) => {
-                r.notes.push(format!("interrupted by {}", signal::name(sig)));
-                ("interrupted", 128 + sig as u8)
-            }
-        };
+        let r = &mut self.report;
+        if how == Wait::TimedOut {
+            r.survivors =
+                verdict::with_words(self.t, &verdict::explain(&family, whole, &self.awaited.left()), main);
+        }
         if !self.s.schedule.begins_with(SIGKILL) {
             r.notes.extend(stop_words::needed_kill(&self.forced));
         }
         let others = family.listed().len() as u64;
-        if self.mode == Mode::Process && ended == Waited::Done && others > 0 {
+        if self.mode == Mode::Process && how == Wait::Over && others > 0 {
             let n = human::count(others, "process lives on", "processes live on");
             r.notes.push(format!("{n}, as --mode=process has it"));
         }
-        if ended == Waited::TimedOut && !r.released {
-            r.survivors =
-                verdict::with_words(self.t, &verdict::explain(&family, whole, &self.awaited.left()), main);
+        let doubt = doubt::after(self.t, &self.root, r.empty);
+        let acted = !r.steps.is_empty() || r.command.is_some();
+        r.ending = Ending::of_stop(how, acted).unless(doubt.is_some());
+        r.exactness = facts::exactness(self.t, self.root.slot.slot);
+        r.notes.extend(doubt.as_ref().map(|d| d.why.clone()));
+        r.empty &= doubt.is_none();
+        if let Wait::Interrupted(sig) = how {
+            r.notes.push(format!("interrupted by {}", signal::name(sig)));
         }
-        let doubt = match r.exit_code {
-            0 => doubt::after(self.t, &self.root, r.empty),
-            _ => None,
-        };
-        if let Some(f) = &doubt {
-            r.exactness = facts::exactness(self.t, self.root.slot.slot);
-            r.notes.extend(f.why.clone());
-            (r.outcome, r.exit_code, r.empty) = ("doubtful", f.code, false);
+        self.tell(doubt);
+        self.report
+    }
+
+    /// Waits for the parents of whoever has ended, and says who is not reaped.
+    fn reaped(&mut self, family: &Lineage<'_>, main: Option<main_process::Main>) -> Wait {
+        let mut of = waiting::mains(self.t, &self.root);
+        of.extend(self.awaited.all().iter().filter(|_| self.s.reaped.is_some()));
+        let (how, left) =
+            waiting::wait_reaped(&of, self.s.reaped.is_some(), self.s.reaped.and_then(Span::limit));
+        self.report.unreaped = verdict::with_words(self.t, &verdict::named(family, &left), main);
+        match how {
+            Waited::Done => Wait::Over,
+            Waited::TimedOut => Wait::Unreaped,
+            Waited::Interrupted(sig) => Wait::Interrupted(sig),
         }
+    }
+
+    /// The record, the journal and the terminal.
+    fn tell(&self, doubt: Option<Doubt>) {
         let r = &self.report;
         if let Some(signal) = self.asked {
             let uid = rustix::process::getuid().as_raw();
-            let _ = self.t.note_kill(self.root.slot, signal, uid, r.exit_code);
-            last::remember(self.t, &self.root, signal, r.exit_code, &r.steps.iter().collect::<Vec<_>>());
+            let _ = self.t.note_kill(self.root.slot, signal, uid, r.ending.code());
+            last::remember(self.t, &self.root, signal, r.ending, &r.steps.iter().collect::<Vec<_>>());
         }
-        if doubt.is_none() && ended == Waited::Done {
+        let Some(f) = stop_words::failure(r, doubt) else {
             for n in r.notes.iter().filter(|n| stop_words::is_said(n)) {
                 let what = format!("'{}': {n}", r.service);
                 self.screen.message(&crate::report::message::render(&what, None, None));
             }
-        }
-        if let Some(f) = doubt.or_else(|| stop_words::failure(r, ended)) {
-            journal::judgement(&r.service, &f);
-            verdict::complain(&f, &[&r.survivors[..], &r.unreaped].concat(), self.screen);
-        } else {
-            verdict::say_unreaped(&r.service, &r.unreaped, self.screen);
-        }
-        self.report
+            return verdict::say_unreaped(&r.service, &r.unreaped, self.screen);
+        };
+        journal::judgement(&r.service, &f);
+        verdict::complain(&f, &[&r.survivors[..], &r.unreaped].concat(), self.screen);
     }
 }
 
@@ -401,7 +404,7 @@ fn attend(t: &Tracker, pid: i32, limit: Span) -> Result<Option<u8>, Failure> {
         let gone = Duration::from_nanos(mem::monotonic_ns() - began);
         let rest = limit.limit().map_or(Duration::from_secs(1), |l| l.saturating_sub(gone));
         if let Some(status) = t.await_end(pid, rest.min(Duration::from_secs(1)))? {
-            return Ok(Some(service::exit_code(status)));
+            return Ok(Some(Ending::of_command(status).code()));
         }
         if interrupt::came().is_some() || limit.limit().is_some_and(|l| gone >= l) {
             return Ok(None);

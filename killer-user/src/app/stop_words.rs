@@ -1,9 +1,9 @@
 //! What `stop` says at its end: that SIGKILL was needed, who is left.
 
+use super::doubt::Doubt;
 use super::failure::Failure;
 use super::verdict;
-use crate::kill::Waited;
-use crate::parse::signal;
+use crate::ending::{Ending, Facts};
 use crate::report::human;
 use crate::report::model::{Process, Receipt, Stop};
 
@@ -28,19 +28,24 @@ pub fn needed_kill(who: &[Process]) -> Option<String> {
 }
 
 /// What did not go well.
-pub fn failure(r: &Stop, ended: Waited) -> Option<Failure> {
-    match ended {
-        Waited::Done => None,
-        Waited::TimedOut if r.released => Some(verdict::unreaped(&r.service, r.unreaped.len())),
-        Waited::TimedOut => {
-            let n = human::count(r.survivors.len() as u64, "process lives on", "processes live on");
-            Some(Failure::new(r.exit_code, format!("'{}': {n}", r.service)))
-        }
-        Waited::Interrupted(sig) => Some(
-            Failure::new(r.exit_code, format!("'{}': interrupted by {}", r.service, signal::name(sig)))
-                .why("who was signalled stays signalled; it may end yet")
+pub fn failure(r: &Stop, doubt: Option<Doubt>) -> Option<Failure> {
+    let facts = Facts {
+        service: &r.service,
+        left: r.survivors.len(),
+        unreaped: r.unreaped.len(),
+        note: r.notes.last().map_or("interrupted", |n| n),
+        ..Facts::default()
+    };
+    let f = Failure::new(r.ending, r.ending.sentence(&facts));
+    match r.ending {
+        e if e.is_good() => None,
+        Ending::Doubtful => doubt.map(|d| d.failure(&r.service)),
+        Ending::Unreaped => Some(verdict::number_taken(f)),
+        Ending::Interrupted(_) => Some(
+            f.why("who was signalled stays signalled; it may end yet")
                 .next(format!("'killer status {}' shows who lives", r.service)),
         ),
+        _ => Some(f),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Services that this killer cannot see: those of another version's tracker, and those of a tracker whose pins were lost.
 
-use super::failure::{Failure, code};
+use super::failure::Failure;
+use crate::ending::Ending;
 use crate::report::escape;
 use crate::sys::alive;
 use crate::target::registry;
@@ -38,7 +39,7 @@ pub fn lost() -> Result<(), Failure> {
     let names: Vec<String> = kept.iter().map(one).collect();
     let names = escape::cut(&names.join(", "), SHOWN);
     Err(Failure::new(
-        code::FAILURE,
+        Ending::Failed,
         format!("the tracker was lost: its pins at {} are gone", paths.root.display()),
     )
     .why(format!("nobody knows what it kept any more; when it was last heard of: {names}"))
@@ -65,7 +66,7 @@ const NEXT: &str = "that version's killer ends them, and its 'down' takes its tr
 pub fn incomplete(others: &[Other]) -> Option<Failure> {
     let what = "services of another version of killer are tracked, which this one does not show";
     (!others.is_empty())
-        .then(|| Failure::new(code::FAILURE, what).why(format!("alive: {}", kept(others))).next(NEXT))
+        .then(|| Failure::new(Ending::Failed, what).why(format!("alive: {}", kept(others))).next(NEXT))
 }
 
 /// The failure of a verb for a service that is not known here, when another version keeps it, or may.
@@ -77,7 +78,7 @@ pub fn elsewhere(word: &str) -> Option<Failure> {
         Some(_) => format!("service '{word}' is tracked by another version of killer ({})", it.version),
         None => format!("whether '{word}' is tracked is not known: another version's tracker cannot be read"),
     };
-    Some(Failure::new(code::FAILURE, what).why(format!("alive there: {}", kept(&others))).next(NEXT))
+    Some(Failure::new(Ending::Failed, what).why(format!("alive there: {}", kept(&others))).next(NEXT))
 }
 
 /// Refuses a new service whose name may be alive in another version's tracker.

@@ -1,11 +1,13 @@
-//! What came of an order: its exit code, who is left and why, what is said on stderr.
+//! What came of an order, for people: who is left and why, what is said on stderr.
 
 use killer_common::record::Member;
 
-use super::failure::{Failure, code};
+use super::doubt::Doubt;
+use super::failure::Failure;
 use super::main_process::Main;
 use super::{Screen, facts};
-use crate::kill::{Fate, Order, Outcome, Refusal, SIGKILL};
+use crate::ending::{Ending, Facts};
+use crate::kill::{Refusal, SIGKILL};
 use crate::lineage::{self, Family, Lineage};
 use crate::report::human;
 use crate::report::model::{Counts, Receipt, Survivor};
@@ -19,31 +21,12 @@ pub fn counts(f: &Lineage<'_>) -> Counts {
 
 /// A refusal in words.
 pub fn refused(root: &Root, r: Refusal) -> Failure {
-    let f = Failure::new(code::FAILURE, format!("refused for '{}': {r}", root.name));
+    let f = Failure::new(Ending::Failed, format!("refused for '{}': {r}", root.name));
     match r {
         Refusal::Init => f.why("process 1 must not be ended"),
         Refusal::Caller(p) | Refusal::Ancestor(p) => f
             .why(format!("process {p} is {}; nothing was signalled", process::comm(p)))
             .next("run it from elsewhere, or give --include-self: killer then leaves the set first"),
-    }
-}
-
-pub fn exit_code(o: &Outcome, order: &Order, fail: bool) -> u8 {
-    let refused: Vec<i32> =
-        o.targets.iter().filter_map(|t| if let Fate::Refused(e) = t.fate { Some(e) } else { None }).collect();
-    let hit = o.targets.iter().any(|t| t.fate == Fate::Signalled);
-    if order.dry_run {
-        return if fail && !hit { code::FAILURE } else { 0 };
-    }
-    if order.ends_all() && !o.empty && (hit || refused.is_empty()) {
-        return code::TIMEOUT;
-    }
-    match (hit, refused.first()) {
-        (true, Some(_)) => code::PARTIAL,
-        (false, Some(&libc::EPERM)) => code::NOT_PERMITTED,
-        (false, Some(_)) => code::FAILURE,
-        (false, None) if fail => code::FAILURE,
-        _ => 0,
     }
 }
 
@@ -79,18 +62,32 @@ pub fn with_words(t: &Tracker, left: &[(Member, String, String)], main: Option<M
     left.iter().map(one).collect()
 }
 
+/// What the sentence of a receipt's ending counts and names.
+fn told(r: &Receipt) -> Facts<'_> {
+    Facts {
+        service: &r.service,
+        whom: &r.whom,
+        tasks_before: r.tasks,
+        tasks: r.left.tasks,
+        left: r.survivors.len(),
+        unreaped: r.unreaped.len(),
+        refused: r.targets.iter().filter(|p| p.error.is_some()).count(),
+        had_ended: !r.targets.is_empty(),
+        note: r.notes.iter().rfind(|n| n.starts_with("interrupted")).map_or("interrupted", |n| n),
+    }
+}
+
 /// Nobody was there for the signal. `None` when there was somebody, or when that is what was wanted: SIGKILL to all of a service
 /// that has ended.
 pub fn nobody(r: &Receipt) -> Option<Failure> {
-    let wanted = r.exit_code == 0 && r.signal == SIGKILL && r.whom == "all" && r.empty && !r.dry_run;
-    if !r.targets.is_empty() || wanted {
+    let wanted = r.ending == Ending::Nothing && r.signal == SIGKILL && r.whom == "all" && r.empty;
+    if r.ending.is_good() && !r.targets.is_empty() || wanted {
         return None;
     }
-    let f = if r.tasks == 0 {
-        Failure::new(r.exit_code, format!("'{}' has ended: it has no live process", r.service))
-    } else {
-        Failure::new(r.exit_code, format!("'{}': nobody matched --whom={}", r.service, r.whom))
-            .next(format!("'killer tree {}' shows who is there", r.service))
+    let f = Failure::new(r.ending, r.ending.sentence(&told(r)));
+    let f = match r.tasks {
+        0 => f,
+        _ => f.next(format!("'killer tree {}' shows who is there", r.service)),
     };
     Some(match (r.signal, r.dry_run) {
         (0, _) => f,
@@ -100,62 +97,23 @@ pub fn nobody(r: &Receipt) -> Option<Failure> {
 }
 
 /// What did not go well, in the words of stderr and of the journal; survivors are listed beside it.
-pub fn failure(r: &Receipt) -> Option<Failure> {
-    Some(match r.exit_code {
-        0 => return None,
-        code::TIMEOUT => {
-            let n = human::count(r.survivors.len() as u64, "process lives on", "processes live on");
-            if r.survivors.is_empty() && !r.unreaped.is_empty() {
-                return Some(unreaped(&r.service, r.unreaped.len()));
-            }
-            Failure::new(
-                code::TIMEOUT,
-                if r.survivors.is_empty() && !r.empty {
-                    format!("'{}': {} tasks are left, none of them listed", r.service, r.left.tasks)
-                } else {
-                    format!("'{}': {n}", r.service)
-                },
-            )
-        }
-        c if c > 128 => {
-            Failure::new(c, format!("'{}': {}", r.service, r.notes.last().map_or("interrupted", |n| n)))
-                .why("nothing is gated or stopped; who was signalled stays signalled")
-        }
-        code::FAILURE | code::DEAD if r.targets.is_empty() => return nobody(r),
-        c => {
-            let (n, e) = r
-                .targets
-                .iter()
-                .filter_map(|p| p.error.as_ref())
-                .fold((0, ""), |(n, _), e| (n + 1, e.as_str()));
-            if n == 0 {
-                let why = r.notes.last().cloned().unwrap_or_default();
-                return Some(
-                    Failure::new(c, format!("'{}': not everybody may have been reached", r.service)).why(why),
-                );
-            }
-            Failure::new(
-                c,
-                format!(
-                    "'{}': {} could not be signalled",
-                    r.service,
-                    human::count(n, "process", "processes")
-                ),
-            )
-            .why(e)
-        }
+pub fn failure(r: &Receipt, doubt: Option<Doubt>) -> Option<Failure> {
+    let f = Failure::new(r.ending, r.ending.sentence(&told(r)));
+    let refusal = || r.targets.iter().filter_map(|p| p.error.clone()).next_back();
+    Some(match r.ending {
+        e if e.is_good() => return None,
+        Ending::Doubtful => return doubt.map(|d| d.failure(&r.service)),
+        Ending::Nobody | Ending::WouldMissAll | Ending::Dead => return nobody(r),
+        Ending::Unreaped => number_taken(f),
+        Ending::Interrupted(_) => f.why("nothing is gated or stopped; who was signalled stays signalled"),
+        Ending::Unsure => f.why(r.notes.last().cloned().unwrap_or_default()),
+        _ => Failure { why: refusal(), ..f },
     })
 }
 
 /// Everything is released, and numbers are taken still.
-pub fn unreaped(service: &str, n: usize) -> Failure {
-    let n = human::count(
-        n as u64,
-        "process has ended and is not reaped",
-        "processes have ended and are not reaped",
-    );
-    Failure::new(code::TIMEOUT, format!("'{service}': {n}"))
-        .why("until then its number is taken: a start that looks for a process of this number finds one")
+pub fn number_taken(f: Failure) -> Failure {
+    f.why("until then its number is taken: a start that looks for a process of this number finds one")
         .next("see to its parent: it has to wait for it")
 }
 
@@ -172,6 +130,6 @@ pub fn say_unreaped(service: &str, who: &[Survivor], screen: &Screen) {
 /// Says a failure on stderr, and who is left.
 pub fn complain(f: &Failure, left: &[Survivor], screen: &Screen) {
     let text = crate::report::message::render(&f.what, f.why.as_deref(), f.next.as_deref());
-    let left = if f.code == code::TIMEOUT { human::left(left) } else { String::new() };
+    let left = if f.ending.lists_who() { human::left(left) } else { String::new() };
     screen.message(&format!("{text}{left}"));
 }

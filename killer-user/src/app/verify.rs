@@ -11,6 +11,7 @@ use super::several::{self, Did};
 use super::stop_record::StopRecord;
 use super::{Screen, facts, not_exact, views};
 use crate::cli::Names;
+use crate::ending::Ending;
 use crate::lineage::{self, Family, Home, Lineage};
 use crate::report::human;
 use crate::report::model::{self, Counts, OtherWay, SCHEMA_VERSION, Verify};
@@ -45,16 +46,18 @@ fn host() -> HashMap<u32, Seen> {
 }
 
 /// Compares.
-pub fn verify(names: &Names, require_exact: bool, screen: &Screen) -> Result<u8, Failure> {
+pub fn verify(names: &Names, require_exact: bool, screen: &Screen) -> Result<Ending, Failure> {
     let (t, found) = names::find(names, For::Verb)?;
     let one = |t: &Tracker, r: &Root| {
         let v = compare(t, r)?;
-        let code = if require_exact && !v.exactness.exact {
+        let ending = if require_exact && !v.exactness.exact {
             screen.fail(&not_exact(&r.name, &v.exactness))
+        } else if v.disagreements.is_empty() {
+            Ending::Done
         } else {
-            u8::from(!v.disagreements.is_empty())
+            Ending::Failed
         };
-        Ok(Did { code, word: "compared", model: v })
+        Ok(Did { ending, word: "compared", model: v })
     };
     Ok(several::each(&t, &found, screen, false, one, human::verify))
 }

@@ -1,20 +1,21 @@
 //! `list`, `status`, `tree`, `wait`: they look and change nothing.
 
 use std::cell::Cell;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use killer_common::record::Member;
 
-use super::failure::{Failure, code};
+use super::failure::Failure;
 use super::main_process::{self, Main};
 use super::names::{self, For};
 use super::several::{self, Did};
 use super::stop_record::StopRecord;
 use super::{
-    Screen, also, doubt, elsewhere, exact, facts, frozen, kill, last, look, not_exact, on_exit, service,
+    Screen, also, doubt, elsewhere, exact, facts, frozen, last, look, not_exact, on_exit, order, service,
     unseen, unsound, verdict, waiting,
 };
 use crate::cli::{Names, Output, Until};
+use crate::ending::{self, Ending};
 use crate::kernel::tier::Tier;
 use crate::kill::Waited;
 use crate::lineage::{self, Family, Home, Lineage};
@@ -26,7 +27,7 @@ use crate::target::{Root, registry};
 use crate::tier::Tracker;
 
 /// Every tracked service.
-pub fn list(screen: &Screen) -> Result<u8, Failure> {
+pub fn list(screen: &Screen) -> Result<Ending, Failure> {
     let services = match look()? {
         Some(t) => {
             let (others, unseen) = elsewhere::trackers(&t)?;
@@ -52,7 +53,7 @@ pub fn list(screen: &Screen) -> Result<u8, Failure> {
         return Err(f);
     }
     screen.data(&l, |s| human::services(&l, s));
-    Ok(0)
+    Ok(Ending::Done)
 }
 
 /// Members of a root as they were forked.
@@ -78,18 +79,18 @@ pub fn of_main(members: &[Member], main: Option<Main>) -> Option<Member> {
 }
 
 /// Services, one by one.
-pub fn status(names: &Names, require_exact: bool, screen: &Screen) -> Result<u8, Failure> {
+pub fn status(names: &Names, require_exact: bool, screen: &Screen) -> Result<Ending, Failure> {
     let (t, found) = names::find(names, For::Verb)?;
     let one = |t: &Tracker, r: &Root| {
         let s = state(t, r)?;
-        let code = match () {
-            () if s.service.state == "ended" => code::DEAD,
+        let ending = match () {
+            () if s.service.state == "ended" => Ending::Dead,
             () if require_exact && !s.service.exactness.exact => {
                 screen.fail(&not_exact(&r.name, &s.service.exactness))
             }
-            () => 0,
+            () => Ending::Done,
         };
-        Ok(Did { code, word: "shown", model: s })
+        Ok(Did { ending, word: "shown", model: s })
     };
     let apart = Apart::default();
     Ok(several::each(&t, &found, screen, false, one, |m, s| apart.next() + &human::status(m, s)))
@@ -129,7 +130,7 @@ fn state(t: &Tracker, r: &Root) -> Result<Status, Failure> {
         reached: last::reached(t, r),
     });
     let unsettled = lineage::unsettled(&Lineage::new(t, r.clone()));
-    let mut notes: Vec<String> = unsettled.iter().map(|(m, sig)| kill::unknown_outcome(m, *sig)).collect();
+    let mut notes: Vec<String> = unsettled.iter().map(|(m, sig)| order::unknown_outcome(m, *sig)).collect();
     if service.counts.tasks != 0 && exact::unsupervised(t, r.slot, k) && t.tier() != Tier::Scan {
         notes.push(SUPERVISOR_GONE.into());
     }
@@ -150,10 +151,10 @@ fn state(t: &Tracker, r: &Root) -> Result<Status, Failure> {
 }
 
 /// The lineages.
-pub fn tree(names: &Names, last: bool, screen: &Screen) -> Result<u8, Failure> {
+pub fn tree(names: &Names, last: bool, screen: &Screen) -> Result<Ending, Failure> {
     let (t, found) = names::find(names, For::Verb)?;
     if screen.output() == Output::Mermaid && found.each(&t).count() > 1 {
-        return Err(Failure::new(code::USAGE, "one Mermaid chart is for one service")
+        return Err(Failure::new(Ending::Usage, "one Mermaid chart is for one service")
             .next("name one service, or use -o dot, which may hold several graphs"));
     }
     let one = |t: &Tracker, r: &Root| {
@@ -169,7 +170,7 @@ pub fn tree(names: &Names, last: bool, screen: &Screen) -> Result<u8, Failure> {
             },
         };
         unsound(t)?;
-        Ok(Did { code: 0, word: "shown", model })
+        Ok(Did { ending: Ending::Done, word: "shown", model })
     };
     let show = |m: &Tree, s: &Style| match screen.output() {
         Output::Dot => graph::dot(m),
@@ -180,51 +181,56 @@ pub fn tree(names: &Names, last: bool, screen: &Screen) -> Result<u8, Failure> {
 }
 
 /// Waits on kernel events, for one service after the other: all have to be so far within the limit.
-pub fn wait(names: &Names, what: Until, limit: Option<Span>, screen: &Screen) -> Result<u8, Failure> {
+pub fn wait(names: &Names, what: Until, limit: Option<Span>, screen: &Screen) -> Result<Ending, Failure> {
     let (t, found) = names::find(names, For::Verb)?;
-    let (what, word) = match what {
-        Until::Empty => (waiting::For::Empty, "empty"),
-        Until::MainGone => (waiting::For::MainGone((0, 0)), "main-gone"),
-        Until::Size(n) => (waiting::For::Size(n), "size"),
+    let (what, good) = match what {
+        Until::Empty => (waiting::For::Empty, Ending::Empty),
+        Until::MainGone => (waiting::For::MainGone((0, 0)), Ending::MainGone),
+        Until::Size(n) => (waiting::For::Size(n), Ending::Size),
     };
     let limit = limit.and_then(Span::limit);
     let began = Instant::now();
     let one = |t: &Tracker, root: &Root| {
-        let name = &root.name;
-        let f = Lineage::new(t, root.clone());
         let rest = limit.map(|l| l.saturating_sub(began.elapsed()));
-        let mut model = Done::new(Verb::Wait, Some(name), word);
-        let main = facts::main_of(t, root);
-        let what = match (what, main) {
-            (waiting::For::MainGone(_), main) => waiting::For::MainGone(main.map_or((0, 0), |m| m.key())),
-            (what, _) => what,
-        };
-        let main_gone = matches!(what, waiting::For::MainGone(_));
-        if main_gone && main.is_none() && f.census().tasks > 0 {
-            screen.fail(&main_process::gone(name));
-        }
-        match waiting::wait(&f, what, rest, screen.quiet) {
-            Waited::Done if main_gone => {}
-            Waited::Done => {
-                if let Some(doubt) = doubt::after(t, f.root(), crate::kill::empty(&f)) {
-                    (model.outcome, model.exit_code) = ("doubtful", screen.fail(&doubt));
-                }
-            }
-            Waited::TimedOut => {
-                let n = f.listed().len() as u64;
-                let live = human::count(n, "process lives on", "processes live on");
-                (model.outcome, model.exit_code) = ("timeout", code::TIMEOUT);
-                screen.fail(
-                    &Failure::new(code::TIMEOUT, format!("'{name}': {live} after the timeout"))
-                        .next(format!("'killer status {name}' shows them")),
-                );
-            }
-            Waited::Interrupted(sig) => {
-                (model.outcome, model.exit_code) = ("interrupted", 128 + sig as u8);
-            }
-        }
+        let f = Lineage::new(t, root.clone());
+        let mut model = Done::new(Verb::Wait, Some(&root.name), wait_one(&f, what, good, rest, screen));
         model.counts = Some(verdict::counts(&f));
-        Ok(Did { code: model.exit_code, word, model })
+        Ok(Did { ending: model.ending, word: good.word(), model })
     };
     Ok(several::each(&t, &found, screen, true, one, |_, _| String::new()))
+}
+
+/// Waits for one; `good`: what it ends with when it went well. What did not is told.
+fn wait_one(
+    f: &Lineage<'_>,
+    what: waiting::For,
+    good: Ending,
+    rest: Option<Duration>,
+    screen: &Screen,
+) -> Ending {
+    let (t, root) = (f.tracker(), f.root());
+    let name = &root.name;
+    let what = match what {
+        waiting::For::MainGone(_) => {
+            let main = facts::main_of(t, root);
+            if main.is_none() && f.census().tasks > 0 {
+                screen.fail(&main_process::gone(name));
+            }
+            waiting::For::MainGone(main.map_or((0, 0), |m| m.key()))
+        }
+        what => what,
+    };
+    match waiting::wait(f, what, rest, screen.quiet) {
+        Waited::Done if good == Ending::MainGone => good,
+        Waited::Done => match doubt::after(t, root, crate::kill::empty(f)) {
+            Some(doubt) => screen.fail(&doubt.failure(name)),
+            None => good,
+        },
+        Waited::TimedOut => {
+            let facts = ending::Facts { service: name, left: f.listed().len(), ..Default::default() };
+            let f = Failure::new(Ending::Timeout, Ending::Timeout.sentence(&facts));
+            screen.fail(&f.next(format!("'killer status {name}' shows them")))
+        }
+        Waited::Interrupted(sig) => Ending::Interrupted(sig),
+    }
 }

@@ -7,7 +7,8 @@ use clap_mangen::Man;
 
 use super::main_form::MainForm;
 use super::verbs::VerbForm;
-use super::{EXAMPLES, EXIT_STATUS, Generate};
+use super::{EXAMPLES, Generate};
+use crate::ending;
 
 /// Options that every verb has.
 const COMMON: [&str; 5] = ["output", "verbose", "quiet", "color", "help"];
@@ -49,8 +50,8 @@ fn man(out: &mut Vec<u8>) -> io::Result<()> {
     }
     writeln!(out, ".SH EXAMPLES\n{}", lines(&EXAMPLES.lines().map(str::trim).collect::<Vec<_>>()))?;
     writeln!(out, ".SH \"EXIT STATUS\"")?;
-    for (code, meaning) in EXIT_STATUS {
-        writeln!(out, ".TP\n{}\n{}", roff(code), roff(meaning))?;
+    for (code, meaning) in ending::codes() {
+        writeln!(out, ".TP\n{}\n{}", roff(&code), roff(meaning))?;
     }
     page.render_version_section(out)
 }

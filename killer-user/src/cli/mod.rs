@@ -23,6 +23,8 @@ use main_form::{Form, Look, MainForm};
 use usage::usage;
 use verbs::{RESERVED, VERBS, VerbForm};
 
+use crate::ending::{self, Ending};
+
 const VERBS_HELP: &str = "  run --name NAME -- CMD...   start CMD as the root of a tracked service
   exec --name NAME -- CMD...  run CMD as a control process of a service
   adopt NAME --pid PID        take a running process and its descendants in
@@ -40,32 +42,9 @@ const EXAMPLES: &str = "  killer run --name web --detach -- /usr/sbin/apache2ctl
   killer -s HUP --whom=main web
   killer -s KILL --who=all --wait web";
 
-/// For the man page; the help has the short form.
-const EXIT_STATUS: [(&str, &str); 10] = [
-    ("0", "Done; where waiting was asked for, the kernel says that the set is empty."),
-    ("1", "Failure, or nothing matched with a -fail form."),
-    ("2", "Usage."),
-    ("3", "The service is known but has no live process."),
-    ("4", "No such service."),
-    ("5", "Not exact, and --require-exact was given."),
-    ("64", "Some were signalled and some could not be."),
-    ("77", "Not permitted."),
-    (
-        "124",
-        "The wait ended with survivors, or with --wait=reaped: with who is not reaped; each is named with its reason.",
-    ),
-    (
-        "125, 126, 127",
-        "Of run and exec: killer failed, CMD is not executable, CMD was not found; else CMD's own status.",
-    ),
-];
-
 /// Below the options of the main form.
 fn after_help() -> String {
-    format!(
-        "Verbs:\n{VERBS_HELP}\n\nExamples:\n{EXAMPLES}\n\nExit status: 0 done, 1 failure, 2 usage, 3 known but dead, \
-         4 no such service, 5 not exact,\n  64 partly, 77 not permitted, 124 survivors"
-    )
+    format!("Verbs:\n{VERBS_HELP}\n\nExamples:\n{EXAMPLES}\n\n{}", ending::codes_short())
 }
 
 /// Parses a command line, program name first.
@@ -106,7 +85,7 @@ fn main_form(args: Vec<OsString>) -> Result<Request, Exit> {
     let form: MainForm = matches(words::shorthands(args)).map_err(|e| {
         let exit = usage::from_clap(&e, None, false);
         // `killer rnu --name web -- CMD`: the options are the verb's.
-        match first.as_deref().and_then(|w| meant(w, &[])).filter(|_| exit.code != 0) {
+        match first.as_deref().and_then(|w| meant(w, &[])).filter(|_| !exit.ending.is_good()) {
             Some(verb) => {
                 usage(usage::what(&exit), &format!("'{verb}' is probably meant; see '{verb} --help'"))
             }
@@ -116,7 +95,7 @@ fn main_form(args: Vec<OsString>) -> Result<Request, Exit> {
     let look = form.look.clone();
     match form.resolve() {
         Form::Kill(k) => request(Action::Kill(k), look),
-        Form::Print(text) => Err(Exit { code: 0, stdout: text, stderr: String::new() }),
+        Form::Print(text) => Err(Exit { ending: Ending::Done, stdout: text, stderr: String::new() }),
         Form::Usage(what, next) => Err(usage(&what, &next)),
     }
 }
@@ -203,9 +182,9 @@ mod tests {
             use std::os::unix::ffi::OsStringExt;
             let args = std::iter::once(b"killer".to_vec()).chain(words).map(OsString::from_vec);
             if let Err(e) = parse(args)
-                && e.code != 0
+                && !e.ending.is_good()
             {
-                prop_assert!(e.code == 2 && e.stdout.is_empty());
+                prop_assert!(e.ending == Ending::Usage && e.stdout.is_empty());
                 prop_assert!(e.stderr.lines().count() <= 3, "{}", e.stderr);
                 prop_assert!(!e.stderr.chars().any(|c| c.is_control() && c != '\n'), "{:?}", e.stderr);
             }
@@ -241,7 +220,7 @@ mod tests {
     fn verbs_to_come_are_no_names() {
         for v in RESERVED {
             let e = p(&[v, "cron"]).unwrap_err();
-            assert!(e.code == 2 && e.stderr.contains(v), "{e:?}");
+            assert!(e.ending == Ending::Usage && e.stderr.contains(v), "{e:?}");
             assert_eq!(kill(&["--", v]).names.words, [v]);
         }
         assert!(matches!(p(&["-vo", "json", "list"]).unwrap().action, Action::List));
@@ -284,7 +263,7 @@ mod tests {
             let e = p(&[verb, "--help"]).unwrap_err();
             // What is started has more to say than anything else.
             let most = if verb == "run" { 60 } else { 40 };
-            assert!(e.code == 0 && e.stdout.lines().count() < most, "{}", e.stdout);
+            assert!(e.ending == Ending::Done && e.stdout.lines().count() < most, "{}", e.stdout);
         }
     }
 
@@ -335,13 +314,13 @@ mod tests {
             &["rename", "x"],
         ] {
             let e = p(w).unwrap_err();
-            assert_eq!(e.code, 2, "{w:?}: {e:?}");
+            assert_eq!(e.ending, Ending::Usage, "{w:?}: {e:?}");
             assert!(
                 e.stdout.is_empty() && e.stderr.lines().count() <= 3 && e.stderr.starts_with("killer: "),
                 "{w:?}: {e:?}"
             );
         }
-        assert_eq!(p(&["--help"]).unwrap_err().code, 0);
-        assert_eq!(p(&["-l"]).unwrap_err().code, 0);
+        assert_eq!(p(&["--help"]).unwrap_err().ending, Ending::Done);
+        assert_eq!(p(&["-l"]).unwrap_err().ending, Ending::Done);
     }
 }

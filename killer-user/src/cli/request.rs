@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::ending::Ending;
 use crate::kill::Newborns;
 use crate::parse::name;
 use crate::parse::schedule::Schedule;
@@ -315,8 +316,8 @@ pub struct Request {
 /// The end of a call that needs no kernel: help, version, lists, usage errors.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Exit {
-    /// Exit code.
-    pub code: u8,
+    /// How it ends.
+    pub ending: Ending,
     /// For stdout.
     pub stdout: String,
     /// For stderr.

@@ -5,12 +5,13 @@ use std::error::Error;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::Exit;
+use crate::ending::Ending;
 use crate::parse::whom;
 use crate::report::message;
 
-/// Exit 2 with a message.
+/// A usage error with a message.
 pub fn usage(what: &str, next: &str) -> Exit {
-    Exit { code: 2, stdout: String::new(), stderr: message::render(what, None, Some(next)) }
+    Exit { ending: Ending::Usage, stdout: String::new(), stderr: message::render(what, None, Some(next)) }
 }
 
 /// The first line of a message, without the program's name.
@@ -29,7 +30,7 @@ pub fn from_clap(e: &clap::Error, verb: Option<&str>, early: bool) -> Exit {
     let (what, tip) = first_lines(&text);
     match (e.kind(), verb) {
         (ErrorKind::DisplayHelp | ErrorKind::DisplayVersion, _) => {
-            Exit { code: 0, stdout: text, stderr: String::new() }
+            Exit { ending: Ending::Done, stdout: text, stderr: String::new() }
         }
         (ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand, Some(v)) => {
             usage(&format!("'killer {v}' lacks what it is to do"), &help)

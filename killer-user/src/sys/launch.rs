@@ -7,6 +7,7 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use super::{descriptors, inherit, orphan, proc, supervise};
+use crate::ending::Ending;
 
 /// What the child becomes.
 #[derive(Debug, Default)]
@@ -198,7 +199,7 @@ impl<'a> Child<'a> {
                 }
             }
             if n != 1 {
-                libc::_exit(125);
+                libc::_exit(Ending::NotStarted.code().into());
             }
             self.become_cmd()
         }
@@ -256,7 +257,7 @@ impl<'a> Child<'a> {
         unsafe {
             let word = [step as i32, *libc::__errno_location()];
             libc::write(self.say, word.as_ptr().cast(), 8);
-            libc::_exit(127)
+            libc::_exit(Ending::NotFound.code().into())
         }
     }
 }

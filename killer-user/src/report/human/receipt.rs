@@ -86,7 +86,7 @@ pub fn stop(t: &Stop, s: &Style) -> String {
     out.push_str(&format!(
         "{}: {}, {:.1} ms; {state}\n",
         text(&t.service),
-        t.outcome,
+        t.ending.word(),
         t.took_us as f64 / 1000.0
     ));
     for n in &t.notes {

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Counts, Exactness, SCHEMA_VERSION};
+use crate::ending::Ending;
 
 /// The verbs whose document this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -30,11 +31,9 @@ pub struct Done {
     /// The service; absent for `up` and `down`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
-    /// `started`, `adopted`, `empty`, `main-gone`, `size`, `timeout`, `doubtful`, `interrupted`, `main-set`, `forgotten`, `given-up`,
-    /// `renamed`, `up`, `down`.
-    pub outcome: &'static str,
-    /// Exit code that this outcome means.
-    pub exit_code: u8,
+    /// How it ended: `outcome` and `exit_code`.
+    #[serde(flatten)]
+    pub ending: Ending,
     /// Main process now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub main_pid: Option<u32>,
@@ -55,14 +54,13 @@ pub struct Done {
 }
 
 impl Done {
-    /// With exit code 0 and nothing else.
-    pub fn new(kind: Verb, service: Option<&str>, outcome: &'static str) -> Self {
+    /// With an ending and nothing else.
+    pub fn new(kind: Verb, service: Option<&str>, ending: Ending) -> Self {
         Self {
             version: SCHEMA_VERSION,
             kind,
             service: service.map(String::from),
-            outcome,
-            exit_code: 0,
+            ending,
             main_pid: None,
             was: None,
             tier: None,

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Counts, Exactness, Process};
+use crate::ending::Ending;
 
 /// What became of a process.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -76,11 +77,9 @@ pub struct Receipt {
     pub dry_run: bool,
     /// Who asked.
     pub asked_by: Caller,
-    /// `done`, `nothing`, `partial`, `survivors`, `dry-run`, `interrupted`, `failed`; of freeze and thaw `frozen`, `running`,
-    /// `thawed`; `doubtful`: what was known of went well, but the tracker cannot vouch for the rest.
-    pub outcome: String,
-    /// Exit code that this outcome means.
-    pub exit_code: u8,
+    /// How it ended: `outcome` and `exit_code`.
+    #[serde(flatten)]
+    pub ending: Ending,
     /// Tier that kept the set.
     pub tier: &'static str,
     /// Gates that were closed.
@@ -149,11 +148,9 @@ pub struct Stop {
     pub service: String,
     /// `control-group`, `mixed`, `process`.
     pub mode: &'static str,
-    /// `stopped`, `nothing`, `survivors`, `interrupted`; `doubtful`: what was known of has ended, but the tracker cannot vouch
-    /// for the rest.
-    pub outcome: &'static str,
-    /// Exit code that this outcome means.
-    pub exit_code: u8,
+    /// How it ended: `outcome` and `exit_code`.
+    #[serde(flatten)]
+    pub ending: Ending,
     /// Its stop command, when it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<StopCommand>,
