@@ -20,7 +20,7 @@ reasons! {
     /// The root was adopted: orphans from before have lost their lineage.
     ADOPTED = 4, "adopted-late", "adopted while running: orphans from before have no lineage";
     /// The adoption saw anomalies or did not become quiet.
-    ADOPT_UNSURE = 5, "adopt-unsure", "the adoption did not become quiet";
+    ADOPT_UNSURE = 5, "adopt-unsure", "the adoption did not become quiet, or could not log all that was forked meanwhile";
     /// The tracker's links were gone for a while.
     TRACKER_GAP = 6, "tracker-gap", "the tracker was not attached all the time";
     /// Births of a lineage were found by the repair walk.
@@ -32,16 +32,15 @@ reasons! {
     /// pid_max or threads-max was raised after the maps were sized.
     RESIZED = 10, "limits-raised", "pid_max or threads-max was raised after the maps were sized";
     /// The birth witness was silent, the fork hook registered.
-    WITNESS = 12, "witness-silent", "the birth witness did not see a birth; the fork hook did";
+    WITNESS = 11, "witness-silent", "the birth witness did not see a birth; the fork hook did";
     /// The hooks are classic tracepoints on a kernel that loses some of their events (5.11+).
-    CLASSIC = 13, "classic-hooks", "classic tracepoints, which lose events on this kernel without a trace";
-    /// The fork edge log overflowed during an adoption.
-    EDGES = 11, "edge-log-full", "the log of forks was too small during the adoption";
+    CLASSIC = 12, "classic-hooks", "classic tracepoints, which lose events on this kernel without a trace";
     /// The tier `scan` keeps the set.
-    BEST_EFFORT = 14, "best-effort", "tracked without the kernel's help: a process can slip away unseen";
+    BEST_EFFORT = 13, "best-effort", "tracked without the kernel's help: a process can slip away unseen";
     /// The named cgroup hierarchy and the set differ.
-    WITNESS_DIFFERS = 15, "witness-differs", "the named cgroup hierarchy holds other processes than the set";
+    WITNESS_DIFFERS = 14, "witness-differs", "the named cgroup hierarchy holds other processes than the set";
 }
 
-/// Number of reason counters a root has.
-pub const COUNT: usize = 16;
+/// Number of reason counters a root has; those that no reason has yet stay 0. A power of two: the programs mask a reason's number.
+pub const COUNT: usize = 32;
+const _: () = assert!(ALL.len() <= COUNT && COUNT.is_power_of_two());

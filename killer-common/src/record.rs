@@ -348,7 +348,7 @@ const _: () = assert!(size_of::<Root>() == 184);
 const _: () = assert!(size_of::<Member>() == 128);
 const _: () = assert!(size_of::<Ending>() == 32);
 const _: () = assert!(size_of::<TaskKey>() == 16);
-const _: () = assert!(size_of::<Reasons>() == 256);
+const _: () = assert!(size_of::<Reasons>() == 512);
 const _: () = assert!(size_of::<Global>() == 200);
 const _: () = assert!(size_of::<Edge>() == 32);
 const _: () = assert!(size_of::<Stop>() == 2048);

@@ -55,8 +55,8 @@ pub fn note(slot: u32, why: u32) {
 #[inline(always)]
 pub fn note_many(slot: u32, why: u32, n: u64) {
     if let Some(r) = REASONS.get_ptr_mut(slot) {
-        let i = (why & 15) as usize;
-        // SAFETY: i < reason::COUNT == 16 and r points to a whole Reasons.
+        let i = why as usize & (reason::COUNT - 1);
+        // SAFETY: i < reason::COUNT, a power of two, and r points to a whole Reasons.
         unsafe {
             let first = (&raw mut (*r).first) as *mut u64;
             if *first.add(i) == 0 {
@@ -66,7 +66,6 @@ pub fn note_many(slot: u32, why: u32, n: u64) {
         }
     }
 }
-const _: () = assert!(reason::COUNT == 16);
 
 /// Adds to the filter; up before the insert, down after the claim, so that zero proves "not ours".
 #[inline(always)]

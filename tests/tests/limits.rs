@@ -37,8 +37,10 @@ fn pid_max_raised_while_tracking() {
     let list = env.killer(["list", "-o", "json"]).ok().json();
     for service in list["services"].as_array().expect("services") {
         let reasons = service["exactness"]["reasons"].to_string();
-        assert!(reasons.contains("limits-raised"), "{list}");
+        assert!(reasons.contains("\"limits-raised\""), "{list}");
     }
+    let after_it = env.killer(["status", "-o", "json", "after"]).json()["exactness"]["reasons"].to_string();
+    assert!(after_it.contains("\"index-full\""), "{after_it}");
     env.killer(["-s", "KILL", "--require-exact", "before"]).code(5);
     let kill = env.killer(["-s", "KILL", "after"]);
     assert!(after.live.eof_within(Duration::from_secs(2)), "a member beyond the index lives on: {kill}");
