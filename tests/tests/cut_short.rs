@@ -59,6 +59,73 @@ fn a_freeze() {
     service.assert_dead();
 }
 
+/// Whichever verb comes next lets them go, also one that is for another service, or takes the tracker away.
+#[test]
+fn a_freeze_is_undone_by_whoever_comes_next() {
+    let test = "a_freeze_is_undone_by_whoever_comes_next";
+    let stranger = Launch::new("plain").direct(test).expect("'plain' never skips");
+    let pid = stranger.pid().to_string();
+    for verb in [
+        &["run", "--name", "other", "--", "true"][..],
+        &["run", "--name", "another", "--detach", "--kill-on-exit", "--", "true"],
+        &["adopt", "old", "--pid", &pid],
+        &["up"],
+        &["down", "--force"],
+    ] {
+        let Some(env) = TestEnv::new(test).map(TestEnv::alone) else { return };
+        let Some((service, marks)) = Marks::ticking(&env, "families+threads+chains") else { return };
+        if env.killer(["freeze", "svc"]).exit() != 0 {
+            return killer_tests::skip(test, "this tier cannot freeze");
+        }
+        env.killer(["thaw", "svc"]).ok();
+        // The hooks may be faster than the sweeper; then nobody is left to be signalled, and it is frozen for good.
+        let cut = (0..10).any(|_| {
+            killed_before_signal(&env, &["freeze", "svc"], 2) || {
+                env.killer(["thaw", "svc"]).ok();
+                false
+            }
+        });
+        assert!(cut, "no freeze has sent two signals");
+        env.killer(verb).ok();
+        assert!(marks.moves(), "still stopped after {verb:?}");
+        if verb[0] != "down" {
+            env.killer(["-KILL", "--wait", "svc"]).ok();
+            service.assert_dead();
+        }
+    }
+}
+
+/// Runs of a hook that the kernel has skipped count against every live service, whichever verb notices it.
+#[test]
+fn whoever_comes_next_counts_skipped_hooks() {
+    let test = "whoever_comes_next_counts_skipped_hooks";
+    let stranger = Launch::new("plain").direct(test).expect("'plain' never skips");
+    let pid = stranger.pid().to_string();
+    for verb in [
+        &["list"][..],
+        &["exec", "--name", "svc", "--", "true"],
+        &["run", "--name", "other", "--", "true"],
+        &["adopt", "old", "--pid", &pid],
+        &["up"],
+    ] {
+        let Some(env) = TestEnv::new(test).map(TestEnv::alone) else { return };
+        let Some(service) = Launch::new("plain").service(&env, "svc") else { return };
+        let status = || env.killer(["status", "-o", "json", "svc"]).ok().json();
+        if !matches!(status()["tier"].as_str(), Some("typed" | "raw"))
+            || killer_tests::kernel_number() < (5, 12)
+        {
+            return killer_tests::skip(test, "no run of a hook is skipped here, or it does not matter");
+        }
+        let mut command = env.command();
+        command.args(verb);
+        traced(&env, command, Duration::from_secs(30), |_| Act::Skipped("on_fork", 3)).out.ok();
+        let why = status()["exactness"]["reasons"].to_string();
+        assert!(why.contains("missed-hook"), "{verb:?} has not counted them: {why}");
+        env.killer(["-KILL", "--wait", "svc"]).ok();
+        service.assert_dead();
+    }
+}
+
 #[test]
 fn a_broadcast() {
     let Some(env) = TestEnv::reusing("a_broadcast") else { return };

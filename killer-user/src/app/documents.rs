@@ -1,6 +1,7 @@
 //! The documents of verbs that have nothing else to show: what is so now that they are done.
 
-use super::{Screen, facts, find, look, verdict};
+use super::host::Host;
+use super::{Screen, facts, find, verdict};
 use crate::cli::Action;
 use crate::ending::Ending;
 use crate::lineage::Lineage;
@@ -13,7 +14,7 @@ pub fn after(action: &Action, screen: &Screen) {
         Action::SetMain(name, _) => of(Verb::SetMain, name, Ending::MainSet),
         Action::Rename(old, new) => Done { was: Some(old.clone()), ..of(Verb::Rename, new, Ending::Renamed) },
         Action::Up(_) => {
-            let tier = look().ok().flatten().map(|t| t.tier().name());
+            let tier = Host::open().ok().flatten().map(|t| t.tier().name());
             Done { tier, ..Done::new(Verb::Up, None, Ending::Up) }
         }
         Action::Down(_) => Done::new(Verb::Down, None, Ending::Down),

@@ -6,6 +6,7 @@ use killer_common::reason;
 
 use super::failure::Failure;
 use crate::ending::{Ending, Facts};
+use crate::sys::alive;
 use crate::target::Root;
 use crate::tier::Tracker;
 
@@ -37,7 +38,7 @@ pub fn of_freeze(t: &Tracker, root: &Root) -> Option<Doubt> {
 }
 
 fn unread(t: &Tracker) -> Option<Doubt> {
-    let f = super::unsound(t).err()?;
+    let f = sound(t).err()?;
     let why = f.why.map_or(f.what.clone(), |w| format!("{}: {w}", f.what));
     Some(Doubt { why, next: f.next.unwrap_or_default() })
 }
@@ -56,5 +57,14 @@ fn links_gone(t: &Tracker, root: &Root, but: &[&str]) -> Option<Doubt> {
     Some(Doubt {
         why: format!("hooks of the tracker are gone ({}), so forks went unseen", gone.join(", ")),
         next: "look for what it left; then 'killer down --force' and start the services again".into(),
+    })
+}
+
+/// The error when something of the tracker could not be read: what was found may lack somebody. To be asked last.
+pub fn sound(t: &Tracker) -> Result<(), Failure> {
+    t.sound().and_then(|()| alive::sound()).map_err(|e| {
+        let f = Failure::from(e);
+        let why = f.why.unwrap_or(f.what);
+        Failure::new(f.ending, "the tracker could not be read").why(why).next("the same command again may do")
     })
 }

@@ -1,18 +1,14 @@
 //! Services that another tier took in than the one that new ones are started in: every verb finds them there.
 
 use super::failure::Failure;
-use super::{exact, freeze};
+use super::host::Host;
 use crate::target::{Root, registry};
 use crate::tier::Tracker;
 
-/// Other tiers that keep services of this caller, ready to be looked at, and in words what could not be looked at.
-pub fn trackers(t: &Tracker) -> Result<(Vec<Tracker>, Vec<String>), Failure> {
+/// Other tiers that keep services of this caller, and in words what could not be looked at.
+pub fn trackers(t: &Tracker) -> Result<(Vec<Host>, Vec<String>), Failure> {
     let (others, unseen) = t.elsewhere();
-    for o in &others {
-        exact::account(o)?;
-        freeze::settle(o)?;
-    }
-    Ok((others, unseen))
+    Ok((others.into_iter().map(Host::of).collect::<Result<_, _>>()?, unseen))
 }
 
 /// True when somebody of it, or inside it, is alive.
@@ -21,9 +17,9 @@ pub fn lives(t: &Tracker, r: &Root) -> bool {
 }
 
 /// The service of that name, and what keeps it: a live one before one that has ended.
-pub fn named(t: &Tracker, word: &str) -> Result<Option<(Tracker, Root)>, Failure> {
+pub fn named(t: &Tracker, word: &str) -> Result<Option<(Host, Root)>, Failure> {
     let found = trackers(t)?.0.into_iter().filter_map(|o| registry::named(&o, word).map(|r| (o, r)));
-    let mut found: Vec<(Tracker, Root)> = found.collect();
+    let mut found: Vec<(Host, Root)> = found.collect();
     found.sort_by_key(|(o, r)| !lives(o, r));
     Ok(found.into_iter().next())
 }

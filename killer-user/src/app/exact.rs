@@ -1,8 +1,9 @@
 //! Exactness: derived from reasons, and nothing that could add one is ignored.
 
 use killer_common::reason;
-use killer_common::record::Root;
+use killer_common::record::{R_SUPERVISED, Root};
 
+use super::stop_record::StopRecord;
 use crate::kernel::tier::Tier;
 use crate::sys::alive::alive;
 use crate::target::registry;
@@ -74,7 +75,7 @@ pub fn second_look(t: &Tracker, slot: Slot) {
 
 /// True when nobody stays any more to end a service of `run --kill-on-exit`.
 pub fn unsupervised(t: &Tracker, slot: Slot, r: &Root) -> bool {
-    r.flags & super::service::SUPERVISED != 0 && !owner_lives(r) && super::on_exit::watched(t, slot).is_none()
+    r.flags & R_SUPERVISED != 0 && !owner_lives(r) && StopRecord::watched(t, slot).is_none()
 }
 
 /// True while the `killer` that made the root is alive.

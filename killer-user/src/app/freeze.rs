@@ -1,49 +1,21 @@
-//! `freeze`, `thaw`, and what an interrupted one left.
-
-use std::time::Duration;
-
-use killer_common::record::{R_FREEZING, R_THAWING, R_UNDONE};
+//! `freeze`, `thaw`.
 
 use super::doubt::Doubt;
 use super::failure::Failure;
 use super::names::{self, For};
-use super::receipt::{Done, receipt};
 use super::several::{self, Did};
-use super::{Screen, doubt, facts, frozen, journal, verdict};
-use crate::cli::{Kill, Names};
+use super::thaw::{Passed, order, recorded, release, side_effects};
+use super::{Screen, doubt, facts, journal, verdict};
+use crate::cli::Names;
 use crate::ending::{Ending, Facts};
-use crate::kill::{FreezeError, Newborns, Order, Outcome, SIGCONT, SIGSTOP, freeze as hold, thaw as let_go};
+use crate::kill::{FreezeError, SIGSTOP, freeze as hold};
 use crate::lineage::Lineage;
 use crate::parse::signal;
-use crate::parse::whom::Whom;
-use crate::report::model::{Counts, Receipt};
+use crate::report::model::Receipt;
 use crate::report::{Style, human};
-use crate::sys::alive::alive;
 use crate::sys::{interrupt, mem, sched};
-use crate::target::{Root, process, registry};
+use crate::target::{Root, registry};
 use crate::tier::Tracker;
-
-/// How long members may take to stop.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-fn order() -> Order {
-    Order::to_all(SIGSTOP, process::ancestors(), PATIENCE)
-}
-
-fn asked(name: &str, signal: i32) -> Kill {
-    Kill {
-        names: Names::one(name),
-        signal,
-        whom: Whom::default(),
-        value: None,
-        wait: None,
-        dry_run: false,
-        require_exact: false,
-        include_self: false,
-        newborns: Newborns::Signal,
-        patience: None,
-    }
-}
 
 fn cannot(t: &Tracker) -> Result<(), Failure> {
     match t.cannot_freeze() {
@@ -109,34 +81,6 @@ fn not_frozen(root: &Root, e: FreezeError) -> Failure {
     }
 }
 
-/// What a pass over a set has done, for its receipt.
-struct Passed<'a> {
-    outcome: &'a Outcome,
-    before: Counts,
-    notes: Vec<String>,
-    started: String,
-    ending: Ending,
-    doubt: Option<&'a Doubt>,
-}
-
-fn recorded(family: &Lineage<'_>, signal: i32, p: Passed<'_>) -> Receipt {
-    let (t, root, o) = (family.tracker(), family.root(), p.outcome);
-    receipt(&Done {
-        family,
-        k: &asked(&root.name, signal),
-        main: facts::main_of(t, root),
-        ending: p.ending,
-        doubt: p.doubt,
-        outcome: o,
-        before: p.before,
-        survivors: o.survivors.iter().map(|s| (s.member, s.code.to_owned(), s.text.clone())).collect(),
-        unreaped: Vec::new(),
-        released: (None, None),
-        notes: p.notes,
-        started: p.started,
-    })
-}
-
 /// Lets them go on.
 pub fn thaw(names: &Names, screen: &Screen) -> Result<Ending, Failure> {
     let (t, found) = names::find(names, For::Verb)?;
@@ -166,22 +110,6 @@ fn still_known(t: &Tracker, root: &Root) -> Result<(), Failure> {
         Some(_) => Ok(()),
         None => Err(super::forgotten(root)),
     }
-}
-
-/// Thaws a root under the lock that the caller holds.
-pub fn release(t: &Tracker, root: &Root) -> Result<Receipt, Failure> {
-    let mut notes = side_effects(t, root);
-    notes.extend(frozen::doubts(t, root));
-    let mut family = Lineage::new(t, root.clone());
-    let before = verdict::counts(&family);
-    let started = facts::when(mem::boottime_ns());
-    let outcome = let_go(&mut family, &order())?;
-    let ending = Ending::of_thaw(outcome.survivors.len(), outcome.unsure, !outcome.targets.is_empty());
-    if outcome.unsure {
-        notes.push("not every member could be looked up: the next call of killer lets the rest go on".into());
-    }
-    // Who is not known was not stopped: a thaw leaves nobody behind.
-    Ok(recorded(&family, SIGCONT, Passed { outcome: &outcome, before, notes, started, ending, doubt: None }))
 }
 
 fn shown(r: &Receipt, screen: &Screen, s: &Style) -> String {
@@ -222,36 +150,4 @@ fn failure(r: &Receipt, doubt: Option<Doubt>) -> Option<Failure> {
         Ending::Unsure => Some(Failure::new(r.ending, what).why(note)),
         _ => Some(Failure::new(r.ending, what)),
     }
-}
-
-/// What a freeze has done to the program beyond holding it.
-fn side_effects(t: &Tracker, root: &Root) -> Vec<String> {
-    let Some(r) = t.root(root.slot.slot) else { return Vec::new() };
-    let mut v = Vec::new();
-    if r.hangups != 0 {
-        v.push(format!(
-            "the kernel sent SIGHUP to {}: a process group was orphaned while it was stopped",
-            human::count(u64::from(r.hangups), "process", "processes")
-        ));
-    }
-    v
-}
-
-/// Lets everybody go whom a `killer` that died in the middle has left stopped.
-pub fn settle(t: &Tracker) -> Result<(), Failure> {
-    const UNDER_WAY: u64 = R_FREEZING | R_THAWING;
-    let left =
-        |r: &killer_common::record::Root| r.flags & UNDER_WAY != 0 && !alive(r.freezer_tgid, r.freezer_start);
-    for (slot, r) in t.roots() {
-        if !left(&r) {
-            continue;
-        }
-        let _lock = t.lock()?;
-        let Some(root) = registry::in_slot(t, slot).filter(|n| left(&n.record)) else { continue };
-        // What could not be let go stays for the call after this one.
-        if release(t, &root)?.ending.is_good() {
-            t.freeze(root.slot, R_UNDONE)?;
-        }
-    }
-    Ok(())
 }

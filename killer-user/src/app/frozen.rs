@@ -2,7 +2,7 @@
 
 use killer_common::record::{R_FREEZING, R_FROZEN, R_THAWING, R_UNDONE};
 
-use super::{Failure, facts, unsound};
+use super::{Failure, doubt, facts};
 use crate::lineage::{Family, Lineage, Still};
 use crate::report::human;
 use crate::report::model::Frozen;
@@ -77,6 +77,6 @@ pub fn state(t: &Tracker, root: &Root) -> Result<Option<Frozen>, Failure> {
         unheard: if held { unheard(t, &r) } else { 0 },
         hangups: r.hangups,
     };
-    unsound(t)?;
+    doubt::sound(t)?;
     Ok(Some(frozen))
 }

@@ -1,6 +1,7 @@
 //! The main form: names → roots → engine → receipts → exit code.
 
 use super::failure::Failure;
+use super::host::Host;
 use super::names::{self, For};
 use super::order::{Ordered, order};
 use super::picks::picks;
@@ -13,27 +14,23 @@ use crate::report::human;
 use crate::report::model::Receipt;
 use crate::sys::sched;
 use crate::target::Root;
-use crate::tier::{BpfError, Paths, Tracker};
+use crate::tier::Tracker;
 
 /// Does what the main form asks.
 pub fn run(k: &Kill, screen: &Screen) -> Ending {
     // To look at a set that is in the way costs a share of the CPU that hundreds of forkers do not leave.
     let hurry = sched::Hurry::start();
-    let t = match Tracker::open(&Paths::default()) {
+    let t = match Host::open() {
         // What it has mapped and opened goes with this process: cheaper than piece by piece.
-        Ok(t) => std::mem::ManuallyDrop::new(t),
-        Err(BpfError::NotLoaded) => return screen.fail(&names::none(&k.names, For::Signal)),
-        Err(e) => return screen.fail(&e.into()),
+        Ok(Some(t)) => std::mem::ManuallyDrop::new(t),
+        Ok(None) => return screen.fail(&names::none(&k.names, For::Signal)),
+        Err(f) => return screen.fail(&f),
     };
     let picks = match picks(&k.whom) {
         Ok(p) => p,
         Err(f) => return screen.fail(&f),
     };
     let _log = screen.relay(&t);
-    if let Err(f) = super::exact::account(&t).map_err(Failure::from).and_then(|()| super::freeze::settle(&t))
-    {
-        return screen.fail(&f);
-    }
     drop(hurry);
     let found = match names::resolve(&t, &k.names, For::Signal) {
         Ok(found) => found,

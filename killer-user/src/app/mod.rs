@@ -11,6 +11,7 @@ pub mod failure;
 mod forking;
 pub mod freeze;
 mod frozen;
+pub mod host;
 mod journal;
 pub mod kill;
 mod last;
@@ -34,6 +35,7 @@ mod several;
 mod stop;
 pub mod stop_record;
 mod stop_words;
+pub mod thaw;
 mod unseen;
 mod verdict;
 mod verify;
@@ -44,10 +46,11 @@ use crate::cli::{self, Action, Common, Exit, Request};
 use crate::ending::Ending;
 use crate::parse::name;
 use crate::report::model::Exactness;
-use crate::sys::{alive, mem};
+use crate::sys::mem;
 use crate::target::{Root, registry};
-use crate::tier::{BpfError, Paths, Tracker};
+use crate::tier::{Paths, Tracker};
 use failure::Failure;
+use host::Host;
 pub use screen::Screen;
 
 /// Does what was asked; answers the exit code.
@@ -96,22 +99,9 @@ pub fn say(e: &Exit) -> u8 {
     screen.end(e.ending).code()
 }
 
-/// Opens the tracker for a verb that only looks; `None` when it is not loaded, so that nothing is tracked.
-fn look() -> Result<Option<Tracker>, Failure> {
-    match Tracker::open(&Paths::default()) {
-        Ok(t) => {
-            exact::account(&t)?;
-            freeze::settle(&t)?;
-            Ok(Some(t))
-        }
-        Err(BpfError::NotLoaded) => unseen::lost().map(|()| None),
-        Err(e) => Err(e.into()),
-    }
-}
-
 /// Opens the tracker and finds a service by its exact name.
-fn find(word: &str) -> Result<(Tracker, Root), Failure> {
-    let t = look()?.ok_or_else(|| unknown_untracked(word))?;
+fn find(word: &str) -> Result<(Host, Root), Failure> {
+    let t = Host::open()?.ok_or_else(|| unknown_untracked(word))?;
     let here = registry::named(&t, word);
     let mut found = None;
     if !here.as_ref().is_some_and(|r| elsewhere::lives(&t, r)) {
@@ -128,7 +118,7 @@ fn find(word: &str) -> Result<(Tracker, Root), Failure> {
 
 /// The error for a name that nobody has.
 pub fn unknown(t: &Tracker, word: &str) -> Failure {
-    if let Err(f) = unsound(t) {
+    if let Err(f) = doubt::sound(t) {
         return f;
     }
     if let Some(f) = unseen::lost().err().or_else(|| unseen::elsewhere(word)) {
@@ -175,15 +165,6 @@ fn nothing_tracked() -> String {
         return "nothing is tracked".into();
     }
     format!("nothing is tracked by this version; pins of other versions are here: {}", others.join(", "))
-}
-
-/// The error when something of the tracker could not be read: what was found may lack somebody.
-fn unsound(t: &Tracker) -> Result<(), Failure> {
-    t.sound().and_then(|()| alive::sound()).map_err(|e| {
-        let f = Failure::from(e);
-        let why = f.why.unwrap_or(f.what);
-        Failure::new(f.ending, "the tracker could not be read").why(why).next("the same command again may do")
-    })
 }
 
 /// The error for a service that was there when its name was looked up.

@@ -2,7 +2,8 @@
 //! mistyped verb, and what stands behind it would be signalled.
 
 use super::failure::Failure;
-use super::{elsewhere, look, main_process, unknown, unknown_untracked};
+use super::host::Host;
+use super::{elsewhere, main_process, unknown, unknown_untracked};
 use crate::cli::{self, Names};
 use crate::parse::name;
 use crate::report::escape;
@@ -24,7 +25,7 @@ pub struct Resolved {
     /// Each root once, in the order of the words.
     pub roots: Vec<Root>,
     /// Likewise those that other tiers keep.
-    pub elsewhere: Vec<(Tracker, Vec<Root>)>,
+    pub elsewhere: Vec<(Host, Vec<Root>)>,
     /// The words that nobody has; only with `--keep-going`.
     pub unknown: Option<Failure>,
     /// These words.
@@ -35,8 +36,8 @@ pub struct Resolved {
 
 /// Opens the tracker for a verb with names, and finds all of them. Errors: what opening says; code 4 for a word that
 /// nobody has, nothing has been done then.
-pub fn find(names: &Names, what: For) -> Result<(Tracker, Resolved), Failure> {
-    let t = look()?.ok_or_else(|| none(names, what))?;
+pub fn find(names: &Names, what: For) -> Result<(Host, Resolved), Failure> {
+    let t = Host::open()?.ok_or_else(|| none(names, what))?;
     let r = resolve(&t, names, what)?;
     Ok((t, r))
 }
@@ -44,13 +45,13 @@ pub fn find(names: &Names, what: For) -> Result<(Tracker, Resolved), Failure> {
 impl Resolved {
     /// Every root, beside what keeps it.
     pub fn each<'a>(&'a self, t: &'a Tracker) -> impl Iterator<Item = (&'a Tracker, &'a Root)> {
-        let others = self.elsewhere.iter().flat_map(|(o, roots)| roots.iter().map(move |r| (o, r)));
+        let others = self.elsewhere.iter().flat_map(|(o, roots)| roots.iter().map(move |r| (&**o, r)));
         self.roots.iter().map(move |r| (t, r)).chain(others)
     }
 
     /// The roots that one of the trackers keeps.
     pub fn of(&self, t: &Tracker) -> &[Root] {
-        let other = self.elsewhere.iter().find(|(o, _)| std::ptr::eq(o, t));
+        let other = self.elsewhere.iter().find(|(o, _)| std::ptr::eq::<Tracker>(&**o, t));
         other.map_or(&self.roots, |(_, roots)| roots)
     }
 }
@@ -65,7 +66,7 @@ fn meant(t: &Tracker, all: &[Root], word: &str) -> Vec<Root> {
 }
 
 /// Adds what a word stands for in other tiers; true when there was something. What has ended counts where nobody else has it.
-fn add(more: &mut [(Tracker, Vec<Root>)], word: &str, ended: bool) -> bool {
+fn add(more: &mut [(Host, Vec<Root>)], word: &str, ended: bool) -> bool {
     let mut some = false;
     for (o, their) in more {
         for r in meant(o, &registry::all(o), word) {
@@ -92,7 +93,7 @@ pub fn resolve(t: &Tracker, names: &Names, what: For) -> Result<Resolved, Failur
         false => elsewhere::trackers(t)?.0,
     };
     let mut roots: Vec<Root> = Vec::new();
-    let mut more: Vec<(Tracker, Vec<Root>)> = others.into_iter().map(|o| (o, Vec::new())).collect();
+    let mut more: Vec<(Host, Vec<Root>)> = others.into_iter().map(|o| (o, Vec::new())).collect();
     for word in &names.words {
         let mut found = meant(t, &all, word);
         // Of one name the live one is meant.
@@ -110,7 +111,7 @@ pub fn resolve(t: &Tracker, names: &Names, what: For) -> Result<Resolved, Failur
         }
     }
     if !nobody.is_empty() {
-        super::unsound(t)?;
+        super::doubt::sound(t)?;
     }
     let unknown = nobody.first().map(|first| {
         let services: Vec<String> = all.into_iter().map(|r| r.name).collect();

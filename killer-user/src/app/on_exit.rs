@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::failure::Failure;
 use super::stop_record::StopRecord;
-use super::{Screen, doubt, exact, freeze, journal, pidfiles, place, verdict, waiting};
+use super::{Screen, doubt, host, journal, pidfiles, place, thaw, verdict, waiting};
 use crate::ending::Ending;
 use crate::kill::{Awaited, Order, SIGCONT, SIGKILL, Waited, empty, execute};
 use crate::lineage::{Family, Lineage};
@@ -120,11 +120,6 @@ fn note(t: &Tracker, slot: Slot, who: Option<(u32, u64)>) {
     }
 }
 
-/// True while the supervisor beside a root's launcher is alive: its number.
-pub fn watched(t: &Tracker, slot: Slot) -> Option<u32> {
-    StopRecord::of(t, slot).watch.filter(|(pid, start)| alive::alive(*pid, *start)).map(|w| w.0)
-}
-
 /// The supervisor's life.
 fn live(t: &Tracker, name: &str, span: Span, detached: bool, w: &Watched) {
     let Some([slot, generation, pid]) = w.hear() else { return };
@@ -145,7 +140,7 @@ fn live(t: &Tracker, name: &str, span: Span, detached: bool, w: &Watched) {
 /// member has let go of files, ports and memory, or says who has not.
 fn end(t: &Tracker, slot: Slot, span: Span, quiet: bool) -> Option<Failure> {
     // Hooks that were skipped may have left somebody out of the list.
-    let _ = exact::account(t);
+    let _ = host::put_right(t);
     // Forgotten: nobody was left.
     let root = registry::in_slot(t, slot.slot).filter(|n| n.slot == slot)?;
     let family = Lineage::new(t, root.clone());
@@ -179,7 +174,7 @@ fn end(t: &Tracker, slot: Slot, span: Span, quiet: bool) -> Option<Failure> {
 fn ask(t: &Tracker, root: &Root) {
     if registry::frozen(t, root.slot.slot) == Some(root.slot.slot)
         && let Ok(_lock) = t.lock()
-        && let Err(f) = freeze::release(t, root)
+        && let Err(f) = thaw::release(t, root)
     {
         log::warn!("{}", f.what);
     }

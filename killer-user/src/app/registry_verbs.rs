@@ -3,10 +3,11 @@
 use killer_common::record::R_SUPERVISED;
 
 use super::failure::Failure;
+use super::host::Host;
 use super::names::{self, For};
 use super::several::{self, Did};
 use super::stop_record::{Heir, StopRecord};
-use super::{Screen, elsewhere, find, on_exit, unknown};
+use super::{Screen, doubt, elsewhere, find, host, unknown};
 use crate::cli::Names;
 use crate::ending::Ending;
 use crate::report::model::{Done, Verb};
@@ -105,7 +106,7 @@ fn give_up_one(t: &Tracker, root: &Root) -> Result<(), Failure> {
         );
     }
     let launched = alive::alive(r.record.owner_tgid, r.record.owner_start);
-    if r.record.flags & R_SUPERVISED != 0 && (launched || on_exit::watched(t, r.slot).is_some()) {
+    if r.record.flags & R_SUPERVISED != 0 && (launched || StopRecord::watched(t, r.slot).is_some()) {
         return no(
             "its supervisor ends it when its main process ends ('run --kill-on-exit')".into(),
             format!("'killer rename {name} NEW' frees the name"),
@@ -119,7 +120,7 @@ fn give_up_one(t: &Tracker, root: &Root) -> Result<(), Failure> {
 /// Forgets every service that has ended, and nobody who lives.
 pub fn forget_ended(screen: &Screen) -> Result<Ending, Failure> {
     let mut forgotten = Vec::new();
-    if let Some(t) = super::look()? {
+    if let Some(t) = Host::open()? {
         forget_all(&t, &mut forgotten)?;
     }
     screen.data(&forgotten, |_| String::new());
@@ -128,7 +129,7 @@ pub fn forget_ended(screen: &Screen) -> Result<Ending, Failure> {
 
 fn forget_all(t: &Tracker, forgotten: &mut Vec<Done>) -> Result<(), Failure> {
     let others = elsewhere::trackers(t)?.0;
-    for t in std::iter::once(t).chain(&others) {
+    for t in std::iter::once(t).chain(others.iter().map(|o| &**o)) {
         let _lock = t.lock()?;
         for r in registry::ended(t) {
             match t.forget(r.slot) {
@@ -138,7 +139,7 @@ fn forget_all(t: &Tracker, forgotten: &mut Vec<Done>) -> Result<(), Failure> {
                 Ok(()) => forgotten.push(Done::new(Verb::Forget, Some(&r.name), Ending::Forgotten)),
             }
         }
-        super::unsound(t)?;
+        doubt::sound(t)?;
     }
     Ok(())
 }
@@ -164,21 +165,19 @@ pub fn rename(old: &str, new: &str) -> Result<Ending, Failure> {
 /// Loads and pins the tracker.
 pub fn up(witness: bool, screen: &Screen) -> Result<Ending, Failure> {
     let paths = Paths::default();
-    super::unseen::lost()?;
-    let mut t = Tracker::load(&paths)?;
-    if witness && t.tier().is_without_programs() {
-        return Err(Failure::new(
-            Ending::Failed,
-            format!("the tier {} has no second witness", t.tier().name()),
-        )
-        .why("it is programs that the named hierarchy is a witness of")
-        .next("'killer doctor' says why there are none"));
-    }
-    if witness {
-        t.up_witness()?;
-    }
-    Tracker::sweep(&paths);
-    super::exact::account(&t)?;
+    Host::load(|t| {
+        if witness && t.tier().is_without_programs() {
+            let what = format!("the tier {} has no second witness", t.tier().name());
+            return Err(Failure::new(Ending::Failed, what)
+                .why("it is programs that the named hierarchy is a witness of")
+                .next("'killer doctor' says why there are none"));
+        }
+        if witness {
+            t.up_witness()?;
+        }
+        Tracker::sweep(&paths);
+        Ok(())
+    })?;
     let others = paths.others();
     if !others.is_empty() {
         screen.message(&crate::report::message::render(
@@ -223,6 +222,35 @@ fn losses<'a>(all: impl Iterator<Item = &'a Tracker>) -> Vec<String> {
     v
 }
 
+/// Nobody comes after this one who could let go whom an interrupted freeze has left stopped. What is lost is lost all the same.
+fn leave(t: &Tracker) {
+    if let Err(f) = host::put_right(t) {
+        log::warn!("{}", f.what);
+    }
+}
+
+/// Takes down what needs no programs.
+fn tear(others: &[Tracker], unseen: &[String], force: bool) -> Result<Ending, Failure> {
+    let mut kept = None;
+    for t in others {
+        let _lock = t.lock()?;
+        refuse_live(t, force)?;
+        match t.tear_down() {
+            Err(e @ BpfError::Kept { .. }) => kept = Some(e),
+            done => done?,
+        }
+    }
+    if let Some(e) = kept {
+        return Err(e.into());
+    }
+    match unseen.first() {
+        None => Ok(Ending::Done),
+        Some(why) => Err(Failure::new(Ending::Failed, "not everything could be taken down")
+            .why(why.clone())
+            .next("give the command as root, where it was started")),
+    }
+}
+
 /// Detaches the tracker.
 pub fn down(force: bool, screen: &Screen) -> Result<Ending, Failure> {
     let paths = Paths::default();
@@ -234,26 +262,8 @@ pub fn down(force: bool, screen: &Screen) -> Result<Ending, Failure> {
         super::unseen::lost()?;
     }
     let lost = losses(others.iter());
-    let tear = || -> Result<Ending, Failure> {
-        let mut kept = None;
-        for t in &others {
-            let _lock = t.lock()?;
-            refuse_live(t, force)?;
-            match t.tear_down() {
-                Err(e @ BpfError::Kept { .. }) => kept = Some(e),
-                done => done?,
-            }
-        }
-        if let Some(e) = kept {
-            return Err(e.into());
-        }
-        match unseen.first() {
-            None => Ok(Ending::Done),
-            Some(why) => Err(Failure::new(Ending::Failed, "not everything could be taken down")
-                .why(why.clone())
-                .next("give the command as root, where it was started")),
-        }
-    };
+    others.iter().for_each(leave);
+    let tear = || tear(&others, &unseen, force);
     let said = |mut lost: Vec<String>, more: Vec<String>| {
         lost.extend(more);
         if !lost.is_empty() {
@@ -280,6 +290,8 @@ pub fn down(force: bool, screen: &Screen) -> Result<Ending, Failure> {
         Err(BpfError::NotPermitted { .. }) if !others.is_empty() => return tear(),
         Err(e) => return Err(e.into()),
     };
+    // It takes the lock itself.
+    t.iter().for_each(leave);
     let lock = Tracker::lock_at(&paths)?;
     if let Some(t) = &t {
         refuse_live(t, force)?;

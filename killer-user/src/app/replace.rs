@@ -1,7 +1,8 @@
 //! The name of a new service: made where none is given, and free where a live one has it (`run --replace`).
 
 use super::failure::Failure;
-use super::{Screen, elsewhere, facts, look, registry_verbs, stop};
+use super::host::Host;
+use super::{Screen, elsewhere, facts, registry_verbs, stop};
 use crate::cli::{Mode, Names, Replace, Run, Stop};
 use crate::ending::Ending;
 use crate::parse::schedule::Schedule;
@@ -21,7 +22,7 @@ pub fn prepare(r: &Run, screen: &Screen) -> Result<Run, Failure> {
     let mut r = r.clone();
     let note = |what: String| screen.message(&message::render(&what, None, None));
     if r.made {
-        if let Some(t) = look()? {
+        if let Some(t) = Host::open()? {
             r.name = free(&t, &r.name)?;
         }
         if screen.verbose > 0 {
@@ -43,8 +44,8 @@ pub fn prepare(r: &Run, screen: &Screen) -> Result<Run, Failure> {
 }
 
 /// The live service of that name, and what keeps it.
-fn alive(word: &str) -> Result<Option<(Tracker, Root)>, Failure> {
-    let Some(t) = look()? else { return Ok(None) };
+fn alive(word: &str) -> Result<Option<(Host, Root)>, Failure> {
+    let Some(t) = Host::open()? else { return Ok(None) };
     if let Some(r) = registry::named(&t, word).filter(|r| elsewhere::lives(&t, r)) {
         return Ok(Some((t, r)));
     }

@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::failure::Failure;
+use super::host::Host;
 use super::on_exit::OnExit;
 use super::place::{self, Wish};
 use super::service::{self, Command};
@@ -31,7 +32,7 @@ fn run_failed(f: Failure) -> Failure {
 /// Starts CMD as the root of a service.
 pub fn run(r: &Run, screen: &Screen) -> Result<Ending, Failure> {
     let r = &replace::prepare(r, screen).map_err(run_failed)?;
-    let t = service::tracker().map_err(run_failed)?;
+    let t = Host::up().map_err(run_failed)?;
     say_tier(&t, screen);
     let _log = screen.relay(&t);
     let cmd = Command {
@@ -219,7 +220,7 @@ pub fn adopt(name: &str, whose: &Whose, screen: &Screen) -> Result<Ending, Failu
         })?,
     };
     own_or_able(p.pid)?;
-    let t = service::tracker()?;
+    let t = Host::up()?;
     say_tier(&t, screen);
     let _log = screen.relay(&t);
     let a = service::adopt(&t, name, &p)?;

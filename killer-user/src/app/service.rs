@@ -18,7 +18,7 @@ use crate::sys::launch::{Launch, Step};
 use crate::sys::{small, supervise};
 use crate::target::process::Process;
 use crate::target::registry;
-use crate::tier::{Paths, Slot, Tracker};
+use crate::tier::{Slot, Tracker};
 
 /// What `run` and `exec` start.
 #[derive(Clone, Debug, Default)]
@@ -109,12 +109,6 @@ pub struct Started {
     pub slot: Slot,
     /// CMD's process.
     pub pid: i32,
-}
-
-/// Opens the tracker for a command that may have to load it.
-pub fn tracker() -> Result<Tracker, Failure> {
-    unseen::lost()?;
-    Ok(Tracker::up(&Paths::default())?)
 }
 
 /// Makes a root and its first process. The root is in the map, and the child a member, before CMD's first

@@ -9,7 +9,7 @@ use super::service::{self, Command};
 use super::several::{self, Did};
 use super::stop_record::StopRecord;
 use super::{
-    Screen, also, doubt, facts, freeze, journal, last, main_process, order, pidfiles, stop_words, unseen,
+    Screen, also, doubt, facts, journal, last, main_process, order, pidfiles, stop_words, thaw, unseen,
     verdict, waiting,
 };
 use crate::cli::{Kill, Mode, Names, Stop};
@@ -163,7 +163,7 @@ impl Run<'_> {
         interrupt::catch();
         if registry::frozen(self.t, self.root.slot.slot) == Some(self.root.slot.slot) {
             let lock = self.t.lock()?;
-            freeze::release(self.t, &self.root)?;
+            thaw::release(self.t, &self.root)?;
             drop(lock);
             self.report.notes.push("it was frozen, and thawed to be stopped".into());
         }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use killer_common::record::STOP_LEN;
 
 use crate::lineage::Home;
-use crate::sys::{mem, small};
+use crate::sys::{alive, mem, small};
 use crate::target::registry;
 use crate::tier::{Slot, Tracker};
 
@@ -53,6 +53,11 @@ pub struct StopRecord {
 const STARTED: usize = 200;
 
 impl StopRecord {
+    /// The number of the supervisor beside a root's launcher, while it is alive.
+    pub fn watched(t: &Tracker, slot: Slot) -> Option<u32> {
+        Self::of(t, slot).watch.filter(|(pid, start)| alive::alive(*pid, *start)).map(|w| w.0)
+    }
+
     /// For the tier to keep. What is for people only is left out where it would be too long.
     pub fn bytes(&self) -> Vec<u8> {
         let whole = self.encode();

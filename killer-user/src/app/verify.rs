@@ -145,7 +145,7 @@ fn compare(t: &Tracker, r: &Root) -> Result<Verify, Failure> {
         exactness: facts::exactness(t, r.slot.slot),
         disagreements: members.iter().filter_map(|m| disagreement(&family, m)).collect(),
     };
-    super::unsound(t)?;
+    super::doubt::sound(t)?;
     Ok(v)
 }
 

@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 use killer_common::record::Member;
 
 use super::failure::Failure;
+use super::host::Host;
 use super::main_process::{self, Main};
 use super::names::{self, For};
 use super::several::{self, Did};
 use super::stop_record::StopRecord;
 use super::{
-    Screen, also, doubt, elsewhere, exact, facts, frozen, last, look, not_exact, on_exit, order, service,
-    unseen, unsound, verdict, waiting,
+    Screen, also, doubt, elsewhere, exact, facts, frozen, last, not_exact, order, service, unseen, verdict,
+    waiting,
 };
 use crate::cli::{Names, Output, Until};
 use crate::ending::{self, Ending};
@@ -28,13 +29,13 @@ use crate::tier::Tracker;
 
 /// Every tracked service.
 pub fn list(screen: &Screen) -> Result<Ending, Failure> {
-    let services = match look()? {
+    let services = match Host::open()? {
         Some(t) => {
             let (others, unseen) = elsewhere::trackers(&t)?;
             let mut all = Vec::new();
-            for t in std::iter::once(&t).chain(&others) {
+            for t in std::iter::once(&*t).chain(others.iter().map(|o| &**o)) {
                 all.extend(registry::all(t).iter().map(|r| facts::service(t, r)));
-                unsound(t)?;
+                doubt::sound(t)?;
             }
             all.sort_by(|a, b| a.name.cmp(&b.name));
             for u in &unseen {
@@ -66,7 +67,7 @@ fn forest(t: &Tracker, r: &Root) -> Result<Vec<Node>, Failure> {
     let within = |slot, generation| slots.contains(&(slot, generation));
     let tree = lineage::tree(r.slot.slot, &members, &dead, &within);
     let main = facts::main_of(t, r);
-    unsound(t)?;
+    doubt::sound(t)?;
     let now = || of_main(&members, main).as_ref().and_then(Home::of);
     let home = StopRecord::of(t, r.slot).home.or_else(now);
     Ok(facts::nodes(t, &tree, main, home.as_ref()))
@@ -118,7 +119,7 @@ fn state(t: &Tracker, r: &Root) -> Result<Status, Failure> {
     let k = &r.record;
     let supervisor = || match exact::owner_lives(k) {
         true => Some(k.owner_tgid),
-        false => on_exit::watched(t, r.slot),
+        false => StopRecord::watched(t, r.slot),
     };
     let supervised = k.flags & service::SUPERVISED != 0;
     let last_kill = (k.last_at != 0).then(|| LastKill {
@@ -169,7 +170,7 @@ pub fn tree(names: &Names, last: bool, screen: &Screen) -> Result<Ending, Failur
                 tree: forest(t, r)?,
             },
         };
-        unsound(t)?;
+        doubt::sound(t)?;
         Ok(Did { ending: Ending::Done, word: "shown", model })
     };
     let show = |m: &Tree, s: &Style| match screen.output() {

@@ -1,0 +1,57 @@
+//! The one way in: what keeps the sets, opened and put right, for every verb that asks or changes anything.
+
+use std::ops::Deref;
+
+use super::failure::Failure;
+use super::{exact, thaw, unseen};
+use crate::tier::{BpfError, Paths, Tracker};
+
+/// What keeps the sets, when what others have left is accounted for: skipped hooks count against every live service, and
+/// whoever a `killer` that died in the middle has left stopped goes on.
+#[derive(Debug)]
+pub struct Host(Tracker);
+
+impl Deref for Host {
+    type Target = Tracker;
+
+    fn deref(&self) -> &Tracker {
+        &self.0
+    }
+}
+
+impl Host {
+    /// What is there; `None` when nothing is loaded, so that nothing is tracked.
+    pub fn open() -> Result<Option<Self>, Failure> {
+        match Tracker::open(&Paths::default()) {
+            Ok(t) => Self::of(t).map(Some),
+            Err(BpfError::NotLoaded) => unseen::lost().map(|()| None),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// For something new: it is made when it is not there.
+    pub fn up() -> Result<Self, Failure> {
+        unseen::lost()?;
+        Self::of(Tracker::up(&Paths::default())?)
+    }
+
+    /// The same, but only what other callers can use, too; with a second witness where that is asked for (`and`).
+    pub fn load(and: impl FnOnce(&mut Tracker) -> Result<(), Failure>) -> Result<Self, Failure> {
+        unseen::lost()?;
+        let mut t = Tracker::load(&Paths::default())?;
+        and(&mut t)?;
+        Self::of(t)
+    }
+
+    /// One that was opened by itself.
+    pub fn of(t: Tracker) -> Result<Self, Failure> {
+        put_right(&t)?;
+        Ok(Self(t))
+    }
+}
+
+/// Accounts for what was noticed since the last call, and lets everybody go whom nobody else would.
+pub fn put_right(t: &Tracker) -> Result<(), Failure> {
+    exact::account(t)?;
+    thaw::settle(t)
+}
