@@ -7,7 +7,7 @@
 //! | `Run(Check..LEntry)` | `killer-user/src/app/service.rs:join`, `killer-ebpf/src/ctl.rs:seed`, then the fork hook |
 //! | `Create` | `app/place.rs:make`, `ctl.rs:create`: an inner root of the launcher's own |
 //! | `Exit` | `exit.rs:on_exit`: the mark, then the task |
-//! | `Census` | `killer-user/src/lineage/family.rs:census`, `kill/proof.rs:empty`, counter by counter |
+//! | `Census` | `killer-user/src/lineage/set.rs:census`, `kill/proof.rs:empty`, counter by counter |
 
 use stateright::{Model, Property};
 

@@ -7,7 +7,7 @@
 //! | `Launch(Look..Kill)` | `fork.rs:creator`, `born`, `still` in the launcher's context; `member.rs:take_seed`, `register` |
 //! | `Launch(Canary)`, `Go` | `killer-user/src/tier/programs.rs:spawn`, `consumed`, `sys/launch.rs:spawn`: one byte lets the child become CMD |
 //! | `Launch(EMark..)` | `exit.rs:on_exit`, when the launcher dies |
-//! | `Kill(Close)` … | `kill/mod.rs:execute`, `sweep.rs:until_empty`, `family.rs:cancel_marks`, `proof.rs:empty` |
+//! | `Kill(Close)` … | `kill/mod.rs:execute`, `sweep.rs:until_empty`, `set.rs:cancel_marks`, `proof.rs:empty` |
 
 mod steps;
 

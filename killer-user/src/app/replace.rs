@@ -8,7 +8,7 @@ use crate::ending::Ending;
 use crate::parse::schedule::Schedule;
 use crate::parse::{name, span::Span};
 use crate::report::message;
-use crate::sys::{launch, supervise};
+use crate::sys::{child, supervise};
 use crate::target::{Root, registry};
 use crate::tier::Tracker;
 
@@ -83,7 +83,7 @@ fn end(t: &Tracker, old: &Root, screen: &Screen) -> Result<(), Failure> {
             Err(f) => screen.fail(&f).code().into(),
         })
     };
-    if Ending::of_command(launch::wait_child(pid)?).is_good() {
+    if Ending::of_command(child::wait(pid)?).is_good() {
         return Ok(());
     }
     let what = format!("the old '{}' was not ended, so no new one was started", old.name);

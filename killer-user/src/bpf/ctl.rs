@@ -5,17 +5,9 @@ use std::io;
 
 use killer_common::{NAME_LEN, ctl};
 
+use super::slot::Slot;
 use super::tracker::Tracker;
 use crate::sys::bpf;
-
-/// A root: slot and generation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Slot {
-    /// Slot, 1 to `MAX_ROOTS - 1`.
-    pub slot: u32,
-    /// Its generation.
-    pub generation: u32,
-}
 
 /// What an adoption starts from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,17 +10,15 @@ use killer_common::names::P_ORPHANS;
 use killer_common::reason;
 
 use super::attach::Links;
-use super::ctl::Slot;
 use super::pins::{self, PIN_ROOT, Paths, Registry};
+use super::slot::Slot;
 use super::tracker::{Tracker, namespace};
-use super::{BpfError, What, canary, load};
+use super::{BpfError, What, canary, load, sign};
 use crate::kernel::probe;
-use crate::sys::{alive, daemon, proc};
+use crate::sys::{daemon, proc};
 
 /// Environment variable: `1` lets links be held by a keeper where they could be pinned, too.
 pub const KEEPER: &str = "KILLER_KEEPER";
-/// A directory of this name with process and start says who holds the links of a version directory.
-const SIGN: &str = "keeper-";
 /// How long a keeper may take to load.
 const PATIENCE: Duration = Duration::from_secs(40);
 
@@ -29,43 +27,6 @@ const PATIENCE: Duration = Duration::from_secs(40);
 pub struct Keeper {
     links: Links,
     again: bool,
-}
-
-/// Notes this process as the keeper of a directory of pins.
-pub(super) fn sign(dir: &Path) -> Result<(), BpfError> {
-    let me = std::process::id();
-    let name = format!("{SIGN}{me}-{}", alive::start_of(me).unwrap_or_default());
-    std::fs::create_dir(dir.join(name)).what("noting the keeper")
-}
-
-fn signed(dir: &Path) -> Option<(u32, u64)> {
-    std::fs::read_dir(dir).ok()?.flatten().find_map(|e| {
-        let name = e.file_name().into_string().ok()?;
-        let (pid, start) = name.strip_prefix(SIGN)?.split_once('-')?;
-        Some((pid.parse().ok()?, start.parse().ok()?))
-    })
-}
-
-/// Who cannot be looked at is not known to have ended.
-fn lives(pid: u32, start: u64) -> bool {
-    alive::start_of(pid).map_or_else(|| matches!(alive::look(pid, 0), alive::Look::Unknown), |s| s == start)
-}
-
-/// Whether the keeper of a directory of pins lives; `None` where links are pinned.
-pub(super) fn alive(dir: &Path) -> Option<bool> {
-    let (pid, start) = signed(dir)?;
-    Some(lives(pid, start))
-}
-
-/// Ends the keeper of a directory of pins.
-pub(super) fn end(dir: &Path) {
-    let Some((pid, start)) = signed(dir) else { return };
-    if let Ok(fd) = proc::pidfd_open(pid)
-        && alive::start_of(pid) == Some(start)
-    {
-        let _ = proc::pidfd_send(&fd, libc::SIGTERM, None);
-        proc::pidfd_wait(&fd, Duration::from_secs(5));
-    }
 }
 
 /// True when the caller wants a keeper in any case.
@@ -90,7 +51,7 @@ pub(super) fn start(paths: &Paths) -> Result<(), BpfError> {
         .spawn()
         .what("starting a keeper ('killer serve')")?;
     let begun = Instant::now();
-    while alive(&paths.version()) != Some(true) {
+    while sign::alive(&paths.version()) != Some(true) {
         if let Ok(Some(status)) = child.try_wait() {
             let mut why = String::new();
             if let Some(mut e) = child.stderr.take() {
@@ -124,7 +85,7 @@ impl Keeper {
         paths.sweep();
         let v = paths.version();
         if v.is_dir() {
-            return match alive(&v) {
+            return match sign::alive(&v) {
                 None => Ok(Self { links: Links::Pins(v), again: false }),
                 Some(true) => Err(BpfError::Kernel("a second keeper: one holds the links already".into())),
                 Some(false) => Self::again(paths, &v),
@@ -145,10 +106,8 @@ impl Keeper {
         let progs = v.join("progs");
         let mut links = Links::Held(Vec::new());
         links.attach(&progs, t.tier(), progs.join(P_ORPHANS).exists())?;
-        if let Some((pid, start)) = signed(v) {
-            let _ = std::fs::remove_dir(v.join(format!("{SIGN}{pid}-{start}")));
-        }
-        sign(v)?;
+        sign::withdraw(v);
+        sign::note(v)?;
         for (slot, r) in t.roots() {
             if t.count(slot) != 0 {
                 t.reason(Slot { slot, generation: r.generation }, reason::TRACKER_GAP)

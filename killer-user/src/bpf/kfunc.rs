@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn no_magic_is_left() {
         for id in [None, Some(1234)] {
-            let mut elf = super::super::load::OBJECT.to_vec();
+            let mut elf = super::super::modern::OBJECT.to_vec();
             assert!(patch(&mut elf, id).unwrap() > 0, "the object calls the kfunc");
             assert_eq!(patch(&mut elf, id).unwrap(), 0);
         }

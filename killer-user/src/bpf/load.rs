@@ -1,31 +1,15 @@
-//! Loading: once per boot. Parses the kernel's BTF, sets the knobs, loads and pins programs and links.
+//! Loading: once per boot. Tries the tiers, best first, until one's canary sings.
 
 use std::path::Path;
-
-use aya::programs::{BtfTracePoint, Iter, Lsm, Program, ProgramError, RawTracePoint};
-use aya::{Btf, EbpfLoader};
-use killer_common::names::*;
 
 use super::attach::Links;
 use super::maps::{self, Limits};
 use super::pins::{self, Paths, Registry, not_permitted};
 use super::tracker::Tracker;
-use super::{BpfError, What, canary, kfunc};
+use super::{BpfError, What, canary, modern, second, sign};
 use crate::kernel::tier::Tier;
 use crate::kernel::{btf, probe, witness};
 use crate::sys::mem;
-
-/// The eBPF object of this build.
-pub static OBJECT: &[u8] =
-    aya::include_bytes_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/../killer-ebpf/prebuilt/modern.bpf.o"));
-
-/// Its sha256, as recorded when it was built.
-pub fn object_sha256() -> &'static str {
-    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../killer-ebpf/prebuilt/manifest.toml"))
-        .lines()
-        .find_map(|l| l.strip_prefix("\"modern.bpf.o\" = \"")?.strip_suffix('"'))
-        .unwrap_or("unknown")
-}
 
 /// Name of the environment variable that forces a tier.
 pub const TIER: &str = "KILLER_TIER";
@@ -80,83 +64,110 @@ pub(super) fn make(
 ) -> Result<Links, BpfError> {
     let tiers = candidates()?;
     let forced = tiers.len() == 1;
-    let offsets = btf::Btf::kernel()
-        .map_err(|e| match Path::new(btf::VMLINUX).exists() {
-            true => format!("usable BTF: {e}"),
-            false => format!("BTF ({} is not there; CONFIG_DEBUG_INFO_BTF)", btf::VMLINUX),
-        })
-        .and_then(|b| btf::Offsets::read(&b).map_err(|e| format!("a known layout: {e}")));
+    let offsets = offsets();
     let tmp = paths.root.join(format!("tmp-{}", std::process::id()));
     let mut first = None;
     for tier in tiers {
-        if tier == Tier::Legacy && !forced && probe::classic_can_lose() {
-            // Not a tier here: it would lose births without a trace.
-            lacks.push((tier, "classic tracepoints lose events on this kernel".into()));
+        if let Some(why) = pointless(tier, &offsets).filter(|_| !forced) {
+            lacks.push((tier, why.into()));
             continue;
         }
-        if tier == Tier::Witnessed && !forced && offsets.as_ref().is_ok_and(|o| o.lsm.is_none()) {
-            lacks.push((tier, "this kernel has no BPF LSM (CONFIG_BPF_LSM)".into()));
-            continue;
-        }
-        let mut l = links(&tmp);
-        let attempt = |l: &mut Links| {
-            build(&tmp, &offsets, tier, l).and_then(|()| {
-                if matches!(l, Links::Held(_)) {
-                    super::keeper::sign(&tmp)?;
-                }
-                let t = Tracker::open_in(paths, &tmp)?;
-                canary::sing(&t).map_err(|why| BpfError::Refused { name: CANARY.into(), why })?;
-                drop(t);
-                std::fs::rename(&tmp, paths.version()).what("renaming the pin directory")
-            })
+        let e = match patiently(paths, &tmp, &offsets, tier, links) {
+            Ok(l) => return Ok(l),
+            Err(e) => inert(e, tier, &offsets),
         };
-        let mut made = attempt(&mut l);
-        // On a busy machine a canary can be late; a lesser tier for all of this boot would be a high price.
-        for _ in 0..CANARIES {
-            match &made {
-                Err(BpfError::Refused { name, why }) if name == CANARY => {
-                    log::info!("tier {}: {why}", tier.name())
-                }
-                _ => break,
-            }
-            pins::remove(&tmp);
-            l = links(&tmp);
-            made = attempt(&mut l);
+        log::info!("tier {}: {e}", tier.name());
+        lacks.push((tier, e.to_string()));
+        pins::remove(&tmp);
+        if matches!(e, BpfError::NeedsKeeper) {
+            return Err(e);
         }
-        match made {
-            Ok(()) => return Ok(l),
-            Err(e) => {
-                let e = match (e, &offsets) {
-                    // It was taken, and does not act: the kernel's or its administrator's doing, not ours.
-                    (BpfError::Refused { name, why }, Ok(o)) if tier == Tier::Witnessed && name == CANARY => {
-                        witness::acts(o).err().map_or(BpfError::Refused { name, why }, |why| {
-                            BpfError::Kernel(format!("a birth witness that acts: {why}"))
-                        })
-                    }
-                    (e, _) => e,
-                };
-                log::info!("tier {}: {e}", tier.name());
-                lacks.push((tier, e.to_string()));
-                pins::remove(&tmp);
-                if matches!(e, BpfError::NeedsKeeper) {
-                    return Err(e);
-                }
-                // What the better tiers lacked matters less than what the plain one lacks.
-                if first.is_none() || tier == Tier::Typed {
-                    first = Some(e);
-                }
-            }
+        // What the better tiers lacked matters less than what the plain one lacks.
+        if first.is_none() || tier == Tier::Typed {
+            first = Some(e);
         }
     }
     Err(first.unwrap_or(BpfError::NotLoaded))
 }
 
-fn build(
+type Offsets = Result<btf::Offsets, String>;
+
+/// Where this kernel has what the programs read; else what it lacks.
+fn offsets() -> Offsets {
+    let kernel = btf::Btf::kernel().map_err(|e| match Path::new(btf::VMLINUX).exists() {
+        true => format!("usable BTF: {e}"),
+        false => format!("BTF ({} is not there; CONFIG_DEBUG_INFO_BTF)", btf::VMLINUX),
+    })?;
+    btf::Offsets::read(&kernel).map_err(|e| format!("a known layout: {e}"))
+}
+
+/// Why a tier is not even tried here, unless it is the one that was asked for.
+fn pointless(tier: Tier, offsets: &Offsets) -> Option<&'static str> {
+    match tier {
+        // Not a tier here: it would lose births without a trace.
+        Tier::Legacy if probe::classic_can_lose() => Some("classic tracepoints lose events on this kernel"),
+        Tier::Witnessed if offsets.as_ref().is_ok_and(|o| o.lsm.is_none()) => {
+            Some("this kernel has no BPF LSM (CONFIG_BPF_LSM)")
+        }
+        _ => None,
+    }
+}
+
+/// Makes a tier, more than once where only its canary fails: on a busy machine a canary can be late, and a lesser tier
+/// for all of this boot would be a high price.
+fn patiently(
+    paths: &Paths,
     tmp: &Path,
-    offsets: &Result<btf::Offsets, String>,
+    offsets: &Offsets,
+    tier: Tier,
+    links: &mut dyn FnMut(&Path) -> Links,
+) -> Result<Links, BpfError> {
+    let mut left = CANARIES;
+    loop {
+        let mut l = links(tmp);
+        match attempt(paths, tmp, offsets, tier, &mut l) {
+            Ok(()) => return Ok(l),
+            Err(BpfError::Refused { name, why }) if name == CANARY && left > 0 => {
+                log::info!("tier {}: {why}", tier.name());
+                pins::remove(tmp);
+                left -= 1;
+            }
+            Err(e) => return Err(e),
+        }
+    }
+}
+
+/// Makes a tier, and lets its canary sing before anybody sees it.
+fn attempt(
+    paths: &Paths,
+    tmp: &Path,
+    offsets: &Offsets,
     tier: Tier,
     links: &mut Links,
 ) -> Result<(), BpfError> {
+    build(tmp, offsets, tier, links)?;
+    if matches!(links, Links::Held(_)) {
+        sign::note(tmp)?;
+    }
+    let t = Tracker::open_in(paths, tmp)?;
+    canary::sing(&t).map_err(|why| BpfError::Refused { name: CANARY.into(), why })?;
+    drop(t);
+    std::fs::rename(tmp, paths.version()).what("renaming the pin directory")
+}
+
+/// A witness that was taken and does not act: the kernel's or its administrator's doing, not ours.
+fn inert(e: BpfError, tier: Tier, offsets: &Offsets) -> BpfError {
+    match (e, offsets) {
+        (BpfError::Refused { name, why }, Ok(o)) if tier == Tier::Witnessed && name == CANARY => {
+            witness::acts(o).err().map_or(BpfError::Refused { name, why }, |why| {
+                BpfError::Kernel(format!("a birth witness that acts: {why}"))
+            })
+        }
+        (e, _) => e,
+    }
+}
+
+fn build(tmp: &Path, offsets: &Offsets, tier: Tier, links: &mut Links) -> Result<(), BpfError> {
     use std::os::unix::fs::DirBuilderExt;
     for d in [tmp, &tmp.join("maps"), &tmp.join("progs"), &tmp.join("links")] {
         std::fs::DirBuilder::new().mode(0o700).create(d).what(format!("mkdir {}", d.display()))?;
@@ -168,129 +179,11 @@ fn build(
     let orphans = match (tier, offsets) {
         (Tier::Witnessed | Tier::Typed, Err(_)) if !probe::sys_mounted() => return Err(BpfError::NoSys),
         (Tier::Witnessed | Tier::Typed, Err(lacks)) => return Err(BpfError::Kernel(lacks.clone())),
-        (Tier::Witnessed | Tier::Typed, Ok(o)) => modern(tmp, o, tier == Tier::Witnessed)?,
+        (Tier::Witnessed | Tier::Typed, Ok(o)) => modern::load(tmp, o, tier == Tier::Witnessed)?,
         _ => {
-            super::second::load(&tmp.join("maps"), &progs, tier)?;
+            second::load(&tmp.join("maps"), &progs, tier)?;
             false
         }
     };
     links.attach(&progs, tier, orphans)
-}
-
-/// Loads and pins the programs of the modern object; answers whether the program that registers orphans was taken.
-fn modern(tmp: &Path, offsets: &btf::Offsets, witness: bool) -> Result<bool, BpfError> {
-    let mut elf = OBJECT.to_vec();
-    // KILLER_GATE=C is for tests: as on a kernel before 6.13.
-    let kfunc = offsets.send_signal_task.filter(|_| std::env::var_os("KILLER_GATE").is_none_or(|g| g != "C"));
-    kfunc::patch(&mut elf, kfunc)
-        .ok_or_else(|| BpfError::Damaged("modern.bpf.o (not an ELF object)".into()))?;
-    let btf = Btf::from_sys_fs().map_err(|e| BpfError::Kernel(format!("usable BTF: {e}")))?;
-
-    let have = u32::from(kfunc.is_some());
-    let dir = tmp.join("maps");
-    let mut loader = EbpfLoader::new();
-    loader.btf(Some(&btf)).default_map_pin_directory(&dir);
-    for (knob, value) in &offsets.knobs {
-        loader.override_global(knob, value, true);
-    }
-    let current = u32::from(offsets.current_btf);
-    let witnessed = u32::from(witness);
-    // For tests: a map that refuses for a moment, or longer.
-    let refuse = |what: &str| std::env::var(what).ok().and_then(|n| n.parse().ok()).unwrap_or(0u32);
-    let (births, exits) = (refuse("KILLER_REFUSE_BIRTHS"), refuse("KILLER_REFUSE_EXITS"));
-    loader.override_global("REFUSE_BIRTHS", &births, true);
-    loader.override_global("REFUSE_EXITS", &exits, true);
-    loader.override_global("HAVE_SIGNAL_TASK", &have, true);
-    loader.override_global("HAVE_CURRENT_BTF", &current, true);
-    loader.override_global("WITNESS", &witnessed, true);
-    let share = Limits::read().ancestors_of_one();
-    loader.override_global("ANCESTORS_MOST", &share, true);
-    let mut ebpf =
-        loader.load(&elf).map_err(|e| BpfError::Refused { name: "modern.bpf.o".into(), why: chain(&e) })?;
-
-    let progs = tmp.join("progs");
-    // First, because it is the one that may be refused.
-    if witness {
-        for (name, hook) in WITNESS {
-            let p: &mut Lsm = program(&mut ebpf, name)?;
-            p.load(hook, &btf).map_err(|e| refused(name, &e))?;
-            p.pin(progs.join(name)).map_err(|e| BpfError::Refused { name: name.into(), why: chain(&e) })?;
-        }
-    }
-    for (name, tp) in HOOKS {
-        let p: &mut BtfTracePoint = program(&mut ebpf, name)?;
-        p.load(tp, &btf).map_err(|e| refused(name, &e))?;
-        p.pin(progs.join(name)).map_err(|e| BpfError::Refused { name: name.into(), why: chain(&e) })?;
-    }
-    for name in [P_CTL, P_SYS_ENTER, P_SYS_EXIT] {
-        let p: &mut RawTracePoint = program(&mut ebpf, name)?;
-        p.load().map_err(|e| refused(name, &e))?;
-        p.pin(progs.join(name)).map_err(|e| BpfError::Refused { name: name.into(), why: chain(&e) })?;
-    }
-    // A refusal of these (before 5.13) costs only the emptying of the log of forks, and claims of missed exits, which
-    // cannot be missed there.
-    for name in [P_CLEAR, P_SWEEP] {
-        let p: &mut RawTracePoint = program(&mut ebpf, name)?;
-        match p.load() {
-            Ok(()) => p
-                .pin(progs.join(name))
-                .map_err(|e| BpfError::Refused { name: name.into(), why: chain(&e) })?,
-            Err(e) => log::debug!("{name}: {}", chain(&e)),
-        }
-    }
-    let mut orphans = false;
-    if !witness {
-        let p: &mut BtfTracePoint = program(&mut ebpf, P_ORPHANS)?;
-        match p.load("sched_process_exit", &btf) {
-            Ok(()) => {
-                p.pin(progs.join(P_ORPHANS))
-                    .map_err(|e| BpfError::Refused { name: P_ORPHANS.into(), why: chain(&e) })?;
-                orphans = true;
-            }
-            Err(e) => log::debug!("{P_ORPHANS}: {}", chain(&e)),
-        }
-    }
-    let walk: &mut Iter = program(&mut ebpf, P_WALK)?;
-    walk.load("task", &btf).map_err(|e| refused(P_WALK, &e))?;
-    walk.pin(progs.join(P_WALK)).map_err(|e| BpfError::Refused { name: P_WALK.into(), why: chain(&e) })?;
-
-    Ok(orphans)
-}
-
-pub(super) fn program<'a, P>(ebpf: &'a mut aya::Ebpf, name: &str) -> Result<&'a mut P, BpfError>
-where
-    &'a mut P: TryFrom<&'a mut Program, Error = ProgramError>,
-{
-    let p = ebpf.program_mut(name).ok_or_else(|| BpfError::Damaged(format!("{name} (not in the object)")))?;
-    p.try_into().map_err(|e| refused(name, &e))
-}
-
-pub(super) fn refused(name: &str, e: &ProgramError) -> BpfError {
-    if let ProgramError::LoadError { io_error, verifier_log } = e {
-        if io_error.raw_os_error() == Some(libc::EPERM) {
-            return not_permitted("load BPF programs");
-        }
-        log::debug!("{name}: {io_error}\n{verifier_log}");
-        let text = verifier_log.to_string();
-        if name == P_WALK && io_error.raw_os_error() == Some(libc::EINVAL) && text.trim().is_empty() {
-            return BpfError::Kernel("iterators over tasks: it is older than Linux 5.8".into());
-        }
-        // The last lines are the verifier's own figures (`kernel/bpf/verifier.c:print_verification_stats`).
-        let figures = ["verification time", "stack depth", "processed "];
-        let said = |l: &&str| !l.trim().is_empty() && !figures.iter().any(|f| l.starts_with(f));
-        let tail: Vec<&str> = text.lines().rev().filter(said).take(3).collect();
-        let tail: Vec<&str> = tail.into_iter().rev().collect();
-        return BpfError::Refused { name: name.into(), why: format!("{io_error}: {}", tail.join(" / ")) };
-    }
-    BpfError::Refused { name: name.into(), why: chain(e) }
-}
-
-pub(super) fn chain(e: &dyn std::error::Error) -> String {
-    let mut s = e.to_string();
-    let mut e = e.source();
-    while let Some(x) = e {
-        s = format!("{s}: {x}");
-        e = x.source();
-    }
-    s
 }

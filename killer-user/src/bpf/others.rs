@@ -6,7 +6,7 @@ use killer_common::names::{POP, ROOTS};
 use killer_common::record::{self, R_FREE, Root};
 
 use super::pins::{self, Paths};
-use super::{canary, keeper, maps};
+use super::{canary, maps, sign};
 use crate::sys::bpf;
 use crate::sys::map::Mapped;
 
@@ -41,7 +41,7 @@ impl Paths {
 
 fn look(dir: &Path, version: String) -> Other {
     let links = std::fs::read_dir(dir.join("links")).is_ok_and(|mut d| d.next().is_some());
-    let acts = links || keeper::alive(dir) == Some(true);
+    let acts = links || sign::alive(dir) == Some(true);
     Other { version, acts, live: live(&dir.join("maps")) }
 }
 

@@ -6,8 +6,8 @@ use aya::EbpfLoader;
 use aya::programs::{RawTracePoint, TracePoint};
 use killer_common::names::*;
 
-use super::load::{chain, program, refused};
 use super::maps::Limits;
+use super::programs::{chain, pinned, program, refused};
 use super::{BpfError, What, attach, lacks};
 use crate::kernel::tier::Tier;
 use crate::kernel::tracefs;
@@ -76,15 +76,12 @@ pub(super) fn load(maps: &Path, progs: &Path, tier: Tier) -> Result<(), BpfError
         }
         loader.load(OBJECT).map_err(|e| BpfError::Refused { name: "legacy.bpf.o".into(), why: chain(&e) })
     };
-    let pin = |name: &str, r: Result<(), aya::pin::PinError>| {
-        r.map_err(|e| BpfError::Refused { name: name.into(), why: chain(&e) })
-    };
     let mut ebpf = match tier {
         Tier::Raw => {
             let mut first = object(0, (0, 0), 0)?;
             let p: &mut RawTracePoint = program(&mut first, P_PEEK)?;
             p.load().map_err(|e| refused(P_PEEK, &e))?;
-            pin(P_PEEK, p.pin(progs.join(P_PEEK)))?;
+            pinned(P_PEEK, p.pin(progs.join(P_PEEK)))?;
             let peek = bpf::obj_get(&progs.join(P_PEEK)).what("opening program on_peek")?;
             let _ = std::fs::remove_file(progs.join(P_PEEK));
             object(find_tgid(&peek)?, (0, 0), 0)?
@@ -99,20 +96,20 @@ pub(super) fn load(maps: &Path, progs: &Path, tier: Tier) -> Result<(), BpfError
     };
     let ctl: &mut RawTracePoint = program(&mut ebpf, P_CTL)?;
     ctl.load().map_err(|e| refused(P_CTL, &e))?;
-    pin(P_CTL, ctl.pin(progs.join(P_CTL)))?;
+    pinned(P_CTL, ctl.pin(progs.join(P_CTL)))?;
     let calls = [P_SYS_ENTER, P_SYS_EXIT];
     if tier == Tier::Raw {
         for name in attach::RAW.iter().map(|h| h.0).chain(calls) {
             let p: &mut RawTracePoint = program(&mut ebpf, name)?;
             p.load().map_err(|e| refused(name, &e))?;
-            pin(name, p.pin(progs.join(name)))?;
+            pinned(name, p.pin(progs.join(name)))?;
         }
     } else {
         for name in attach::CLASSIC.iter().map(|h| h.0).chain(calls) {
             let own = name.replace("on_", "c_");
             let p: &mut TracePoint = program(&mut ebpf, &own)?;
             p.load().map_err(|e| refused(name, &e))?;
-            pin(name, p.pin(progs.join(name)))?;
+            pinned(name, p.pin(progs.join(name)))?;
         }
     }
     Ok(())

@@ -2,31 +2,28 @@
 
 mod ending;
 mod health;
+mod open;
 mod program;
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use std::os::fd::OwnedFd;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, AtomicU64};
 
+use killer_common::CANARY_SLOT;
 use killer_common::claim;
 use killer_common::ctl as ctl_op;
-use killer_common::names::*;
 use killer_common::record::*;
-use killer_common::{CANARY_SLOT, MAX_ENDING, MAX_ROOTS, TGIDS};
 
-use super::ctl::Slot;
-use super::maps::{self, Limits};
-use super::pins::{self, Paths, Registry, not_permitted};
-use super::{BpfError, What, attach, canary, keeper, lacks, load};
-use crate::kernel::probe;
-use crate::kernel::tier::Tier;
-use crate::sys::bpf::{self, Hash};
+use super::BpfError;
+use super::maps::Limits;
+use super::pins::{self, Paths, Registry};
+use super::slot::Slot;
+use crate::sys::bpf::Hash;
 use crate::sys::map::Mapped;
-use crate::sys::mem;
 
 pub use health::Health;
+pub(super) use open::namespace;
 
 /// The tracker, opened from its pins.
 #[derive(Debug)]
@@ -48,7 +45,7 @@ pub struct Tracker {
     programs: Vec<(&'static str, Option<OwnedFd>)>,
     tasks: u32,
     pub(super) ancestors_most: u32,
-    acts: OnceLock<bool>,
+    pub(super) acts: OnceLock<bool>,
     beyond: OnceLock<bool>,
     /// errno of the first look-up that failed; 0 = none.
     trouble: AtomicI32,
@@ -71,195 +68,10 @@ pub struct Broadcast {
     pub later: bool,
 }
 
-/// Below so many descriptors programs are opened when they are needed: two dozen would leave none to signal with.
-const FEW: u64 = 64;
-/// Descriptors that have to be left when the tracker is open.
-const SPARE: usize = 4;
-
-/// Programs see the initial PID namespace, `pidfd_open` the caller's: the same number would be another process.
-pub(super) fn namespace() -> Result<(), BpfError> {
-    match probe::in_initial_pid_ns() {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(BpfError::PidNamespace),
-        Err(_) => Err(BpfError::Proc("the PID namespace of this process cannot be looked up in /proc")),
-    }
-}
-
-/// Which tier the programs are of, by what they say.
-fn tier_of(features: u32) -> Tier {
-    match features {
-        f if f & ctl_op::HAS_CLASSIC != 0 => Tier::Legacy,
-        f if f & ctl_op::HAS_RAW != 0 => Tier::Raw,
-        f if f & ctl_op::HAS_WITNESS != 0 => Tier::Witnessed,
-        _ => Tier::Typed,
-    }
-}
-
 impl Tracker {
-    /// Opens the pins of this ABI version. Nothing is loaded or changed.
-    pub fn open(paths: &Paths) -> Result<Self, BpfError> {
-        namespace()?;
-        pins::in_host_mounts(paths, || Self::open_here(paths))
-    }
-
-    /// Opens the tracker, after loading and pinning it when it is not there.
-    pub fn up(paths: &Paths) -> Result<Self, BpfError> {
-        namespace()?;
-        pins::in_host_mounts(paths, || match Self::open_here(paths) {
-            Err(BpfError::NotLoaded) => {
-                if keeper::wanted() {
-                    keeper::start(paths)?;
-                } else {
-                    match load::up(paths) {
-                        Err(BpfError::NeedsKeeper) => keeper::start(paths)?,
-                        r => drop(r?),
-                    }
-                }
-                Self::open_here(paths)
-            }
-            Ok(_) if keeper::alive(&paths.version()) == Some(false) => {
-                keeper::start(paths)?;
-                Self::open_here(paths)
-            }
-            r => r,
-        })
-    }
-
-    fn open_here(paths: &Paths) -> Result<Self, BpfError> {
-        Self::open_in(paths, &paths.version())
-    }
-
-    /// Opens the pins in a directory that is not yet, or no longer, the version's.
-    pub(super) fn open_in(paths: &Paths, v: &Path) -> Result<Self, BpfError> {
-        match std::fs::symlink_metadata(v) {
-            Ok(_) => {}
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(BpfError::NotLoaded),
-            Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
-                return Err(not_permitted("open the tracker"));
-            }
-            Err(e) => return Err(BpfError::Io { what: "opening the tracker".into(), source: e }),
-        }
-        let get = |kind: &str, name: &str| {
-            bpf::obj_get(&v.join(kind).join(name)).map_err(|e| match e.raw_os_error() {
-                Some(libc::EPERM | libc::EACCES) => not_permitted("open the tracker"),
-                Some(libc::ENOENT) => BpfError::Damaged(format!("{kind}/{name}")),
-                _ => BpfError::Io { what: format!("opening {kind}/{name}"), source: e },
-            })
-        };
-        let map = |name: &'static str| -> Result<(OwnedFd, u32), BpfError> {
-            let fd = get("maps", name)?;
-            let n = maps::check(&fd, name)?;
-            Ok((fd, n))
-        };
-        let slots = MAX_ROOTS as usize;
-        let (members, tasks) = map(MEMBERS)?;
-        let (_, ancestors_most) = map(ANCESTORS)?;
-        let ctl = get("progs", P_CTL)?;
-        let features = bpf::prog_run(&ctl, &[ctl_op::FEATURES, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
-            .map_err(|e| lacks::running("asking the programs what they are", e))?
-            as u32;
-        let tier = tier_of(features);
-        let has = |p: &str| v.join("progs").join(p).exists();
-        let hooks = attach::hooks(tier, has(P_ORPHANS));
-        let few = mem::descriptors() < FEW;
-        let mut programs = vec![(P_CTL, Some(ctl))];
-        let by_btf = matches!(tier, Tier::Witnessed | Tier::Typed);
-        for name in hooks.iter().map(|h| h.0).chain([P_SYS_ENTER, P_SYS_EXIT]).chain(by_btf.then_some(P_WALK))
-        {
-            let fd = get("progs", name)?;
-            programs.push((name, (!few).then_some(fd)));
-        }
-        for name in [P_CLEAR, P_SWEEP] {
-            if has(name) {
-                let fd = get("progs", name)?;
-                programs.push((name, (!few).then_some(fd)));
-            }
-        }
-        let births = if by_btf { None } else { Some(map(BIRTHS)?.0) };
-        let m = |e: io::Error| BpfError::Io { what: "mapping the tracker".into(), source: e };
-        // One after the other: a mapping needs its descriptor no longer than to be made.
-        let pop = Mapped::new(map(POP)?.0, slots, false).map_err(m)?;
-        let roots = Mapped::new(map(ROOTS)?.0, slots, false).map_err(m)?;
-        let reasons = Mapped::new(map(REASONS)?.0, slots, false).map_err(m)?;
-        let control = Mapped::new(map(CONTROL)?.0, slots, true).map_err(m)?;
-        let global = Mapped::new(map(GLOBAL)?.0, 1, false).map_err(m)?;
-        let ending = Mapped::new(map(ENDING)?.0, MAX_ENDING as usize, false).map_err(m)?;
-        let per_tgid = |(fd, elements): (OwnedFd, u32)| (fd, (elements * TGIDS) as usize);
-        let (index, n) = per_tgid(map(INDEX)?);
-        let index = Mapped::new(index, n, false).map_err(m)?;
-        let (claims, n) = per_tgid(map(CLAIMS)?);
-        let claims = Mapped::new(claims, n, true).map_err(m)?;
-        let t = Self {
-            paths: paths.clone(),
-            pop,
-            roots,
-            reasons,
-            control,
-            global,
-            index,
-            claims,
-            members: Hash::new(members).map_err(m)?,
-            seeds: Hash::new(map(SEEDS)?.0).map_err(m)?,
-            dead: Hash::new(map(DEAD)?.0).map_err(m)?,
-            ending,
-            ancestors_most,
-            stops: Hash::new(map(STOPS)?.0).map_err(m)?,
-            programs,
-            beyond: OnceLock::new(),
-            trouble: AtomicI32::new(0),
-            tasks,
-            acts: OnceLock::new(),
-            features,
-            births: births.map(Hash::new).transpose().map_err(m)?,
-        };
-        // What a signal to somebody takes, and a look at him.
-        let spare = |_| t.ctl_program().and_then(|p| p.as_fd().try_clone_to_owned());
-        (0..if few { SPARE } else { 0 })
-            .map(spare)
-            .collect::<io::Result<Vec<_>>>()
-            .what("opening the tracker")?;
-        Ok(t)
-    }
-
-    /// Unpins everything. The caller has made sure that nothing is tracked.
-    pub fn down(paths: &Paths, _lock: &Registry) -> Result<bool, BpfError> {
-        pins::in_host_mounts(paths, || {
-            paths.sweep();
-            let v = paths.version();
-            if !v.exists() {
-                return Ok(false);
-            }
-            keeper::end(&v);
-            // Out of sight first, in one step: no half-made version directory is ever seen.
-            let gone = paths.root.join(format!("tmp-{}", std::process::id()));
-            std::fs::rename(&v, &gone).what("taking the pins away")?;
-            pins::remove(&gone);
-            Ok(true)
-        })
-    }
-
     /// True when the birth witness is loaded: no birth and no end can be missed.
     pub fn cannot_miss(&self) -> bool {
         self.features & ctl_op::HAS_WITNESS != 0
-    }
-
-    /// The tier that keeps the sets.
-    pub fn tier(&self) -> Tier {
-        tier_of(self.features)
-    }
-
-    /// True when the witness acts now: a fork into the canary's root is refused. Its programs can fall silent while they
-    /// are attached (kernel.ftrace_enabled=0, 6.1+). Asked once by each command, before the gate closes: 0.1 ms.
-    pub fn witness_acts(&self) -> bool {
-        *self.acts.get_or_init(|| self.cannot_miss() && canary::denied(self))
-    }
-
-    /// Name of the gate at birth, where there is one: A refuses forks, D kills newborns before their first instruction.
-    pub fn birth_gate(&self) -> Option<&'static str> {
-        if self.witness_acts() {
-            return Some("A");
-        }
-        self.gate_at_birth().then_some("D")
     }
 
     /// Where it is pinned.

@@ -5,158 +5,19 @@ mod broadcast;
 mod freeze;
 mod gate;
 mod guard;
+mod order;
 mod proof;
 mod settle;
 mod sweep;
 
-use std::time::Duration;
-
-use killer_common::record::Member;
-
 pub use freeze::{FreezeError, SIGCONT, SIGSTOP, freeze, thaw};
 pub use gate::Gates;
 pub use guard::Refusal;
+pub use order::{Fate, Newborns, Order, Outcome, SIGKILL, Survivor, Target};
 pub use proof::empty;
 pub use settle::{Awaited, Waited, unreaped, until};
 
-use crate::lineage::{Family, Home, Pick};
-
-/// `SIGKILL`
-pub const SIGKILL: i32 = 9;
-
-/// What processes get that are born while a signal is sent to all.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Newborns {
-    /// The signal, when their creator had not received it when it forked.
-    #[default]
-    Signal,
-    /// Nothing.
-    Ignore,
-    /// SIGKILL at birth, while the command runs.
-    Kill,
-}
-
-/// What is asked of the engine.
-#[derive(Clone, Debug)]
-pub struct Order {
-    /// Signal; 0 only probes.
-    pub signal: i32,
-    /// Value of a real-time signal.
-    pub value: Option<i32>,
-    /// Whom it is for; an intersection. Empty: all.
-    pub picks: Vec<Pick>,
-    /// Main process of the root.
-    pub main: Option<(u32, u64)>,
-    /// What its first process was at the start, where that is known.
-    pub home: Option<Home>,
-    /// Matches globs of the picks.
-    pub glob: fn(&str, &str) -> bool,
-    /// Stop before the gate and only say what would be done.
-    pub dry_run: bool,
-    /// The caller and its ancestors, which a set must not hold.
-    pub caller: Vec<u32>,
-    /// So many of them its session hangs on; who is behind them may be signalled when the order names the main process, and not
-    /// when it is for many.
-    pub near: usize,
-    /// Members among the caller's ancestors are meant, too.
-    pub include_self: bool,
-    /// How long to go on before survivors are named; only KILL to everything goes on until empty.
-    pub patience: Duration,
-    /// What newborns get.
-    pub newborns: Newborns,
-}
-
-impl Order {
-    /// A signal for everybody; `caller` as in the field.
-    pub fn to_all(signal: i32, caller: Vec<u32>, patience: Duration) -> Order {
-        Order {
-            near: caller.len(),
-            signal,
-            value: None,
-            picks: Vec::new(),
-            main: None,
-            home: None,
-            glob: |_, _| false,
-            dry_run: false,
-            caller,
-            include_self: false,
-            patience,
-            newborns: Newborns::Signal,
-        }
-    }
-
-    /// True when this is the order that ends with "empty": KILL to all.
-    pub fn ends_all(&self) -> bool {
-        self.signal == SIGKILL && self.picks.iter().all(|p| *p == Pick::All)
-    }
-}
-
-/// What became of one member.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// The signal was sent (or, in a dry run, would be).
-    Signalled,
-    /// It had ended before.
-    Gone,
-    /// The kernel refused: errno.
-    Refused(i32),
-}
-
-/// A member that a signal was meant for.
-#[derive(Clone, Debug)]
-pub struct Target {
-    /// Its entry when it was found.
-    pub member: Member,
-    /// What became of it.
-    pub fate: Fate,
-}
-
-/// A member that is still there, with the reason.
-#[derive(Clone, Debug)]
-pub struct Survivor {
-    /// Its entry.
-    pub member: Member,
-    /// Short code.
-    pub code: &'static str,
-    /// Words.
-    pub text: String,
-}
-
-/// Everything that one order did.
-#[derive(Debug)]
-pub struct Outcome {
-    /// Members that the signal was meant for, in the order of sending.
-    pub targets: Vec<Target>,
-    /// Tasks that the kernel counted before.
-    pub tasks_before: i64,
-    /// Tasks that it counts now.
-    pub tasks_after: i64,
-    /// `Some(true)`: the kernel says that the set is empty; `Some(false)`: it says it is not.
-    pub empty: bool,
-    /// Passes over the set.
-    pub passes: u32,
-    /// Somebody may have been missed: lineages hopped away for too long, or the call was interrupted.
-    pub unsure: bool,
-    /// Of a freeze: births went on until time was over, so somebody may run although nobody was seen to.
-    pub fled: bool,
-    /// Somebody had not taken a queued value in time: his children are sent it at birth from then on, which signalfd(2) does not
-    /// show as sigqueue(3) sends it.
-    pub unlike: bool,
-    /// Members that had not taken the same signal of the broadcast before, although it was waited for.
-    pub behind: usize,
-    /// Gates that were used.
-    pub gates: Gates,
-    /// Launchers whose pending fork was cancelled.
-    pub cancelled: usize,
-    /// Times the set was compared with all tasks of the host.
-    pub repairs: u32,
-    /// Who is still there when an order to end all has run out of patience.
-    pub survivors: Vec<Survivor>,
-    /// ns from the start until the last signal was sent.
-    pub signalled_after: u64,
-    /// ns from the start until the end.
-    pub ended_after: u64,
-}
+use crate::lineage::Family;
 
 /// Does what the order says.
 ///

@@ -7,8 +7,9 @@ use std::time::Duration;
 use killer_common::{claim, reason};
 
 use super::describe::Pending;
-use super::family::{BROADCAST, Family, Lineage};
+use super::family::Family;
 use super::fork_calls::ForkCalls;
+use super::set::{BROADCAST, Lineage};
 use crate::sys::mem;
 
 /// How long a broadcast waits for the one before, ms, and for how many members it looks.

@@ -29,19 +29,22 @@ pub fn look(f: &Lineage<'_>) -> Vec<(Member, i32)> {
         .collect()
 }
 
-/// The same while no sweeper lives: each is told once, and from here on is nobody's to send.
-pub fn tell(f: &Lineage<'_>) -> Vec<(Member, i32)> {
-    let found = look(f);
-    if found.is_empty() {
-        return found;
+impl Lineage<'_> {
+    /// The same while no sweeper lives: each is told once, and from here on is nobody's to send.
+    pub(super) fn tell_unknown(&self) -> Vec<(Member, i32)> {
+        let found = look(self);
+        if found.is_empty() {
+            return found;
+        }
+        // The lock goes with its holder: who has it knows that no other sweeper is between claim and send.
+        let Ok(_lock) = self.tracker().lock() else { return Vec::new() };
+        let fresh = |m: &Member| {
+            let Some(w) = self.tracker().claim(m.tgid) else { return false };
+            let old = w.load(Ordering::SeqCst);
+            old & 3 == claim::CLAIMED
+                && w.compare_exchange(old, old & !3 | claim::UNKNOWN, Ordering::SeqCst, Ordering::SeqCst)
+                    .is_ok()
+        };
+        found.into_iter().filter(|(m, _)| fresh(m)).collect()
     }
-    // The lock goes with its holder: who has it knows that no other sweeper is between claim and send.
-    let Ok(_lock) = f.tracker().lock() else { return Vec::new() };
-    let fresh = |m: &Member| {
-        let Some(w) = f.tracker().claim(m.tgid) else { return false };
-        let old = w.load(Ordering::SeqCst);
-        old & 3 == claim::CLAIMED
-            && w.compare_exchange(old, old & !3 | claim::UNKNOWN, Ordering::SeqCst, Ordering::SeqCst).is_ok()
-    };
-    found.into_iter().filter(|(m, _)| fresh(m)).collect()
 }

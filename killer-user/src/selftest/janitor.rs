@@ -9,9 +9,9 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::victim::{PREFIX, hung_up};
+use super::ctx::{PREFIX, hung_up};
 use crate::sys::launch::{self, Launch};
-use crate::sys::{offspring, proc};
+use crate::sys::{child, offspring, proc};
 use crate::tier::Paths;
 
 /// The janitor's name in the place of a victim's.
@@ -116,7 +116,7 @@ fn clean(root: &Path) -> bool {
         let env = environment(&[(PLACES[0], root.into())]);
         let pid =
             launch::spawn(&Launch { argv, env, ..Launch::default() }, || Ok(()), |_| Ok(())).ok()?.ok()?;
-        let status = launch::wait_child(pid).ok()?;
+        let status = child::wait(pid).ok()?;
         libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status))
     };
     // 4: nobody is there.

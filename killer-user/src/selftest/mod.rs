@@ -2,6 +2,7 @@
 //! that only the victims hold. Bounded in number, time and users; with a tracker of its own; a janitor cleans up.
 
 mod bounds;
+mod ctx;
 mod ground;
 mod janitor;
 mod shapes;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::victim::{Behaviour, Ctx};
+use super::ctx::{Behaviour, Ctx};
 use crate::sys::{offspring, proc, uring};
 
 /// By name.
@@ -50,7 +50,7 @@ fn pid() -> i32 {
 }
 
 fn reap(pid: i32) {
-    let _ = crate::sys::launch::wait_child(pid);
+    let _ = crate::sys::child::wait(pid);
 }
 
 /// The state letter of a process.

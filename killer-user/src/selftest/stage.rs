@@ -10,10 +10,10 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::pipe::{PipeFlags, pipe_with};
 
+use super::ctx::{Given, number};
 use super::janitor;
-use super::victim::{Given, number};
 use crate::sys::launch::{self, Launch};
-use crate::sys::{mem, offspring, proc};
+use crate::sys::{child, mem, offspring, proc};
 use crate::tier::{BpfError, Paths, Slot, Tracker};
 
 /// How long a victim may live at most.
@@ -53,7 +53,7 @@ impl Stage {
             Ok(t) => t,
             Err(e) => {
                 drop(leash);
-                let _ = launch::wait_child(janitor);
+                let _ = child::wait(janitor);
                 return Err(e);
             }
         };
@@ -69,7 +69,7 @@ impl Stage {
         drop(tracker);
         offspring::children_stay();
         drop(leash);
-        matches!(launch::wait_child(janitor), Ok(0))
+        matches!(child::wait(janitor), Ok(0))
     }
 
     /// Pipes and bounds for one victim; what it inherits, and what is kept here.

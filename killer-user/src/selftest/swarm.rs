@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::bounds::need;
-use super::victim::{Behaviour, Ctx};
+use super::ctx::{Behaviour, Ctx};
 use crate::sys::{offspring, proc};
 
 /// By name.

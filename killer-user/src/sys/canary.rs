@@ -2,7 +2,8 @@
 
 use std::io;
 
-use super::launch::{close, wait_child};
+use super::child;
+use super::launch::close;
 
 /// A child that waits for a word, then forks once and says how that went: for canaries.
 #[derive(Debug)]
@@ -65,7 +66,7 @@ impl Canary {
         // SAFETY: one byte from a live buffer to our own pipe.
         unsafe { libc::write(self.go, [1u8].as_ptr().cast(), 1) };
         close(&[self.go]);
-        let st = wait_child(self.pid)?;
+        let st = child::wait(self.pid)?;
         Ok(match libc::WEXITSTATUS(st) {
             _ if libc::WIFSIGNALED(st) => Sang::Killed,
             200 => Sang::Killed,
@@ -91,5 +92,5 @@ pub fn fork_status() -> io::Result<i32> {
         // SAFETY: ends the child without any clean-up of the parent's.
         unsafe { libc::_exit(0) }
     }
-    wait_child(pid)
+    child::wait(pid)
 }

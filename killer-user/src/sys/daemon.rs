@@ -6,8 +6,9 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use super::child;
 use super::descriptors;
-use super::launch::{close, wait_child};
+use super::launch::close;
 use super::supervise;
 
 /// Lets nothing but descriptors 0 to 2 through to the program.
@@ -92,5 +93,5 @@ pub fn aside(only: Option<&OwnedFd>, life: impl FnOnce()) -> io::Result<()> {
         }
         supervise::exit(0)
     };
-    wait_child(pid).map(drop)
+    child::wait(pid).map(drop)
 }

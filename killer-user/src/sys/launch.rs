@@ -6,7 +6,7 @@ use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
-use super::{descriptors, inherit, orphan, proc, supervise};
+use super::{child, descriptors, inherit, orphan, proc, supervise};
 use crate::ending::Ending;
 
 /// What the child becomes.
@@ -76,7 +76,7 @@ fn spawn_as(
     let handle = pid.filter(|_| as_orphan).and_then(|pid| proc::pidfd_open(pid as u32).ok());
     let end = || match (&handle, pid) {
         (Some(fd), _) => orphan::ended(fd),
-        (None, Some(pid)) if !as_orphan => drop(wait_child(pid)),
+        (None, Some(pid)) if !as_orphan => drop(child::wait(pid)),
         _ => {}
     };
     let pid = match started {
@@ -259,35 +259,5 @@ impl<'a> Child<'a> {
             libc::write(self.say, word.as_ptr().cast(), 8);
             libc::_exit(Ending::NotFound.code().into())
         }
-    }
-}
-
-/// Waits for a child without reaping it before the caller is ready: the raw status of waitpid(2).
-pub fn wait_child(pid: i32) -> io::Result<i32> {
-    let mut st = 0;
-    loop {
-        // SAFETY: st is a live int.
-        let r = unsafe { libc::waitpid(pid, &mut st, 0) };
-        if r == pid {
-            return Ok(st);
-        }
-        let e = io::Error::last_os_error();
-        if e.kind() != io::ErrorKind::Interrupted {
-            return Err(e);
-        }
-    }
-}
-
-/// The raw status of a child that has ended, which is reaped; `None` while it goes on.
-pub fn ended_child(pid: i32) -> io::Result<Option<i32>> {
-    let mut st = 0;
-    // SAFETY: st is a live int.
-    match unsafe { libc::waitpid(pid, &mut st, libc::WNOHANG) } {
-        0 => Ok(None),
-        r if r == pid => Ok(Some(st)),
-        _ => match io::Error::last_os_error() {
-            e if e.kind() == io::ErrorKind::Interrupted => Ok(None),
-            e => Err(e),
-        },
     }
 }

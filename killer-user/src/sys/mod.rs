@@ -4,6 +4,7 @@
 pub mod alive;
 pub mod bpf;
 pub mod canary;
+pub mod child;
 pub mod daemon;
 mod descriptors;
 pub mod entropy;

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
-use super::launch::wait_child;
+use super::child;
 use super::{proc, supervise};
 
 /// How long an orphan that is about to end may take.
@@ -27,7 +27,7 @@ pub(super) fn by_another(start: impl FnOnce(&[RawFd]) -> Started) -> Started {
     drop(to);
     let mut bytes = Vec::new();
     let read = std::fs::File::from(from).read_to_end(&mut bytes);
-    let waited = wait_child(starter);
+    let waited = child::wait(starter);
     read.and(waited.map(|_| 0)).map_err(here)?;
     decode(&bytes)
 }

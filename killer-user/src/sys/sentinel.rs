@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
-use super::launch::wait_child;
+use super::child;
 use super::signals::{self, Likeness, bit};
 use super::{descriptors, proc, supervise};
 
@@ -55,7 +55,7 @@ impl Drop for Sentinel {
         if std::process::id() == self.owner {
             // SAFETY: a child of this process that was not waited for yet: nobody else can have its number.
             unsafe { libc::kill(self.pid, libc::SIGKILL) };
-            let _ = wait_child(self.pid);
+            let _ = child::wait(self.pid);
         }
     }
 }

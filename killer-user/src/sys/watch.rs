@@ -5,8 +5,8 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+use super::child;
 use super::daemon::Report;
-use super::launch::wait_child;
 use super::{descriptors, proc, signals, supervise};
 
 /// What is told in one message.
@@ -98,7 +98,7 @@ impl Watch {
     fn end(&mut self) {
         // SAFETY: a child of this process that was not waited for: nobody else can have its number.
         unsafe { libc::kill(self.pid, libc::SIGKILL) };
-        let _ = wait_child(self.pid);
+        let _ = child::wait(self.pid);
         self.gone = true;
     }
 }

@@ -5,8 +5,8 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 
 use super::book::{Book, is_ours};
-use super::spots::run_root;
-use super::tracker::{Tracker, hash};
+use super::place::{hash, run_root};
+use super::tracker::Tracker;
 use crate::bpf::Paths;
 
 /// How the files of a pin root begin.

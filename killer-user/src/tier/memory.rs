@@ -9,8 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Paths;
 use super::book::{Book, boot, is_ours};
-use super::spots::run_root;
-use super::tracker::hash;
+use super::place::{hash, run_root};
 
 /// A service as it was last heard of.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

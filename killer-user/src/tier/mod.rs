@@ -2,11 +2,14 @@
 
 mod book;
 mod halt;
+mod kept;
 pub mod last;
 mod look;
 pub mod memory;
 mod named;
+mod opening;
 mod page;
+mod place;
 mod programs;
 mod scan;
 mod spots;
@@ -30,15 +33,15 @@ pub use crate::bpf::{
     try_out,
 };
 use crate::kernel::tier::Tier;
+use crate::sys::child;
+use crate::sys::launch::Launch;
 pub use crate::sys::launch::Spawned;
-use crate::sys::launch::{self, Launch};
 use crate::sys::pass_on::PassOn;
 use crate::sys::proc;
 
 pub use memory::Kept;
-pub(crate) use tracker::Place;
+pub(crate) use place::Place;
 pub use tracker::Tracker;
-use tracker::hash;
 
 /// Something that holds until it is dropped: a lock, a gate, a log that is shown.
 pub trait Held: Debug {}
@@ -191,7 +194,7 @@ pub trait Keep: Debug {
         let began = std::time::Instant::now();
         loop {
             // The child is this process's own and not yet reaped: its number is nobody else's.
-            if let Some(status) = launch::ended_child(pid)? {
+            if let Some(status) = child::ended(pid)? {
                 return Ok(Some(status));
             }
             let left = most.saturating_sub(began.elapsed());

@@ -1,18 +1,9 @@
 //! Where a caller's registries in files may be, and which are there: a service is found in the tier that took it in, whatever
 //! tier would be the best one now, and whatever another one says.
 
-use std::io;
-use std::path::{Path, PathBuf};
-
-use super::book::Book;
-use super::{BpfError, Keep, Place, named, scan};
-use crate::bpf::Paths;
-use crate::kernel::{probe, tier::Tier};
-
-/// Where the tiers without programs keep what they need.
-const RUN: &str = "/run/killer";
-/// Environment variable that moves it.
-const RUN_ROOT: &str = "KILLER_RUN_ROOT";
+use super::place::run_root;
+use super::{BpfError, Keep, named, scan};
+use crate::kernel::tier::Tier;
 
 /// Registries that are there, those with live services first, and what may be there and cannot be looked at.
 #[derive(Debug, Default)]
@@ -32,21 +23,6 @@ impl Found {
 pub(super) fn forced() -> Option<Tier> {
     let word = std::env::var("KILLER_TIER").ok()?;
     Tier::named(&word).filter(|t| t.is_without_programs())
-}
-
-/// Where the registries are. A tracker at a place of its own has registries of its own.
-pub(super) fn run_root() -> Place {
-    if let Some(r) = std::env::var_os(RUN_ROOT).filter(|r| !r.is_empty()) {
-        return Place { root: r.into(), own: None, chosen: true };
-    }
-    let root = PathBuf::from(RUN);
-    let pins = Paths::default();
-    match pins.chosen {
-        true => {
-            Place { root, own: Some(super::hash(pins.root.as_os_str().as_encoded_bytes())), chosen: false }
-        }
-        false => Place { root, own: None, chosen: false },
-    }
 }
 
 /// Makes a tier without programs, or opens it where it is.
@@ -109,41 +85,4 @@ fn found_of(tier: Tier) -> Found {
 /// True when services of it are alive.
 pub(super) fn busy(k: &dyn Keep) -> bool {
     k.roots().iter().any(|(s, _)| k.count(*s) != 0)
-}
-
-/// The error for a step of making or opening a registry: the place, not the privilege, is to blame where it is the place.
-pub(super) fn failed(dir: &Path, what: &'static str, e: io::Error) -> BpfError {
-    let words = |e: &io::Error| match e.raw_os_error() {
-        Some(n) => nix::errno::Errno::from_raw(n).desc().to_owned(),
-        None => e.to_string(),
-    };
-    // What was found there is told in words of our own.
-    let ours = e.raw_os_error().is_none();
-    match e.kind() {
-        _ if ours => BpfError::NoPlace { path: dir.into(), why: words(&e) },
-        io::ErrorKind::PermissionDenied if what != MAKE && !probe::missing_caps().is_empty() => {
-            BpfError::NotPermitted { what, missing: probe::missing_caps() }
-        }
-        _ => BpfError::NoPlace { path: dir.into(), why: words(&e) },
-    }
-}
-
-/// For [`failed`]: the registry is to be made.
-pub(super) const MAKE: &str = "make the registry";
-
-/// A registry that is there.
-pub(super) fn open_book(dir: &Path) -> Result<Book, BpfError> {
-    let book = Book::open(dir).map_err(|e| failed(dir, "open the registry", e))?;
-    book.ok_or(BpfError::NotLoaded)
-}
-
-/// The same, made when it is not there. A failed try leaves no directory.
-pub(super) fn make_book(dir: &Path) -> Result<Book, BpfError> {
-    let missing: Vec<PathBuf> = dir.ancestors().take_while(|d| !d.exists()).map(PathBuf::from).collect();
-    Book::make(dir).map_err(|e| {
-        for d in &missing {
-            let _ = std::fs::remove_dir(d);
-        }
-        failed(dir, MAKE, e)
-    })
 }

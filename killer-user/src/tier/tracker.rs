@@ -2,9 +2,9 @@
 
 use std::io;
 use std::ops::Deref;
-use std::path::PathBuf;
 
-use super::spots::{self, Found, forced, run_root};
+use super::place::run_root;
+use super::spots::{self, Found, forced};
 use super::witness::Witness;
 use super::{BpfError, Keep, Lock, Paths, Slot, Spawned, Taken, Whose, named};
 use crate::bpf::Registry;
@@ -28,24 +28,6 @@ impl Deref for Tracker {
     fn deref(&self) -> &Self::Target {
         &*self.keep
     }
-}
-
-/// Where the tiers without programs keep what they need.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub(super) root: PathBuf,
-    /// Apart from others at the same root.
-    pub(super) own: Option<String>,
-    /// By the caller.
-    pub(super) chosen: bool,
-}
-
-/// FNV-1a, as a word.
-pub(super) fn hash(bytes: &[u8]) -> String {
-    let h = bytes
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3));
-    format!("{h:016x}")
 }
 
 const WITHOUT: [Tier; 2] = [Tier::Named, Tier::Scan];

@@ -7,7 +7,7 @@ use killer_common::names::*;
 
 use super::Tracker;
 use crate::bpf::maps::Limits;
-use crate::bpf::{attach, keeper, pins};
+use crate::bpf::{attach, pins, sign};
 use crate::kernel::probe;
 use crate::kernel::tier::Tier;
 use crate::sys::bpf;
@@ -33,7 +33,7 @@ impl Tracker {
         let v = self.paths.version();
         let hooks = || attach::hooks(self.tier(), self.program(P_ORPHANS).is_ok());
         let there = |name: &&str| self.heed(v.join("links").join(name).try_exists()).unwrap_or(true);
-        let gone = || match keeper::alive(&v) {
+        let gone = || match sign::alive(&v) {
             Some(true) => Vec::new(),
             Some(false) => hooks().iter().map(|h| h.0).collect(),
             None => hooks().iter().map(|h| h.0).filter(|n| !there(n)).collect(),

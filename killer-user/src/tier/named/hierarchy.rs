@@ -10,7 +10,8 @@ use super::lingers;
 use crate::kernel::probe;
 use crate::sys::alive;
 use crate::sys::entry::Entry;
-use crate::tier::{BpfError, Place};
+use crate::tier::BpfError;
+use crate::tier::place::{Place, hash};
 
 /// How long the kernel is given to let go of removed directories: somebody may wait for the dead late.
 const MOST: Duration = Duration::from_secs(5);
@@ -30,7 +31,7 @@ pub struct Hierarchy {
 fn tag(at: &Place) -> String {
     match (&at.own, at.chosen) {
         (Some(own), _) => format!("killer-{own}"),
-        (None, true) => format!("killer-{}", crate::tier::hash(at.root.as_os_str().as_encoded_bytes())),
+        (None, true) => format!("killer-{}", hash(at.root.as_os_str().as_encoded_bytes())),
         (None, false) => "killer".into(),
     }
 }

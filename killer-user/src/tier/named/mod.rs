@@ -18,9 +18,10 @@ use killer_common::record::{B_MAIN, Member, Pop, R_STARTING, Reasons, Root};
 pub use hierarchy::missing;
 use hierarchy::{Hierarchy, failed, no_such};
 
-use super::book::{Book, Id, Page, kept_in_book};
+use super::book::{Book, Id, Page};
 use super::halt::Halted;
-use super::spots::{make_book, open_book};
+use super::kept::kept_in_book;
+use super::opening::{make_book, open_book};
 use super::{BpfError, Keep, Lock, Place, Slot, Spawned, Taken, Whose, look};
 use crate::kernel::{probe, tier::Tier};
 use crate::sys::entry::Entry;

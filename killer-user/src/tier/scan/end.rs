@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use crate::sys::{launch, proc};
+use crate::sys::{child, proc};
 
 /// A supervisor that has nobody left ends in less.
 const LAST: Duration = Duration::from_millis(50);
@@ -36,7 +36,7 @@ impl End {
     pub fn reap(self) {
         if proc::readable(&self.line, LAST) {
             // ECHILD: it needs nobody.
-            let _ = launch::wait_child(self.supervisor);
+            let _ = child::wait(self.supervisor);
         }
     }
 }

@@ -22,10 +22,11 @@ use killer_common::record::{Member, Pop, R_STARTING, Reasons, Root};
 use descent::{Tops, climb};
 use end::End;
 
-use super::book::{Book, Id, Page, kept_in_book};
+use super::book::{Book, Id, Page};
 use super::halt::Halted;
+use super::kept::kept_in_book;
 use super::look::{self, Seen};
-use super::spots::{make_book, open_book};
+use super::opening::{make_book, open_book};
 use super::{BpfError, Keep, Lock, Place, Slot, Spawned, Taken, Whose, wire};
 use crate::kernel::tier::Tier;
 use crate::sys::launch::Launch;

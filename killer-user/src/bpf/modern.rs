@@ -1,0 +1,112 @@
+//! The first object: tiers witnessed and typed, for kernels with BTF.
+
+use std::path::Path;
+
+use aya::programs::{BtfTracePoint, Iter, Lsm, RawTracePoint};
+use aya::{Btf, Ebpf, EbpfLoader};
+use killer_common::names::*;
+
+use super::maps::Limits;
+use super::programs::{chain, pinned, program, refused};
+use super::{BpfError, kfunc};
+use crate::kernel::btf;
+
+/// The eBPF object of this build.
+pub static OBJECT: &[u8] =
+    aya::include_bytes_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/../killer-ebpf/prebuilt/modern.bpf.o"));
+
+/// Its sha256, as recorded when it was built.
+pub fn object_sha256() -> &'static str {
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../killer-ebpf/prebuilt/manifest.toml"))
+        .lines()
+        .find_map(|l| l.strip_prefix("\"modern.bpf.o\" = \"")?.strip_suffix('"'))
+        .unwrap_or("unknown")
+}
+
+/// Loads and pins the programs in `tmp`; answers whether the program that registers orphans was taken.
+pub(super) fn load(tmp: &Path, offsets: &btf::Offsets, witness: bool) -> Result<bool, BpfError> {
+    let (mut ebpf, btf) = object(&tmp.join("maps"), offsets, witness)?;
+    let progs = tmp.join("progs");
+    // First, because it is the one that may be refused.
+    if witness {
+        for (name, hook) in WITNESS {
+            let p: &mut Lsm = program(&mut ebpf, name)?;
+            p.load(hook, &btf).map_err(|e| refused(name, &e))?;
+            pinned(name, p.pin(progs.join(name)))?;
+        }
+    }
+    for (name, tp) in HOOKS {
+        let p: &mut BtfTracePoint = program(&mut ebpf, name)?;
+        p.load(tp, &btf).map_err(|e| refused(name, &e))?;
+        pinned(name, p.pin(progs.join(name)))?;
+    }
+    for name in [P_CTL, P_SYS_ENTER, P_SYS_EXIT] {
+        let p: &mut RawTracePoint = program(&mut ebpf, name)?;
+        p.load().map_err(|e| refused(name, &e))?;
+        pinned(name, p.pin(progs.join(name)))?;
+    }
+    dispensable(&mut ebpf, &progs)?;
+    let orphans = !witness && orphans(&mut ebpf, &progs, &btf)?;
+    let walk: &mut Iter = program(&mut ebpf, P_WALK)?;
+    walk.load("task", &btf).map_err(|e| refused(P_WALK, &e))?;
+    pinned(P_WALK, walk.pin(progs.join(P_WALK)))?;
+    Ok(orphans)
+}
+
+/// The object with its knobs set, its maps being those of `maps`.
+fn object(maps: &Path, offsets: &btf::Offsets, witness: bool) -> Result<(Ebpf, Btf), BpfError> {
+    let mut elf = OBJECT.to_vec();
+    // KILLER_GATE=C is for tests: as on a kernel before 6.13.
+    let kfunc = offsets.send_signal_task.filter(|_| std::env::var_os("KILLER_GATE").is_none_or(|g| g != "C"));
+    kfunc::patch(&mut elf, kfunc)
+        .ok_or_else(|| BpfError::Damaged("modern.bpf.o (not an ELF object)".into()))?;
+    let btf = Btf::from_sys_fs().map_err(|e| BpfError::Kernel(format!("usable BTF: {e}")))?;
+
+    let mut loader = EbpfLoader::new();
+    loader.btf(Some(&btf)).default_map_pin_directory(maps);
+    for (knob, value) in &offsets.knobs {
+        loader.override_global(knob, value, true);
+    }
+    // For tests: a map that refuses for a moment, or longer.
+    let refuse = |what: &str| std::env::var(what).ok().and_then(|n| n.parse().ok()).unwrap_or(0u32);
+    let knobs = [
+        ("REFUSE_BIRTHS", refuse("KILLER_REFUSE_BIRTHS")),
+        ("REFUSE_EXITS", refuse("KILLER_REFUSE_EXITS")),
+        ("HAVE_SIGNAL_TASK", u32::from(kfunc.is_some())),
+        ("HAVE_CURRENT_BTF", u32::from(offsets.current_btf)),
+        ("WITNESS", u32::from(witness)),
+        ("ANCESTORS_MOST", Limits::read().ancestors_of_one()),
+    ];
+    for (knob, value) in &knobs {
+        loader.override_global(knob, value, true);
+    }
+    let ebpf = loader.load(&elf);
+    drop(loader);
+    let refused = |e| BpfError::Refused { name: "modern.bpf.o".into(), why: chain(&e) };
+    Ok((ebpf.map_err(refused)?, btf))
+}
+
+/// A refusal of these (before 5.13) costs only the emptying of the log of forks, and claims of missed exits, which
+/// cannot be missed there.
+fn dispensable(ebpf: &mut Ebpf, progs: &Path) -> Result<(), BpfError> {
+    for name in [P_CLEAR, P_SWEEP] {
+        let p: &mut RawTracePoint = program(ebpf, name)?;
+        match p.load() {
+            Ok(()) => pinned(name, p.pin(progs.join(name)))?,
+            Err(e) => log::debug!("{name}: {}", chain(&e)),
+        }
+    }
+    Ok(())
+}
+
+/// The program that registers orphans; answers whether it was taken.
+fn orphans(ebpf: &mut Ebpf, progs: &Path, btf: &Btf) -> Result<bool, BpfError> {
+    let p: &mut BtfTracePoint = program(ebpf, P_ORPHANS)?;
+    match p.load("sched_process_exit", btf) {
+        Ok(()) => pinned(P_ORPHANS, p.pin(progs.join(P_ORPHANS))).map(|()| true),
+        Err(e) => {
+            log::debug!("{P_ORPHANS}: {}", chain(&e));
+            Ok(false)
+        }
+    }
+}

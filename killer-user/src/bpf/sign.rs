@@ -1,0 +1,54 @@
+//! Who holds the links of a directory of pins: a directory in it whose name has process and start.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::{BpfError, What};
+use crate::sys::{alive, proc};
+
+/// A directory of this name with process and start says who holds the links of a version directory.
+const SIGN: &str = "keeper-";
+
+/// Notes this process as the keeper of a directory of pins.
+pub fn note(dir: &Path) -> Result<(), BpfError> {
+    let me = std::process::id();
+    let name = format!("{SIGN}{me}-{}", alive::start_of(me).unwrap_or_default());
+    std::fs::create_dir(dir.join(name)).what("noting the keeper")
+}
+
+fn signed(dir: &Path) -> Option<(u32, u64)> {
+    std::fs::read_dir(dir).ok()?.flatten().find_map(|e| {
+        let name = e.file_name().into_string().ok()?;
+        let (pid, start) = name.strip_prefix(SIGN)?.split_once('-')?;
+        Some((pid.parse().ok()?, start.parse().ok()?))
+    })
+}
+
+/// Who cannot be looked at is not known to have ended.
+fn lives(pid: u32, start: u64) -> bool {
+    alive::start_of(pid).map_or_else(|| matches!(alive::look(pid, 0), alive::Look::Unknown), |s| s == start)
+}
+
+/// Whether the keeper of a directory of pins lives; `None` where links are pinned.
+pub fn alive(dir: &Path) -> Option<bool> {
+    let (pid, start) = signed(dir)?;
+    Some(lives(pid, start))
+}
+
+/// Takes away what a keeper that has ended had noted.
+pub fn withdraw(dir: &Path) {
+    if let Some((pid, start)) = signed(dir) {
+        let _ = std::fs::remove_dir(dir.join(format!("{SIGN}{pid}-{start}")));
+    }
+}
+
+/// Ends the keeper of a directory of pins.
+pub fn end(dir: &Path) {
+    let Some((pid, start)) = signed(dir) else { return };
+    if let Ok(fd) = proc::pidfd_open(pid)
+        && alive::start_of(pid) == Some(start)
+    {
+        let _ = proc::pidfd_send(&fd, libc::SIGTERM, None);
+        proc::pidfd_wait(&fd, Duration::from_secs(5));
+    }
+}

@@ -1,0 +1,175 @@
+//! Opening: the pins of a directory become a [`Tracker`].
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicI32;
+
+use killer_common::ctl as ctl_op;
+use killer_common::names::*;
+use killer_common::{MAX_ENDING, MAX_ROOTS, TGIDS};
+
+use super::Tracker;
+use crate::bpf::pins::{Paths, not_permitted};
+use crate::bpf::{BpfError, What, attach, lacks, maps};
+use crate::kernel::probe;
+use crate::kernel::tier::Tier;
+use crate::sys::bpf::{self, Hash};
+use crate::sys::map::{Mapped, Plain};
+use crate::sys::mem;
+
+/// Below so many descriptors programs are opened when they are needed: two dozen would leave none to signal with.
+const FEW: u64 = 64;
+/// Descriptors that have to be left when the tracker is open.
+const SPARE: usize = 4;
+
+/// Programs see the initial PID namespace, `pidfd_open` the caller's: the same number would be another process.
+pub fn namespace() -> Result<(), BpfError> {
+    match probe::in_initial_pid_ns() {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(BpfError::PidNamespace),
+        Err(_) => Err(BpfError::Proc("the PID namespace of this process cannot be looked up in /proc")),
+    }
+}
+
+/// Which tier the programs are of, by what they say.
+fn tier_of(features: u32) -> Tier {
+    match features {
+        f if f & ctl_op::HAS_CLASSIC != 0 => Tier::Legacy,
+        f if f & ctl_op::HAS_RAW != 0 => Tier::Raw,
+        f if f & ctl_op::HAS_WITNESS != 0 => Tier::Witnessed,
+        _ => Tier::Typed,
+    }
+}
+
+impl Tracker {
+    /// Opens the pins in a directory that is the version's, not yet, or no longer.
+    pub(in crate::bpf) fn open_in(paths: &Paths, v: &Path) -> Result<Self, BpfError> {
+        there(v)?;
+        let pins = Pinned(v);
+        let slots = MAX_ROOTS as usize;
+        let (members, tasks) = pins.map(MEMBERS)?;
+        let (_, ancestors_most) = pins.map(ANCESTORS)?;
+        let ctl = pins.get("progs", P_CTL)?;
+        let features = features(&ctl)?;
+        let tier = tier_of(features);
+        let few = mem::descriptors() < FEW;
+        let mut programs = vec![(P_CTL, Some(ctl))];
+        for name in pins.programs(tier) {
+            let fd = pins.get("progs", name)?;
+            programs.push((name, (!few).then_some(fd)));
+        }
+        let births = if by_btf(tier) { None } else { Some(pins.map(BIRTHS)?.0) };
+        // One after the other: a mapping needs its descriptor no longer than to be made.
+        let t = Self {
+            paths: paths.clone(),
+            pop: pins.mapped(POP, slots, false)?,
+            roots: pins.mapped(ROOTS, slots, false)?,
+            reasons: pins.mapped(REASONS, slots, false)?,
+            control: pins.mapped(CONTROL, slots, true)?,
+            global: pins.mapped(GLOBAL, 1, false)?,
+            ending: pins.mapped(ENDING, MAX_ENDING as usize, false)?,
+            index: pins.mapped_by_number(INDEX, false)?,
+            claims: pins.mapped_by_number(CLAIMS, true)?,
+            members: Hash::new(members).map_err(unmapped)?,
+            seeds: pins.hash(SEEDS)?,
+            dead: pins.hash(DEAD)?,
+            ancestors_most,
+            stops: pins.hash(STOPS)?,
+            programs,
+            beyond: OnceLock::new(),
+            trouble: AtomicI32::new(0),
+            tasks,
+            acts: OnceLock::new(),
+            features,
+            births: births.map(Hash::new).transpose().map_err(unmapped)?,
+        };
+        // What a signal to somebody takes, and a look at him.
+        let spare = |_| t.ctl_program().and_then(|p| p.as_fd().try_clone_to_owned());
+        (0..if few { SPARE } else { 0 })
+            .map(spare)
+            .collect::<io::Result<Vec<_>>>()
+            .what("opening the tracker")?;
+        Ok(t)
+    }
+
+    /// The tier that keeps the sets.
+    pub fn tier(&self) -> Tier {
+        tier_of(self.features)
+    }
+}
+
+/// Is there such a directory?
+fn there(v: &Path) -> Result<(), BpfError> {
+    match std::fs::symlink_metadata(v) {
+        Ok(_) => Ok(()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Err(BpfError::NotLoaded),
+        Err(e) if e.kind() == io::ErrorKind::PermissionDenied => Err(not_permitted("open the tracker")),
+        Err(e) => Err(BpfError::Io { what: "opening the tracker".into(), source: e }),
+    }
+}
+
+/// What the programs say that they are: `HAS_*`.
+fn features(ctl: &OwnedFd) -> Result<u32, BpfError> {
+    let said = bpf::prog_run(ctl, &[ctl_op::FEATURES, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    Ok(said.map_err(|e| lacks::running("asking the programs what they are", e))? as u32)
+}
+
+/// True for the tiers whose programs need the kernel's BTF.
+fn by_btf(tier: Tier) -> bool {
+    matches!(tier, Tier::Witnessed | Tier::Typed)
+}
+
+fn unmapped(e: io::Error) -> BpfError {
+    BpfError::Io { what: "mapping the tracker".into(), source: e }
+}
+
+/// A directory of pins.
+struct Pinned<'a>(&'a Path);
+
+impl Pinned<'_> {
+    fn get(&self, kind: &str, name: &str) -> Result<OwnedFd, BpfError> {
+        bpf::obj_get(&self.0.join(kind).join(name)).map_err(|e| match e.raw_os_error() {
+            Some(libc::EPERM | libc::EACCES) => not_permitted("open the tracker"),
+            Some(libc::ENOENT) => BpfError::Damaged(format!("{kind}/{name}")),
+            _ => BpfError::Io { what: format!("opening {kind}/{name}"), source: e },
+        })
+    }
+
+    /// Programs that have to be there, but the one on request, and those that may.
+    fn programs(&self, tier: Tier) -> Vec<&'static str> {
+        let has = |p: &str| self.0.join("progs").join(p).exists();
+        let mut v: Vec<_> = attach::hooks(tier, has(P_ORPHANS)).iter().map(|h| h.0).collect();
+        v.extend([P_SYS_ENTER, P_SYS_EXIT]);
+        v.extend(by_btf(tier).then_some(P_WALK));
+        v.extend([P_CLEAR, P_SWEEP].into_iter().filter(|p| has(p)));
+        v
+    }
+
+    /// A map, and how many elements it has room for.
+    fn map(&self, name: &'static str) -> Result<(OwnedFd, u32), BpfError> {
+        let fd = self.get("maps", name)?;
+        let n = maps::check(&fd, name)?;
+        Ok((fd, n))
+    }
+
+    fn hash<K: Plain, V: Plain>(&self, name: &'static str) -> Result<Hash<K, V>, BpfError> {
+        Hash::new(self.map(name)?.0).map_err(unmapped)
+    }
+
+    fn mapped<T: Plain>(
+        &self,
+        name: &'static str,
+        elements: usize,
+        write: bool,
+    ) -> Result<Mapped<T>, BpfError> {
+        Mapped::new(self.map(name)?.0, elements, write).map_err(unmapped)
+    }
+
+    /// An array that has a place for each number of a process.
+    fn mapped_by_number<T: Plain>(&self, name: &'static str, write: bool) -> Result<Mapped<T>, BpfError> {
+        let (fd, elements) = self.map(name)?;
+        Mapped::new(fd, (elements * TGIDS) as usize, write).map_err(unmapped)
+    }
+}

@@ -1,0 +1,33 @@
+//! Waiting for a child.
+
+use std::io;
+
+/// Waits for a child, which is reaped: its raw status, as waitpid(2) has it.
+pub fn wait(pid: i32) -> io::Result<i32> {
+    let mut st = 0;
+    loop {
+        // SAFETY: st is a live int.
+        let r = unsafe { libc::waitpid(pid, &mut st, 0) };
+        if r == pid {
+            return Ok(st);
+        }
+        let e = io::Error::last_os_error();
+        if e.kind() != io::ErrorKind::Interrupted {
+            return Err(e);
+        }
+    }
+}
+
+/// The raw status of a child that has ended, which is reaped; `None` while it goes on.
+pub fn ended(pid: i32) -> io::Result<Option<i32>> {
+    let mut st = 0;
+    // SAFETY: st is a live int.
+    match unsafe { libc::waitpid(pid, &mut st, libc::WNOHANG) } {
+        0 => Ok(None),
+        r if r == pid => Ok(Some(st)),
+        _ => match io::Error::last_os_error() {
+            e if e.kind() == io::ErrorKind::Interrupted => Ok(None),
+            e => Err(e),
+        },
+    }
+}
