@@ -1,24 +1,22 @@
 //! `stop`: the stop command, then systemd's escalation; verified empty.
 
+mod finish;
+
 use std::time::Duration;
 
-use super::doubt::Doubt;
 use super::failure::Failure;
 use super::names::{self, For};
 use super::service::{self, Command};
 use super::several::{self, Did};
 use super::stop_record::StopRecord;
-use super::{
-    Screen, also, doubt, facts, journal, last, main_process, order, pidfiles, stop_words, thaw, unseen,
-    verdict, waiting,
-};
+use super::{Screen, also, facts, main_process, order, stop_words, thaw, waiting};
 use crate::cli::{Kill, Mode, Names, Stop};
-use crate::ending::{Ending, Wait};
+use crate::ending::Ending;
 use crate::kill::{Awaited, Newborns, SIGCONT, SIGKILL, Waited};
 use crate::lineage::{Family, Lineage, Pick};
 use crate::parse::schedule::Step;
+use crate::parse::span::Span;
 use crate::parse::whom::{self, Whom};
-use crate::parse::{signal, span::Span};
 use crate::report::model::{self, Process, StopCommand};
 use crate::report::{Style, human};
 use crate::sys::{interrupt, mem};
@@ -311,81 +309,6 @@ impl Run<'_> {
     fn wait_for(&mut self, whole: bool, limit: Option<Duration>) -> Waited {
         let family = Lineage::new(self.t, self.root.clone());
         waiting::wait_released(&family, whole, &mut self.awaited, limit, self.screen.quiet)
-    }
-
-    /// The judgement; then everybody is told.
-    fn finish(mut self, ended: Waited) -> model::Stop {
-        let family = Lineage::new(self.t, self.root.clone());
-        let main = facts::main_of(self.t, &self.root);
-        let whole = self.whole();
-        self.report.empty = crate::kill::empty(&family);
-        if self.report.empty {
-            pidfiles::ended(self.t, &self.root);
-            unseen::remember(self.t);
-        }
-        self.report.released = ended == Waited::Done;
-        let how = match ended {
-            Waited::Done => self.reaped(&family, main),
-            Waited::TimedOut => Wait::TimedOut,
-            Waited::Interrupted(sig) => Wait::Interrupted(sig),
-        };
-        let r = &mut self.report;
-        if how == Wait::TimedOut {
-            r.survivors =
-                verdict::with_words(self.t, &verdict::explain(&family, whole, &self.awaited.left()), main);
-        }
-        if !self.s.schedule.begins_with(SIGKILL) {
-            r.notes.extend(stop_words::needed_kill(&self.forced));
-        }
-        let others = family.listed().len() as u64;
-        if self.mode == Mode::Process && how == Wait::Over && others > 0 {
-            let n = human::count(others, "process lives on", "processes live on");
-            r.notes.push(format!("{n}, as --mode=process has it"));
-        }
-        let doubt = doubt::after(self.t, &self.root, r.empty);
-        let acted = !r.steps.is_empty() || r.command.is_some();
-        r.ending = Ending::of_stop(how, acted).unless(doubt.is_some());
-        r.exactness = facts::exactness(self.t, self.root.slot.slot);
-        r.notes.extend(doubt.as_ref().map(|d| d.why.clone()));
-        r.empty &= doubt.is_none();
-        if let Wait::Interrupted(sig) = how {
-            r.notes.push(format!("interrupted by {}", signal::name(sig)));
-        }
-        self.tell(doubt);
-        self.report
-    }
-
-    /// Waits for the parents of whoever has ended, and says who is not reaped.
-    fn reaped(&mut self, family: &Lineage<'_>, main: Option<main_process::Main>) -> Wait {
-        let mut of = waiting::mains(self.t, &self.root);
-        of.extend(self.awaited.all().iter().filter(|_| self.s.reaped.is_some()));
-        let (how, left) =
-            waiting::wait_reaped(&of, self.s.reaped.is_some(), self.s.reaped.and_then(Span::limit));
-        self.report.unreaped = verdict::with_words(self.t, &verdict::named(family, &left), main);
-        match how {
-            Waited::Done => Wait::Over,
-            Waited::TimedOut => Wait::Unreaped,
-            Waited::Interrupted(sig) => Wait::Interrupted(sig),
-        }
-    }
-
-    /// The record, the journal and the terminal.
-    fn tell(&self, doubt: Option<Doubt>) {
-        let r = &self.report;
-        if let Some(signal) = self.asked {
-            let uid = rustix::process::getuid().as_raw();
-            let _ = self.t.note_kill(self.root.slot, signal, uid, r.ending.code());
-            last::remember(self.t, &self.root, signal, r.ending, &r.steps.iter().collect::<Vec<_>>());
-        }
-        let Some(f) = stop_words::failure(r, doubt) else {
-            for n in r.notes.iter().filter(|n| stop_words::is_said(n)) {
-                let what = format!("'{}': {n}", r.service);
-                self.screen.message(&crate::report::message::render(&what, None, None));
-            }
-            return verdict::say_unreaped(&r.service, &r.unreaped, self.screen);
-        };
-        journal::judgement(&r.service, &f);
-        verdict::complain(&f, &[&r.survivors[..], &r.unreaped].concat(), self.screen);
     }
 }
 

@@ -6,6 +6,7 @@ use killer_common::record::Member;
 use procfs::process::Stat;
 
 use super::failure::Failure;
+use super::main_process::Main;
 use super::names::{self, For};
 use super::several::{self, Did};
 use super::stop_record::StopRecord;
@@ -67,86 +68,106 @@ fn compare(t: &Tracker, r: &Root) -> Result<Verify, Failure> {
     let members = family.members(&family.listed());
     let seen = host();
     let main = facts::main_of(t, r);
-    let model_of = |m: &Member| facts::process(t, m, main);
-    let ids: HashSet<u32> = members.iter().map(|m| m.tgid).collect();
     let oldest = views::of_main(&members, main);
     let home = StopRecord::of(t, r.slot).home.or_else(|| oldest.as_ref().and_then(Home::of));
-    let me: HashSet<u32> = [std::process::id()].into();
-
-    let way = |name: &str, used_by: &str, found: Option<HashSet<u32>>, skipped: Option<&str>| {
-        let found = found.unwrap_or_default();
-        let stranger = |pid: &u32| {
-            let s = seen.get(pid)?;
-            Some(model::Process {
-                pid: *pid,
-                comm: small::shown(&s.name),
-                creator: s.stat.ppid as u32,
-                ..model::Process::default()
-            })
-        };
-        let mut strangers: Vec<u32> =
-            found.iter().filter(|p| !ids.contains(p) && !me.contains(p)).copied().collect();
-        strangers.sort_unstable();
-        OtherWay {
-            way: name.into(),
-            used_by: used_by.into(),
-            found: found.intersection(&ids).count(),
-            missed: if skipped.is_some() {
-                Vec::new()
-            } else {
-                members.iter().filter(|m| !found.contains(&m.tgid)).map(model_of).collect()
-            },
-            strangers: strangers.iter().filter_map(stranger).collect(),
-            skipped: skipped.map(String::from),
-        }
+    let looks = Looks { t, main, members: &members, seen: &seen };
+    let ways = match oldest.and_then(|m| Some((m.tgid, seen.get(&m.tgid)?, home?))) {
+        None => vec![looks.skipped("all", "", "the service has no live process")],
+        Some((pid, now, home)) => looks.all(pid, now, &home),
     };
-    let mut ways = Vec::new();
-    match oldest.and_then(|m| Some((m.tgid, seen.get(&m.tgid)?, home?))) {
-        None => ways.push(way("all", "", None, Some("the service has no live process"))),
-        Some((pid, now, h)) => {
-            let by = |f: &dyn Fn(&Seen) -> bool| {
-                Some(seen.iter().filter(|(_, s)| f(s)).map(|(p, _)| *p).collect())
-            };
-            ways.push(way(
-                "process group",
-                "kill -- -PGID, shells",
-                by(&|s| s.stat.pgrp as u32 == h.pgrp),
-                None,
-            ));
-            ways.push(way("session", "pkill -s", by(&|s| s.stat.session as u32 == h.session), None));
-            ways.push(way("/proc parent walk", "psutil, pstree, tree-kill", Some(walk(&seen, pid)), None));
-            ways.push(way("process name", "killall, pkill -x", by(&|s| s.name == now.name), None));
-            // Without controllers: the unified hierarchy.
-            let group = h.cgroups.iter().find(|(c, _)| matches!(c.as_str(), "" | "name=systemd"));
-            ways.push(match group {
-                Some((c, path)) if path != "/" => {
-                    let same = |s: &Seen| s.cgroups.iter().any(|(of, p)| of == c && h.same_cgroup(c, p));
-                    way("cgroup", "systemctl kill, cgroup.kill", by(&same), None)
-                }
-                Some(_) => way(
-                    "cgroup",
-                    "systemctl kill, cgroup.kill",
-                    None,
-                    Some("the service is in the root cgroup with everybody else"),
-                ),
-                None => {
-                    way("cgroup", "systemctl kill, cgroup.kill", None, Some("no cgroup hierarchy is mounted"))
-                }
-            });
-        }
-    }
     let v = Verify {
         version: SCHEMA_VERSION,
         kind: "verify",
         service: r.name.clone(),
         counts: Counts { processes: members.len() as u64, tasks: family.census().tasks },
-        members: members.iter().map(model_of).collect(),
+        members: members.iter().map(|m| facts::process(t, m, main)).collect(),
         ways,
         exactness: facts::exactness(t, r.slot.slot),
         disagreements: members.iter().filter_map(|m| disagreement(&family, m)).collect(),
     };
     super::doubt::sound(t)?;
     Ok(v)
+}
+
+/// What is compared with the members.
+struct Looks<'a> {
+    t: &'a Tracker,
+    main: Option<Main>,
+    members: &'a [Member],
+    seen: &'a HashMap<u32, Seen>,
+}
+
+impl Looks<'_> {
+    /// Each way by which others look for a service, from its main process `pid`, which is `now`; `home` is what it was.
+    fn all(&self, pid: u32, now: &Seen, home: &Home) -> Vec<OtherWay> {
+        let group = self.by(|s| s.stat.pgrp as u32 == home.pgrp);
+        let session = self.by(|s| s.stat.session as u32 == home.session);
+        vec![
+            self.way("process group", "kill -- -PGID, shells", &group),
+            self.way("session", "pkill -s", &session),
+            self.way("/proc parent walk", "psutil, pstree, tree-kill", &walk(self.seen, pid)),
+            self.way("process name", "killall, pkill -x", &self.by(|s| s.name == now.name)),
+            self.cgroup(home),
+        ]
+    }
+
+    fn by(&self, f: impl Fn(&Seen) -> bool) -> HashSet<u32> {
+        self.seen.iter().filter(|(_, s)| f(s)).map(|(p, _)| *p).collect()
+    }
+
+    fn cgroup(&self, home: &Home) -> OtherWay {
+        let (name, used_by) = ("cgroup", "systemctl kill, cgroup.kill");
+        // Without controllers: the unified hierarchy.
+        let group = home.cgroups.iter().find(|(c, _)| matches!(c.as_str(), "" | "name=systemd"));
+        match group {
+            Some((c, path)) if path != "/" => {
+                let same = |s: &Seen| s.cgroups.iter().any(|(of, p)| of == c && home.same_cgroup(c, p));
+                self.way(name, used_by, &self.by(same))
+            }
+            Some(_) => self.skipped(name, used_by, "the service is in the root cgroup with everybody else"),
+            None => self.skipped(name, used_by, "no cgroup hierarchy is mounted"),
+        }
+    }
+
+    /// What a way has found, against the members.
+    fn way(&self, name: &str, used_by: &str, found: &HashSet<u32>) -> OtherWay {
+        let ids: HashSet<u32> = self.members.iter().map(|m| m.tgid).collect();
+        let me = std::process::id();
+        let mut strangers: Vec<u32> =
+            found.iter().filter(|p| !ids.contains(p) && **p != me).copied().collect();
+        strangers.sort_unstable();
+        let missed = self.members.iter().filter(|m| !found.contains(&m.tgid));
+        OtherWay {
+            way: name.into(),
+            used_by: used_by.into(),
+            found: found.intersection(&ids).count(),
+            missed: missed.map(|m| facts::process(self.t, m, self.main)).collect(),
+            strangers: strangers.iter().filter_map(|p| self.stranger(*p)).collect(),
+            skipped: None,
+        }
+    }
+
+    /// A way that cannot be gone.
+    fn skipped(&self, name: &str, used_by: &str, why: &str) -> OtherWay {
+        OtherWay {
+            way: name.into(),
+            used_by: used_by.into(),
+            found: 0,
+            missed: Vec::new(),
+            strangers: Vec::new(),
+            skipped: Some(why.into()),
+        }
+    }
+
+    fn stranger(&self, pid: u32) -> Option<model::Process> {
+        let s = self.seen.get(&pid)?;
+        Some(model::Process {
+            pid,
+            comm: small::shown(&s.name),
+            creator: s.stat.ppid as u32,
+            ..model::Process::default()
+        })
+    }
 }
 
 /// Everything below a process by its present parents.

@@ -109,13 +109,18 @@ impl<Fd> Sweep<'_, Fd> {
             if let Some(gate) = gate {
                 gate.renew(family);
             }
-            if idle == 32 {
-                self.repairs += 1;
-                let _ = family.repair();
-            }
-            if idle > 4 {
-                family.pause(None, Duration::from_micros(20 << idle.min(8)));
-            }
+            self.settle_down(family, idle);
+        }
+    }
+
+    /// After so many passes in which nobody was new: a look at the whole host once, and pauses that grow.
+    fn settle_down<F: Family<Fd = Fd>>(&mut self, family: &F, idle: u32) {
+        if idle == 32 {
+            self.repairs += 1;
+            let _ = family.repair();
+        }
+        if idle > 4 {
+            family.pause(None, Duration::from_micros(20 << idle.min(8)));
         }
     }
 }

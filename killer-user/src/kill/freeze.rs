@@ -143,27 +143,7 @@ impl<Fd> Sweep<'_, Fd> {
             let members = family.members(&listed);
             let whole = members.len() == listed.len();
             self.passes += 1;
-            let mut left = Vec::new();
-            let mut new = 0;
-            // In PID order: parents before the children that would be an orphaned process group without them.
-            for m in members {
-                let left_over = match family.stillness(&m) {
-                    Still::Gone | Still::Stopped | Still::Waits => continue,
-                    Still::Runs(states) => runs(m, &states),
-                    Still::Asleep => asleep(m),
-                    Still::Unknown => unknown(m),
-                };
-                let k = key(&m);
-                let now = family.monotonic();
-                // Whom nobody sees has it from the first time, unless he was woken: that is not known either.
-                let again = if left_over.code == "unknown" { BLIND } else { AGAIN };
-                if since.get(&k).is_none_or(|at| now - at > again.as_nanos() as u64) {
-                    new += usize::from(since.insert(k, now).is_none());
-                    self.sent.remove(&k);
-                    self.send(family, m);
-                }
-                left.push(left_over);
-            }
+            let (left, new) = self.stop_runners(family, members, &mut since);
             blind = match left.iter().all(|s| s.code == "unknown") && !left.is_empty() {
                 true => blind.or(Some(family.monotonic())),
                 false => None,
@@ -192,10 +172,7 @@ impl<Fd> Sweep<'_, Fd> {
                 wanted = true;
             }
             if wanted && !self.gates.syscalls {
-                let closed = family.gate_at_syscalls();
-                // A gate that cannot be closed is no reason to go on for ever.
-                wanted = closed.is_ok();
-                self.gates.syscalls = closed.unwrap_or(false);
+                wanted = self.close_at_syscalls(family);
                 if self.gates.syscalls {
                     // Passes that count begin here.
                     end = family.monotonic() + patience;
@@ -205,6 +182,46 @@ impl<Fd> Sweep<'_, Fd> {
             idle = if ahead > 0 { 0 } else { idle + 1 };
             family.pause(None, Duration::from_micros(100 << idle.min(5)));
         }
+    }
+
+    /// SIGSTOP to whoever runs, in the order given: parents before the children that would be an orphaned process group without
+    /// them. Answers who is not known to be still, and how many of them are new.
+    fn stop_runners<F: Family<Fd = Fd>>(
+        &mut self,
+        family: &mut F,
+        members: Vec<Member>,
+        since: &mut HashMap<Key, u64>,
+    ) -> (Vec<Survivor>, usize) {
+        let mut left = Vec::new();
+        let mut new = 0;
+        for m in members {
+            let left_over = match family.stillness(&m) {
+                Still::Gone | Still::Stopped | Still::Waits => continue,
+                Still::Runs(states) => runs(m, &states),
+                Still::Asleep => asleep(m),
+                Still::Unknown => unknown(m),
+            };
+            let k = key(&m);
+            let now = family.monotonic();
+            // Whom nobody sees has it from the first time, unless he was woken: that is not known either.
+            let again = if left_over.code == "unknown" { BLIND } else { AGAIN };
+            if since.get(&k).is_none_or(|at| now - at > again.as_nanos() as u64) {
+                new += usize::from(since.insert(k, now).is_none());
+                self.sent.remove(&k);
+                self.send(family, m);
+            }
+            left.push(left_over);
+        }
+        (left, new)
+    }
+
+    /// Goes on closing the gate at system calls; answers whether that is still of use: a gate that cannot be closed is no reason to
+    /// go on for ever.
+    fn close_at_syscalls<F: Family<Fd = Fd>>(&mut self, family: &mut F) -> bool {
+        let closed = family.gate_at_syscalls();
+        let can = closed.is_ok();
+        self.gates.syscalls = closed.unwrap_or(false);
+        can
     }
 
     /// SIGCONT to everybody whom the freeze has stopped. Answers whom it could not reach.

@@ -12,6 +12,9 @@ use super::home::Home;
 use super::tree::missing;
 use super::{Family, Lineage};
 
+/// A process: number and start.
+type Id = (u32, u64);
+
 /// One set. Several are an intersection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pick {
@@ -124,8 +127,8 @@ impl Snapshot<'_> {
         set
     }
 
-    fn one(&self, p: &Pick) -> HashSet<(u32, u64)> {
-        let by = |f: &dyn Fn(&Member) -> bool| -> HashSet<(u32, u64)> {
+    fn one(&self, p: &Pick) -> HashSet<Id> {
+        let by = |f: &dyn Fn(&Member) -> bool| -> HashSet<Id> {
             self.members.iter().filter(|m| f(m)).map(|m| (m.tgid, m.leader_start)).collect()
         };
         let alive: HashMap<(u32, u64), &Member> =
@@ -164,50 +167,43 @@ impl Snapshot<'_> {
             }),
             Pick::Depth(d) => {
                 let up = self.creators();
-                by(&|m| {
-                    let mut depth = 0;
-                    let mut at = (m.tgid, m.leader_start);
-                    // One step too many is enough to know that it is not so deep.
-                    while let Some(next) = up.get(&at).filter(|next| up.contains_key(next)) {
-                        depth += 1;
-                        at = *next;
-                        if depth > *d {
-                            return false;
-                        }
-                    }
-                    depth == *d
-                })
+                by(&|m| is_deep((m.tgid, m.leader_start), *d, &up))
             }
             Pick::Subtree(pid) => {
-                let up = self.creators();
-                // The living one of that number, else the one that died last: it may have descendants.
-                let living = self.members.iter().find(|m| m.tgid == *pid).map(|m| (m.tgid, m.leader_start));
-                let dead = up.keys().filter(|k| k.0 == *pid).max_by_key(|k| k.1).copied();
-                let Some(top) = living.or(dead) else { return HashSet::new() };
-                // Whether each is below, found out once for every one on the way up.
-                let mut below: HashMap<(u32, u64), bool> = HashMap::from([(top, true)]);
-                for m in self.members {
-                    let mut way = Vec::new();
-                    let mut at = Some((m.tgid, m.leader_start));
-                    let mut is = false;
-                    while let Some(k) = at {
-                        if let Some(known) = below.get(&k) {
-                            is = *known;
-                            break;
-                        }
-                        way.push(k);
-                        below.insert(k, false);
-                        at = up.get(&k).copied();
-                    }
-                    below.extend(way.into_iter().map(|k| (k, is)));
-                }
+                let below = self.below(*pid);
                 by(&|m| below.get(&(m.tgid, m.leader_start)) == Some(&true))
             }
         }
     }
 
+    /// Whether each is below the process of that number, found out once for every one on the way up.
+    fn below(&self, pid: u32) -> HashMap<Id, bool> {
+        let up = self.creators();
+        // The living one of that number, else the one that died last: it may have descendants.
+        let living = self.members.iter().find(|m| m.tgid == pid).map(|m| (m.tgid, m.leader_start));
+        let dead = up.keys().filter(|k| k.0 == pid).max_by_key(|k| k.1).copied();
+        let Some(top) = living.or(dead) else { return HashMap::new() };
+        let mut below = HashMap::from([(top, true)]);
+        for m in self.members {
+            let mut way = Vec::new();
+            let mut at = Some((m.tgid, m.leader_start));
+            let mut is = false;
+            while let Some(k) = at {
+                if let Some(known) = below.get(&k) {
+                    is = *known;
+                    break;
+                }
+                way.push(k);
+                below.insert(k, false);
+                at = up.get(&k).copied();
+            }
+            below.extend(way.into_iter().map(|k| (k, is)));
+        }
+        below
+    }
+
     /// Who forked whom, the dead that are remembered among them: a link that has died does not end a lineage.
-    fn creators(&self) -> HashMap<(u32, u64), (u32, u64)> {
+    fn creators(&self) -> HashMap<Id, Id> {
         let dead = self.dead.iter().map(|d| &d.member);
         dead.chain(self.members)
             .map(|m| ((m.tgid, m.leader_start), (m.creator_tgid, m.creator_start)))
@@ -223,4 +219,18 @@ impl Snapshot<'_> {
         };
         self.home.cloned().or_else(now)
     }
+}
+
+/// Whether so many forks lie between the root and this process, by who forked whom.
+fn is_deep(mut at: Id, wanted: u32, up: &HashMap<Id, Id>) -> bool {
+    let mut depth = 0;
+    // One step too many is enough to know that it is not so deep.
+    while let Some(next) = up.get(&at).filter(|next| up.contains_key(next)) {
+        depth += 1;
+        at = *next;
+        if depth > wanted {
+            return false;
+        }
+    }
+    depth == wanted
 }

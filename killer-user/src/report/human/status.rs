@@ -3,7 +3,7 @@
 use super::{BOLD, GREEN, YELLOW, age, count, exactness, last, paint, tree};
 use crate::report::Style;
 use crate::report::escape::{cut, text};
-use crate::report::model::{Frozen, Status};
+use crate::report::model::{Frozen, LastKill, Service, Status};
 
 /// `status`
 pub fn status(t: &Status, s: &Style) -> String {
@@ -31,24 +31,9 @@ pub fn status(t: &Status, s: &Style) -> String {
         None if live => line("Main PID", "none: it is gone; 'killer set-main' chooses another".into()),
         None => {}
     }
-    line(
-        "Members",
-        format!(
-            "{}, {}; {}{} ever",
-            count(x.counts.processes, "process", "processes"),
-            count(x.counts.tasks.max(0) as u64, "task", "tasks"),
-            if x.ever_at_least { "at least " } else { "" },
-            x.ever
-        ),
-    );
-    line(
-        "Exactness",
-        format!(
-            "{} (tier {})",
-            paint(s, if x.exactness.exact { GREEN } else { YELLOW }, &exactness(&x.exactness)),
-            t.tier
-        ),
-    );
+    line("Members", members(x));
+    let sure = if x.exactness.exact { GREEN } else { YELLOW };
+    line("Exactness", format!("{} (tier {})", paint(s, sure, &exactness(&x.exactness)), t.tier));
     if let Some(p) = t.supervisor {
         line("Supervisor", format!("{p} (kills the rest when the main process ends)"));
     }
@@ -62,27 +47,27 @@ pub fn status(t: &Status, s: &Style) -> String {
         line("Note", text(n));
     }
     if let Some(k) = &t.last_kill {
-        line(
-            "Last kill",
-            format!(
-                "{} by uid {} at {}; {} ago (exit {}){}",
-                k.signal,
-                k.uid,
-                k.at,
-                age(k.age_s),
-                k.exit_code,
-                k.reached.filter(|_| t.tree.is_empty()).map_or(String::new(), |n| {
-                    let n = count(n, "process", "processes");
-                    format!("; it reached {n}: 'killer tree --last {}'", text(&x.name))
-                })
-            ),
-        );
+        line("Last kill", last_kill(k, t));
     }
     if !t.tree.is_empty() {
         out.push_str(&format!("{:>11}:\n", "Lineage"));
         tree::forest(&t.tree, s, "             ", &mut out);
     }
     last(s, out)
+}
+
+fn members(x: &Service) -> String {
+    let processes = count(x.counts.processes, "process", "processes");
+    let tasks = count(x.counts.tasks.max(0) as u64, "task", "tasks");
+    format!("{processes}, {tasks}; {}{} ever", if x.ever_at_least { "at least " } else { "" }, x.ever)
+}
+
+fn last_kill(k: &LastKill, t: &Status) -> String {
+    let reached = k.reached.filter(|_| t.tree.is_empty()).map_or(String::new(), |n| {
+        let n = count(n, "process", "processes");
+        format!("; it reached {n}: 'killer tree --last {}'", text(&t.service.name))
+    });
+    format!("{} by uid {} at {}; {} ago (exit {}){reached}", k.signal, k.uid, k.at, age(k.age_s), k.exit_code)
 }
 
 fn frozen(f: &Frozen) -> String {
