@@ -4,6 +4,8 @@
 //! and signals. [`tier::Tracker`] opens what keeps the sets, [`target`] finds a service by name, [`lineage`] reads
 //! its members, [`kill::execute`] signals them and proves the result.
 
+#![deny(unsafe_code)]
+
 pub mod app;
 pub mod bpf;
 pub mod cli;

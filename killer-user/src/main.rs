@@ -1,6 +1,16 @@
 //! The command `killer`; everything is in the library.
 
+#![deny(unsafe_code)]
+
 use std::process::ExitCode;
+
+/// Before `main`, because Rust's runtime changes some of what the caller gave.
+// SAFETY: the C runtime calls an entry of .init_array once, before main; `save` is made for that and uses nothing of Rust's
+// runtime.
+#[allow(unsafe_code)]
+#[unsafe(link_section = ".init_array")]
+#[used]
+static SAVE: extern "C" fn() = killer_user::sys::inherit::save;
 
 fn main() -> ExitCode {
     killer_user::selftest::act(std::env::args_os());
@@ -23,4 +33,18 @@ fn main() -> ExitCode {
     }
     logger.init();
     ExitCode::from(killer_user::app::perform(&request))
+}
+
+#[cfg(test)]
+mod tests {
+    /// Its number's bit is in the mask of ignored signals that /proc shows.
+    const SIGCHLD: u64 = 1 << (17 - 1);
+
+    #[test]
+    fn what_the_caller_gave_is_saved_before_main() {
+        assert!(killer_user::sys::inherit::is_saved());
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let ignored = status.lines().find_map(|l| l.strip_prefix("SigIgn:")).unwrap();
+        assert_eq!(u64::from_str_radix(ignored.trim(), 16).unwrap() & SIGCHLD, 0);
+    }
 }

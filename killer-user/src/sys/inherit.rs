@@ -1,10 +1,10 @@
 //! What this process was given by its caller, saved before Rust's runtime changes any of it, and given back to CMD
 //! (docs/PROTOCOL.md 11).
 //!
-//! The runtime ignores SIGPIPE and opens /dev/null on closed descriptors before `main`, so the saving is done in
+//! The runtime ignores SIGPIPE and opens /dev/null on closed descriptors before `main`, so the program calls [`save`] from its
 //! `.init_array`. What the rest of `killer` relies on is set there, too: SIGCHLD at its default (a child of a process that
 //! ignores it is reaped by nobody's call: `kernel/signal.c:do_notify_parent`), no signal for a file that grows too large, and a
-//! umask under which what is made can be used.
+//! umask under which what is made can be used. A process that never calls it is left as it is, and gives nothing back.
 
 use super::descriptors;
 use super::signals::{bit, mask};
@@ -35,7 +35,9 @@ type Resource = libc::__rlimit_resource_t;
 #[cfg(not(target_env = "gnu"))]
 type Resource = libc::c_int;
 
-extern "C" fn save() {
+/// Saves what this process was given, and sets what the program relies on. For the `.init_array` of the program `killer` and
+/// nobody else: it changes umask, dispositions and limits of the whole process. It uses nothing of Rust's runtime.
+pub extern "C" fn save() {
     let mut ignored = 0;
     for s in CHANGED {
         // SAFETY: sigaction with a null new action only reads; `old` is zeroed, plain C data.
@@ -81,10 +83,10 @@ extern "C" fn save() {
     SAVED.store(true, Ordering::Relaxed);
 }
 
-// SAFETY: an entry of .init_array is called once by the C runtime before main; `save` uses no Rust runtime.
-#[unsafe(link_section = ".init_array")]
-#[used]
-static SAVE: extern "C" fn() = save;
+/// True after [`save`].
+pub fn is_saved() -> bool {
+    SAVED.load(Ordering::Relaxed)
+}
 
 /// True when the caller had closed descriptor `fd` (0 to 2): the runtime has opened /dev/null there since.
 pub fn was_closed(fd: i32) -> bool {
@@ -94,7 +96,7 @@ pub fn was_closed(fd: i32) -> bool {
 /// Gives dispositions, mask, limits and umask back; of the descriptors 0 to 2 those that were closed, with `descriptors`. Only
 /// calls that are safe in a forked child.
 pub(super) fn give_back(descriptors: bool) {
-    if !SAVED.load(Ordering::Relaxed) {
+    if !is_saved() {
         return;
     }
     let (ignored, closed) = (IGNORED.load(Ordering::Relaxed), CLOSED.load(Ordering::Relaxed));
@@ -128,7 +130,8 @@ mod tests {
 
     #[test]
     fn what_is_relied_on() {
-        assert!(SAVED.load(Ordering::Relaxed), "saved before main");
+        save();
+        assert!(is_saved());
         // SAFETY: only reads.
         let child = unsafe {
             let mut old: libc::sigaction = std::mem::zeroed();

@@ -10,7 +10,7 @@ mod descriptors;
 pub mod entropy;
 pub mod entry;
 pub mod forks;
-mod inherit;
+pub mod inherit;
 pub mod interrupt;
 pub mod launch;
 pub mod map;
