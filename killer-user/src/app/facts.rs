@@ -2,10 +2,8 @@
 
 use killer_common::record::{B_ADOPTED, B_CONTROL, Member};
 
+use super::exact;
 use super::main_process::{self, Main};
-use super::stop_record::StopRecord;
-use super::{exact, frozen};
-use crate::kernel::tier::Tier;
 use crate::lineage::{self, Home, Node};
 use crate::report::escape;
 use crate::report::model;
@@ -67,38 +65,6 @@ pub fn exactness(t: &Tracker, slot: u32) -> model::Exactness {
 /// The main process, while it is a member.
 pub fn main_of(t: &Tracker, r: &Root) -> Option<Main> {
     main_process::of(t, r)
-}
-
-/// One service of `list`.
-pub fn service(t: &Tracker, r: &Root) -> model::Service {
-    let family = registry::family(t, r.slot.slot);
-    let tasks: i64 = family.iter().map(|&s| t.count(s)).sum();
-    let processes = t.listed(&|s| family.contains(&u32::from(s))).len() as u64;
-    let state = match (tasks, registry::is_live_state(r)) {
-        (0, true) => "ended",
-        (_, false) => "starting",
-        _ => frozen::word(t, r).unwrap_or("live"),
-    };
-    let main = main_of(t, r);
-    let inside = (r.record.parent != 0)
-        .then(|| registry::in_slot(t, r.record.parent))
-        .flatten()
-        .filter(|o| o.slot.generation == r.record.parent_generation && !registry::is_given_up(o))
-        .map(|o| o.name);
-    model::Service {
-        name: r.name.clone(),
-        state: state.into(),
-        main_pid: main.map(|m| m.pid),
-        main_guessed: main.is_some_and(|m| m.guessed),
-        command: StopRecord::of(t, r.slot).command(),
-        counts: model::Counts { processes, tasks },
-        ever: family.iter().map(|&s| t.pop(s).processes).sum(),
-        ever_at_least: !Tier::PROGRAMS.contains(&t.tier()),
-        since: when(r.record.born),
-        age_s: seconds_since(r.record.born),
-        exactness: exactness(t, r.slot.slot),
-        inside,
-    }
 }
 
 /// A lineage as a model, with command lines.

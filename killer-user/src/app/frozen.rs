@@ -1,30 +1,30 @@
 //! How well a frozen service is held: who runs although it is, and what may have run unnoticed.
 
-use killer_common::record::{R_FREEZING, R_FROZEN, R_THAWING, R_UNDONE};
+use killer_common::record::{Member, R_FREEZING, R_FROZEN, R_THAWING, R_UNDONE};
 
-use super::{Failure, doubt, facts};
+use super::facts;
 use crate::lineage::{Family, Lineage, Still};
 use crate::report::human;
 use crate::report::model::Frozen;
 use crate::target::{Root, registry};
 use crate::tier::Tracker;
 
-/// For `list`: `None` when it is not frozen.
-pub fn word(t: &Tracker, root: &Root) -> Option<&'static str> {
-    let at = t.root(registry::frozen(t, root.slot.slot)?)?;
-    Some(match at.flags & R_FROZEN {
-        0 => "freezing",
-        _ if awake(t, root) == (Vec::new(), Vec::new()) => "frozen",
-        _ => "woken",
-    })
+/// What the state of a service is called while it is frozen.
+pub fn word(f: &Frozen) -> Option<&'static str> {
+    match f.state.as_str() {
+        "freezing" => Some("freezing"),
+        "frozen" if f.awake.is_empty() && f.unknown.is_empty() => Some("frozen"),
+        "frozen" => Some("woken"),
+        _ => None,
+    }
 }
 
 /// Members that run now, because somebody has sent them SIGCONT, and those of whom that is not known.
-fn awake(t: &Tracker, root: &Root) -> (Vec<u32>, Vec<u32>) {
+fn awake(t: &Tracker, root: &Root, members: &[Member]) -> (Vec<u32>, Vec<u32>) {
     let family = Lineage::new(t, root.clone());
     let (mut awake, mut unknown) = (Vec::new(), Vec::new());
-    for m in family.members(&family.listed()) {
-        match family.stillness(&m) {
+    for m in members {
+        match family.stillness(m) {
             Still::Runs(_) => awake.push(m.tgid),
             Still::Asleep | Still::Unknown => unknown.push(m.tgid),
             Still::Gone | Still::Stopped | Still::Waits => {}
@@ -52,20 +52,20 @@ pub fn doubts(t: &Tracker, root: &Root) -> Option<String> {
     (n != 0).then(|| human::unheard(n))
 }
 
-/// For `status`.
-pub fn state(t: &Tracker, root: &Root) -> Result<Option<Frozen>, Failure> {
+/// How a service is held, with these members; `None` when it is not, and was not.
+pub fn state(t: &Tracker, root: &Root, members: &[Member]) -> Option<Frozen> {
     let at = registry::frozen(t, root.slot.slot);
-    let Some(r) = t.root(at.unwrap_or(root.slot.slot)) else { return Ok(None) };
+    let r = t.root(at.unwrap_or(root.slot.slot))?;
     let state = match r.flags & (R_FREEZING | R_FROZEN | R_THAWING | R_UNDONE) {
-        0 => return Ok(None),
+        0 => return None,
         f if f & R_FROZEN != 0 => "frozen",
         f if f & R_FREEZING != 0 => "freezing",
         f if f & R_THAWING != 0 => "thawing",
         _ => "undone",
     };
     let held = state == "frozen";
-    let (awake, unknown) = if held { awake(t, root) } else { Default::default() };
-    let frozen = Frozen {
+    let (awake, unknown) = if held { awake(t, root, members) } else { Default::default() };
+    Some(Frozen {
         state: state.into(),
         with: at.filter(|s| *s != root.slot.slot).and_then(|s| registry::in_slot(t, s)).map(|r| r.name),
         since: facts::when(r.frozen_at),
@@ -76,7 +76,5 @@ pub fn state(t: &Tracker, root: &Root) -> Result<Option<Frozen>, Failure> {
         stops_again: t.decides_newborns(),
         unheard: if held { unheard(t, &r) } else { 0 },
         hangups: r.hangups,
-    };
-    doubt::sound(t)?;
-    Ok(Some(frozen))
+    })
 }

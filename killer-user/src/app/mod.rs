@@ -9,6 +9,7 @@ pub mod exact;
 pub mod facts;
 pub mod failure;
 mod forking;
+mod found;
 pub mod freeze;
 mod frozen;
 pub mod host;

@@ -10,7 +10,7 @@ use super::main_process::Main;
 use super::names::{self, For};
 use super::several::{self, Did};
 use super::stop_record::StopRecord;
-use super::{Screen, facts, not_exact, views};
+use super::{Screen, facts, found, not_exact};
 use crate::cli::Names;
 use crate::ending::Ending;
 use crate::lineage::{self, Family, Home, Lineage};
@@ -68,7 +68,7 @@ fn compare(t: &Tracker, r: &Root) -> Result<Verify, Failure> {
     let members = family.members(&family.listed());
     let seen = host();
     let main = facts::main_of(t, r);
-    let oldest = views::of_main(&members, main);
+    let oldest = found::of_main(&members, main);
     let home = StopRecord::of(t, r.slot).home.or_else(|| oldest.as_ref().and_then(Home::of));
     let looks = Looks { t, main, members: &members, seen: &seen };
     let ways = match oldest.and_then(|m| Some((m.tgid, seen.get(&m.tgid)?, home?))) {

@@ -3,26 +3,24 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use killer_common::record::Member;
-
 use super::failure::Failure;
+use super::found::Service;
 use super::host::Host;
-use super::main_process::{self, Main};
+use super::main_process;
 use super::names::{self, For};
 use super::several::{self, Did};
 use super::stop_record::StopRecord;
 use super::{
-    Screen, also, doubt, elsewhere, exact, facts, frozen, last, not_exact, order, service, unseen, verdict,
-    waiting,
+    Screen, also, doubt, elsewhere, exact, facts, last, not_exact, order, service, unseen, verdict, waiting,
 };
 use crate::cli::{Names, Output, Until};
 use crate::ending::{self, Ending};
 use crate::kernel::tier::Tier;
 use crate::kill::Waited;
-use crate::lineage::{self, Family, Home, Lineage};
+use crate::lineage::{self, Family, Lineage};
 use crate::parse::signal;
 use crate::parse::span::Span;
-use crate::report::model::{Done, LastKill, Node, SCHEMA_VERSION, Services, Status, Tree, Verb};
+use crate::report::model::{Done, LastKill, SCHEMA_VERSION, Services, Status, Tree, Verb};
 use crate::report::{Style, graph, human, message};
 use crate::target::{Root, registry};
 use crate::tier::Tracker;
@@ -34,7 +32,7 @@ pub fn list(screen: &Screen) -> Result<Ending, Failure> {
             let (others, unseen) = elsewhere::trackers(&t)?;
             let mut all = Vec::new();
             for t in std::iter::once(&*t).chain(others.iter().map(|o| &**o)) {
-                all.extend(registry::all(t).iter().map(|r| facts::service(t, r)));
+                all.extend(registry::all(t).iter().map(|r| Service::count(t, r).line()));
                 doubt::sound(t)?;
             }
             all.sort_by(|a, b| a.name.cmp(&b.name));
@@ -55,28 +53,6 @@ pub fn list(screen: &Screen) -> Result<Ending, Failure> {
     }
     screen.data(&l, |s| human::services(&l, s));
     Ok(Ending::Done)
-}
-
-/// Members of a root as they were forked.
-fn forest(t: &Tracker, r: &Root) -> Result<Vec<Node>, Failure> {
-    let family = Lineage::new(t, r.clone());
-    let members = family.members(&family.listed());
-    let dead = t.dead()?;
-    let slots: Vec<(u32, u32)> =
-        family.slots().iter().map(|&s| (s, t.slot(s).map_or(0, |x| x.generation))).collect();
-    let within = |slot, generation| slots.contains(&(slot, generation));
-    let tree = lineage::tree(r.slot.slot, &members, &dead, &within);
-    let main = facts::main_of(t, r);
-    doubt::sound(t)?;
-    let now = || of_main(&members, main).as_ref().and_then(Home::of);
-    let home = StopRecord::of(t, r.slot).home.or_else(now);
-    Ok(facts::nodes(t, &tree, main, home.as_ref()))
-}
-
-/// The main process, else the oldest member.
-pub fn of_main(members: &[Member], main: Option<Main>) -> Option<Member> {
-    let of_main = members.iter().find(|m| main.is_some_and(|x| x.key() == (m.tgid, m.leader_start)));
-    of_main.or_else(|| members.iter().min_by_key(|m| m.born)).copied()
 }
 
 /// Services, one by one.
@@ -112,9 +88,7 @@ const SUPERVISOR_GONE: &str = "supervisor-gone: the supervisor of --kill-on-exit
      is left when the main process ends; the set is as complete as before";
 
 fn state(t: &Tracker, r: &Root) -> Result<Status, Failure> {
-    let service = facts::service(t, r);
-    let main = facts::main_of(t, r);
-    let main_process = main.and_then(|m| t.member(m.pid).ok().flatten()).map(|m| facts::process(t, &m, main));
+    let seen = Service::read(t, r);
     let contains = also::inside(t, r);
     let k = &r.record;
     let supervisor = || match exact::owner_lives(k) {
@@ -132,22 +106,22 @@ fn state(t: &Tracker, r: &Root) -> Result<Status, Failure> {
     });
     let unsettled = lineage::unsettled(&Lineage::new(t, r.clone()));
     let mut notes: Vec<String> = unsettled.iter().map(|(m, sig)| order::unknown_outcome(m, *sig)).collect();
-    if service.counts.tasks != 0 && exact::unsupervised(t, r.slot, k) && t.tier() != Tier::Scan {
+    if seen.counts.tasks != 0 && exact::unsupervised(t, r.slot, k) && t.tier() != Tier::Scan {
         notes.push(SUPERVISOR_GONE.into());
     }
     Ok(Status {
         version: SCHEMA_VERSION,
         kind: "status",
-        main: main_process,
+        main: seen.main_process(),
         tier: t.tier().name(),
         contains,
         gated: t.gated(r.slot.slot),
         supervisor: supervised.then(supervisor).flatten(),
-        frozen: frozen::state(t, r)?,
         notes,
         last_kill,
-        tree: forest(t, r)?,
-        service,
+        tree: seen.forest()?,
+        service: seen.line(),
+        frozen: seen.frozen,
     })
 }
 
@@ -167,7 +141,7 @@ pub fn tree(names: &Names, last: bool, screen: &Screen) -> Result<Ending, Failur
                 service: r.name.clone(),
                 last_kill: None,
                 note: None,
-                tree: forest(t, r)?,
+                tree: Service::read(t, r).forest()?,
             },
         };
         doubt::sound(t)?;

@@ -56,7 +56,6 @@ pub const TABLE: &[Exception] = &[
         "app/mod.rs -> *",
         "It hands each verb to its file, and holds what several of these files need.",
     ),
-    may(Check::Circle, "app/facts.rs -> app/frozen.rs", "Not taken apart yet."),
     may(
         Check::Circle,
         "cli/verbs/mod.rs -> *",
