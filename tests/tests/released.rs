@@ -1,6 +1,6 @@
 //! "Released" is said when nobody who was a member holds anything any more, those too who were ending by themselves.
 
-use killer_tests::{Launch, Pidfd, Service, TestEnv};
+use killer_tests::{Launch, Pidfd, Service, TestEnv, everywhere};
 use rustix::process::Signal;
 use std::net::TcpListener;
 
@@ -72,4 +72,22 @@ fn scan() {
     ends_by_itself(&env, "child", 2);
     ends_by_itself(&env, "orphan", 2);
     ends_by_itself(&env, "main", 2);
+}
+
+/// A wait that is shorter than an end takes: SIGKILL has its own time, and who ends late in it lets go within it, too.
+#[test]
+fn after_a_short_wait() {
+    everywhere("after_a_short_wait", |env| {
+        for mode in ["control-group", "mixed"] {
+            for who in ["main", "child"] {
+                let Some(service) = Launch::new("slow-end").arg(who).service(env, "svc") else { return };
+                let held = Pidfd::open(service.fact("heavy")).expect("it is alive");
+                let mode = format!("--mode={mode}");
+                env.killer(["stop", &mode, "--signal=HUP", "--timeout=1ms", "svc"]).ok();
+                assert!(!held.alive(), "{}: {mode} {who}", env.test);
+                assert!(TcpListener::bind(("127.0.0.1", service.fact("port") as u16)).is_ok());
+                finish(env, service);
+            }
+        }
+    });
 }

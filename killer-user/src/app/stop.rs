@@ -183,8 +183,8 @@ impl Run<'_> {
                     self.wait(Some(Duration::ZERO))
                 }
                 Step::Wait(span) => {
-                    let limit = span.limit().map(|l| l.saturating_sub(std::mem::take(&mut used)));
-                    self.wait(limit)
+                    let used = std::mem::take(&mut used);
+                    self.wait(span.limit().map(|l| self.allowed(l).saturating_sub(used)))
                 }
             };
             if let Some(sig) = interrupt::came() {
@@ -196,9 +196,15 @@ impl Run<'_> {
             self.asked = Some(SIGKILL);
             let (limit, began) = (self.s.timeout.limit(), mem::monotonic_ns());
             self.send(SIGKILL, "all", limit)?;
-            last = self.wait_for(true, limit.map(|l| l.saturating_sub(since(began))));
+            last = self.wait_for(true, limit.map(|l| self.allowed(l).saturating_sub(since(began))));
         }
         Ok(last)
+    }
+
+    /// How long a wait takes at most: after SIGKILL to all no less than that may take, so that whoever ends late in it still has time
+    /// to let go of what it holds.
+    fn allowed(&self, limit: Duration) -> Duration {
+        if self.asked == Some(SIGKILL) && self.whole() { limit.max(KILL_TIME) } else { limit }
     }
 
     /// Who asks for the main process is told when there is none.

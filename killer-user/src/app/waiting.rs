@@ -112,11 +112,15 @@ pub fn wait_released(
         },
     );
     end_progress(quiet);
-    if w != Waited::Done {
-        // Who has let go since the last look is no survivor.
-        awaited.borrow_mut().released();
+    match w {
+        // Whoever has let go since the last look is no survivor.
+        Waited::TimedOut if empty() && awaited.borrow_mut().all_released() => Waited::Done,
+        Waited::TimedOut | Waited::Interrupted(_) => {
+            awaited.borrow_mut().all_released();
+            w
+        }
+        Waited::Done => w,
     }
-    w
 }
 
 /// Every main process that a service has had, as far as that is kept: their numbers are what pidfiles name.

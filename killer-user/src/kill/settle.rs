@@ -92,6 +92,17 @@ impl Awaited {
         self.open.is_empty() && self.closed.is_empty()
     }
 
+    /// Drops everybody who has let go of everything, however few may be open at a time; true when nobody is left.
+    pub fn all_released(&mut self) -> bool {
+        self.open.retain(|(_, fd)| !proc::pidfd_ended(fd));
+        self.closed.retain(|m| match hold(m) {
+            Ok(fd) => fd.is_some_and(|fd| !proc::pidfd_ended(&fd)),
+            // Not looked at is not released.
+            Err(_) => true,
+        });
+        self.open.is_empty() && self.closed.is_empty()
+    }
+
     /// Who has not let go.
     pub fn left(&self) -> Vec<Member> {
         self.open.iter().map(|(m, _)| *m).chain(self.closed.iter().copied()).collect()

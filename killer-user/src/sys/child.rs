@@ -18,6 +18,15 @@ pub fn wait(pid: i32) -> io::Result<i32> {
     }
 }
 
+/// Ends a child by SIGKILL and waits for it; it is not waited for where the signal is refused (by a security module), or it would be
+/// for ever. The child must not have been waited for before: then nobody else can have its number.
+pub fn end(pid: i32) {
+    // SAFETY: plain numbers.
+    if unsafe { libc::kill(pid, libc::SIGKILL) } == 0 {
+        let _ = wait(pid);
+    }
+}
+
 /// The raw status of a child that has ended, which is reaped; `None` while it goes on.
 pub fn ended(pid: i32) -> io::Result<Option<i32>> {
     let mut st = 0;

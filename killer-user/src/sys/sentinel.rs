@@ -53,9 +53,7 @@ impl Drop for Sentinel {
     fn drop(&mut self) {
         // A copy of this process has no part in it.
         if std::process::id() == self.owner {
-            // SAFETY: a child of this process that was not waited for yet: nobody else can have its number.
-            unsafe { libc::kill(self.pid, libc::SIGKILL) };
-            let _ = child::wait(self.pid);
+            child::end(self.pid);
         }
     }
 }

@@ -96,9 +96,7 @@ impl Watch {
     }
 
     fn end(&mut self) {
-        // SAFETY: a child of this process that was not waited for: nobody else can have its number.
-        unsafe { libc::kill(self.pid, libc::SIGKILL) };
-        let _ = child::wait(self.pid);
+        child::end(self.pid);
         self.gone = true;
     }
 }
