@@ -109,22 +109,13 @@ pub fn entry(s: &Seen, root: u32, generation: u32, flags: u32, creator_start: u6
         generation,
         flags,
         leader_start,
-        inode: 0,
-        signal: 0,
         creator_tgid: s.ppid,
         uid: s.uid,
         creator_start: creator_start * TICK,
-        execs: 0,
         threads: s.threads as u32,
-        walk: 0,
         born,
         comm,
-        depth: 0,
-        above: 0,
-        kids: 0,
-        spare: 0,
-        ended: 0,
-        reserved: 0,
+        ..Member::default()
     }
 }
 

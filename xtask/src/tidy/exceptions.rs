@@ -39,17 +39,17 @@ pub const TABLE: &[Exception] = &[
     may(
         Check::LongFunction,
         "killer-ebpf/src/fork.rs:born",
-        "The verifier has accepted these lines on every kernel.",
+        "The verifier takes these lines as they are; each change of them has to be tried in every guest.",
     ),
     may(
         Check::LongFunction,
         "killer-ebpf/src/legacy/hooks.rs:born",
-        "The verifier has accepted these lines on every kernel.",
+        "The verifier takes these lines as they are; each change of them has to be tried in every guest.",
     ),
     may(
         Check::LongFunction,
         "killer-ebpf/src/walk.rs:on_walk",
-        "The verifier has accepted these lines on every kernel.",
+        "The verifier takes these lines as they are; each change of them has to be tried in every guest.",
     ),
     may(
         Check::Circle,

@@ -62,24 +62,14 @@ pub fn entry(tgid: u32, start: u64, inode: u64, creator: (u32, u64)) -> Member {
         tgid,
         root: 1,
         generation: 1,
-        flags: 0,
         leader_start: start,
         inode,
         signal: start,
         creator_tgid: creator.0,
-        uid: 0,
         creator_start: creator.1,
-        execs: 0,
         threads: 1,
         born: start,
-        comm: [0; 16],
-        walk: 0,
-        depth: 0,
-        above: 0,
-        kids: 0,
-        spare: 0,
-        ended: 0,
-        reserved: 0,
+        ..Member::default()
     }
 }
 
