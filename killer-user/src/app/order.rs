@@ -237,6 +237,16 @@ fn wait(family: &Lineage<'_>, k: &Kill, o: &Outcome, since: (u64, Option<Duratio
 /// Notes about what the engine has met.
 fn remarks(t: &Tracker, k: &Kill, o: &Outcome, stray: usize, began: u64) -> Vec<String> {
     let mut notes = Vec::new();
+    if k.value.is_some() && t.decides_newborns() {
+        notes.extend(queued(o, began));
+    }
+    if o.behind > 0 && k.signal < signal::RTMIN {
+        notes.push(format!(
+            "{} had the same signal from before still waiting: they take both as one",
+            human::count(o.behind as u64, "process", "processes")
+        ));
+    }
+    // What an unsure ending is explained by comes last.
     if o.unsure {
         notes.push(UNSURE.to_owned());
     }
@@ -245,15 +255,6 @@ fn remarks(t: &Tracker, k: &Kill, o: &Outcome, stray: usize, began: u64) -> Vec<
         notes.push(format!(
             "{who} ancestors that are no longer known: whether '{}' means them nobody can tell",
             k.whom.text
-        ));
-    }
-    if k.value.is_some() && t.decides_newborns() {
-        notes.extend(queued(o, began));
-    }
-    if o.behind > 0 && k.signal < signal::RTMIN {
-        notes.push(format!(
-            "{} had the same signal from before still waiting: they take both as one",
-            human::count(o.behind as u64, "process", "processes")
         ));
     }
     notes

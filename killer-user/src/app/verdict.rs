@@ -106,7 +106,11 @@ pub fn failure(r: &Receipt, doubt: Option<Doubt>) -> Option<Failure> {
         Ending::Nobody | Ending::WouldMissAll | Ending::Dead => return nobody(r),
         Ending::Unreaped => number_taken(f),
         Ending::Interrupted(_) => f.why("nothing is gated or stopped; who was signalled stays signalled"),
-        Ending::Unsure => f.why(r.notes.last().cloned().unwrap_or_default()),
+        // What makes it so is the last of its notes.
+        Ending::Unsure => f.why(r.notes.last().cloned().unwrap_or_default()).next(format!(
+            "'killer tree {}' shows who is there; send it again where twice does no harm",
+            r.service
+        )),
         _ => Failure { why: refusal(), ..f },
     })
 }
