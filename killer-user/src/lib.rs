@@ -10,6 +10,7 @@ pub mod app;
 pub mod bpf;
 pub mod cli;
 pub mod ending;
+pub mod keep;
 pub mod kernel;
 pub mod kill;
 pub mod lineage;

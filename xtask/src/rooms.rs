@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 /// Lower rooms first; a room may name itself and those before it. Rooms of one row may name each other.
-const ROWS: [&[&str]; 11] = [
+const ROWS: [&[&str]; 12] = [
     &["ending"],
     &["sys", "parse"],
     &["kernel"],
+    &["keep"],
     &["bpf"],
     &["tier"],
     &["lineage", "target"],

@@ -13,7 +13,7 @@ use crate::report::human;
 use crate::report::message::plain;
 use crate::report::model::{Check, Doctor, SCHEMA_VERSION};
 use crate::target::registry;
-use crate::tier::{BpfError, Paths, Tracker, object_sha256, try_out};
+use crate::tier::{KeepError, Paths, Tracker, object_sha256, try_out};
 use checks::check;
 
 /// The tier in use, or that would be, and why it is no better one.
@@ -33,7 +33,7 @@ fn tier(
     let better = open.as_ref().ok().and_then(|t| t.better().map(String::from));
     // Nothing is loaded: tried out for real, in a place of its own.
     let tried = match &open {
-        Err(BpfError::NotLoaded) if able && probe::is_bpffs(near) => Some(try_out(near)),
+        Err(KeepError::NotLoaded) if able && probe::is_bpffs(near) => Some(try_out(near)),
         _ => None,
     };
     let tier = match (open, &tried, known) {
@@ -115,7 +115,7 @@ pub fn doctor(screen: &Screen) -> Result<Ending, Failure> {
 fn tracker(paths: &Paths) -> Check {
     match Tracker::open(paths) {
         Ok(t) => {
-            let h = t.health();
+            let h = t.hooks().map(|h| h.health()).unwrap_or_default();
             let n = registry::all(&t).len() as u64;
             if t.tier().is_without_programs() {
                 let text = format!("none; {} in a registry of files", human::count(n, "service", "services"));
@@ -158,7 +158,7 @@ fn tracker(paths: &Paths) -> Check {
                 None,
             )
         }
-        Err(BpfError::NotLoaded) => {
+        Err(KeepError::NotLoaded) => {
             if let Err(f) = super::unseen::lost() {
                 let text = format!("{}; {}", f.what, f.why.unwrap_or_default());
                 return check("tracker", "fail", text, f.next.as_deref());

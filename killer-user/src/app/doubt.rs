@@ -45,7 +45,7 @@ fn unread(t: &Tracker) -> Option<Doubt> {
 
 /// The doubt when hooks are gone, but for some that do not matter here.
 fn links_gone(t: &Tracker, root: &Root, but: &[&str]) -> Option<Doubt> {
-    let mut gone = t.health().missing_links;
+    let mut gone = t.hooks().map(|h| h.health().missing_links).unwrap_or_default();
     gone.retain(|l| !but.contains(l));
     if gone.is_empty() {
         return None;

@@ -25,11 +25,12 @@ pub struct Counted {
 /// Counts against every live root what was noticed since the last call: skipped hook runs (repaired by a walk),
 /// links that are gone, limits that were raised, supervisors that died.
 pub fn account(t: &Tracker) -> std::io::Result<()> {
-    let h = t.health();
+    let hooks = t.hooks();
+    let h = hooks.map(|h| h.health()).unwrap_or_default();
     let missed = h.misses > h.misses_noted;
     let gap = !h.missing_links.is_empty();
-    if missed {
-        t.walk()?;
+    if let Some(hooks) = hooks.filter(|_| missed) {
+        hooks.repair()?;
     }
     for (s, r) in t.roots() {
         let slot = Slot { slot: s, generation: r.generation };
@@ -59,8 +60,8 @@ pub fn account(t: &Tracker) -> std::io::Result<()> {
             t.reason(slot, reason::SUPERVISOR)?;
         }
     }
-    if missed {
-        t.note_misses(h.misses)?;
+    if let Some(hooks) = hooks.filter(|_| missed) {
+        hooks.note_misses(h.misses)?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! What, why, next step, and the ending that it means.
 
 use crate::ending::Ending;
-use crate::tier::BpfError;
+use crate::tier::KeepError;
 
 /// A failure as the user sees it: at most three lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,63 +52,63 @@ fn few_descriptors(e: &std::io::Error) -> String {
     }
 }
 
-impl From<BpfError> for Failure {
-    fn from(e: BpfError) -> Self {
+impl From<KeepError> for Failure {
+    fn from(e: KeepError) -> Self {
         match e {
-            BpfError::NotPermitted { what, missing } => {
+            KeepError::NotPermitted { what, missing } => {
                 Self::new(Ending::NotPermitted, format!("not permitted to {what}"))
-                    .why(BpfError::lack(&missing))
+                    .why(KeepError::lack(&missing))
                     .next(match missing.is_empty() {
                         true => "'killer doctor' says what this host has",
                         false => "run it as root, or with these capabilities in the host's user namespace",
                     })
             }
-            BpfError::Proc(why) => Self::new(Ending::Failed, why)
+            KeepError::Proc(why) => Self::new(Ending::Failed, why)
                 .why("processes cannot be told from others without it")
                 .next("'mount -t proc proc /proc' mounts it; where it is mounted, the same command again may do"),
-            BpfError::NoSys => Self::new(Ending::Failed, "nothing is mounted at /sys")
+            KeepError::NoSys => Self::new(Ending::Failed, "nothing is mounted at /sys")
                 .why("the kernel shows its BTF there, and a bpffs is mounted below it")
                 .next("'mount -t sysfs sysfs /sys' mounts it; where it is mounted, the same command again may do"),
-            BpfError::PidNamespace => {
+            KeepError::PidNamespace => {
                 Self::new(Ending::Failed, "killer does not work from inside a PID namespace")
                     .why("the kernel side knows processes by the host's numbers, which mean others here")
                     .next("run it on the host: it reaches into every container there")
             }
-            BpfError::Kernel(what) => Self::new(Ending::Failed, format!("this kernel lacks {what}"))
+            KeepError::Kernel(what) => Self::new(Ending::Failed, format!("this kernel lacks {what}"))
                 .next("see 'killer doctor' for what each tier needs"),
-            BpfError::NoBpffs { path, why } => {
+            KeepError::NoBpffs { path, why } => {
                 Self::new(Ending::Failed, format!("no bpffs for the tracker's pins at {}", path.display()))
                     .why(why)
                     .next("mount one ('mount -t bpf bpf /sys/fs/bpf') or set KILLER_PIN_ROOT below one")
             }
-            BpfError::NoPlace { path, why } => {
+            KeepError::NoPlace { path, why } => {
                 Self::new(Ending::Failed, format!("no registry of services can be at {}", path.display()))
                     .why(why)
                     .next("KILLER_RUN_ROOT=DIR names a directory that can be written to and is this user's alone")
             }
-            BpfError::NotLoaded => {
+            KeepError::NotLoaded => {
                 Self::new(Ending::Failed, "the tracker is not loaded, so nothing is tracked")
                     .next("start a service with 'killer run --name NAME -- CMD' or load it with 'killer up'")
             }
-            BpfError::NeedsKeeper => {
+            KeepError::NeedsKeeper => {
                 Self::new(Ending::Failed, "the links of the programs cannot be pinned on this kernel")
                     .next("'killer serve' holds them; let the service manager start it")
             }
-            BpfError::Damaged(pin) => Self::new(Ending::Failed, "the tracker's pins are damaged")
+            KeepError::Damaged(pin) => Self::new(Ending::Failed, "the tracker's pins are damaged")
                 .why(format!("missing or foreign: {pin}"))
                 .next("'killer down --force', then start the services again: what was tracked is lost"),
-            BpfError::Refused { name, why } => {
+            KeepError::Refused { name, why } => {
                 Self::new(Ending::Failed, format!("the kernel refused the program {name}"))
                     .why(why)
                     .next("see 'killer doctor -v'; this is a bug of killer worth reporting")
             }
-            BpfError::Kept { what, why, next } => {
+            KeepError::Kept { what, why, next } => {
                 Self::new(Ending::Failed, format!("the kernel still has {what}")).why(why).next(next)
             }
-            BpfError::Io { what, source } if crate::sys::proc::no_room(&source) => Self::new(Ending::Failed, format!("{what} failed"))
+            KeepError::Io { what, source } if crate::sys::proc::no_room(&source) => Self::new(Ending::Failed, format!("{what} failed"))
                 .why(few_descriptors(&source))
                 .next("raise the limit of open files: 'ulimit -n 256', LimitNOFILE=256 of a service manager"),
-            BpfError::Io { what, source } => {
+            KeepError::Io { what, source } => {
                 Self::new(Ending::Failed, format!("{what} failed")).why(source.to_string())
             }
         }

@@ -106,7 +106,7 @@ impl<'t> Service<'t> {
     pub fn forest(&self) -> Result<Vec<Node>, Failure> {
         let (t, r) = (self.t, &self.root);
         let family = Lineage::new(t, r.clone());
-        let dead = t.dead()?;
+        let dead = t.past().map(|p| p.dead()).transpose()?.unwrap_or_default();
         let slots: Vec<(u32, u32)> =
             family.slots().iter().map(|&s| (s, t.slot(s).map_or(0, |x| x.generation))).collect();
         let within = |slot, generation| slots.contains(&(slot, generation));

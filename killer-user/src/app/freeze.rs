@@ -18,10 +18,10 @@ use crate::target::{Root, registry};
 use crate::tier::Tracker;
 
 fn cannot(t: &Tracker) -> Result<(), Failure> {
-    match t.cannot_freeze() {
-        None => Ok(()),
-        Some(why) => Err(Failure::new(Ending::Failed, "this tier cannot freeze")
-            .why(why)
+    match t.freezer() {
+        Some(_) => Ok(()),
+        None => Err(Failure::new(Ending::Failed, "this tier cannot freeze")
+            .why("it has no hook in which a fork can be held")
             .next("'killer doctor' says what a better tier needs; -s STOP stops who is there now")),
     }
 }

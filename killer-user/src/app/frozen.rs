@@ -36,13 +36,14 @@ fn awake(t: &Tracker, root: &Root, members: &[Member]) -> (Vec<u32>, Vec<u32>) {
 /// Runs of the hook on signals that the kernel has skipped since a root was frozen.
 fn unheard(t: &Tracker, at: &killer_common::record::Root) -> u32 {
     // A look that fails is told by whoever asks whether all of them went well.
-    t.unheard().ok().flatten().map_or(0, |now| now.wrapping_sub(at.skipped))
+    let now = t.freezer().and_then(|f| f.unheard().ok().flatten());
+    now.map_or(0, |now| now.wrapping_sub(at.skipped))
 }
 
 /// What makes it doubtful that nobody ran while it was frozen.
 pub fn doubts(t: &Tracker, root: &Root) -> Option<String> {
     let r = t.root(root.slot.slot).filter(|r| r.flags & (R_FREEZING | R_FROZEN) != 0)?;
-    if t.unheard().is_err() {
+    if t.freezer().is_some_and(|f| f.unheard().is_err()) {
         return Some(
             "whether the kernel skipped runs of the hook on signals cannot be told: a process may have run"
                 .into(),
@@ -73,7 +74,7 @@ pub fn state(t: &Tracker, root: &Root, members: &[Member]) -> Option<Frozen> {
         awake,
         unknown,
         wakes: r.wakes,
-        stops_again: t.decides_newborns(),
+        stops_again: t.broadcasts().is_some_and(|b| b.sends_at_birth()),
         unheard: if held { unheard(t, &r) } else { 0 },
         hangups: r.hangups,
     })

@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use super::failure::Failure;
 use super::{exact, thaw, unseen};
-use crate::tier::{BpfError, Paths, Tracker};
+use crate::tier::{KeepError, Paths, Tracker};
 
 /// What keeps the sets, when what others have left is accounted for: skipped hooks count against every live service, and
 /// whoever a `killer` that died in the middle has left stopped goes on.
@@ -24,7 +24,7 @@ impl Host {
     pub fn open() -> Result<Option<Self>, Failure> {
         match Tracker::open(&Paths::default()) {
             Ok(t) => Self::of(t).map(Some),
-            Err(BpfError::NotLoaded) => unseen::lost().map(|()| None),
+            Err(KeepError::NotLoaded) => unseen::lost().map(|()| None),
             Err(e) => Err(e.into()),
         }
     }

@@ -144,7 +144,7 @@ fn begin(t: &Tracker, family: &Lineage<'_>, k: &Kill) -> Result<Vec<String>, Fai
     if registry::frozen(t, root.slot.slot).is_some() && !matches!(k.signal, SIGKILL | SIGSTOP) {
         notes.push(frozen_note(root, k.signal));
     }
-    if k.newborns == Newborns::Kill && t.birth_gate().is_none() {
+    if k.newborns == Newborns::Kill && t.gate().and_then(|g| g.at_birth()).is_none() {
         return Err(Failure::new(Ending::Failed, "this tier cannot end newborns")
             .why("the kernel has no hook in which a child could be ended before it runs")
             .next("leave --newborns=kill out, or use -s KILL"));
@@ -164,7 +164,7 @@ fn settle(t: &Tracker, root: &Root, main: Option<Main>, order: &Order, o: &Outco
     }
     if order.ends_all() && o.empty && registry::frozen(t, root.slot.slot) == Some(root.slot.slot) {
         // Nobody is left to be held.
-        let _ = t.freeze(root.slot, 0);
+        let _ = t.freezer().map(|f| f.freeze(root.slot, 0));
     }
 }
 
@@ -237,7 +237,7 @@ fn wait(family: &Lineage<'_>, k: &Kill, o: &Outcome, since: (u64, Option<Duratio
 /// Notes about what the engine has met.
 fn remarks(t: &Tracker, k: &Kill, o: &Outcome, stray: usize, began: u64) -> Vec<String> {
     let mut notes = Vec::new();
-    if k.value.is_some() && t.decides_newborns() {
+    if k.value.is_some() && t.broadcasts().is_some_and(|b| b.sends_at_birth()) {
         notes.extend(queued(o, began));
     }
     if o.behind > 0 && k.signal < signal::RTMIN {

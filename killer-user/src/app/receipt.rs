@@ -47,7 +47,7 @@ pub fn receipt(d: &Done<'_, '_>) -> Receipt {
     let root = d.family.root();
     let mut gates = Vec::new();
     if o.gates.birth {
-        gates.extend(t.birth_gate());
+        gates.extend(t.gate().and_then(|g| g.at_birth()));
     }
     if o.gates.syscalls {
         gates.push("C");

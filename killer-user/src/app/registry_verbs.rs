@@ -13,7 +13,7 @@ use crate::ending::Ending;
 use crate::report::model::{Done, Verb};
 use crate::sys::alive;
 use crate::target::{Root, registry};
-use crate::tier::{BpfError, Paths, Tracker, last, memory};
+use crate::tier::{KeepError, Paths, Tracker, last, memory};
 
 /// Makes a member the main process.
 pub fn set_main(name: &str, pid: u32) -> Result<Ending, Failure> {
@@ -235,8 +235,8 @@ fn tear(others: &[Tracker], unseen: &[String], force: bool) -> Result<Ending, Fa
     for t in others {
         let _lock = t.lock()?;
         refuse_live(t, force)?;
-        match t.tear_down() {
-            Err(e @ BpfError::Kept { .. }) => kept = Some(e),
+        match t.in_files().map_or(Ok(()), |f| f.tear_down()) {
+            Err(e @ KeepError::Kept { .. }) => kept = Some(e),
             done => done?,
         }
     }
@@ -284,10 +284,10 @@ pub fn down(force: bool, screen: &Screen) -> Result<Ending, Failure> {
     }
     let t = match Tracker::open_pins(&paths) {
         Ok(t) => Some(t),
-        Err(BpfError::NotLoaded) => None,
-        Err(BpfError::Damaged(_)) if force => None,
+        Err(KeepError::NotLoaded) => None,
+        Err(KeepError::Damaged(_)) if force => None,
         // A user's own registry is gone, the host's tracker is not this user's.
-        Err(BpfError::NotPermitted { .. }) if !others.is_empty() => return tear(),
+        Err(KeepError::NotPermitted { .. }) if !others.is_empty() => return tear(),
         Err(e) => return Err(e.into()),
     };
     // It takes the lock itself.

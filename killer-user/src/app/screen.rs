@@ -103,7 +103,7 @@ impl Screen {
         if self.verbose < 3 {
             return None;
         }
-        t.relay()
+        t.hooks()?.relay()
     }
 }
 

@@ -163,7 +163,7 @@ pub fn start(
 /// Before CMD runs: a service that has a stop command is never there without it.
 fn keep(t: &Tracker, slot: Slot, mut kept: StopRecord, pid: u32, detached: bool) -> std::io::Result<()> {
     kept.note_home(pid, detached);
-    match t.set_stop(slot, &kept.bytes()) {
+    match t.set_stop_command(slot, &kept.bytes()) {
         // What nobody has asked for is no reason not to start.
         Err(e) if kept.command.is_empty() && kept.pidfile.is_none() => {
             log::warn!("what the first process is cannot be kept: {e}");
@@ -312,7 +312,7 @@ fn take(t: &Tracker, slot: Slot, p: &Process) -> Result<Adopted, Failure> {
         true => StopRecord { home, started: StopRecord::started(&argv), ..StopRecord::default() },
         false => StopRecord::default(),
     };
-    if let Err(e) = t.set_stop(slot, &kept.bytes()) {
+    if let Err(e) = t.set_stop_command(slot, &kept.bytes()) {
         log::warn!("what the process is cannot be kept: {e}");
     }
     t.go_live(slot)?;

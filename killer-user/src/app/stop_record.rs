@@ -129,7 +129,7 @@ impl StopRecord {
 
     /// What is kept of a root; of one that has nothing kept: that nobody follows its main process.
     pub fn of(t: &Tracker, slot: Slot) -> Self {
-        t.stop(slot).ok().flatten().and_then(|b| Self::read(&b)).unwrap_or_default()
+        t.stop_command(slot).ok().flatten().and_then(|b| Self::read(&b)).unwrap_or_default()
     }
 
     /// Whose pidfile is believed: root's, the caller's, and that of the user that the service became.
@@ -145,7 +145,7 @@ impl StopRecord {
         let mut r = Self::of(t, slot);
         let before = r.clone();
         change(&mut r);
-        if r == before { Ok(()) } else { t.set_stop(slot, &r.bytes()) }
+        if r == before { Ok(()) } else { t.set_stop_command(slot, &r.bytes()) }
     }
 
     /// Notes what was started, as it was given.

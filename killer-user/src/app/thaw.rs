@@ -119,8 +119,10 @@ pub fn settle(t: &Tracker) -> Result<(), Failure> {
         let _lock = t.lock()?;
         let Some(root) = registry::in_slot(t, slot).filter(|n| left(&n.record)) else { continue };
         // What could not be let go stays for the call after this one.
-        if release(t, &root)?.ending.is_good() {
-            t.freeze(root.slot, R_UNDONE)?;
+        if release(t, &root)?.ending.is_good()
+            && let Some(f) = t.freezer()
+        {
+            f.freeze(root.slot, R_UNDONE)?;
         }
     }
     Ok(())

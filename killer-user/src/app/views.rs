@@ -115,7 +115,7 @@ fn state(t: &Tracker, r: &Root) -> Result<Status, Failure> {
         main: seen.main_process(),
         tier: t.tier().name(),
         contains,
-        gated: t.gated(r.slot.slot),
+        gated: t.gate().is_some_and(|g| g.is_closed(r.slot.slot)),
         supervisor: supervised.then(supervisor).flatten(),
         notes,
         last_kill,

@@ -6,8 +6,9 @@ use std::io;
 use killer_common::names::ANCESTORS;
 use killer_common::record::{Dead, Member, TaskKey};
 
-use super::tracker::Tracker;
-use super::{What, pins};
+use super::pins;
+use super::programs::Programs;
+use crate::keep::{Registry, Sets, What};
 use crate::sys::bpf::{self, Hash};
 
 type Key = (u32, u64);
@@ -43,7 +44,7 @@ fn idle(ancestors: &[Dead], others: &[Dead], living: &[Member]) -> Vec<Key> {
     ancestors.iter().map(|d| key(&d.member)).filter(|k| !used.contains(k)).collect()
 }
 
-impl Tracker {
+impl Programs {
     /// Opened for each use: few calls look at it, and a caller may have few descriptors.
     fn ancestors(&self) -> io::Result<Vec<(TaskKey, Member)>> {
         let pin = self.paths().version().join("maps").join(ANCESTORS);
@@ -52,7 +53,7 @@ impl Tracker {
     }
 
     /// Members that have ended, as far as they are remembered: all with living descendants, and the last of the others.
-    pub fn dead(&self) -> io::Result<Vec<Dead>> {
+    pub(super) fn remembered(&self) -> io::Result<Vec<Dead>> {
         // In this order: an entry goes from one to the other, and is in both for a moment.
         let mut all: HashMap<TaskKey, Member> = self.ancestors()?.into_iter().collect();
         all.extend(self.dead.all(4096)?);
@@ -71,7 +72,7 @@ impl Tracker {
         }
         // Who dies after the first read is alive in the second or dead in the third: no link of a living lineage is missed.
         let living = self.all_members()?;
-        let idle = idle(&ancestors, &self.dead()?, &living);
+        let idle = idle(&ancestors, &self.remembered()?, &living);
         for (tgid, start) in &idle {
             self.let_go(*tgid, *start)?;
         }

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use killer_common::names::*;
 
-use super::{BpfError, What, lacks};
+use super::lacks;
+use crate::keep::{KeepError, What};
 use crate::kernel::tier::Tier;
 use crate::kernel::tracefs;
 use crate::sys::{bpf, perf};
@@ -49,13 +50,13 @@ pub(super) enum Links {
 }
 
 impl Links {
-    fn keep(&mut self, name: &str, link: OwnedFd, can_pin: bool) -> Result<(), BpfError> {
+    fn keep(&mut self, name: &str, link: OwnedFd, can_pin: bool) -> Result<(), KeepError> {
         match self {
             Self::Held(v) => v.push(link),
-            Self::Pins(_) if !can_pin => return Err(BpfError::NeedsKeeper),
+            Self::Pins(_) if !can_pin => return Err(KeepError::NeedsKeeper),
             Self::Pins(dir) => match bpf::obj_pin(&link, &dir.join(name)) {
                 // Links of these kinds can be pinned since 5.7.
-                Err(e) if e.raw_os_error() == Some(libc::EINVAL) => return Err(BpfError::NeedsKeeper),
+                Err(e) if e.raw_os_error() == Some(libc::EINVAL) => return Err(KeepError::NeedsKeeper),
                 r => r.what(format!("pinning the link of {name}"))?,
             },
         }
@@ -63,7 +64,7 @@ impl Links {
     }
 
     /// Attaches the pinned programs of a tier.
-    pub(super) fn attach(&mut self, progs: &Path, tier: Tier, orphans: bool) -> Result<(), BpfError> {
+    pub(super) fn attach(&mut self, progs: &Path, tier: Tier, orphans: bool) -> Result<(), KeepError> {
         for (name, at) in hooks(tier, orphans) {
             let prog = bpf::obj_get(&progs.join(name)).what(format!("opening program {name}"))?;
             let (link, can_pin) = match tier {
@@ -80,8 +81,8 @@ impl Links {
 }
 
 /// Attaches a program to a classic tracepoint.
-pub(super) fn classic(prog: &OwnedFd, at: &str) -> Result<(OwnedFd, bool), BpfError> {
-    let root = tracefs::root().map_err(BpfError::Kernel)?;
-    let id = tracefs::id(&root, at).map_err(BpfError::Kernel)?;
+pub(super) fn classic(prog: &OwnedFd, at: &str) -> Result<(OwnedFd, bool), KeepError> {
+    let root = tracefs::root().map_err(KeepError::Kernel)?;
+    let id = tracefs::id(&root, at).map_err(KeepError::Kernel)?;
     perf::attach(prog, id).what(format!("attaching to {at} (kernel.perf_event_paranoid?)"))
 }

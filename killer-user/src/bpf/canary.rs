@@ -8,40 +8,32 @@ use std::time::Duration;
 use killer_common::record::B_MAIN;
 use killer_common::{CANARY_SLOT, gate, reason};
 
-use super::slot::Slot;
-use super::tracker::Tracker;
+use super::programs::Programs;
+use crate::keep::{Changes, Registry, Sets, Slot};
 use crate::sys::canary::{self, Canary, Sang};
 use crate::sys::mem;
 
 /// Names that begin so are never shown.
 pub const NAME: &str = "\u{1}canary";
 
-impl Tracker {
+impl Programs {
     /// True when the witness acts now: a fork into the canary's root is refused. Its programs can fall silent while they
     /// are attached (kernel.ftrace_enabled=0, 6.1+). Asked once by each command, before the gate closes: 0.1 ms.
     pub fn witness_acts(&self) -> bool {
         *self.acts.get_or_init(|| self.cannot_miss() && denied(self))
     }
-
-    /// Name of the gate at birth, where there is one: A refuses forks, D kills newborns before their first instruction.
-    pub fn birth_gate(&self) -> Option<&'static str> {
-        if self.witness_acts() {
-            return Some("A");
-        }
-        self.gate_at_birth().then_some("D")
-    }
 }
 
 /// Makes the root that [`denied`] forks into: its gate never opens.
-pub fn perch(t: &Tracker) -> std::io::Result<()> {
+pub fn perch(t: &Programs) -> std::io::Result<()> {
     let generation = t.slot(CANARY_SLOT).map_or(0, |r| r.generation);
     t.create(Slot { slot: CANARY_SLOT, generation }, 0, 0, NAME)?;
-    t.gate(CANARY_SLOT).store(gate::word(gate::KILL, u64::MAX), Ordering::SeqCst);
+    t.gate_word(CANARY_SLOT).store(gate::word(gate::KILL, u64::MAX), Ordering::SeqCst);
     Ok(())
 }
 
 /// True when the birth witness refuses a fork into the canary's root.
-pub fn denied(t: &Tracker) -> bool {
+pub fn denied(t: &Programs) -> bool {
     let any = Slot { slot: CANARY_SLOT, generation: 0 };
     let denied =
         t.seed(any, 0).is_ok() && canary::fork_once().is_err_and(|e| e.raw_os_error() == Some(libc::EPERM));
@@ -50,7 +42,7 @@ pub fn denied(t: &Tracker) -> bool {
 }
 
 /// True when gate C ends a child of the canary's root before it can end by itself.
-pub fn doomed(t: &Tracker) -> bool {
+pub fn doomed(t: &Programs) -> bool {
     let any = Slot { slot: CANARY_SLOT, generation: 0 };
     let doomed = t.seed(any, 0).is_ok() && canary::fork_status().is_ok_and(|st| libc::WIFSIGNALED(st));
     let _ = t.unseed();
@@ -58,7 +50,7 @@ pub fn doomed(t: &Tracker) -> bool {
 }
 
 /// Tries birth, gate and exit. The error says which of them was silent.
-pub fn sing(t: &Tracker) -> Result<(), String> {
+pub fn sing(t: &Programs) -> Result<(), String> {
     let io = |e: std::io::Error| e.to_string();
     let free = t.free_slot().ok_or("no free slot")?;
     let slot = t.create(free, 0, 0, NAME).map_err(io)?;
@@ -69,9 +61,9 @@ pub fn sing(t: &Tracker) -> Result<(), String> {
         let born = t.count(slot.slot);
         let indexed = t.pop(slot.slot).processes;
         let until = mem::monotonic_ns() + Duration::from_secs(2).as_nanos() as u64;
-        t.gate(slot.slot).store(gate::word(gate::KILL, until), Ordering::SeqCst);
+        t.gate_word(slot.slot).store(gate::word(gate::KILL, until), Ordering::SeqCst);
         let sang = child.sing();
-        t.gate(slot.slot).store(gate::OPEN, Ordering::SeqCst);
+        t.gate_word(slot.slot).store(gate::OPEN, Ordering::SeqCst);
         let sang = sang.map_err(io)?;
         if missed || born != 1 || indexed != 1 {
             return Err(format!("a birth was not seen (count {born}, indexed {indexed})"));

@@ -10,10 +10,10 @@ use killer_common::names::P_ORPHANS;
 use killer_common::reason;
 
 use super::attach::Links;
-use super::pins::{self, PIN_ROOT, Paths, Registry};
-use super::slot::Slot;
-use super::tracker::{Tracker, namespace};
-use super::{BpfError, What, canary, load, sign};
+use super::pins::{self, PIN_ROOT, Paths, PinLock};
+use super::programs::{Programs, namespace};
+use super::{canary, load, sign};
+use crate::keep::{Hooks, Keep, KeepError, Registry, Sets, Slot, What};
 use crate::kernel::probe;
 use crate::sys::{daemon, proc};
 
@@ -35,7 +35,7 @@ pub(super) fn wanted() -> bool {
 }
 
 /// Starts a keeper in the background and waits until it holds the links.
-pub(super) fn start(paths: &Paths) -> Result<(), BpfError> {
+pub(super) fn start(paths: &Paths) -> Result<(), KeepError> {
     let exe = std::env::current_exe().what("finding this program")?;
     let mut command = Command::new(exe);
     // What a service's launcher has open, a pipe say, must not stay open with the keeper.
@@ -58,10 +58,10 @@ pub(super) fn start(paths: &Paths) -> Result<(), BpfError> {
                 let _ = std::io::Read::read_to_string(&mut e, &mut why);
             }
             let why = why.trim().strip_prefix("killer: ").unwrap_or(why.trim()).replace('\n', ";");
-            return Err(BpfError::Kernel(format!("a keeper ('killer serve' ended with {status}: {why})")));
+            return Err(KeepError::Kernel(format!("a keeper ('killer serve' ended with {status}: {why})")));
         }
         if begun.elapsed() > PATIENCE {
-            return Err(BpfError::Kernel("a keeper ('killer serve' was not ready in time)".into()));
+            return Err(KeepError::Kernel("a keeper ('killer serve' was not ready in time)".into()));
         }
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -70,30 +70,30 @@ pub(super) fn start(paths: &Paths) -> Result<(), BpfError> {
 
 impl Keeper {
     /// Loads the tracker, or attaches what a dead keeper has left, and holds the links that cannot be pinned.
-    pub fn take(paths: &Paths) -> Result<Self, BpfError> {
-        proc::mounted().map_err(BpfError::Proc)?;
+    pub fn take(paths: &Paths) -> Result<Self, KeepError> {
+        proc::mounted().map_err(KeepError::Proc)?;
         namespace()?;
         pins::in_host_mounts(paths, || Self::take_here(paths))
     }
 
-    fn take_here(paths: &Paths) -> Result<Self, BpfError> {
+    fn take_here(paths: &Paths) -> Result<Self, KeepError> {
         if !probe::missing_caps().is_empty() {
             return Err(pins::not_permitted("load the tracker"));
         }
         paths.make()?;
-        let _lock = Registry::lock(paths)?;
+        let _lock = PinLock::take(paths)?;
         paths.sweep();
         let v = paths.version();
         if v.is_dir() {
             return match sign::alive(&v) {
                 None => Ok(Self { links: Links::Pins(v), again: false }),
-                Some(true) => Err(BpfError::Kernel("a second keeper: one holds the links already".into())),
+                Some(true) => Err(KeepError::Kernel("a second keeper: one holds the links already".into())),
                 Some(false) => Self::again(paths, &v),
             };
         }
         if !wanted() {
             match load::make(paths, &mut |dir| Links::Pins(dir.join("links")), &mut Vec::new()) {
-                Err(BpfError::NeedsKeeper) => {}
+                Err(KeepError::NeedsKeeper) => {}
                 r => return r.map(|links| Self { links, again: false }),
             }
         }
@@ -101,8 +101,8 @@ impl Keeper {
         Ok(Self { links, again: false })
     }
 
-    fn again(paths: &Paths, v: &Path) -> Result<Self, BpfError> {
-        let t = Tracker::open_in(paths, v)?;
+    fn again(paths: &Paths, v: &Path) -> Result<Self, KeepError> {
+        let t = Programs::open_in(paths, v)?;
         let progs = v.join("progs");
         let mut links = Links::Held(Vec::new());
         links.attach(&progs, t.tier(), progs.join(P_ORPHANS).exists())?;
@@ -116,7 +116,7 @@ impl Keeper {
         }
         // Of a member: what a service has started must not end with the service.
         let _ = t.leave();
-        canary::sing(&t).map_err(|why| BpfError::Refused { name: "the canary".into(), why })?;
+        canary::sing(&t).map_err(|why| KeepError::Refused { name: "the canary".into(), why })?;
         if let Err(e) = t.repair() {
             log::warn!("after the gap the sets could not be compared with the host: {e}");
         }

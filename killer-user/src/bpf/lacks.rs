@@ -3,7 +3,7 @@
 
 use std::io;
 
-use super::BpfError;
+use crate::keep::KeepError;
 use crate::sys::bpf::{self, MMAPABLE, MapType};
 
 /// The kernel's own, for what a kind of program cannot do (`include/linux/errno.h`); it has no name in user space.
@@ -14,10 +14,10 @@ fn unknown(e: &io::Error) -> bool {
     matches!(e.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS | libc::EOPNOTSUPP | ENOTSUPP))
 }
 
-fn failed(what: String, source: io::Error) -> BpfError {
+fn failed(what: String, source: io::Error) -> KeepError {
     match source.raw_os_error() {
-        Some(libc::ENOSYS) => BpfError::Kernel("bpf(2) (CONFIG_BPF_SYSCALL)".into()),
-        _ => BpfError::Io { what, source },
+        Some(libc::ENOSYS) => KeepError::Kernel("bpf(2) (CONFIG_BPF_SYSCALL)".into()),
+        _ => KeepError::Io { what, source },
     }
 }
 
@@ -27,38 +27,38 @@ fn no_mappable_arrays() -> bool {
 }
 
 /// A map was not made.
-pub fn creating(name: &str, flags: u32, e: io::Error) -> BpfError {
+pub fn creating(name: &str, flags: u32, e: io::Error) -> KeepError {
     match unknown(&e) && flags & MMAPABLE != 0 && no_mappable_arrays() {
-        true => BpfError::Kernel("mappable arrays: it is older than Linux 5.5".into()),
+        true => KeepError::Kernel("mappable arrays: it is older than Linux 5.5".into()),
         false => failed(format!("creating map {name}"), e),
     }
 }
 
 /// A map was not frozen.
-pub fn freezing(name: &str, e: io::Error) -> BpfError {
+pub fn freezing(name: &str, e: io::Error) -> KeepError {
     match unknown(&e) {
         true if no_mappable_arrays() => {
-            BpfError::Kernel("map freeze and mappable arrays: it is older than Linux 5.5".into())
+            KeepError::Kernel("map freeze and mappable arrays: it is older than Linux 5.5".into())
         }
-        true => BpfError::Kernel("map freeze: it is older than Linux 5.2".into()),
+        true => KeepError::Kernel("map freeze: it is older than Linux 5.2".into()),
         false => failed(format!("freezing map {name}"), e),
     }
 }
 
 /// A program was not run on demand.
-pub fn running(what: &str, e: io::Error) -> BpfError {
+pub fn running(what: &str, e: io::Error) -> KeepError {
     match unknown(&e) {
         true => {
-            BpfError::Kernel("runs of raw tracepoint programs on demand: it is older than Linux 5.10".into())
+            KeepError::Kernel("runs of raw tracepoint programs on demand: it is older than Linux 5.10".into())
         }
         false => failed(what.into(), e),
     }
 }
 
 /// A program was not attached.
-pub fn attaching(name: &str, at: &str, e: io::Error) -> BpfError {
+pub fn attaching(name: &str, at: &str, e: io::Error) -> KeepError {
     match unknown(&e) {
-        true => BpfError::Kernel(format!("programs at the tracepoint {at}, or that tracepoint")),
+        true => KeepError::Kernel(format!("programs at the tracepoint {at}, or that tracepoint")),
         false => failed(format!("attaching {name} to {at}"), e),
     }
 }
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn an_old_kernels_errors() {
-        let said = |e: BpfError| e.to_string();
+        let said = |e: KeepError| e.to_string();
         let errno = io::Error::from_raw_os_error;
         for n in [libc::EINVAL, ENOTSUPP] {
             assert!(

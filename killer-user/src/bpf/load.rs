@@ -4,9 +4,10 @@ use std::path::Path;
 
 use super::attach::Links;
 use super::maps::{self, Limits};
-use super::pins::{self, Paths, Registry, not_permitted};
-use super::tracker::Tracker;
-use super::{BpfError, What, canary, modern, second, sign};
+use super::pins::{self, Paths, PinLock, not_permitted};
+use super::programs::Programs;
+use super::{canary, modern, second, sign};
+use crate::keep::{Keep, KeepError, What};
 use crate::kernel::tier::Tier;
 use crate::kernel::{btf, probe, witness};
 use crate::sys::mem;
@@ -19,12 +20,12 @@ const CANARY: &str = "the canary";
 const CANARIES: u32 = 2;
 
 /// Loads and pins the tracker unless it is there. Holds the registry lock meanwhile.
-pub fn up(paths: &Paths) -> Result<bool, BpfError> {
+pub fn up(paths: &Paths) -> Result<bool, KeepError> {
     if !probe::missing_caps().is_empty() {
         return Err(not_permitted("load the tracker"));
     }
     paths.make()?;
-    let _lock = Registry::lock(paths)?;
+    let _lock = PinLock::take(paths)?;
     paths.sweep();
     if paths.version().is_dir() {
         return Ok(false);
@@ -33,24 +34,24 @@ pub fn up(paths: &Paths) -> Result<bool, BpfError> {
 }
 
 /// Tries the tiers out in a place of its own, and leaves nothing: the best one, and what the better ones lack.
-pub fn try_out(bpffs: &Path) -> Result<(Tier, Vec<(Tier, String)>), BpfError> {
+pub fn try_out(bpffs: &Path) -> Result<(Tier, Vec<(Tier, String)>), KeepError> {
     let root = bpffs.join(format!("killer-trial-{}", std::process::id()));
     let paths = Paths { root, chosen: true };
     paths.make()?;
     let mut lacks = Vec::new();
     let made = make(&paths, &mut |_| Links::Held(Vec::new()), &mut lacks);
-    let tier = made.and_then(|_links| Ok(Tracker::open_in(&paths, &paths.version())?.tier()));
+    let tier = made.and_then(|_links| Ok(Programs::open_in(&paths, &paths.version())?.tier()));
     pins::remove(&paths.root);
     Ok((tier?, lacks))
 }
 
 /// The tiers to try, best first.
-fn candidates() -> Result<Vec<Tier>, BpfError> {
+fn candidates() -> Result<Vec<Tier>, KeepError> {
     match std::env::var(TIER).ok().as_deref() {
         None | Some("") => Ok(Tier::PROGRAMS.to_vec()),
         Some(word) => match Tier::named(word).filter(|t| Tier::PROGRAMS.contains(t)) {
             Some(t) => Ok(vec![t]),
-            None => Err(BpfError::Kernel(format!("a tier of programs called '{word}' ({TIER})"))),
+            None => Err(KeepError::Kernel(format!("a tier of programs called '{word}' ({TIER})"))),
         },
     }
 }
@@ -61,7 +62,7 @@ pub(super) fn make(
     paths: &Paths,
     links: &mut dyn FnMut(&Path) -> Links,
     lacks: &mut Vec<(Tier, String)>,
-) -> Result<Links, BpfError> {
+) -> Result<Links, KeepError> {
     let tiers = candidates()?;
     let forced = tiers.len() == 1;
     let offsets = offsets();
@@ -79,7 +80,7 @@ pub(super) fn make(
         log::info!("tier {}: {e}", tier.name());
         lacks.push((tier, e.to_string()));
         pins::remove(&tmp);
-        if matches!(e, BpfError::NeedsKeeper) {
+        if matches!(e, KeepError::NeedsKeeper) {
             return Err(e);
         }
         // What the better tiers lacked matters less than what the plain one lacks.
@@ -87,7 +88,7 @@ pub(super) fn make(
             first = Some(e);
         }
     }
-    Err(first.unwrap_or(BpfError::NotLoaded))
+    Err(first.unwrap_or(KeepError::NotLoaded))
 }
 
 type Offsets = Result<btf::Offsets, String>;
@@ -121,13 +122,13 @@ fn patiently(
     offsets: &Offsets,
     tier: Tier,
     links: &mut dyn FnMut(&Path) -> Links,
-) -> Result<Links, BpfError> {
+) -> Result<Links, KeepError> {
     let mut left = CANARIES;
     loop {
         let mut l = links(tmp);
         match attempt(paths, tmp, offsets, tier, &mut l) {
             Ok(()) => return Ok(l),
-            Err(BpfError::Refused { name, why }) if name == CANARY && left > 0 => {
+            Err(KeepError::Refused { name, why }) if name == CANARY && left > 0 => {
                 log::info!("tier {}: {why}", tier.name());
                 pins::remove(tmp);
                 left -= 1;
@@ -144,30 +145,30 @@ fn attempt(
     offsets: &Offsets,
     tier: Tier,
     links: &mut Links,
-) -> Result<(), BpfError> {
+) -> Result<(), KeepError> {
     build(tmp, offsets, tier, links)?;
     if matches!(links, Links::Held(_)) {
         sign::note(tmp)?;
     }
-    let t = Tracker::open_in(paths, tmp)?;
-    canary::sing(&t).map_err(|why| BpfError::Refused { name: CANARY.into(), why })?;
+    let t = Programs::open_in(paths, tmp)?;
+    canary::sing(&t).map_err(|why| KeepError::Refused { name: CANARY.into(), why })?;
     drop(t);
     std::fs::rename(tmp, paths.version()).what("renaming the pin directory")
 }
 
 /// A witness that was taken and does not act: the kernel's or its administrator's doing, not ours.
-fn inert(e: BpfError, tier: Tier, offsets: &Offsets) -> BpfError {
+fn inert(e: KeepError, tier: Tier, offsets: &Offsets) -> KeepError {
     match (e, offsets) {
-        (BpfError::Refused { name, why }, Ok(o)) if tier == Tier::Witnessed && name == CANARY => {
-            witness::acts(o).err().map_or(BpfError::Refused { name, why }, |why| {
-                BpfError::Kernel(format!("a birth witness that acts: {why}"))
+        (KeepError::Refused { name, why }, Ok(o)) if tier == Tier::Witnessed && name == CANARY => {
+            witness::acts(o).err().map_or(KeepError::Refused { name, why }, |why| {
+                KeepError::Kernel(format!("a birth witness that acts: {why}"))
             })
         }
         (e, _) => e,
     }
 }
 
-fn build(tmp: &Path, offsets: &Offsets, tier: Tier, links: &mut Links) -> Result<(), BpfError> {
+fn build(tmp: &Path, offsets: &Offsets, tier: Tier, links: &mut Links) -> Result<(), KeepError> {
     use std::os::unix::fs::DirBuilderExt;
     for d in [tmp, &tmp.join("maps"), &tmp.join("progs"), &tmp.join("links")] {
         std::fs::DirBuilder::new().mode(0o700).create(d).what(format!("mkdir {}", d.display()))?;
@@ -177,8 +178,8 @@ fn build(tmp: &Path, offsets: &Offsets, tier: Tier, links: &mut Links) -> Result
     maps::create(&tmp.join("maps"), Limits::read())?;
     let progs = tmp.join("progs");
     let orphans = match (tier, offsets) {
-        (Tier::Witnessed | Tier::Typed, Err(_)) if !probe::sys_mounted() => return Err(BpfError::NoSys),
-        (Tier::Witnessed | Tier::Typed, Err(lacks)) => return Err(BpfError::Kernel(lacks.clone())),
+        (Tier::Witnessed | Tier::Typed, Err(_)) if !probe::sys_mounted() => return Err(KeepError::NoSys),
+        (Tier::Witnessed | Tier::Typed, Err(lacks)) => return Err(KeepError::Kernel(lacks.clone())),
         (Tier::Witnessed | Tier::Typed, Ok(o)) => modern::load(tmp, o, tier == Tier::Witnessed)?,
         _ => {
             second::load(&tmp.join("maps"), &progs, tier)?;

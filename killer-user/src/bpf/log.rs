@@ -5,14 +5,14 @@ use std::time::Duration;
 use aya_log::EbpfLogger;
 use killer_common::names::P_CTL;
 
-use super::tracker::Tracker;
-use super::{BpfError, What};
+use super::programs::Programs;
+use crate::keep::{KeepError, What};
 use crate::sys::{bpf, mem};
 
 /// Switches the programs' log on while it lives, and relays what they wrote. A lease, like everything that a
 /// dead `killer` must not leave behind.
 pub struct Relay<'a> {
-    tracker: &'a Tracker,
+    tracker: &'a Programs,
     logger: EbpfLogger<&'static dyn log::Log>,
 }
 
@@ -24,11 +24,11 @@ impl std::fmt::Debug for Relay<'_> {
 
 impl<'a> Relay<'a> {
     /// Finds the programs' ring buffer and switches their log on.
-    pub fn start(tracker: &'a Tracker) -> Result<Self, BpfError> {
+    pub fn start(tracker: &'a Programs) -> Result<Self, KeepError> {
         let prog = tracker.program(P_CTL).what("opening the on-demand program")?;
         let id = bpf::prog_info(prog).what("figures of the on-demand program")?.id();
         let logger = EbpfLogger::init_from_id_with_logger(id, log::logger())
-            .map_err(|e| BpfError::Kernel(format!("a log of the programs: {e}")))?;
+            .map_err(|e| KeepError::Kernel(format!("a log of the programs: {e}")))?;
         let lease = Duration::from_secs(3600).as_nanos() as u64;
         tracker.log_until(mem::monotonic_ns() + lease).what("switching the programs' log on")?;
         Ok(Self { tracker, logger })

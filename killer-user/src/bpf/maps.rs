@@ -7,7 +7,8 @@ use killer_common::names::*;
 use killer_common::record::*;
 use killer_common::{MAX_ANCESTORS, MAX_DEAD, MAX_EDGES, MAX_ENDING, MAX_ROOTS, MAX_SEEDS, TGIDS};
 
-use super::{BpfError, What, lacks};
+use super::lacks;
+use crate::keep::{KeepError, What};
 use crate::kernel::probe;
 use crate::sys::bpf::{self, MMAPABLE, MapType};
 
@@ -152,7 +153,7 @@ pub fn map_bytes(l: Limits) -> u64 {
 }
 
 /// Creates every map, freezes what programs alone may write, and pins them in `dir`.
-pub fn create(dir: &Path, l: Limits) -> Result<(), BpfError> {
+pub fn create(dir: &Path, l: Limits) -> Result<(), KeepError> {
     for s in specs(l) {
         let fd: OwnedFd =
             bpf::map_create(s.ty, s.key, s.value, s.max, s.flags, s.name).map_err(|e| {
@@ -170,16 +171,16 @@ pub fn create(dir: &Path, l: Limits) -> Result<(), BpfError> {
 }
 
 /// Checks a map that was opened against what this version would have made; answers its number of entries.
-pub fn check(fd: &OwnedFd, name: &str) -> Result<u32, BpfError> {
+pub fn check(fd: &OwnedFd, name: &str) -> Result<u32, KeepError> {
     let i = bpf::map_info(fd).what(format!("figures of map {name}"))?;
     let Some(s) = specs(Limits { pid_max: 32768, threads_max: 32768, few: None, few_ancestors: None })
         .into_iter()
         .find(|s| s.name == name)
     else {
-        return Err(BpfError::Damaged(name.into()));
+        return Err(KeepError::Damaged(name.into()));
     };
     if i.kind != s.ty as u32 || i.key_size != s.key || i.value_size != s.value {
-        return Err(BpfError::Damaged(format!("{name} (of another layout)")));
+        return Err(KeepError::Damaged(format!("{name} (of another layout)")));
     }
     Ok(i.max_entries)
 }

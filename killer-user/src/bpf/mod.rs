@@ -3,9 +3,8 @@
 
 mod ancestors;
 mod attach;
-pub(crate) mod canary;
+mod canary;
 mod ctl;
-mod error;
 mod keeper;
 mod kfunc;
 mod lacks;
@@ -13,34 +12,27 @@ mod load;
 mod log;
 mod maps;
 mod modern;
+mod object;
 mod others;
 mod pins;
 mod programs;
 mod repair;
 mod second;
 mod sign;
-mod slot;
 mod syscall_gate;
-mod tracker;
 mod up;
 
 pub use canary::NAME as CANARY;
-pub use ctl::Adoption;
 #[cfg(test)]
 pub(crate) use ctl::name_words;
-pub use error::BpfError;
-use error::What;
 pub use keeper::{KEEPER, Keeper};
 pub use load::{TIER, try_out};
-pub use log::Relay;
 pub use maps::{Limits, map_bytes};
 pub use modern::{OBJECT, object_sha256};
 pub use others::Other;
 pub(crate) use pins::in_host_mounts;
-pub use pins::{Paths, Registry};
-pub use slot::Slot;
-pub use syscall_gate::SyscallGate;
-pub use tracker::{Broadcast, Health, Tracker};
+pub use pins::{Paths, PinLock};
+pub use programs::Programs;
 
 /// Removes what a killed loader left.
 pub fn sweep(paths: &Paths) {

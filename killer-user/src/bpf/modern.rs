@@ -6,9 +6,10 @@ use aya::programs::{BtfTracePoint, Iter, Lsm, RawTracePoint};
 use aya::{Btf, Ebpf, EbpfLoader};
 use killer_common::names::*;
 
+use super::kfunc;
 use super::maps::Limits;
-use super::programs::{chain, pinned, program, refused};
-use super::{BpfError, kfunc};
+use super::object::{chain, pinned, program, refused};
+use crate::keep::KeepError;
 use crate::kernel::btf;
 
 /// The eBPF object of this build.
@@ -24,7 +25,7 @@ pub fn object_sha256() -> &'static str {
 }
 
 /// Loads and pins the programs in `tmp`; answers whether the program that registers orphans was taken.
-pub(super) fn load(tmp: &Path, offsets: &btf::Offsets, witness: bool) -> Result<bool, BpfError> {
+pub(super) fn load(tmp: &Path, offsets: &btf::Offsets, witness: bool) -> Result<bool, KeepError> {
     let (mut ebpf, btf) = object(&tmp.join("maps"), offsets, witness)?;
     let progs = tmp.join("progs");
     // First, because it is the one that may be refused.
@@ -54,13 +55,13 @@ pub(super) fn load(tmp: &Path, offsets: &btf::Offsets, witness: bool) -> Result<
 }
 
 /// The object with its knobs set, its maps being those of `maps`.
-fn object(maps: &Path, offsets: &btf::Offsets, witness: bool) -> Result<(Ebpf, Btf), BpfError> {
+fn object(maps: &Path, offsets: &btf::Offsets, witness: bool) -> Result<(Ebpf, Btf), KeepError> {
     let mut elf = OBJECT.to_vec();
     // KILLER_GATE=C is for tests: as on a kernel before 6.13.
     let kfunc = offsets.send_signal_task.filter(|_| std::env::var_os("KILLER_GATE").is_none_or(|g| g != "C"));
     kfunc::patch(&mut elf, kfunc)
-        .ok_or_else(|| BpfError::Damaged("modern.bpf.o (not an ELF object)".into()))?;
-    let btf = Btf::from_sys_fs().map_err(|e| BpfError::Kernel(format!("usable BTF: {e}")))?;
+        .ok_or_else(|| KeepError::Damaged("modern.bpf.o (not an ELF object)".into()))?;
+    let btf = Btf::from_sys_fs().map_err(|e| KeepError::Kernel(format!("usable BTF: {e}")))?;
 
     let mut loader = EbpfLoader::new();
     loader.btf(Some(&btf)).default_map_pin_directory(maps);
@@ -82,13 +83,13 @@ fn object(maps: &Path, offsets: &btf::Offsets, witness: bool) -> Result<(Ebpf, B
     }
     let ebpf = loader.load(&elf);
     drop(loader);
-    let refused = |e| BpfError::Refused { name: "modern.bpf.o".into(), why: chain(&e) };
+    let refused = |e| KeepError::Refused { name: "modern.bpf.o".into(), why: chain(&e) };
     Ok((ebpf.map_err(refused)?, btf))
 }
 
 /// A refusal of these (before 5.13) costs only the emptying of the log of forks, and claims of missed exits, which
 /// cannot be missed there.
-fn dispensable(ebpf: &mut Ebpf, progs: &Path) -> Result<(), BpfError> {
+fn dispensable(ebpf: &mut Ebpf, progs: &Path) -> Result<(), KeepError> {
     for name in [P_CLEAR, P_SWEEP] {
         let p: &mut RawTracePoint = program(ebpf, name)?;
         match p.load() {
@@ -100,7 +101,7 @@ fn dispensable(ebpf: &mut Ebpf, progs: &Path) -> Result<(), BpfError> {
 }
 
 /// The program that registers orphans; answers whether it was taken.
-fn orphans(ebpf: &mut Ebpf, progs: &Path, btf: &Btf) -> Result<bool, BpfError> {
+fn orphans(ebpf: &mut Ebpf, progs: &Path, btf: &Btf) -> Result<bool, KeepError> {
     let p: &mut BtfTracePoint = program(ebpf, P_ORPHANS)?;
     match p.load("sched_process_exit", btf) {
         Ok(()) => pinned(P_ORPHANS, p.pin(progs.join(P_ORPHANS))).map(|()| true),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use killer_common::ABI_VERSION;
 
-use super::{BpfError, What};
+use crate::keep::{KeepError, What};
 use crate::kernel::probe;
 use crate::sys::entry::Entry;
 use crate::sys::proc;
@@ -70,7 +70,7 @@ impl Paths {
     }
 
     /// Makes the root directory, on a bpffs that is mounted when it is missing.
-    pub fn make(&self) -> Result<(), BpfError> {
+    pub fn make(&self) -> Result<(), KeepError> {
         let at = existing(&self.root);
         if !probe::is_bpffs(&at) {
             if !self.root.starts_with(BPFFS) {
@@ -80,7 +80,7 @@ impl Paths {
                 return Err(match probe::sys_mounted() {
                     true => self
                         .no_bpffs("/sys/fs/bpf does not exist: the kernel has no bpffs (CONFIG_BPF_SYSCALL)"),
-                    false => BpfError::NoSys,
+                    false => KeepError::NoSys,
                 });
             }
             nix::mount::mount(
@@ -102,7 +102,9 @@ impl Paths {
             Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
                 return Err(not_permitted("pin the tracker"));
             }
-            Err(e) => return Err(BpfError::Io { what: format!("mkdir {}", self.root.display()), source: e }),
+            Err(e) => {
+                return Err(KeepError::Io { what: format!("mkdir {}", self.root.display()), source: e });
+            }
         }
         let meta = std::fs::metadata(&self.root).what("stat of the pin root")?;
         if meta.uid() != 0 || meta.permissions().mode() & 0o077 != 0 {
@@ -115,8 +117,8 @@ impl Paths {
         Ok(())
     }
 
-    fn no_bpffs(&self, why: &str) -> BpfError {
-        BpfError::NoBpffs { path: self.root.clone(), why: why.to_owned() }
+    fn no_bpffs(&self, why: &str) -> KeepError {
+        KeepError::NoBpffs { path: self.root.clone(), why: why.to_owned() }
     }
 }
 
@@ -139,26 +141,26 @@ fn existing(p: &Path) -> PathBuf {
 }
 
 /// The error for a lack of capabilities, with their names.
-pub fn not_permitted(what: &'static str) -> BpfError {
-    BpfError::NotPermitted { what, missing: probe::missing_caps() }
+pub fn not_permitted(what: &'static str) -> KeepError {
+    KeepError::NotPermitted { what, missing: probe::missing_caps() }
 }
 
 /// The exclusive lock on the registry, held while names, slots or pins change. It goes with the process.
 #[derive(Debug)]
-pub struct Registry {
+pub struct PinLock {
     dir: File,
 }
 
-impl Drop for Registry {
+impl Drop for PinLock {
     fn drop(&mut self) {
         // By hand: a child that is being launched holds the same open file until its exec.
         let _ = rustix::fs::flock(&self.dir, rustix::fs::FlockOperation::Unlock);
     }
 }
 
-impl Registry {
+impl PinLock {
     /// Waits for the lock.
-    pub fn lock(paths: &Paths) -> Result<Self, BpfError> {
+    pub fn take(paths: &Paths) -> Result<Self, KeepError> {
         let dir = File::open(&paths.root).what("opening the pin root")?;
         rustix::fs::flock(&dir, rustix::fs::FlockOperation::LockExclusive).what("locking the pin root")?;
         Ok(Self { dir })
@@ -169,8 +171,8 @@ impl Registry {
 /// A thread of its own enters it, so that the caller's does not change; descriptors are shared.
 pub fn in_host_mounts<T: Send>(
     paths: &Paths,
-    f: impl FnOnce() -> Result<T, BpfError> + Send,
-) -> Result<T, BpfError> {
+    f: impl FnOnce() -> Result<T, KeepError> + Send,
+) -> Result<T, KeepError> {
     let id = |pid: u32| Entry::open(pid).and_then(|e| e.inode("ns/mnt")).ok();
     let (ours, init) = (id(std::process::id()), id(1));
     if paths.chosen || init.is_none() || ours == init {
@@ -188,6 +190,6 @@ pub fn in_host_mounts<T: Send>(
             f()
         })
         .join()
-        .unwrap_or_else(|_| Err(BpfError::NotLoaded))
+        .unwrap_or_else(|_| Err(KeepError::NotLoaded))
     })
 }

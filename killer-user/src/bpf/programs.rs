@@ -1,56 +1,98 @@
-//! Programs of an object: found by name, pinned, and in words why one was refused.
+//! The programs behind the port ([`Keep`](crate::keep::Keep)), opened from their pins: mappings, and what can be read from
+//! them. Each trait of the port has a file below.
 
-use std::error::Error;
+mod broadcasts;
+mod changes;
+mod freezer;
+mod gate;
+mod hooks;
+mod open;
+mod past;
+mod port;
+mod program;
+mod registry;
+mod sets;
 
-use aya::pin::PinError;
-use aya::programs::{Program, ProgramError};
-use killer_common::names::P_WALK;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
-use super::BpfError;
-use super::pins::not_permitted;
+use killer_common::ctl;
+use killer_common::record::*;
 
-/// The program of this name and kind.
-pub fn program<'a, P>(ebpf: &'a mut aya::Ebpf, name: &str) -> Result<&'a mut P, BpfError>
-where
-    &'a mut P: TryFrom<&'a mut Program, Error = ProgramError>,
-{
-    let p = ebpf.program_mut(name).ok_or_else(|| BpfError::Damaged(format!("{name} (not in the object)")))?;
-    p.try_into().map_err(|e| refused(name, &e))
+use super::pins::Paths;
+use crate::sys::bpf::Hash;
+use crate::sys::map::Mapped;
+
+pub(super) use open::namespace;
+
+/// The tracker, opened from its pins.
+#[derive(Debug)]
+pub struct Programs {
+    paths: Paths,
+    pop: Mapped<Pop>,
+    roots: Mapped<Root>,
+    reasons: Mapped<Reasons>,
+    control: Mapped<Control>,
+    global: Mapped<Global>,
+    index: Mapped<u16>,
+    claims: Mapped<u64>,
+    members: Hash<u32, Member>,
+    seeds: Hash<u64, Birth>,
+    pub(super) dead: Hash<TaskKey, Member>,
+    ending: Mapped<Ending>,
+    stops: Hash<u32, Stop>,
+    /// With descriptors kept open, but where the process may have few.
+    programs: Vec<(&'static str, Option<OwnedFd>)>,
+    tasks: u32,
+    pub(super) ancestors_most: u32,
+    pub(super) acts: OnceLock<bool>,
+    beyond: OnceLock<bool>,
+    /// errno of the first look-up that failed; 0 = none.
+    trouble: AtomicI32,
+    pub(super) features: u32,
+    pub(super) births: Option<Hash<u64, Birth>>,
 }
 
-/// What became of the pin of a program.
-pub fn pinned(name: &str, pin: Result<(), PinError>) -> Result<(), BpfError> {
-    pin.map_err(|e| BpfError::Refused { name: name.into(), why: chain(&e) })
-}
-
-/// A program that was not loaded: the end of what the verifier said.
-pub fn refused(name: &str, e: &ProgramError) -> BpfError {
-    if let ProgramError::LoadError { io_error, verifier_log } = e {
-        if io_error.raw_os_error() == Some(libc::EPERM) {
-            return not_permitted("load BPF programs");
-        }
-        log::debug!("{name}: {io_error}\n{verifier_log}");
-        let text = verifier_log.to_string();
-        if name == P_WALK && io_error.raw_os_error() == Some(libc::EINVAL) && text.trim().is_empty() {
-            return BpfError::Kernel("iterators over tasks: it is older than Linux 5.8".into());
-        }
-        // The last lines are the verifier's own figures (`kernel/bpf/verifier.c:print_verification_stats`).
-        let figures = ["verification time", "stack depth", "processed "];
-        let said = |l: &&str| !l.trim().is_empty() && !figures.iter().any(|f| l.starts_with(f));
-        let tail: Vec<&str> = text.lines().rev().filter(said).take(3).collect();
-        let tail: Vec<&str> = tail.into_iter().rev().collect();
-        return BpfError::Refused { name: name.into(), why: format!("{io_error}: {}", tail.join(" / ")) };
+impl Programs {
+    /// Where it is pinned.
+    pub fn paths(&self) -> &Paths {
+        &self.paths
     }
-    BpfError::Refused { name: name.into(), why: chain(e) }
-}
 
-/// An error and what it comes from, in one line.
-pub fn chain(e: &dyn Error) -> String {
-    let mut s = e.to_string();
-    let mut e = e.source();
-    while let Some(x) = e {
-        s = format!("{s}: {x}");
-        e = x.source();
+    /// Figures of the tracker.
+    pub fn global(&self) -> Global {
+        self.global.get(0).unwrap_or_default()
     }
-    s
+
+    /// The gate word of a root.
+    pub fn gate_word(&self, slot: u32) -> &AtomicU64 {
+        self.control.gate(slot as usize)
+    }
+
+    /// Marks and holds on a root: (task address, mark).
+    pub fn marks(&self, slot: u32) -> io::Result<Vec<(u64, Birth)>> {
+        let v = self.seeds.all(1024)?;
+        Ok(v.into_iter().filter(|(_, b)| b.root == slot).collect())
+    }
+
+    /// True when newborns of a gated root die before their first instruction (gate D, 6.13+).
+    pub fn gate_at_birth(&self) -> bool {
+        self.features & ctl::HAS_SIGNAL_TASK != 0
+    }
+
+    /// True when members carry pidfs inodes (6.9+).
+    pub fn has_inodes(&self) -> bool {
+        self.features & ctl::HAS_INODES != 0
+    }
+
+    /// Passes a result on and remembers that it was a failure.
+    fn heed<T>(&self, r: io::Result<T>) -> io::Result<T> {
+        if let Err(e) = &r {
+            let errno = e.raw_os_error().unwrap_or(libc::EIO);
+            let _ = self.trouble.compare_exchange(0, errno, Ordering::Relaxed, Ordering::Relaxed);
+        }
+        r
+    }
 }

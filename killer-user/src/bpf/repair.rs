@@ -5,12 +5,12 @@ use std::io::{self, Read};
 use killer_common::names::{P_CLEAR, P_SWEEP, P_WALK};
 use killer_common::record::Birth;
 
-use super::tracker::Tracker;
+use super::programs::Programs;
 use crate::sys::bpf::{self, Hash};
 use crate::sys::entry::Entry;
 use crate::sys::{mem, proc};
 
-impl Tracker {
+impl Programs {
     /// True where all tasks can be walked over, which an adoption needs.
     pub fn can_walk(&self) -> bool {
         self.births.is_none()
@@ -32,9 +32,9 @@ impl Tracker {
     }
 
     /// Walks twice and claims what neither walk met: entries of tasks whose exit was missed.
-    pub fn repair(&self) -> io::Result<()> {
+    pub(super) fn mend(&self) -> io::Result<()> {
         if let Some(births) = &self.births {
-            return self.repair_by_hand(births);
+            return self.mend_by_hand(births);
         }
         let first = self.walk()?;
         self.walk()?;
@@ -45,7 +45,7 @@ impl Tracker {
     }
 
     /// Claims entries of processes that are gone: where there is no walk.
-    fn repair_by_hand(&self, births: &Hash<u64, Birth>) -> io::Result<()> {
+    fn mend_by_hand(&self, births: &Hash<u64, Birth>) -> io::Result<()> {
         for (addr, b) in births.all(4096)? {
             let gone = match Entry::open(b.tgid).and_then(|e| e.stat()) {
                 // Younger by more than what a start is late by, and by a tick of /proc: the number is another's.

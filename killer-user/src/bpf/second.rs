@@ -7,8 +7,9 @@ use aya::programs::{RawTracePoint, TracePoint};
 use killer_common::names::*;
 
 use super::maps::Limits;
-use super::programs::{chain, pinned, program, refused};
-use super::{BpfError, What, attach, lacks};
+use super::object::{chain, pinned, program, refused};
+use super::{attach, lacks};
+use crate::keep::{KeepError, What};
 use crate::kernel::tier::Tier;
 use crate::kernel::tracefs;
 use crate::sys::bpf;
@@ -23,7 +24,7 @@ const P_PEEK: &str = "on_peek";
 
 /// The offset of `tgid` in `task_struct`: where tasks whose numbers differ all have (pid, tgid) as neighbours, as every
 /// kernel so far has them.
-fn find_tgid(peek: &std::os::fd::OwnedFd) -> Result<u32, BpfError> {
+fn find_tgid(peek: &std::os::fd::OwnedFd) -> Result<u32, KeepError> {
     let look = || -> std::io::Result<Vec<u64>> {
         let me = std::process::id() as i32;
         let tid = rustix::thread::gettid().as_raw_nonzero().get();
@@ -50,15 +51,15 @@ fn find_tgid(peek: &std::os::fd::OwnedFd) -> Result<u32, BpfError> {
         .what("looking for a thread's number")?;
     match thread.iter().filter(|o| ours.contains(o)).collect::<Vec<_>>()[..] {
         [&one] => Ok(one as u32),
-        [] => Err(BpfError::Kernel(
+        [] => Err(KeepError::Kernel(
             "readable kernel memory for programs (lockdown=confidentiality?): a newborn's number is not found".into(),
         )),
-        _ => Err(BpfError::Kernel("one place only for a task's number: the layout is not known".into())),
+        _ => Err(KeepError::Kernel("one place only for a task's number: the layout is not known".into())),
     }
 }
 
 /// Loads and pins the programs of a tier into `progs`; maps are pinned in `maps` already.
-pub(super) fn load(maps: &Path, progs: &Path, tier: Tier) -> Result<(), BpfError> {
+pub(super) fn load(maps: &Path, progs: &Path, tier: Tier) -> Result<(), KeepError> {
     let second = if tier == Tier::Raw { 1u32 } else { 2 };
     let share = Limits::read().ancestors_of_one();
     let object = |tgid: u32, newtask: (u32, u32), old_pid: u32| {
@@ -74,7 +75,7 @@ pub(super) fn load(maps: &Path, progs: &Path, tier: Tier) -> Result<(), BpfError
         ] {
             loader.override_global(knob, value, false);
         }
-        loader.load(OBJECT).map_err(|e| BpfError::Refused { name: "legacy.bpf.o".into(), why: chain(&e) })
+        loader.load(OBJECT).map_err(|e| KeepError::Refused { name: "legacy.bpf.o".into(), why: chain(&e) })
     };
     let mut ebpf = match tier {
         Tier::Raw => {
@@ -87,8 +88,8 @@ pub(super) fn load(maps: &Path, progs: &Path, tier: Tier) -> Result<(), BpfError
             object(find_tgid(&peek)?, (0, 0), 0)?
         }
         _ => {
-            let root = tracefs::root().map_err(BpfError::Kernel)?;
-            let at = |e: &str, f: &str, width| tracefs::offset(&root, e, f, width).map_err(BpfError::Kernel);
+            let root = tracefs::root().map_err(KeepError::Kernel)?;
+            let at = |e: &str, f: &str, width| tracefs::offset(&root, e, f, width).map_err(KeepError::Kernel);
             let flags = at("task/task_newtask", "clone_flags", 8)?;
             let newtask = (at("task/task_newtask", "pid", 4)?, flags);
             object(0, newtask, at("sched/sched_process_exec", "old_pid", 4)?)?

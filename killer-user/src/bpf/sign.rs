@@ -3,14 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::{BpfError, What};
+use crate::keep::{KeepError, What};
 use crate::sys::{alive, proc};
 
 /// A directory of this name with process and start says who holds the links of a version directory.
 const SIGN: &str = "keeper-";
 
 /// Notes this process as the keeper of a directory of pins.
-pub fn note(dir: &Path) -> Result<(), BpfError> {
+pub fn note(dir: &Path) -> Result<(), KeepError> {
     let me = std::process::id();
     let name = format!("{SIGN}{me}-{}", alive::start_of(me).unwrap_or_default());
     std::fs::create_dir(dir.join(name)).what("noting the keeper")

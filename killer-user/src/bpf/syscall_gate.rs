@@ -7,7 +7,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use killer_common::names::{P_SYS_ENTER, P_SYS_EXIT};
 
 use super::attach;
-use super::tracker::Tracker;
+use super::programs::Programs;
+use crate::keep::Keep;
 use crate::kernel::tier::Tier;
 use crate::sys::bpf;
 
@@ -19,7 +20,7 @@ pub struct SyscallGate {
 
 impl SyscallGate {
     /// What attaches both programs, from whichever thread.
-    pub fn prepare(t: &Tracker) -> io::Result<impl FnOnce() -> io::Result<Self> + Send + 'static> {
+    pub fn prepare(t: &Programs) -> io::Result<impl FnOnce() -> io::Result<Self> + Send + 'static> {
         let tier = t.tier();
         let own = |name| t.program(name).and_then(|p| p.as_fd().try_clone_to_owned());
         let (enter, exit) = (own(P_SYS_ENTER)?, own(P_SYS_EXIT)?);
@@ -27,7 +28,7 @@ impl SyscallGate {
     }
 
     /// Attaches the one at entries: a broadcast has them stamped.
-    pub fn entries(t: &Tracker) -> io::Result<Self> {
+    pub fn entries(t: &Programs) -> io::Result<Self> {
         let enter = t.program(P_SYS_ENTER)?.as_fd().try_clone_to_owned()?;
         Ok(Self { _links: vec![at(t.tier(), &enter, "sys_enter")?] })
     }

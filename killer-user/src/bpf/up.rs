@@ -1,26 +1,27 @@
 //! Bringing the tracker up, opening it, taking it down.
 
-use super::pins::{self, Paths, Registry};
-use super::tracker::{Tracker, namespace};
-use super::{BpfError, What, keeper, load, sign};
+use super::pins::{self, Paths, PinLock};
+use super::programs::{Programs, namespace};
+use super::{keeper, load, sign};
+use crate::keep::{KeepError, What};
 
-impl Tracker {
+impl Programs {
     /// Opens the pins of this ABI version. Nothing is loaded or changed.
-    pub fn open(paths: &Paths) -> Result<Self, BpfError> {
+    pub fn open(paths: &Paths) -> Result<Self, KeepError> {
         namespace()?;
         pins::in_host_mounts(paths, || Self::open_here(paths))
     }
 
     /// Opens the tracker, after loading and pinning it when it is not there.
-    pub fn up(paths: &Paths) -> Result<Self, BpfError> {
+    pub fn up(paths: &Paths) -> Result<Self, KeepError> {
         namespace()?;
         pins::in_host_mounts(paths, || match Self::open_here(paths) {
-            Err(BpfError::NotLoaded) => {
+            Err(KeepError::NotLoaded) => {
                 if keeper::wanted() {
                     keeper::start(paths)?;
                 } else {
                     match load::up(paths) {
-                        Err(BpfError::NeedsKeeper) => keeper::start(paths)?,
+                        Err(KeepError::NeedsKeeper) => keeper::start(paths)?,
                         r => drop(r?),
                     }
                 }
@@ -34,12 +35,12 @@ impl Tracker {
         })
     }
 
-    fn open_here(paths: &Paths) -> Result<Self, BpfError> {
+    fn open_here(paths: &Paths) -> Result<Self, KeepError> {
         Self::open_in(paths, &paths.version())
     }
 
     /// Unpins everything. The caller has made sure that nothing is tracked.
-    pub fn down(paths: &Paths, _lock: &Registry) -> Result<bool, BpfError> {
+    pub fn down(paths: &Paths, _lock: &PinLock) -> Result<bool, KeepError> {
         pins::in_host_mounts(paths, || {
             paths.sweep();
             let v = paths.version();

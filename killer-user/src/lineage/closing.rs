@@ -3,7 +3,7 @@
 use std::io;
 use std::thread::JoinHandle;
 
-use crate::tier::{Closes, Held, Tracker};
+use crate::keep::{Closes, Gate, Held};
 
 /// The state of the gate.
 #[derive(Debug, Default)]
@@ -22,19 +22,19 @@ impl Closing {
     ///
     /// # Errors
     /// It cannot be closed; it is open again.
-    pub fn step(&mut self, tracker: &Tracker) -> io::Result<bool> {
+    pub fn step(&mut self, gate: &dyn Gate) -> io::Result<bool> {
         let made = match std::mem::take(self) {
             Self::Closed(held) => {
                 *self = Self::Closed(held);
                 return Ok(true);
             }
-            Self::No => match begin(tracker.syscall_gate()?) {
+            Self::No => match begin(gate.at_syscalls()?) {
                 Ok(thread) => {
                     *self = Self::Soon(thread);
                     return Ok(false);
                 }
                 // No room for a thread: then it is waited for.
-                Err(_) => tracker.syscall_gate()?(),
+                Err(_) => gate.at_syscalls()?(),
             },
             Self::Soon(thread) if !thread.is_finished() => {
                 *self = Self::Soon(thread);
@@ -45,7 +45,7 @@ impl Closing {
                 .unwrap_or_else(|_| Err(io::Error::other("the thread that attaches the gate died"))),
         }?;
         // A child below the canary's root must die by it.
-        if !tracker.syscall_gate_acts() {
+        if !gate.acts_at_syscalls() {
             return Err(io::Error::other("the programs at system calls do not act"));
         }
         *self = Self::Closed(made);

@@ -10,7 +10,11 @@ impl Lineage<'_> {
     pub fn ending(&self) -> Vec<Member> {
         let slots: Vec<(u32, u32)> =
             self.slots().iter().map(|&s| (s, self.tracker.slot(s).map_or(0, |r| r.generation))).collect();
-        let all = self.tracker.ending(&|slot| slots.iter().any(|s| s.0 == slot));
+        let all = self
+            .tracker
+            .past()
+            .map(|p| p.left_last(&|slot| slots.iter().any(|s| s.0 == slot)))
+            .unwrap_or_default();
         let now = all.into_iter().filter(|e| slots.contains(&(e.root, e.generation)));
         now.map(|e| Member {
             tgid: e.tgid,

@@ -10,6 +10,7 @@ use super::describe::Pending;
 use super::family::Family;
 use super::fork_calls::ForkCalls;
 use super::set::{BROADCAST, Lineage};
+use crate::keep::Broadcasts;
 use crate::sys::mem;
 
 /// How long a broadcast waits for the one before, ms, and for how many members it looks.
@@ -23,15 +24,22 @@ const GENERATIONS: usize = 16;
 /// How long it is waited for somebody who blocks the signal, is stopped, or sleeps.
 const HELD: Duration = Duration::from_millis(200);
 
+/// True while a signal waits for a process, or its fork hook may be about to send it.
+fn may_owe(broadcasts: &dyn Broadcasts, tgid: u32, signal: i32) -> bool {
+    let word = broadcasts.claim(tgid).map_or(0, |w| w.load(Ordering::SeqCst));
+    word == claim::UNDECIDED_WORD || super::describe::pending(tgid, signal)
+}
+
 impl Lineage<'_> {
     /// Waits, for a moment only, until nobody has the signal of the broadcast before still pending: a child that is forked
     /// then would owe two, and one word cannot say so. Answers how many have not taken it, when it is `signal` again.
     pub(super) fn let_settle(&self, signal: i32) -> usize {
+        let Some(broadcasts) = self.tracker.broadcasts() else { return 0 };
         let mut behind = 0;
         for _ in 0..SETTLE_MS {
             let now = mem::monotonic_ns();
             let until = now + BROADCAST.as_nanos() as u64;
-            let Some(before) = self.tracker.renew_broadcast(self.root.slot.slot, now, until) else {
+            let Some(before) = broadcasts.renew(self.root.slot.slot, now, until) else {
                 return 0;
             };
             // Who was sent it at birth meanwhile is in a later list, before his creator can have taken it.
@@ -45,7 +53,7 @@ impl Lineage<'_> {
                 if new.is_empty() {
                     break;
                 }
-                behind += new.iter().filter(|&&t| self.may_owe(t, before)).count();
+                behind += new.iter().filter(|&&t| may_owe(broadcasts, t, before)).count();
             }
             if behind == 0 || self.interrupted() {
                 return behind;
@@ -54,12 +62,6 @@ impl Lineage<'_> {
             std::thread::sleep(Duration::from_millis(1));
         }
         behind
-    }
-
-    /// True while a signal waits for a process, or its fork hook may be about to send it.
-    fn may_owe(&self, tgid: u32, signal: i32) -> bool {
-        let word = self.tracker.claim(tgid).map_or(0, |w| w.load(Ordering::SeqCst));
-        word == claim::UNDECIDED_WORD || super::describe::pending(tgid, signal)
     }
 
     /// How the signal waits for the one of all whom it waits for longest.
@@ -76,18 +78,18 @@ impl Lineage<'_> {
 
     /// Walks when runs of hooks were skipped; true when somebody was found who was in no list.
     pub(super) fn look_for_lapses(&self) -> bool {
-        let Some((skipped, found)) = self.lapses.get() else { return false };
-        if self.tracker.lapses().is_none_or(|(now, _)| now == skipped) {
+        let Some(before) = self.lapses.get() else { return false };
+        if self.lapses_now().is_none_or(|now| now.skipped == before.skipped) {
             return false;
         }
         let late = || {
             let reasons = self.slots().into_iter().filter_map(|slot| self.tracker.reasons(slot));
             reasons.map(|r| r.count[reason::REPAIRED_WALK as usize]).sum::<u64>()
         };
-        let before = late();
+        let late_before = late();
         let whole = self.repair().is_ok();
-        self.lapses.set(self.tracker.lapses());
-        !whole || late() != before || self.lapses.get().is_none_or(|(_, now)| now != found)
+        self.lapses.set(self.lapses_now());
+        !whole || late() != late_before || self.lapses.get().is_none_or(|now| now.found != before.found)
     }
 
     /// Where newborns are not decided at birth: who was forked by somebody that had been sent the signal owes nothing, as
@@ -107,7 +109,9 @@ impl Lineage<'_> {
     pub(super) fn end_marks(&mut self) -> bool {
         let Some(marks) = self.marks.take() else { return true };
         let over = self.forks_are_over();
-        self.tracker.end_marks(self.root.slot.slot);
+        if let Some(b) = self.tracker.broadcasts() {
+            b.end_stamps(self.root.slot.slot);
+        }
         drop(marks);
         over
     }

@@ -14,9 +14,10 @@ use super::closing::Closing;
 use super::describe::Pending;
 use super::family::{Census, Family};
 use super::still::Still;
+use crate::keep::{Broadcast, Freezer, Held, Lapses, Lock, Slot};
 use crate::sys::{interrupt, mem, proc};
 use crate::target::{Root, registry};
-use crate::tier::{Broadcast, Held, Lock, Slot, Tracker};
+use crate::tier::Tracker;
 
 /// A root and the roots inside it, from the tracker.
 #[derive(Debug)]
@@ -32,7 +33,7 @@ pub struct Lineage<'a> {
     lock: Option<Lock>,
     pub(super) marks: Option<Box<dyn Held>>,
     /// As the order began, or when it was asked last.
-    pub(super) lapses: Cell<Option<(u64, u64)>>,
+    pub(super) lapses: Cell<Option<Lapses>>,
 }
 
 impl<'a> Lineage<'a> {
@@ -81,6 +82,15 @@ impl<'a> Lineage<'a> {
         registry::places(self.tracker, &self.root)
     }
 
+    /// What hooks have missed until now.
+    pub(super) fn lapses_now(&self) -> Option<Lapses> {
+        self.tracker.hooks().and_then(|h| h.lapses())
+    }
+
+    fn freezer(&self) -> io::Result<&'a dyn Freezer> {
+        self.tracker.freezer().ok_or_else(|| io::ErrorKind::Unsupported.into())
+    }
+
     /// True while its slot is this root's.
     fn is_current(&self) -> bool {
         self.tracker.root(self.root.slot.slot).is_some_and(|r| r.generation == self.root.slot.generation)
@@ -113,7 +123,7 @@ impl Family for Lineage<'_> {
     }
 
     fn listed_whole(&self) -> (Vec<u32>, bool) {
-        if !self.tracker.decides_births() {
+        if self.tracker.broadcasts().is_none() {
             return (self.listed(), true);
         }
         // Counted after the index entry is there, and before the creator can end: a birth that was counted as an insertion
@@ -147,7 +157,7 @@ impl Family for Lineage<'_> {
 
     fn dead(&self) -> Vec<Dead> {
         let places = self.places();
-        let mut dead = self.tracker.dead().unwrap_or_default();
+        let mut dead = self.tracker.past().and_then(|p| p.dead().ok()).unwrap_or_default();
         dead.retain(|d| places.contains(&place(&d.member)));
         dead
     }
@@ -200,52 +210,54 @@ impl Family for Lineage<'_> {
     }
 
     fn gate_at_birth(&self) -> bool {
-        self.tracker.birth_gate().is_some()
+        self.tracker.gate().is_some_and(|g| g.at_birth().is_some())
     }
 
     fn gate_at_syscalls(&mut self) -> io::Result<bool> {
-        self.syscalls.step(self.tracker)
+        self.syscalls.step(self.tracker.gate().ok_or(io::ErrorKind::Unsupported)?)
     }
 
     fn begin(&mut self, signal: i32, value: Option<i32>, newborns: u32) -> usize {
         // One broadcast at a time: claims are one word a process, and roots are nested.
         self.lock = self.tracker.lock().ok();
         self.signal = signal;
-        self.lapses.set(self.tracker.lapses());
+        self.lapses.set(self.lapses_now());
         let behind = self.let_settle(signal);
         self.epoch = mem::monotonic_ns() & claim::EPOCH_MASK;
+        let Some(broadcasts) = self.tracker.broadcasts() else { return behind };
         if self.census().tasks > self.listed().len() as i64 {
             // Of a process with threads one may take the signal while another forks.
-            self.marks = self.tracker.mark_calls(self.root.slot.slot, self.epoch).unwrap_or_else(|e| {
+            self.marks = broadcasts.stamp_calls(self.root.slot.slot, self.epoch).unwrap_or_else(|e| {
                 log::warn!("starts of forks are not told: {e}");
                 None
             });
         }
         let until = mem::monotonic_ns() + BROADCAST.as_nanos() as u64;
         // Where they are not sent it at birth anyway, nothing changes.
-        self.later.set(value.is_some() && self.sends_at_birth() && self.tracker.decides_births());
+        self.later.set(value.is_some() && self.sends_at_birth());
         let b = Broadcast { epoch: self.epoch, signal, value, newborns, later: self.later.get() };
         if self.is_current() {
-            self.tracker.broadcast(self.root.slot.slot, &b, until);
+            broadcasts.begin(self.root.slot.slot, &b, until);
         }
         behind
     }
 
     fn go_on(&self) {
         let now = mem::monotonic_ns();
-        if self.is_current() {
-            self.tracker.renew_broadcast(self.root.slot.slot, now, now + BROADCAST.as_nanos() as u64);
+        if let Some(b) = self.tracker.broadcasts().filter(|_| self.is_current()) {
+            b.renew(self.root.slot.slot, now, now + BROADCAST.as_nanos() as u64);
         }
     }
 
     fn sends_at_birth(&self) -> bool {
-        (self.tracker.sends_at_birth() && !self.later.get()) || !self.tracker.decides_births()
+        // Where nothing is decided at birth, nobody is left to the sweeper.
+        self.tracker.broadcasts().is_none_or(|b| b.sends_at_birth() && !self.later.get())
     }
 
     fn leave_to_births(&self) -> bool {
         let was = self.later.replace(false);
-        if was {
-            self.tracker.leave_to_births(self.root.slot.slot);
+        if let Some(b) = self.tracker.broadcasts().filter(|_| was) {
+            b.leave_to_births(self.root.slot.slot);
         }
         was
     }
@@ -262,21 +274,19 @@ impl Family for Lineage<'_> {
     }
 
     fn claim(&self, tgid: u32) -> u64 {
-        if !self.tracker.decides_births() {
-            return self.owes_nothing(tgid);
-        }
-        self.tracker.claim(tgid).map_or(claim::NONE, |w| claim::state(w.load(Ordering::SeqCst), self.epoch))
+        let Some(broadcasts) = self.tracker.broadcasts() else { return self.owes_nothing(tgid) };
+        broadcasts.claim(tgid).map_or(claim::NONE, |w| claim::state(w.load(Ordering::SeqCst), self.epoch))
     }
 
     fn exchange(&self, tgid: u32, from: u64, to: u64) -> bool {
-        if !self.tracker.decides_births() {
+        let Some(broadcasts) = self.tracker.broadcasts() else {
             if to == claim::SENT {
                 self.sent.borrow_mut().insert(tgid, mem::boottime_ns());
             }
             return true;
-        }
+        };
         // A number beyond the words (pid_max was raised since): nobody decides about it but this sweep.
-        let Some(w) = self.tracker.claim(tgid) else { return true };
+        let Some(w) = broadcasts.claim(tgid) else { return true };
         let old = w.load(Ordering::SeqCst);
         let to = claim::word(self.epoch, self.signal as u32, to);
         claim::state(old, self.epoch) == from
@@ -288,8 +298,8 @@ impl Family for Lineage<'_> {
     }
 
     fn set_freeze(&self, to: u64) -> io::Result<u64> {
-        self.lapses.set(self.tracker.lapses());
-        self.tracker.freeze(self.root.slot, to)
+        self.lapses.set(self.lapses_now());
+        self.freezer()?.freeze(self.root.slot, to)
     }
 
     fn stillness(&self, m: &Member) -> Still {
@@ -297,7 +307,7 @@ impl Family for Lineage<'_> {
     }
 
     fn note_stopped(&self, m: &Member, on: bool) -> io::Result<()> {
-        match self.tracker.note_stopped(self.root.slot, m.tgid, on) {
+        match self.freezer()?.note_stopped(self.root.slot, m.tgid, on) {
             // It has ended.
             Err(e) if e.raw_os_error() == Some(libc::ENOENT) => Ok(()),
             r => r,
@@ -309,7 +319,7 @@ impl Family for Lineage<'_> {
     }
 
     fn repair(&self) -> io::Result<()> {
-        self.tracker.walk()
+        self.tracker.hooks().map_or(Ok(()), |h| h.repair())
     }
 
     fn can_lapse(&self) -> bool {

@@ -14,8 +14,9 @@ const HOLD_NS: u64 = 2_000_000_000;
 /// Members whose signal has an unknown outcome, and that signal.
 pub fn look(f: &Lineage<'_>) -> Vec<(Member, i32)> {
     let behind = mem::boottime_ns().saturating_sub(mem::monotonic_ns());
+    let Some(broadcasts) = f.tracker().broadcasts() else { return Vec::new() };
     let claimed = |t: &u32| {
-        let word = f.tracker().claim(*t)?.load(Ordering::SeqCst);
+        let word = broadcasts.claim(*t)?.load(Ordering::SeqCst);
         matches!(word & 3, claim::CLAIMED | claim::UNKNOWN).then_some((*t, word))
     };
     f.listed()
@@ -37,9 +38,10 @@ impl Lineage<'_> {
             return found;
         }
         // The lock goes with its holder: who has it knows that no other sweeper is between claim and send.
+        let Some(broadcasts) = self.tracker().broadcasts() else { return Vec::new() };
         let Ok(_lock) = self.tracker().lock() else { return Vec::new() };
         let fresh = |m: &Member| {
-            let Some(w) = self.tracker().claim(m.tgid) else { return false };
+            let Some(w) = broadcasts.claim(m.tgid) else { return false };
             let old = w.load(Ordering::SeqCst);
             old & 3 == claim::CLAIMED
                 && w.compare_exchange(old, old & !3 | claim::UNKNOWN, Ordering::SeqCst, Ordering::SeqCst)

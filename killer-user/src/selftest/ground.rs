@@ -7,14 +7,14 @@ use std::path::Path;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
+use crate::keep::KeepError;
 use crate::kernel::probe;
-use crate::tier::BpfError;
 
 /// Mounts what is missing; the caller's mounts stay as they are.
 ///
 /// # Errors
 /// `Proc`: nothing is at /proc, and nothing can be mounted there.
-pub fn lay() -> Result<(), BpfError> {
+pub fn lay() -> Result<(), KeepError> {
     let proc = Path::new("/proc/stat").exists();
     let sys = probe::sys_mounted();
     if proc && sys {
@@ -31,13 +31,13 @@ pub fn lay() -> Result<(), BpfError> {
         return if proc {
             Ok(())
         } else {
-            Err(BpfError::Proc("nothing is mounted at /proc, and the self-test cannot do so for itself"))
+            Err(KeepError::Proc("nothing is mounted at /proc, and the self-test cannot do so for itself"))
         };
     }
     if !proc {
         at("/proc", "proc").map_err(|e| {
             log::info!("/proc: {e}");
-            BpfError::Proc("nothing is mounted at /proc, and the self-test was refused to do so for itself")
+            KeepError::Proc("nothing is mounted at /proc, and the self-test was refused to do so for itself")
         })?;
     }
     if !sys && let Err(e) = at("/sys", "sysfs") {

@@ -13,8 +13,8 @@ mod victim;
 
 use std::time::{Duration, Instant};
 
+use crate::keep::KeepError;
 use crate::sys::interrupt;
-use crate::tier::BpfError;
 use stage::Stage;
 use trial::{Account, Act, Not, Spec};
 
@@ -171,22 +171,22 @@ pub fn run(
     account: Account<'_>,
     begun: impl FnOnce(&Begun),
     mut each: impl FnMut(&Trial),
-) -> std::result::Result<Ended, BpfError> {
+) -> std::result::Result<Ended, KeepError> {
     let start = Instant::now();
-    let io = |source| BpfError::Io { what: "executing killer again, at a place of its own".into(), source };
+    let io = |source| KeepError::Io { what: "executing killer again, at a place of its own".into(), source };
     ground::lay()?;
     janitor::apart().map_err(io)?;
     interrupt::catch();
     let trials: Vec<&Spec> = TRIALS.iter().filter(|s| options.wants(s)).collect();
     let stage = match Stage::set() {
-        Err(e @ (BpfError::NoBpffs { .. } | BpfError::Kernel(_))) => {
+        Err(e @ (KeepError::NoBpffs { .. } | KeepError::Kernel(_))) => {
             janitor::fall().map_err(io)?;
             return Err(e);
         }
         s => s?,
     };
     let t = &stage.tracker;
-    begun(&Begun { trials: trials.len(), tier: t.tier().name(), gate: t.birth_gate() });
+    begun(&Begun { trials: trials.len(), tier: t.tier().name(), gate: t.gate().and_then(|g| g.at_birth()) });
     for spec in trials {
         match one(&stage, spec, options, account, start + options.most()) {
             Some(trial) => each(&trial),

@@ -12,9 +12,10 @@ use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::ctx::{Given, number};
 use super::janitor;
+use crate::keep::{KeepError, Slot};
 use crate::sys::launch::{self, Launch};
 use crate::sys::{child, mem, offspring, proc};
-use crate::tier::{BpfError, Paths, Slot, Tracker};
+use crate::tier::{Paths, Tracker};
 
 /// How long a victim may live at most.
 const LEASE: Duration = Duration::from_secs(30);
@@ -44,8 +45,8 @@ pub struct Stage {
 
 impl Stage {
     /// Starts the janitor, then loads the tracker. This process is at a place of its own.
-    pub fn set() -> Result<Self, BpfError> {
-        let io = |source| BpfError::Io { what: "preparing the self-test".into(), source };
+    pub fn set() -> Result<Self, KeepError> {
+        let io = |source| KeepError::Io { what: "preparing the self-test".into(), source };
         let leash = pipe(PipeFlags::empty()).map_err(io)?;
         inherit(&leash.read).map_err(io)?;
         let janitor = janitor::start(number(&leash.read)).map_err(io)?;

@@ -6,11 +6,12 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use super::stage::{Kept, Said, Stage};
+use crate::keep::Slot;
 use crate::kill::{Fate, Order, Outcome, SIGKILL, execute};
 use crate::lineage::Lineage;
 use crate::sys::{interrupt, proc, sched};
 use crate::target::{Root, process, registry};
-use crate::tier::{Slot, Tracker};
+use crate::tier::Tracker;
 
 /// How long a shape may take to stand.
 const SHAPE: Duration = Duration::from_secs(3);
@@ -302,7 +303,7 @@ fn once(t: &Tracker, slot: Slot, kept: &mut Kept, signal: i32) -> Result<usize, 
         Err(why) => return failed(format!("refused: {why}")),
     };
     // Where the engine cannot know, it says so.
-    let promised = t.decides_newborns() && !outcome.unsure;
+    let promised = t.broadcasts().is_some_and(|b| b.sends_at_birth()) && !outcome.unsure;
     std::thread::sleep(Duration::from_millis(30));
     kept.stop();
     let mut counts: BTreeMap<u32, u32> = BTreeMap::new();

@@ -4,7 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use killer_common::record::{R_FREEZING, R_FROZEN, R_LIVE, R_STARTING};
 
-use crate::tier::{Slot, Tracker};
+use crate::keep::Slot;
+use crate::tier::Tracker;
 
 /// A root as the registry has it.
 #[derive(Clone, Debug)]
@@ -141,7 +142,7 @@ pub fn ended(t: &Tracker) -> Vec<Root> {
     }
     let mut last: HashMap<Slot, u64> = HashMap::new();
     if !ended.is_empty() {
-        for d in t.dead().unwrap_or_default() {
+        for d in t.past().and_then(|p| p.dead().ok()).unwrap_or_default() {
             let of = Slot { slot: d.member.root, generation: d.member.generation };
             let at = last.entry(of).or_default();
             *at = d.ended.max(*at);

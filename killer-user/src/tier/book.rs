@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use killer_common::record::{R_FREE, R_LIVE, R_STARTING, Reasons};
 use killer_common::{MAX_DEPTH, MAX_ROOTS, reason};
 
+use super::look;
 pub use super::page::{Id, Page, code};
-use super::{BpfError, Slot, look};
+use crate::keep::{KeepError, Slot};
 use crate::sys::{alive, mem};
 
 /// A directory of pages.
@@ -108,15 +109,15 @@ impl Book {
     }
 
     /// Removes every page; the registry is there as if it had just been made.
-    pub fn clear(&self) -> Result<(), BpfError> {
+    pub fn clear(&self) -> Result<(), KeepError> {
         let done = self.tear().and_then(|()| self.put("boot", boot()?.as_bytes()));
-        done.map_err(|source| BpfError::Io { what: "clearing the registry".into(), source })
+        done.map_err(|source| KeepError::Io { what: "clearing the registry".into(), source })
     }
 
     /// Removes it whole.
-    pub fn remove(&self) -> Result<(), BpfError> {
+    pub fn remove(&self) -> Result<(), KeepError> {
         let done = self.tear().and_then(|()| std::fs::remove_dir(&self.dir));
-        done.map_err(|source| BpfError::Io { what: "removing the registry".into(), source })
+        done.map_err(|source| KeepError::Io { what: "removing the registry".into(), source })
     }
 
     /// Replaces a file whole.

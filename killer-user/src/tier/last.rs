@@ -16,8 +16,8 @@ pub(super) fn prefix(paths: &Paths) -> String {
 
 /// Directory and name.
 fn file(t: &Tracker, slot: u32) -> (PathBuf, String) {
-    match t.place() {
-        Some(dir) => (dir.to_owned(), format!("last-{slot}")),
+    match t.in_files() {
+        Some(f) => (f.dir().to_owned(), format!("last-{slot}")),
         None => (run_root().root, format!("{}{slot}", prefix(&Paths::default()))),
     }
 }

@@ -3,12 +3,12 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::BpfError;
 use super::book::Book;
+use crate::keep::KeepError;
 use crate::kernel::probe;
 
 /// The error for a step of making or opening a registry: the place, not the privilege, is to blame where it is the place.
-pub(super) fn failed(dir: &Path, what: &'static str, e: io::Error) -> BpfError {
+pub(super) fn failed(dir: &Path, what: &'static str, e: io::Error) -> KeepError {
     let words = |e: &io::Error| match e.raw_os_error() {
         Some(n) => nix::errno::Errno::from_raw(n).desc().to_owned(),
         None => e.to_string(),
@@ -16,11 +16,11 @@ pub(super) fn failed(dir: &Path, what: &'static str, e: io::Error) -> BpfError {
     // What was found there is told in words of our own.
     let ours = e.raw_os_error().is_none();
     match e.kind() {
-        _ if ours => BpfError::NoPlace { path: dir.into(), why: words(&e) },
+        _ if ours => KeepError::NoPlace { path: dir.into(), why: words(&e) },
         io::ErrorKind::PermissionDenied if what != MAKE && !probe::missing_caps().is_empty() => {
-            BpfError::NotPermitted { what, missing: probe::missing_caps() }
+            KeepError::NotPermitted { what, missing: probe::missing_caps() }
         }
-        _ => BpfError::NoPlace { path: dir.into(), why: words(&e) },
+        _ => KeepError::NoPlace { path: dir.into(), why: words(&e) },
     }
 }
 
@@ -28,13 +28,13 @@ pub(super) fn failed(dir: &Path, what: &'static str, e: io::Error) -> BpfError {
 pub(super) const MAKE: &str = "make the registry";
 
 /// A registry that is there.
-pub(super) fn open_book(dir: &Path) -> Result<Book, BpfError> {
+pub(super) fn open_book(dir: &Path) -> Result<Book, KeepError> {
     let book = Book::open(dir).map_err(|e| failed(dir, "open the registry", e))?;
-    book.ok_or(BpfError::NotLoaded)
+    book.ok_or(KeepError::NotLoaded)
 }
 
 /// The same, made when it is not there. A failed try leaves no directory.
-pub(super) fn make_book(dir: &Path) -> Result<Book, BpfError> {
+pub(super) fn make_book(dir: &Path) -> Result<Book, KeepError> {
     let missing: Vec<PathBuf> = dir.ancestors().take_while(|d| !d.exists()).map(PathBuf::from).collect();
     Book::make(dir).map_err(|e| {
         for d in &missing {

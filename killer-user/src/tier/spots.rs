@@ -2,14 +2,15 @@
 //! tier would be the best one now, and whatever another one says.
 
 use super::place::run_root;
-use super::{BpfError, Keep, named, scan};
+use super::{named, scan};
+use crate::keep::{Changes, Keep, KeepError};
 use crate::kernel::tier::Tier;
 
 /// Registries that are there, those with live services first, and what may be there and cannot be looked at.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    pub keeps: Vec<Box<dyn Keep>>,
-    pub failed: Vec<(Tier, BpfError)>,
+    pub keeps: Vec<Box<dyn Changes>>,
+    pub failed: Vec<(Tier, KeepError)>,
 }
 
 impl Found {
@@ -26,7 +27,7 @@ pub(super) fn forced() -> Option<Tier> {
 }
 
 /// Makes a tier without programs, or opens it where it is.
-pub(super) fn make(tier: Tier) -> Result<Box<dyn Keep>, BpfError> {
+pub(super) fn make(tier: Tier) -> Result<Box<dyn Changes>, KeepError> {
     let at = run_root();
     if tier == Tier::Named {
         return Ok(Box::new(named::Named::up(&at)?));
@@ -43,7 +44,7 @@ pub(super) fn make(tier: Tier) -> Result<Box<dyn Keep>, BpfError> {
             Err(e) => first = first.or(Some(e)),
         }
     }
-    Err(first.unwrap_or(BpfError::NotLoaded))
+    Err(first.unwrap_or(KeepError::NotLoaded))
 }
 
 /// Every registry of this caller; of the tier that was asked for only, where one was.
@@ -64,18 +65,18 @@ pub(super) fn found() -> Found {
 fn found_of(tier: Tier) -> Found {
     let at = run_root();
     let mut f = Found::default();
-    let mut note = |r: Result<Box<dyn Keep>, BpfError>| match r {
+    let mut note = |r: Result<Box<dyn Changes>, KeepError>| match r {
         Ok(k) => f.keeps.push(k),
-        Err(BpfError::NotLoaded) => {}
+        Err(KeepError::NotLoaded) => {}
         Err(e) => f.failed.push((tier, e)),
     };
     match tier {
         // Root's alone, and of no use to anybody else.
         Tier::Named if !rustix::process::geteuid().is_root() && forced().is_none() => {}
-        Tier::Named => note(named::Named::open(&at).map(|k| Box::new(k) as Box<dyn Keep>)),
+        Tier::Named => note(named::Named::open(&at).map(|k| Box::new(k) as Box<dyn Changes>)),
         _ => {
             for dir in scan::homes(&at) {
-                note(scan::Scan::open(&dir).map(|k| Box::new(k) as Box<dyn Keep>));
+                note(scan::Scan::open(&dir).map(|k| Box::new(k) as Box<dyn Changes>));
             }
         }
     }

@@ -6,17 +6,20 @@ use std::ops::Deref;
 use super::place::run_root;
 use super::spots::{self, Found, forced};
 use super::witness::Witness;
-use super::{BpfError, Keep, Lock, Paths, Slot, Spawned, Taken, Whose, named};
-use crate::bpf::Registry;
+use super::{Paths, named};
+use crate::bpf::{self, PinLock, Programs};
+use crate::keep::{Changes, Keep, KeepError, Slot, Taken, Whose};
 use crate::kernel::probe;
 use crate::kernel::tier::Tier;
-use crate::sys::launch::Launch;
+use crate::sys::launch::{Launch, Spawned};
 use crate::sys::proc;
 
 /// What keeps the sets here: one of the tiers, whichever.
+///
+/// It is a [`Keep`]; what changes a set is its own, because the second witness has to see it.
 #[derive(Debug)]
 pub struct Tracker {
-    keep: Box<dyn Keep>,
+    keep: Box<dyn Changes>,
     better: Option<String>,
     passed_by: bool,
     witness: Option<Witness>,
@@ -34,40 +37,40 @@ const WITHOUT: [Tier; 2] = [Tier::Named, Tier::Scan];
 
 /// True when another tier may do what the programs cannot; false when there is a tracker that must not be passed by, or
 /// the caller has chosen a place for one that cannot be, or asked for a tier.
-fn may_fall(why: &BpfError, paths: &Paths) -> bool {
+fn may_fall(why: &KeepError, paths: &Paths) -> bool {
     match why {
         _ if std::env::var_os("KILLER_TIER").is_some_and(|t| !t.is_empty()) => false,
         // One call of it failed: a service that is started beside it would be in a list that nobody looks at afterwards.
-        BpfError::NotPermitted { .. } if paths.version().exists() => !probe::missing_caps().is_empty(),
-        BpfError::PidNamespace => true,
+        KeepError::NotPermitted { .. } if paths.version().exists() => !probe::missing_caps().is_empty(),
+        KeepError::PidNamespace => true,
         // Nothing is known of the host then.
-        BpfError::Proc(_) => false,
+        KeepError::Proc(_) => false,
         _ if paths.version().exists() => false,
-        BpfError::Damaged(_) => false,
-        BpfError::NoBpffs { .. } | BpfError::NoSys => !paths.chosen,
+        KeepError::Damaged(_) => false,
+        KeepError::NoBpffs { .. } | KeepError::NoSys => !paths.chosen,
         _ => true,
     }
 }
 
 impl Tracker {
-    fn of(keep: Box<dyn Keep>, better: Option<String>) -> Self {
+    fn of(keep: Box<dyn Changes>, better: Option<String>) -> Self {
         Self { keep, better, passed_by: false, witness: None }
     }
 
     /// The programs, with the second witness where it was asked for.
-    fn programs(t: crate::bpf::Tracker) -> Self {
+    fn programs(t: Programs) -> Self {
         Self { witness: Witness::open(&run_root()), ..Self::of(Box::new(t), None) }
     }
 
     /// From here on the named hierarchy is a second witness of what is started.
-    pub fn up_witness(&mut self) -> Result<(), BpfError> {
+    pub fn up_witness(&mut self) -> Result<(), KeepError> {
         if !self.tier().is_without_programs() {
             self.witness = Some(Witness::up(&run_root())?);
         }
         Ok(())
     }
 
-    /// As [`Keep::spawn`], before the second witness, too.
+    /// As [`Changes::spawn`], before the second witness, too.
     pub fn spawn(
         &self,
         s: Slot,
@@ -83,7 +86,7 @@ impl Tracker {
         })
     }
 
-    /// As [`Keep::adopt`], before the second witness, too.
+    /// As [`Changes::adopt`], before the second witness, too.
     pub fn adopt(&self, s: Slot, whose: Whose) -> io::Result<Taken> {
         let taken = self.keep.adopt(s, whose)?;
         if let Some(w) = &self.witness {
@@ -92,7 +95,7 @@ impl Tracker {
         Ok(taken)
     }
 
-    /// As [`Keep::forget`].
+    /// As [`Changes::forget`], before the second witness, too.
     pub fn forget(&self, s: Slot) -> io::Result<()> {
         self.keep.forget(s)?;
         if let Some(w) = &self.witness {
@@ -107,16 +110,16 @@ impl Tracker {
     }
 
     /// Opens what is there. Nothing is loaded or changed.
-    pub fn open(paths: &Paths) -> Result<Self, BpfError> {
-        proc::mounted().map_err(BpfError::Proc)?;
+    pub fn open(paths: &Paths) -> Result<Self, KeepError> {
+        proc::mounted().map_err(KeepError::Proc)?;
         if forced().is_some() {
-            return Self::first(spots::found(), None, BpfError::NotLoaded);
+            return Self::first(spots::found(), None, KeepError::NotLoaded);
         }
-        match crate::bpf::Tracker::open(paths) {
+        match Programs::open(paths) {
             Ok(t) => Ok(Self::programs(t)),
             Err(why) if may_fall(&why, paths) => {
                 let better = why.to_string();
-                let passed_by = matches!(why, BpfError::NotPermitted { .. });
+                let passed_by = matches!(why, KeepError::NotPermitted { .. });
                 Ok(Self { passed_by, ..Self::first(spots::found(), Some(better), why)? })
             }
             Err(why) => Err(why),
@@ -124,7 +127,7 @@ impl Tracker {
     }
 
     /// The first registry that is there. When there is none, one that cannot be looked at is the reason, else `none`.
-    fn first(found: Found, better: Option<String>, none: BpfError) -> Result<Self, BpfError> {
+    fn first(found: Found, better: Option<String>, none: KeepError) -> Result<Self, KeepError> {
         match found.keeps.into_iter().next() {
             Some(k) => Ok(Self::of(k, better)),
             None => Err(found.failed.into_iter().next().map_or(none, |(_, e)| e)),
@@ -137,40 +140,42 @@ impl Tracker {
             return (Vec::new(), Vec::new());
         }
         let found = spots::found();
-        let other = |k: &dyn Keep| k.place() != self.keep.place() && !k.roots().is_empty();
+        let dir = |k: &dyn Keep| k.in_files().map(|f| f.dir().to_owned());
+        let ours = dir(&*self.keep);
+        let other = |k: &dyn Keep| dir(k) != ours && !k.roots().is_empty();
         let failed = found.words();
         let others = found.keeps.into_iter().filter(|k| other(&**k)).map(|k| Self::of(k, None)).collect();
         (others, failed)
     }
 
     /// Opens the programs' pins and nothing else.
-    pub fn open_pins(paths: &Paths) -> Result<Self, BpfError> {
-        proc::mounted().map_err(BpfError::Proc)?;
-        Ok(Self::programs(crate::bpf::Tracker::open(paths)?))
+    pub fn open_pins(paths: &Paths) -> Result<Self, KeepError> {
+        proc::mounted().map_err(KeepError::Proc)?;
+        Ok(Self::programs(Programs::open(paths)?))
     }
 
     /// Opens it for something new, after making it when it is not there: the best tier that works, unless one is in use.
-    pub fn up(paths: &Paths) -> Result<Self, BpfError> {
+    pub fn up(paths: &Paths) -> Result<Self, KeepError> {
         Self::best(paths, &WITHOUT)
     }
 
     /// As [`Self::up`], but only tiers that other callers can use, too.
-    pub fn load(paths: &Paths) -> Result<Self, BpfError> {
+    pub fn load(paths: &Paths) -> Result<Self, KeepError> {
         Self::best(paths, &[Tier::Named])
     }
 
-    fn best(paths: &Paths, others: &[Tier]) -> Result<Self, BpfError> {
-        proc::mounted().map_err(BpfError::Proc)?;
+    fn best(paths: &Paths, others: &[Tier]) -> Result<Self, KeepError> {
+        proc::mounted().map_err(KeepError::Proc)?;
         if let Some(t) = forced() {
             return Ok(Self::of(spots::make(t)?, None));
         }
         // When it is there, too, it goes on to `up`: its keeper may have died.
-        if let Err(BpfError::NotLoaded) = crate::bpf::Tracker::open(paths)
+        if let Err(KeepError::NotLoaded) = Programs::open(paths)
             && let Some(k) = spots::found().keeps.into_iter().find(|k| spots::busy(&**k))
         {
             return Ok(Self::of(k, Some("services of it are alive".into())));
         }
-        match crate::bpf::Tracker::up(paths) {
+        match Programs::up(paths) {
             Ok(t) => Ok(Self::programs(t)),
             Err(why) if may_fall(&why, paths) => {
                 let mut last = why;
@@ -181,7 +186,7 @@ impl Tracker {
                         Err(e) => {
                             log::info!("no tier {}: {e}", t.name());
                             // Every tier needs a place: that none can be had is what can be mended.
-                            last = if matches!(e, BpfError::NoPlace { .. }) { e } else { last };
+                            last = if matches!(e, KeepError::NoPlace { .. }) { e } else { last };
                         }
                     }
                 }
@@ -228,20 +233,17 @@ impl Tracker {
     }
 
     /// Takes the programs down. The caller has made sure that nothing is tracked.
-    pub fn down(paths: &Paths, lock: &Lock) -> Result<bool, BpfError> {
-        match lock {
-            Lock::Pins(pins) => crate::bpf::Tracker::down(paths, pins),
-            Lock::Book(_) => Ok(false),
-        }
+    pub fn down(paths: &Paths, lock: &PinLock) -> Result<bool, KeepError> {
+        Programs::down(paths, lock)
     }
 
     /// The lock on the pins at a place, also when nothing is loaded there.
-    pub fn lock_at(paths: &Paths) -> Result<Lock, BpfError> {
-        Ok(Lock::Pins(Registry::lock(paths)?))
+    pub fn lock_at(paths: &Paths) -> Result<PinLock, KeepError> {
+        PinLock::take(paths)
     }
 
     /// Removes what a killed loader left.
     pub fn sweep(paths: &Paths) {
-        crate::bpf::sweep(paths);
+        bpf::sweep(paths);
     }
 }

@@ -2,8 +2,7 @@
 
 use std::io::{self, Read};
 
-use super::Spawned;
-use crate::sys::launch::Step;
+use crate::sys::launch::{Spawned, Step};
 
 /// As a line.
 pub fn encode(r: &io::Result<Spawned>) -> String {

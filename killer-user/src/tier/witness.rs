@@ -6,7 +6,8 @@ use std::io;
 use std::time::Duration;
 
 use super::named::Named;
-use super::{BpfError, Keep, Place, Slot, look};
+use super::{Place, look};
+use crate::keep::{Keep, KeepError, Slot};
 
 /// Between two looks: a birth or an end takes less.
 const AGAIN: Duration = Duration::from_millis(10);
@@ -36,7 +37,7 @@ impl Witness {
     }
 
     /// Asks for it.
-    pub fn up(at: &Place) -> Result<Self, BpfError> {
+    pub fn up(at: &Place) -> Result<Self, KeepError> {
         let n = Named::up(at)?;
         n.be_witness()?;
         Ok(Self(n))

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
 use super::lingers;
+use crate::keep::KeepError;
 use crate::kernel::probe;
 use crate::sys::alive;
 use crate::sys::entry::Entry;
-use crate::tier::BpfError;
 use crate::tier::place::{Place, hash};
 
 /// How long the kernel is given to let go of removed directories: somebody may wait for the dead late.
@@ -65,7 +65,7 @@ impl Hierarchy {
 
     /// Mounts it, unless it is mounted. In another mount namespace it is the same one: the kernel knows it by its name. Under
     /// the lock of its registry.
-    pub fn mounted(&self) -> Result<(), BpfError> {
+    pub fn mounted(&self) -> Result<(), KeepError> {
         if self.mount.join("cgroup.procs").try_exists().map_err(|e| failed("look for the mount", e))? {
             return Ok(());
         }
@@ -74,7 +74,7 @@ impl Hierarchy {
             rustix::io::Errno::PERM | rustix::io::Errno::ACCESS => {
                 failed("mount a cgroup hierarchy", io::ErrorKind::PermissionDenied.into())
             }
-            e => BpfError::Kernel(format!(
+            e => KeepError::Kernel(format!(
                 "a named cgroup v1 hierarchy (mount -t cgroup -o none,name={}: {})",
                 self.tag,
                 io::Error::from(e)
@@ -97,11 +97,11 @@ impl Hierarchy {
     ///
     /// # Errors
     /// The kernel keeps it: says who seems to be the reason, and what to do. It is unmounted then, and can be mounted again.
-    pub fn unmount(&self) -> Result<(), BpfError> {
+    pub fn unmount(&self) -> Result<(), KeepError> {
         self.clear(&self.mount);
         let gone = |e: rustix::io::Errno| match e {
             rustix::io::Errno::BUSY => lingers::open(&self.tag, &self.mount),
-            e => BpfError::Io { what: format!("unmounting {}", self.mount.display()), source: e.into() },
+            e => KeepError::Io { what: format!("unmounting {}", self.mount.display()), source: e.into() },
         };
         unmount(&self.mount, UnmountFlags::empty()).map_err(gone)?;
         // The last unmount ends the hierarchy only when it has no directories (`kernel/cgroup/cgroup.c:cgroup_kill_sb`), and a
@@ -219,11 +219,11 @@ fn numbers(path: &Path) -> io::Result<Vec<u32>> {
 }
 
 /// The error for a step of making or opening it.
-pub fn failed(what: &'static str, e: io::Error) -> BpfError {
+pub fn failed(what: &'static str, e: io::Error) -> KeepError {
     if e.kind() == ErrorKind::PermissionDenied || e.raw_os_error() == Some(libc::EPERM) {
-        return BpfError::NotPermitted { what, missing: probe::missing_caps() };
+        return KeepError::NotPermitted { what, missing: probe::missing_caps() };
     }
-    BpfError::Io { what: what.to_owned(), source: e }
+    KeepError::Io { what: what.to_owned(), source: e }
 }
 
 #[cfg(test)]

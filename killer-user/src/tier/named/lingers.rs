@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::keep::KeepError;
 use crate::sys::entry::{self, Entry};
 use crate::sys::small;
-use crate::tier::BpfError;
 
 /// How many are named.
 const MOST: usize = 3;
@@ -25,7 +25,7 @@ fn some(of: &[u32]) -> String {
 }
 
 /// The error for a hierarchy of this name that the kernel has kept for so long.
-pub fn kept(tag: &str, time: Duration) -> BpfError {
+pub fn kept(tag: &str, time: Duration) -> KeepError {
     let (dead, mounts) = look(tag);
     let what = format!("the cgroup hierarchy name={tag}");
     // Of a dead one the kernel does not say where it was (`kernel/cgroup/cgroup.c:proc_cgroup_show`).
@@ -57,11 +57,11 @@ pub fn kept(tag: &str, time: Duration) -> BpfError {
             "give 'killer down' again; who is in another PID namespace is not seen from here".to_owned(),
         ),
     };
-    BpfError::Kept { what, why, next }
+    KeepError::Kept { what, why, next }
 }
 
 /// The error for one that cannot be unmounted: who has a directory of it as working directory, or a file open.
-pub fn open(tag: &str, mount: &Path) -> BpfError {
+pub fn open(tag: &str, mount: &Path) -> KeepError {
     let here = |path: std::io::Result<PathBuf>| path.is_ok_and(|p| p.starts_with(mount));
     let holds = |pid: &u32| {
         let files = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
@@ -69,7 +69,7 @@ pub fn open(tag: &str, mount: &Path) -> BpfError {
         here(e.link("cwd")) || here(e.link("root")) || files.map(|f| std::fs::read_link(f.path())).any(here)
     };
     let who: Vec<u32> = entry::everybody().unwrap_or_default().into_iter().filter(holds).collect();
-    BpfError::Kept {
+    KeepError::Kept {
         what: format!("the cgroup hierarchy name={tag}"),
         why: match who.is_empty() {
             true => format!("{} is in use, and nobody is seen who uses it", mount.display()),

@@ -10,22 +10,24 @@ mod lingers;
 
 use std::cell::Cell;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use killer_common::reason;
-use killer_common::record::{B_MAIN, Member, Pop, R_STARTING, Reasons, Root};
+use killer_common::record::{B_MAIN, Member, Pop, R_STARTING, Reasons};
 
 pub use hierarchy::missing;
 use hierarchy::{Hierarchy, failed, no_such};
 
 use super::book::{Book, Id, Page};
 use super::halt::Halted;
-use super::kept::kept_in_book;
+use super::kept::InBook;
 use super::opening::{make_book, open_book};
-use super::{BpfError, Keep, Lock, Place, Slot, Spawned, Taken, Whose, look};
+use super::{Place, look};
+use crate::keep::{Changes, InFiles, Keep, KeepError, Sets, Slot, Taken, Whose};
 use crate::kernel::{probe, tier::Tier};
+use crate::sys::alive;
 use crate::sys::entry::Entry;
-use crate::sys::launch::{self, Launch};
+use crate::sys::launch::{self, Launch, Spawned};
 
 const PASSES: u32 = 24;
 
@@ -56,25 +58,25 @@ fn placed(path: &str) -> Option<(u32, u32)> {
 
 impl Named {
     /// Opens it where it has been made; `NotLoaded` elsewhere.
-    pub fn open(at: &Place) -> Result<Self, BpfError> {
+    pub fn open(at: &Place) -> Result<Self, KeepError> {
         let book = open_book(&home(at).join("book"))?;
         let n = Self::over(book, at);
         // What nobody is in need not be mounted, by whoever cannot.
         if !n.tree.is_mounted() && n.book.pages().is_empty() && missing().is_some() {
-            return Err(BpfError::NotLoaded);
+            return Err(KeepError::NotLoaded);
         }
         n.mounted()
     }
 
     /// Opens it, after making it when it is not there. A failed try leaves no directory.
-    pub fn up(at: &Place) -> Result<Self, BpfError> {
+    pub fn up(at: &Place) -> Result<Self, KeepError> {
         let dir = home(at);
         let fresh = !dir.join("book").exists();
         if fresh && let Some(why) = missing() {
             let missing = probe::missing_caps();
             return Err(match missing.is_empty() {
-                true => BpfError::Kernel(format!("a named cgroup v1 hierarchy: {why}")),
-                false => BpfError::NotPermitted { what: "mount a cgroup hierarchy", missing },
+                true => KeepError::Kernel(format!("a named cgroup v1 hierarchy: {why}")),
+                false => KeepError::NotPermitted { what: "mount a cgroup hierarchy", missing },
             });
         }
         let n = Self::over(make_book(&dir.join("book"))?, at);
@@ -94,7 +96,7 @@ impl Named {
         Self { book, tree, halted: Halted::default(), closed: Cell::new(0) }
     }
 
-    fn mounted(self) -> Result<Self, BpfError> {
+    fn mounted(self) -> Result<Self, KeepError> {
         if !self.tree.is_mounted() {
             let _one_at_a_time = self.book.lock().map_err(|e| failed("lock the registry", e))?;
             self.tree.mounted()?;
@@ -102,7 +104,7 @@ impl Named {
         Ok(self)
     }
 
-    fn take_down(&self) -> Result<(), BpfError> {
+    fn take_down(&self) -> Result<(), KeepError> {
         let done = self.tree.unmount();
         let dir = self.book.dir();
         if done.is_err() {
@@ -127,7 +129,7 @@ impl Named {
     }
 
     /// Makes it the witness of another tier.
-    pub fn be_witness(&self) -> Result<(), BpfError> {
+    pub fn be_witness(&self) -> Result<(), KeepError> {
         self.book.put("witness", b"").map_err(|e| failed("make the registry", e))
     }
 
@@ -187,39 +189,22 @@ impl Named {
     }
 }
 
-impl Keep for Named {
-    kept_in_book!();
-
-    fn tier(&self) -> Tier {
-        Tier::Named
+impl InBook for Named {
+    fn book(&self) -> &Book {
+        &self.book
     }
 
-    fn reasons(&self, slot: u32) -> Option<Reasons> {
-        Some(self.book.reasons(slot))
+    fn prepare(&self, s: Slot, parent: u32, page: &mut Page) -> io::Result<()> {
+        let own = place(s.slot, s.generation);
+        page.place = match parent {
+            0 => own,
+            _ => format!("{}/{own}", self.book.page(parent).place),
+        };
+        self.tree.make_place(&page.place)
     }
+}
 
-    fn create(&self, old: Slot, parent: u32, flags: u64, name: &str) -> io::Result<Slot> {
-        let mut at = place(old.slot, old.generation + 1);
-        if parent != 0 {
-            at = format!("{}/{at}", self.book.page(parent).place);
-        }
-        self.book.create(old, parent, flags, name, |p| {
-            p.place = at;
-            self.tree.make_place(&p.place)
-        })
-    }
-
-    fn forget(&self, s: Slot) -> io::Result<()> {
-        if self.count(s.slot) != 0 {
-            return Err(io::Error::from_raw_os_error(libc::EBUSY));
-        }
-        self.book.forget(s)
-    }
-
-    fn cannot_miss(&self) -> bool {
-        true
-    }
-
+impl Sets for Named {
     fn count(&self, slot: u32) -> i64 {
         // Nobody knows, so nobody says that it is empty.
         let Ok(p) = self.book.read(slot) else { return 1 };
@@ -265,12 +250,24 @@ impl Keep for Named {
         Ok(self.member(std::process::id())?.map(|m| m.root))
     }
 
-    fn leave(&self) -> io::Result<bool> {
-        let was = self.whose()?.is_some();
-        self.tree.enter(std::process::id(), "")?;
-        Ok(was)
+    fn sound(&self) -> io::Result<()> {
+        alive::sound()
     }
 
+    fn reason(&self, s: Slot, reason: u32) -> io::Result<()> {
+        self.book.reason(s, reason)
+    }
+
+    fn reasons(&self, slot: u32) -> Option<Reasons> {
+        Some(self.book.reasons(slot))
+    }
+
+    fn cannot_miss(&self) -> bool {
+        true
+    }
+}
+
+impl Changes for Named {
     fn spawn(
         &self,
         s: Slot,
@@ -319,6 +316,29 @@ impl Keep for Named {
         Ok(Taken { passes, quiet: quiet >= 2 })
     }
 
+    fn forget(&self, s: Slot) -> io::Result<()> {
+        if self.count(s.slot) != 0 {
+            return Err(io::Error::from_raw_os_error(libc::EBUSY));
+        }
+        self.book.forget(s)
+    }
+}
+
+impl Keep for Named {
+    fn tier(&self) -> Tier {
+        Tier::Named
+    }
+
+    fn leave(&self) -> io::Result<bool> {
+        let was = self.whose()?.is_some();
+        self.tree.enter(std::process::id(), "")?;
+        Ok(was)
+    }
+
+    fn descent_is_for_life(&self) -> bool {
+        false
+    }
+
     fn close_gate(&self, slot: u32, _: u64) {
         // Most sets are dead after one pass; only who forks against it is stopped.
         if self.closed.replace(self.closed.get() + 1) > 0 {
@@ -330,10 +350,6 @@ impl Keep for Named {
         self.halted.go_on();
     }
 
-    fn tear_down(&self) -> Result<(), BpfError> {
-        self.take_down()
-    }
-
     fn cancel_marks(&self, slot: u32) -> usize {
         let p = self.book.page(slot);
         let pending = p.state == R_STARTING && !p.place.is_empty();
@@ -342,6 +358,20 @@ impl Keep for Named {
                 && self.tree.tasks(&p.place).is_ok_and(|t| t.is_some())
                 && self.tree.remove(&p.place).is_ok(),
         )
+    }
+
+    fn in_files(&self) -> Option<&dyn InFiles> {
+        Some(self)
+    }
+}
+
+impl InFiles for Named {
+    fn dir(&self) -> &Path {
+        self.book.dir()
+    }
+
+    fn tear_down(&self) -> Result<(), KeepError> {
+        self.take_down()
     }
 }
 

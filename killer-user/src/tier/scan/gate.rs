@@ -2,8 +2,9 @@
 
 use super::descent::Tops;
 use super::{Scan, Watch};
+use crate::keep::Slot;
 use crate::sys::entry::Entry;
-use crate::tier::{Slot, look};
+use crate::tier::look;
 
 impl Scan {
     /// Stops a root and those inside it.

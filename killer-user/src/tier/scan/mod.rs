@@ -17,19 +17,20 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use killer_common::reason;
-use killer_common::record::{Member, Pop, R_STARTING, Reasons, Root};
+use killer_common::record::{Member, Pop, R_STARTING, Reasons};
 
 use descent::{Tops, climb};
 use end::End;
 
 use super::book::{Book, Id, Page};
 use super::halt::Halted;
-use super::kept::kept_in_book;
+use super::kept::InBook;
 use super::look::{self, Seen};
 use super::opening::{make_book, open_book};
-use super::{BpfError, Keep, Lock, Place, Slot, Spawned, Taken, Whose, wire};
+use super::{Place, wire};
+use crate::keep::{Changes, InFiles, Keep, KeepError, Sets, Slot, Taken, Whose};
 use crate::kernel::tier::Tier;
-use crate::sys::launch::Launch;
+use crate::sys::launch::{Launch, Spawned};
 use crate::sys::pass_on::PassOn;
 use crate::sys::{alive, mem, proc, supervise};
 
@@ -105,12 +106,12 @@ impl Scan {
     }
 
     /// Opens it where it has been made; `NotLoaded` elsewhere.
-    pub fn open(dir: &Path) -> Result<Self, BpfError> {
+    pub fn open(dir: &Path) -> Result<Self, KeepError> {
         Ok(Self::at(open_book(dir)?))
     }
 
     /// Opens it, after making it when it is not there.
-    pub fn up(dir: &Path) -> Result<Self, BpfError> {
+    pub fn up(dir: &Path) -> Result<Self, KeepError> {
         Ok(Self::at(make_book(dir)?))
     }
 
@@ -192,44 +193,18 @@ impl Scan {
     }
 }
 
-impl Keep for Scan {
-    kept_in_book!();
-
-    fn tier(&self) -> Tier {
-        Tier::Scan
+impl InBook for Scan {
+    fn book(&self) -> &Book {
+        &self.book
     }
 
-    fn create(&self, old: Slot, parent: u32, flags: u64, name: &str) -> io::Result<Slot> {
-        self.book.create(old, parent, flags, name, |p| {
-            p.reasons.insert(super::book::code(reason::BEST_EFFORT).into(), (1, mem::boottime_ns()));
-            Ok(())
-        })
+    fn prepare(&self, _: Slot, _: u32, page: &mut Page) -> io::Result<()> {
+        page.reasons.insert(super::book::code(reason::BEST_EFFORT).into(), (1, mem::boottime_ns()));
+        Ok(())
     }
+}
 
-    fn forget(&self, s: Slot) -> io::Result<()> {
-        if self.count(s.slot) != 0 {
-            return Err(io::Error::from_raw_os_error(libc::EBUSY));
-        }
-        let p = self.book.page(s.slot);
-        for w in p.watchers.iter().chain(&p.adopters) {
-            self.end_watch(s, *w);
-        }
-        self.book.forget(s)
-    }
-
-    fn reasons(&self, slot: u32) -> Option<Reasons> {
-        let mut r = self.book.reasons(slot);
-        if self.watches(slot).is_ok_and(|w| w.contains(&Watch::Lost)) {
-            r.count[reason::SUPERVISOR as usize] += 1;
-            r.first[reason::SUPERVISOR as usize] = mem::boottime_ns();
-        }
-        Some(r)
-    }
-
-    fn cannot_miss(&self) -> bool {
-        false
-    }
-
+impl Sets for Scan {
     fn count(&self, slot: u32) -> i64 {
         // Nobody knows, so nobody says that it is empty.
         let Ok(watches) = self.watches(slot) else { return 1 };
@@ -289,17 +264,29 @@ impl Keep for Scan {
         Ok(self.member(std::process::id())?.map(|m| m.root))
     }
 
-    fn leave(&self) -> io::Result<bool> {
-        Err(io::Error::new(
-            ErrorKind::Unsupported,
-            "without the kernel's help descent is for life (tier scan); run it from outside of the service",
-        ))
+    fn sound(&self) -> io::Result<()> {
+        alive::sound()
     }
 
-    fn descent_is_for_life(&self) -> bool {
-        true
+    fn reason(&self, s: Slot, reason: u32) -> io::Result<()> {
+        self.book.reason(s, reason)
     }
 
+    fn reasons(&self, slot: u32) -> Option<Reasons> {
+        let mut r = self.book.reasons(slot);
+        if self.watches(slot).is_ok_and(|w| w.contains(&Watch::Lost)) {
+            r.count[reason::SUPERVISOR as usize] += 1;
+            r.first[reason::SUPERVISOR as usize] = mem::boottime_ns();
+        }
+        Some(r)
+    }
+
+    fn cannot_miss(&self) -> bool {
+        false
+    }
+}
+
+impl Changes for Scan {
     fn spawn(
         &self,
         s: Slot,
@@ -322,25 +309,6 @@ impl Keep for Scan {
         spawned
     }
 
-    fn attend(&self, pid: i32, pass: &mut PassOn, look: &mut dyn FnMut()) -> io::Result<i32> {
-        let Some(end) = self.ends.borrow_mut().remove(&pid) else { return Err(ErrorKind::NotFound.into()) };
-        // It may have ended, been reaped, and left its number to another, long before.
-        let fd = proc::pidfd_open(pid as u32).ok();
-        let is_member = matches!(self.member(pid as u32), Ok(Some(_)));
-        let fd = fd.filter(|fd| is_member && !proc::pidfd_ended(fd));
-        pass.attend_until(pid, fd, end.as_fd(), look)?;
-        end.status()
-    }
-
-    fn await_end(&self, pid: i32, most: Duration) -> io::Result<Option<i32>> {
-        let Some(end) = self.ends.borrow_mut().remove(&pid) else { return Err(ErrorKind::NotFound.into()) };
-        if proc::readable(&end, most) {
-            return end.status().map(Some);
-        }
-        self.ends.borrow_mut().insert(pid, end);
-        Ok(None)
-    }
-
     fn adopt(&self, s: Slot, whose: Whose) -> io::Result<Taken> {
         self.reason(s, reason::ADOPTED)?;
         let (from, to) = supervise::pipe()?;
@@ -355,6 +323,34 @@ impl Keep for Scan {
         Ok(Taken { passes: passes as u32, quiet: passes < ADOPT_PASSES })
     }
 
+    fn forget(&self, s: Slot) -> io::Result<()> {
+        if self.count(s.slot) != 0 {
+            return Err(io::Error::from_raw_os_error(libc::EBUSY));
+        }
+        let p = self.book.page(s.slot);
+        for w in p.watchers.iter().chain(&p.adopters) {
+            self.end_watch(s, *w);
+        }
+        self.book.forget(s)
+    }
+}
+
+impl Keep for Scan {
+    fn tier(&self) -> Tier {
+        Tier::Scan
+    }
+
+    fn leave(&self) -> io::Result<bool> {
+        Err(io::Error::new(
+            ErrorKind::Unsupported,
+            "without the kernel's help descent is for life (tier scan); run it from outside of the service",
+        ))
+    }
+
+    fn descent_is_for_life(&self) -> bool {
+        true
+    }
+
     fn close_gate(&self, slot: u32, _: u64) {
         self.stop(slot);
     }
@@ -363,7 +359,41 @@ impl Keep for Scan {
         self.halted.go_on();
     }
 
-    fn tear_down(&self) -> Result<(), BpfError> {
+    /// There are none: a supervisor forks what it starts below itself.
+    fn cancel_marks(&self, _: u32) -> usize {
+        0
+    }
+
+    fn attend(&self, pid: i32, pass: &mut PassOn, ended: &mut dyn FnMut()) -> io::Result<i32> {
+        let Some(end) = self.ends.borrow_mut().remove(&pid) else { return Err(ErrorKind::NotFound.into()) };
+        // It may have ended, been reaped, and left its number to another, long before.
+        let fd = proc::pidfd_open(pid as u32).ok();
+        let is_member = matches!(self.member(pid as u32), Ok(Some(_)));
+        let fd = fd.filter(|fd| is_member && !proc::pidfd_ended(fd));
+        pass.attend_until(pid, fd, end.as_fd(), ended)?;
+        end.status()
+    }
+
+    fn await_end(&self, pid: i32, most: Duration) -> io::Result<Option<i32>> {
+        let Some(end) = self.ends.borrow_mut().remove(&pid) else { return Err(ErrorKind::NotFound.into()) };
+        if proc::readable(&end, most) {
+            return end.status().map(Some);
+        }
+        self.ends.borrow_mut().insert(pid, end);
+        Ok(None)
+    }
+
+    fn in_files(&self) -> Option<&dyn InFiles> {
+        Some(self)
+    }
+}
+
+impl InFiles for Scan {
+    fn dir(&self) -> &Path {
+        self.book.dir()
+    }
+
+    fn tear_down(&self) -> Result<(), KeepError> {
         self.book.remove()
     }
 }

@@ -8,9 +8,10 @@ use std::time::Duration;
 use killer_common::record::B_MAIN;
 
 use super::super::book::{Book, Id};
-use super::super::{Slot, look, wire};
+use super::super::{look, wire};
 use super::descent::climb;
 use super::{ADOPT_PASSES, Scan, mark, notes};
+use crate::keep::Slot;
 use crate::sys::forks::{Event, Forks};
 use crate::sys::launch::{self, Launch};
 use crate::sys::supervise;

@@ -1,33 +1,20 @@
-//! What could make every root doubtful, asked anew at each call.
+//! What the hooks may have missed, asked anew at each call; and the repair.
 
 use std::io;
-use std::sync::atomic::Ordering;
 
+use killer_common::ctl;
 use killer_common::names::*;
 
-use super::Tracker;
+use super::Programs;
+use crate::bpf::log::Relay;
 use crate::bpf::maps::Limits;
 use crate::bpf::{attach, pins, sign};
+use crate::keep::{Health, Held, Hooks, Keep, Lapses, Slot};
 use crate::kernel::probe;
 use crate::kernel::tier::Tier;
 use crate::sys::bpf;
 
-/// What could make every root doubtful.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Health {
-    /// Hooks whose link pins are gone.
-    pub missing_links: Vec<&'static str>,
-    /// Runs of the hooks that the kernel skipped, ever (5.12+).
-    pub misses: u64,
-    /// How many of them have been accounted for.
-    pub misses_noted: u64,
-    /// The hooks are of a kind that loses events on this kernel without a trace.
-    pub classic: bool,
-    /// pid_max or threads-max was raised beyond the maps' sizes.
-    pub limits_raised: bool,
-}
-
-impl Tracker {
+impl Programs {
     /// Hooks that nobody holds any more, asked anew: pins and keepers can go at any moment.
     fn missing_links(&self) -> Vec<&'static str> {
         let v = self.paths.version();
@@ -43,38 +30,16 @@ impl Tracker {
         self.heed(gone).unwrap_or_default()
     }
 
-    /// Passes a result on and remembers that it was a failure.
-    pub(super) fn heed<T>(&self, r: io::Result<T>) -> io::Result<T> {
-        if let Err(e) = &r {
-            let errno = e.raw_os_error().unwrap_or(libc::EIO);
-            let _ = self.trouble.compare_exchange(0, errno, Ordering::Relaxed, Ordering::Relaxed);
-        }
-        r
-    }
-
-    /// An error when any look-up since the opening has failed: what was found may lack something.
-    pub fn sound(&self) -> io::Result<()> {
-        match self.trouble.load(Ordering::Relaxed) {
-            0 => Ok(()),
-            errno => Err(io::Error::from_raw_os_error(errno)),
-        }
-    }
-
     /// Runs of the hooks that keep the sets which the kernel has skipped, ever (5.12+).
-    pub fn skipped(&self) -> u64 {
+    fn skipped(&self) -> u64 {
         let hooks = [P_EXIT, P_EXEC, P_NEWTASK, P_FORK, P_FORK2, P_ORPHANS];
         let runs = hooks.iter().filter_map(|h| self.program(h).and_then(bpf::prog_info).ok());
         runs.map(|i| i.recursion_misses()).sum()
     }
+}
 
-    /// Runs of the hook on signals that the kernel has skipped, ever, modulo 2^32; `None` where there is no such hook.
-    pub fn unheard(&self) -> io::Result<Option<u32>> {
-        let Ok(hook) = self.program(P_SIGNAL) else { return Ok(None) };
-        self.heed(bpf::prog_info(hook)).map(|i| Some(i.recursion_misses() as u32))
-    }
-
-    /// Whatever could make every root doubtful.
-    pub fn health(&self) -> Health {
+impl Hooks for Programs {
+    fn health(&self) -> Health {
         let misses = self.skipped();
         // What cannot be read has not been raised, nor not raised.
         let limits =
@@ -86,6 +51,29 @@ impl Tracker {
             misses_noted: self.global().misses_noted,
             classic: self.tier() == Tier::Legacy && probe::classic_can_lose(),
             limits_raised: limits.is_ok_and(raised),
+        }
+    }
+
+    fn lapses(&self) -> Option<Lapses> {
+        let lapses = || Lapses { skipped: self.skipped(), found: self.global().walk_indexed };
+        probe::can_skip().then(lapses)
+    }
+
+    fn note_misses(&self, total: u64) -> io::Result<()> {
+        self.ctl(ctl::NOTE_MISSES, Slot { slot: 0, generation: 0 }, &[total]).map(drop)
+    }
+
+    fn repair(&self) -> io::Result<()> {
+        self.mend()
+    }
+
+    fn relay(&self) -> Option<Box<dyn Held + '_>> {
+        match Relay::start(self) {
+            Ok(r) => Some(Box::new(r)),
+            Err(e) => {
+                log::warn!("{e}");
+                None
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Opening: the pins of a directory become a [`Tracker`].
+//! Opening: the pins of a directory become a [`Programs`].
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -10,9 +10,10 @@ use killer_common::ctl as ctl_op;
 use killer_common::names::*;
 use killer_common::{MAX_ENDING, MAX_ROOTS, TGIDS};
 
-use super::Tracker;
+use super::Programs;
 use crate::bpf::pins::{Paths, not_permitted};
-use crate::bpf::{BpfError, What, attach, lacks, maps};
+use crate::bpf::{attach, lacks, maps};
+use crate::keep::{KeepError, What};
 use crate::kernel::probe;
 use crate::kernel::tier::Tier;
 use crate::sys::bpf::{self, Hash};
@@ -25,16 +26,16 @@ const FEW: u64 = 64;
 const SPARE: usize = 4;
 
 /// Programs see the initial PID namespace, `pidfd_open` the caller's: the same number would be another process.
-pub fn namespace() -> Result<(), BpfError> {
+pub fn namespace() -> Result<(), KeepError> {
     match probe::in_initial_pid_ns() {
         Ok(true) => Ok(()),
-        Ok(false) => Err(BpfError::PidNamespace),
-        Err(_) => Err(BpfError::Proc("the PID namespace of this process cannot be looked up in /proc")),
+        Ok(false) => Err(KeepError::PidNamespace),
+        Err(_) => Err(KeepError::Proc("the PID namespace of this process cannot be looked up in /proc")),
     }
 }
 
 /// Which tier the programs are of, by what they say.
-fn tier_of(features: u32) -> Tier {
+pub(super) fn tier_of(features: u32) -> Tier {
     match features {
         f if f & ctl_op::HAS_CLASSIC != 0 => Tier::Legacy,
         f if f & ctl_op::HAS_RAW != 0 => Tier::Raw,
@@ -43,9 +44,9 @@ fn tier_of(features: u32) -> Tier {
     }
 }
 
-impl Tracker {
+impl Programs {
     /// Opens the pins in a directory that is the version's, not yet, or no longer.
-    pub(in crate::bpf) fn open_in(paths: &Paths, v: &Path) -> Result<Self, BpfError> {
+    pub(in crate::bpf) fn open_in(paths: &Paths, v: &Path) -> Result<Self, KeepError> {
         there(v)?;
         let pins = Pinned(v);
         let slots = MAX_ROOTS as usize;
@@ -93,25 +94,20 @@ impl Tracker {
             .what("opening the tracker")?;
         Ok(t)
     }
-
-    /// The tier that keeps the sets.
-    pub fn tier(&self) -> Tier {
-        tier_of(self.features)
-    }
 }
 
 /// Is there such a directory?
-fn there(v: &Path) -> Result<(), BpfError> {
+fn there(v: &Path) -> Result<(), KeepError> {
     match std::fs::symlink_metadata(v) {
         Ok(_) => Ok(()),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Err(BpfError::NotLoaded),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Err(KeepError::NotLoaded),
         Err(e) if e.kind() == io::ErrorKind::PermissionDenied => Err(not_permitted("open the tracker")),
-        Err(e) => Err(BpfError::Io { what: "opening the tracker".into(), source: e }),
+        Err(e) => Err(KeepError::Io { what: "opening the tracker".into(), source: e }),
     }
 }
 
 /// What the programs say that they are: `HAS_*`.
-fn features(ctl: &OwnedFd) -> Result<u32, BpfError> {
+fn features(ctl: &OwnedFd) -> Result<u32, KeepError> {
     let said = bpf::prog_run(ctl, &[ctl_op::FEATURES, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     Ok(said.map_err(|e| lacks::running("asking the programs what they are", e))? as u32)
 }
@@ -121,19 +117,19 @@ fn by_btf(tier: Tier) -> bool {
     matches!(tier, Tier::Witnessed | Tier::Typed)
 }
 
-fn unmapped(e: io::Error) -> BpfError {
-    BpfError::Io { what: "mapping the tracker".into(), source: e }
+fn unmapped(e: io::Error) -> KeepError {
+    KeepError::Io { what: "mapping the tracker".into(), source: e }
 }
 
 /// A directory of pins.
 struct Pinned<'a>(&'a Path);
 
 impl Pinned<'_> {
-    fn get(&self, kind: &str, name: &str) -> Result<OwnedFd, BpfError> {
+    fn get(&self, kind: &str, name: &str) -> Result<OwnedFd, KeepError> {
         bpf::obj_get(&self.0.join(kind).join(name)).map_err(|e| match e.raw_os_error() {
             Some(libc::EPERM | libc::EACCES) => not_permitted("open the tracker"),
-            Some(libc::ENOENT) => BpfError::Damaged(format!("{kind}/{name}")),
-            _ => BpfError::Io { what: format!("opening {kind}/{name}"), source: e },
+            Some(libc::ENOENT) => KeepError::Damaged(format!("{kind}/{name}")),
+            _ => KeepError::Io { what: format!("opening {kind}/{name}"), source: e },
         })
     }
 
@@ -148,13 +144,13 @@ impl Pinned<'_> {
     }
 
     /// A map, and how many elements it has room for.
-    fn map(&self, name: &'static str) -> Result<(OwnedFd, u32), BpfError> {
+    fn map(&self, name: &'static str) -> Result<(OwnedFd, u32), KeepError> {
         let fd = self.get("maps", name)?;
         let n = maps::check(&fd, name)?;
         Ok((fd, n))
     }
 
-    fn hash<K: Plain, V: Plain>(&self, name: &'static str) -> Result<Hash<K, V>, BpfError> {
+    fn hash<K: Plain, V: Plain>(&self, name: &'static str) -> Result<Hash<K, V>, KeepError> {
         Hash::new(self.map(name)?.0).map_err(unmapped)
     }
 
@@ -163,12 +159,12 @@ impl Pinned<'_> {
         name: &'static str,
         elements: usize,
         write: bool,
-    ) -> Result<Mapped<T>, BpfError> {
+    ) -> Result<Mapped<T>, KeepError> {
         Mapped::new(self.map(name)?.0, elements, write).map_err(unmapped)
     }
 
     /// An array that has a place for each number of a process.
-    fn mapped_by_number<T: Plain>(&self, name: &'static str, write: bool) -> Result<Mapped<T>, BpfError> {
+    fn mapped_by_number<T: Plain>(&self, name: &'static str, write: bool) -> Result<Mapped<T>, KeepError> {
         let (fd, elements) = self.map(name)?;
         Mapped::new(fd, (elements * TGIDS) as usize, write).map_err(unmapped)
     }

@@ -5,8 +5,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use killer_common::names::P_CTL;
 
-use super::Tracker;
-use crate::bpf::{What, pins};
+use super::Programs;
+use crate::bpf::pins;
+use crate::keep::What;
 use crate::sys::bpf;
 
 /// A program of the tracker.
@@ -26,7 +27,7 @@ impl AsFd for Program<'_> {
     }
 }
 
-impl Tracker {
+impl Programs {
     /// A program; NotFound: this tier has none of that name.
     pub(in crate::bpf) fn program(&self, name: &str) -> io::Result<Program<'_>> {
         match self.programs.iter().find(|p| p.0 == name) {

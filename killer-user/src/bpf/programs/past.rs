@@ -1,12 +1,19 @@
-//! Who left the index last, and may hold something still.
+//! Members that have ended: which were, and which left the index last and may hold something still.
 
-use killer_common::record::Ending;
+use std::io;
 
-use super::Tracker;
+use killer_common::record::{Dead, Ending};
 
-impl Tracker {
-    /// Processes of the roots of `set` that left the index last. Whether they have let go of everything is not known here.
-    pub fn ending(&self, set: &dyn Fn(u32) -> bool) -> Vec<Ending> {
+use super::Programs;
+use crate::keep::Past;
+
+impl Past for Programs {
+    fn dead(&self) -> io::Result<Vec<Dead>> {
+        self.tidy_ancestors();
+        self.remembered()
+    }
+
+    fn left_last(&self, set: &dyn Fn(u32) -> bool) -> Vec<Ending> {
         let mut v = Vec::new();
         self.ending.for_each(|i, e| {
             if e.tgid == 0 || !set(e.root) {

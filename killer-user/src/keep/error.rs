@@ -7,9 +7,9 @@ use thiserror::Error;
 
 /// Why the tracker could not be used.
 #[derive(Debug, Error)]
-pub enum BpfError {
+pub enum KeepError {
     /// The caller lacks capabilities.
-    #[error("not permitted to {what}: {}", BpfError::lack(missing))]
+    #[error("not permitted to {what}: {}", KeepError::lack(missing))]
     NotPermitted {
         /// What was tried.
         what: &'static str,
@@ -81,7 +81,7 @@ pub enum BpfError {
     },
 }
 
-impl BpfError {
+impl KeepError {
     /// In words what a process lacks that was not permitted something.
     pub fn lack(missing: &[&str]) -> String {
         match missing {
@@ -94,11 +94,11 @@ impl BpfError {
 }
 
 pub(crate) trait What<T> {
-    fn what(self, what: impl Into<String>) -> Result<T, BpfError>;
+    fn what(self, what: impl Into<String>) -> Result<T, KeepError>;
 }
 
 impl<T, E: Into<io::Error>> What<T> for Result<T, E> {
-    fn what(self, what: impl Into<String>) -> Result<T, BpfError> {
-        self.map_err(|e| BpfError::Io { what: what.into(), source: e.into() })
+    fn what(self, what: impl Into<String>) -> Result<T, KeepError> {
+        self.map_err(|e| KeepError::Io { what: what.into(), source: e.into() })
     }
 }

@@ -1,0 +1,49 @@
+//! Broadcasts: words in shared memory that the fork hook reads.
+
+use std::io;
+use std::sync::atomic::AtomicU64;
+
+use killer_common::claim;
+
+use super::Programs;
+use crate::bpf::syscall_gate::SyscallGate;
+use crate::keep::{Broadcast, Broadcasts, Held, Sets};
+
+impl Broadcasts for Programs {
+    fn begin(&self, slot: u32, b: &Broadcast, until: u64) {
+        // As sigqueue(3) passes it: the int is the low half of the union.
+        let value = u64::from(b.value.unwrap_or(0) as u32) | if b.later { claim::LATER } else { 0 };
+        self.control.broadcast(slot as usize, b.epoch, b.signal as u32, b.newborns, value, until);
+    }
+
+    fn renew(&self, slot: u32, now: u64, until: u64) -> Option<i32> {
+        let c = self.control.get(slot as usize).filter(|c| c.epoch != 0 && c.until > now)?;
+        self.control.renew(slot as usize, until);
+        Some(c.signal as i32)
+    }
+
+    fn sends_at_birth(&self) -> bool {
+        self.gate_at_birth()
+    }
+
+    fn leave_to_births(&self, slot: u32) {
+        self.control.at_birth(slot as usize, claim::LATER);
+    }
+
+    fn stamp_calls(&self, slot: u32, epoch: u64) -> io::Result<Option<Box<dyn Held>>> {
+        if self.cannot_miss() {
+            return Ok(None);
+        }
+        let held = SyscallGate::entries(self)?;
+        self.control.marks(slot as usize, epoch);
+        Ok(Some(Box::new(held)))
+    }
+
+    fn end_stamps(&self, slot: u32) {
+        self.control.marks(slot as usize, 0);
+    }
+
+    fn claim(&self, tgid: u32) -> Option<&AtomicU64> {
+        self.claims.word(tgid as usize)
+    }
+}

@@ -1,0 +1,92 @@
+//! Starting and adopting: marks, holds and walks.
+
+use std::io;
+use std::time::Duration;
+
+use killer_common::{ctl, reason};
+
+use super::Programs;
+use crate::bpf::ctl::Adoption;
+use crate::keep::{Changes, Sets, Slot, Taken, Whose};
+use crate::sys::launch::{self, Launch, Spawned};
+use crate::sys::mem;
+
+const ADOPT_LEASE: Duration = Duration::from_secs(5);
+const ADOPT_PASSES: u32 = 24;
+
+/// The mark must have been consumed by the fork, else the hooks did not run; and by this fork: a kill may have taken it
+/// away before (models: `seeds::membership_not_asked`), so the child is looked up, too.
+fn consumed(t: &Programs, s: Slot, child: i32) -> io::Result<()> {
+    let marked = t.unseed()?;
+    let member = t.member(child as u32)?.is_some_and(|m| m.root == s.slot && m.generation == s.generation);
+    if marked || !member {
+        return Err(io::Error::other(
+            "the kernel's fork hook did not run, or a kill of this service came first: nothing was started",
+        ));
+    }
+    Ok(())
+}
+
+/// Fills a root from a running process until the passes add nothing (docs/PROTOCOL.md 7).
+fn take(t: &Programs, slot: Slot, whose: Whose) -> io::Result<Taken> {
+    if !t.can_walk() {
+        return Err(io::Error::other(
+            "this tier has no walk over all tasks (the kernel has no BTF): start the service with 'run' instead",
+        ));
+    }
+    // The hold keeps the count above 0 until the first member is there; it goes with this process.
+    t.hold(slot)?;
+    t.reason(slot, reason::ADOPTED)?;
+    let cleared = t.clear_edges();
+    let before = t.global();
+    let from = (whose.0, whose.1, if t.has_inodes() { whose.2 } else { 0 });
+    let mut passes = 0;
+    let mut quiet = 0;
+    while passes < ADOPT_PASSES && quiet < 2 {
+        let until = mem::monotonic_ns() + ADOPT_LEASE.as_nanos() as u64;
+        t.adopt_mode(Some(Adoption { into: slot, until, from }))?;
+        let added = t.global().added;
+        t.walk()?;
+        passes += 1;
+        quiet = if t.global().added == added { quiet + 1 } else { 0 };
+    }
+    let odd = t.global().edge_errors != before.edge_errors || quiet < 2 || !cleared;
+    if odd {
+        t.reason(slot, reason::ADOPT_UNSURE)?;
+    }
+    Ok(Taken { passes, quiet: !odd })
+}
+
+impl Changes for Programs {
+    fn spawn(
+        &self,
+        s: Slot,
+        flags: u32,
+        l: &Launch,
+        ready: &mut dyn FnMut(i32) -> io::Result<()>,
+    ) -> io::Result<Spawned> {
+        let spawned = launch::spawn(
+            l,
+            || self.seed(s, flags),
+            |pid| {
+                consumed(self, s, pid)?;
+                ready(pid)
+            },
+        );
+        if spawned.is_err() {
+            let _ = self.unseed();
+        }
+        spawned
+    }
+
+    fn adopt(&self, s: Slot, whose: Whose) -> io::Result<Taken> {
+        let taken = take(self, s, whose);
+        let _ = self.adopt_mode(None);
+        let _ = self.unseed();
+        taken
+    }
+
+    fn forget(&self, s: Slot) -> io::Result<()> {
+        self.ctl(ctl::FORGET, s, &[]).map(drop)
+    }
+}

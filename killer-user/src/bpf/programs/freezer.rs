@@ -1,0 +1,27 @@
+//! Freezing: a word that the hooks on forks and signals read.
+
+use std::io;
+
+use killer_common::ctl;
+use killer_common::names::P_SIGNAL;
+
+use super::Programs;
+use crate::keep::{Freezer, Slot};
+use crate::sys::bpf;
+
+impl Freezer for Programs {
+    /// What [`Freezer::unheard`] says now is kept when a freeze begins.
+    fn freeze(&self, s: Slot, to: u64) -> io::Result<u64> {
+        let unheard = self.unheard()?.unwrap_or(0);
+        self.ctl(ctl::FREEZE, s, &[to, u64::from(unheard)]).map(u64::from)
+    }
+
+    fn note_stopped(&self, s: Slot, tgid: u32, on: bool) -> io::Result<()> {
+        self.ctl(ctl::NOTE_STOPPED, s, &[u64::from(tgid), u64::from(on)]).map(drop)
+    }
+
+    fn unheard(&self) -> io::Result<Option<u32>> {
+        let Ok(hook) = self.program(P_SIGNAL) else { return Ok(None) };
+        self.heed(bpf::prog_info(hook)).map(|i| Some(i.recursion_misses() as u32))
+    }
+}

@@ -1,0 +1,74 @@
+//! What every tier can, and which of the capabilities the programs have: all but files.
+
+use std::io;
+use std::sync::atomic::Ordering;
+
+use killer_common::record::B_HOLD;
+use killer_common::{ctl, gate, reason};
+
+use super::Programs;
+use super::open::tier_of;
+use crate::keep::{Broadcasts, Freezer, Gate, Hooks, Keep, Past, Registry, Sets, Slot};
+use crate::kernel::tier::Tier;
+
+impl Keep for Programs {
+    fn tier(&self) -> Tier {
+        tier_of(self.features)
+    }
+
+    fn leave(&self) -> io::Result<bool> {
+        self.ctl(ctl::LEAVE, Slot { slot: 0, generation: 0 }, &[]).map(|n| n == 1)
+    }
+
+    fn descent_is_for_life(&self) -> bool {
+        false
+    }
+
+    fn close_gate(&self, slot: u32, until: u64) {
+        if self.cannot_miss() && !self.witness_acts() {
+            // Attached, and silent: the fork hooks register, and their gate is used.
+            if let Some(generation) = self.root(slot).map(|r| r.generation) {
+                let _ = self.reason(Slot { slot, generation }, reason::WITNESS);
+            }
+        }
+        let word = gate::word(gate::KILL, until);
+        // The later deadline stands: another sweeper of the same root is never cut short.
+        let _ = self.gate_word(slot).fetch_update(Ordering::SeqCst, Ordering::SeqCst, |old| {
+            (gate::deadline(old) < gate::deadline(word)).then_some(word)
+        });
+    }
+
+    fn open_gate(&self, slot: u32, until: u64) {
+        let word = gate::word(gate::KILL, until);
+        let _ = self.gate_word(slot).compare_exchange(word, gate::OPEN, Ordering::SeqCst, Ordering::SeqCst);
+    }
+
+    fn cancel_marks(&self, slot: u32) -> usize {
+        let Some(generation) = self.root(slot).map(|r| r.generation) else { return 0 };
+        let marks = self.marks(slot).unwrap_or_default();
+        let pending = marks.iter().filter(|(_, mark)| mark.flags & B_HOLD == 0);
+        pending
+            .filter(|(task, _)| self.cancel_seed(Slot { slot, generation }, *task).unwrap_or(false))
+            .count()
+    }
+
+    fn gate(&self) -> Option<&dyn Gate> {
+        Some(self)
+    }
+
+    fn broadcasts(&self) -> Option<&dyn Broadcasts> {
+        Some(self)
+    }
+
+    fn freezer(&self) -> Option<&dyn Freezer> {
+        Some(self)
+    }
+
+    fn hooks(&self) -> Option<&dyn Hooks> {
+        Some(self)
+    }
+
+    fn past(&self) -> Option<&dyn Past> {
+        Some(self)
+    }
+}

@@ -1,0 +1,36 @@
+//! What puts processes into a set, and ends one.
+
+use std::io;
+
+use super::{Keep, Slot};
+use crate::sys::launch::{Launch, Spawned};
+
+/// A process that is to be taken in: number, start in clock ticks, pidfs inode (0: none).
+pub type Whose = (u32, u64, u64);
+
+/// What an adoption saw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// Passes over all tasks.
+    pub passes: u32,
+    /// True when the last passes added nothing and nothing odd was seen.
+    pub quiet: bool,
+}
+
+/// Changes of a set that a second list of it must learn of. So they are no part of [`Keep`]: they are to be had from whoever
+/// has both lists.
+pub trait Changes: Keep {
+    /// Starts a process as a member of a root (`flags`: `B_MAIN`, `B_CONTROL`), a member before its first instruction. `ready`
+    /// is called when it is one, before exec. The outer error: nothing was started. EPERM: the root is being killed.
+    fn spawn(
+        &self,
+        s: Slot,
+        flags: u32,
+        l: &Launch,
+        ready: &mut dyn FnMut(i32) -> io::Result<()>,
+    ) -> io::Result<Spawned>;
+    /// Takes a running process and its present descendants in.
+    fn adopt(&self, s: Slot, whose: Whose) -> io::Result<Taken>;
+    /// Frees a slot whose count is 0. EBUSY: it is not.
+    fn forget(&self, s: Slot) -> io::Result<()>;
+}

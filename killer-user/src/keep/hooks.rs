@@ -1,0 +1,43 @@
+//! Sets that hooks keep: what the hooks may have missed, and the repair.
+
+use std::io;
+
+use super::Held;
+
+/// What could make every root doubtful.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// Hooks whose link pins are gone.
+    pub missing_links: Vec<&'static str>,
+    /// Runs of the hooks that the kernel skipped, ever (5.12+).
+    pub misses: u64,
+    /// How many of them have been accounted for.
+    pub misses_noted: u64,
+    /// The hooks are of a kind that loses events on this kernel without a trace.
+    pub classic: bool,
+    /// pid_max or threads-max was raised beyond the maps' sizes.
+    pub limits_raised: bool,
+}
+
+/// Births and ends that hooks have missed, ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lapses {
+    /// Runs of hooks that the kernel has skipped.
+    pub skipped: u64,
+    /// Processes that walks have found in no list.
+    pub found: u64,
+}
+
+/// Hooks on forks and exits.
+pub trait Hooks {
+    /// Whatever could make every root doubtful.
+    fn health(&self) -> Health;
+    /// What was missed; `None` where no run can be skipped.
+    fn lapses(&self) -> Option<Lapses>;
+    /// Notes how many skipped hook runs have been accounted for.
+    fn note_misses(&self, total: u64) -> io::Result<()>;
+    /// Compares the sets with every task of the host and repairs them.
+    fn repair(&self) -> io::Result<()>;
+    /// Shows the log of the programs while the answer is held.
+    fn relay(&self) -> Option<Box<dyn Held + '_>>;
+}
