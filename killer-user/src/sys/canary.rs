@@ -1,15 +1,15 @@
 //! Throw-away children, for finding out what the hooks really do.
 
 use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
 
-use super::child;
-use super::launch::close;
+use super::{child, supervise};
 
 /// A child that waits for a word, then forks once and says how that went: for canaries.
 #[derive(Debug)]
 pub struct Canary {
     pid: i32,
-    go: i32,
+    go: OwnedFd,
 }
 
 /// What the canary's fork came to.
@@ -26,23 +26,17 @@ pub enum Sang {
 impl Canary {
     /// Forks it.
     pub fn fork() -> io::Result<Self> {
-        let mut go = [0; 2];
-        // SAFETY: go holds two ints.
-        if unsafe { libc::pipe2(go.as_mut_ptr(), libc::O_CLOEXEC) } != 0 {
-            return Err(io::Error::last_os_error());
-        }
+        let (going, go) = supervise::pipe()?;
         // SAFETY: the child calls only async-signal-safe functions and ends with _exit.
         unsafe {
             let pid = libc::fork();
             if pid < 0 {
-                let e = io::Error::last_os_error();
-                close(&go);
-                return Err(e);
+                return Err(io::Error::last_os_error());
             }
             if pid == 0 {
-                libc::close(go[1]);
+                libc::close(go.as_raw_fd());
                 let mut byte = 0u8;
-                while libc::read(go[0], (&raw mut byte).cast(), 1) < 0
+                while libc::read(going.as_raw_fd(), (&raw mut byte).cast(), 1) < 0
                     && *libc::__errno_location() == libc::EINTR
                 {}
                 let inner = libc::fork();
@@ -56,16 +50,14 @@ impl Canary {
                 while libc::waitpid(inner, &mut st, 0) < 0 && *libc::__errno_location() == libc::EINTR {}
                 libc::_exit(if libc::WIFSIGNALED(st) { 200 } else { 201 });
             }
-            libc::close(go[0]);
-            Ok(Self { pid, go: go[1] })
+            Ok(Self { pid, go })
         }
     }
 
     /// Lets it sing and waits for its end.
     pub fn sing(self) -> io::Result<Sang> {
-        // SAFETY: one byte from a live buffer to our own pipe.
-        unsafe { libc::write(self.go, [1u8].as_ptr().cast(), 1) };
-        close(&[self.go]);
+        let _ = rustix::io::write(&self.go, &[1]);
+        drop(self.go);
         let st = child::wait(self.pid)?;
         Ok(match libc::WEXITSTATUS(st) {
             _ if libc::WIFSIGNALED(st) => Sang::Killed,

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use rustix::process::{Pid, Signal, kill_process};
+
 /// Waits for a child, which is reaped: its raw status, as waitpid(2) has it.
 pub fn wait(pid: i32) -> io::Result<i32> {
     let mut st = 0;
@@ -21,8 +23,7 @@ pub fn wait(pid: i32) -> io::Result<i32> {
 /// Ends a child by SIGKILL and waits for it; it is not waited for where the signal is refused (by a security module), or it would be
 /// for ever. The child must not have been waited for before: then nobody else can have its number.
 pub fn end(pid: i32) {
-    // SAFETY: plain numbers.
-    if unsafe { libc::kill(pid, libc::SIGKILL) } == 0 {
+    if Pid::from_raw(pid).is_some_and(|pid| kill_process(pid, Signal::KILL).is_ok()) {
         let _ = wait(pid);
     }
 }

@@ -2,9 +2,12 @@
 //! descriptors. Else `$(killer run --detach …)` would wait for them.
 
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+
+use rustix::io::Errno;
+use rustix::process::setsid;
 
 use super::child;
 use super::descriptors;
@@ -25,30 +28,22 @@ pub fn alone(command: &mut Command) {
 /// Goes on as a supervisor in the background: forks, answers the inner `Ok` in the new process (a session of its own), and
 /// in the old one what the new one reported through [`Report::done`] as its exit code, `None` when it died first.
 pub fn background() -> io::Result<Result<Report, Option<u8>>> {
-    let mut p = [0; 2];
-    // SAFETY: p holds two ints.
-    if unsafe { libc::pipe2(p.as_mut_ptr(), libc::O_CLOEXEC) } != 0 {
-        return Err(io::Error::last_os_error());
+    let (from, to) = supervise::pipe()?;
+    if supervise::fork_for_good()?.is_none() {
+        drop(from);
+        // It cannot fail in a fresh child.
+        let _ = setsid();
+        return Ok(Ok(Report(to.into_raw_fd())));
     }
-    let forked = supervise::fork_for_good().inspect_err(|_| close(&p))?;
-    if forked.is_none() {
-        close(&[p[0]]);
-        // SAFETY: setsid has no arguments; it cannot fail in a fresh child.
-        unsafe { libc::setsid() };
-        return Ok(Ok(Report(p[1])));
-    }
-    close(&[p[1]]);
-    let mut code = 0u8;
-    // SAFETY: one byte into a live buffer.
+    drop(to);
+    let mut code = [0u8];
     let n = loop {
-        // SAFETY: as above.
-        let n = unsafe { libc::read(p[0], (&raw mut code).cast(), 1) };
-        if n >= 0 || io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
-            break n;
+        match rustix::io::read(&from, &mut code) {
+            Err(Errno::INTR) => {}
+            n => break n,
         }
     };
-    close(&[p[0]]);
-    Ok(Err((n == 1).then_some(code)))
+    Ok(Err((n == Ok(1)).then_some(code[0])))
 }
 
 /// The new process's word to the one that started it.
@@ -79,8 +74,8 @@ impl Report {
 /// can be held back ends it. The process that calls has one thread.
 pub fn aside(only: Option<&OwnedFd>, life: impl FnOnce()) -> io::Result<()> {
     let Some(pid) = supervise::fork()? else {
-        // SAFETY: setsid has no arguments; it cannot fail in a fresh child.
-        unsafe { libc::setsid() };
+        // It cannot fail in a fresh child.
+        let _ = setsid();
         if let Ok(None) = supervise::fork_for_good() {
             super::offspring::block_all();
             match only {

@@ -4,10 +4,12 @@
 
 use std::os::fd::RawFd;
 
+use nix::sys::resource::{Resource, getrlimit};
+
 /// `CLOSE_RANGE_CLOEXEC` (5.11+)
 const RANGE_CLOEXEC: libc::c_uint = 4;
 /// So many are looked at where neither the kernel nor /proc helps: the kernel's default for the highest (`fs.nr_open`).
-const MOST: libc::rlim_t = 1 << 20;
+const MOST: u64 = 1 << 20;
 
 /// Calls `f` for every open descriptor from `first` on, some that are not open included. Allocates nothing: right in a forked
 /// child.
@@ -17,10 +19,8 @@ fn each(first: RawFd, f: &mut dyn FnMut(RawFd)) {
         libc::open(c"/proc/self/fd".as_ptr(), libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC)
     };
     if dir < 0 {
-        let mut l = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-        // SAFETY: l is live.
-        unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut l) };
-        let most = l.rlim_max.clamp(1 << 16, MOST) as RawFd;
+        let hard = getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(_, hard)| hard);
+        let most = hard.clamp(1 << 16, MOST) as RawFd;
         (first..most).for_each(f);
         return;
     }

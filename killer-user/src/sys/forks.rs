@@ -2,10 +2,13 @@
 //! initial user and PID namespaces; it can lose events, and says so (ENOBUFS).
 
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-const NETLINK_CONNECTOR: i32 = 11;
+use rustix::io::Errno;
+use rustix::net::netlink::{self, SocketAddrNetlink};
+use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+
 const CN_IDX_PROC: u32 = 1;
 const CN_VAL_PROC: u32 = 1;
 const PROC_CN_MCAST_LISTEN: u32 = 1;
@@ -38,25 +41,13 @@ pub struct Forks(OwnedFd);
 impl Forks {
     /// Begins to listen.
     pub fn listen() -> io::Result<Self> {
-        // SAFETY: plain numbers; a non-negative result is a descriptor that is ours.
-        let fd = unsafe {
-            libc::socket(libc::AF_NETLINK, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, NETLINK_CONNECTOR)
-        };
-        if fd < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: see above.
-        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-        // SAFETY: addr is zeroed, plain C data, and lives through the call.
-        let bound = unsafe {
-            let mut addr: libc::sockaddr_nl = std::mem::zeroed();
-            addr.nl_family = libc::AF_NETLINK as u16;
-            addr.nl_groups = CN_IDX_PROC;
-            libc::bind(fd.as_raw_fd(), (&raw const addr).cast(), size_of::<libc::sockaddr_nl>() as u32)
-        };
-        if bound != 0 {
-            return Err(io::Error::last_os_error());
-        }
+        let fd = net::socket_with(
+            AddressFamily::NETLINK,
+            SocketType::DGRAM,
+            SocketFlags::CLOEXEC,
+            Some(netlink::CONNECTOR),
+        )?;
+        net::bind(&fd, &SocketAddrNetlink::new(0, CN_IDX_PROC))?;
         let mut m = Vec::new();
         for word in [(NLMSG + CN_MSG + 4) as u32, libc::NLMSG_DONE as u32, 0, std::process::id()] {
             m.extend(word.to_ne_bytes());
@@ -64,10 +55,7 @@ impl Forks {
         for word in [CN_IDX_PROC, CN_VAL_PROC, 0, 0, 4, PROC_CN_MCAST_LISTEN] {
             m.extend(word.to_ne_bytes());
         }
-        // SAFETY: m is live.
-        if unsafe { libc::send(fd.as_raw_fd(), m.as_ptr().cast(), m.len(), 0) } < 0 {
-            return Err(io::Error::last_os_error());
-        }
+        net::send(&fd, &m, SendFlags::empty())?;
         Ok(Self(fd))
     }
 
@@ -81,27 +69,14 @@ impl Forks {
         }
         let mut buf = [0u8; 1024];
         loop {
-            // SAFETY: addr is zeroed, plain C data; buf and len are live.
-            let (n, from) = unsafe {
-                let mut addr: libc::sockaddr_nl = std::mem::zeroed();
-                let mut len = size_of::<libc::sockaddr_nl>() as u32;
-                let n = libc::recvfrom(
-                    self.0.as_raw_fd(),
-                    buf.as_mut_ptr().cast(),
-                    buf.len(),
-                    libc::MSG_DONTWAIT,
-                    (&raw mut addr).cast(),
-                    &raw mut len,
-                );
-                (n, addr.nl_pid)
+            let from = match net::recvfrom(&self.0, &mut buf[..], RecvFlags::DONTWAIT) {
+                Ok((n, _, from)) => from.and_then(|a| SocketAddrNetlink::try_from(a).ok()).map(|a| (n, a)),
+                Err(Errno::AGAIN) => return Ok(events),
+                Err(e) => return Err(e.into()),
             };
-            if n < 0 {
-                let e = io::Error::last_os_error();
-                return if e.kind() == io::ErrorKind::WouldBlock { Ok(events) } else { Err(e) };
-            }
             // Only the kernel is number 0.
-            if from == 0 {
-                events.extend(parse(&buf[..n as usize]));
+            if let Some((n, _)) = from.filter(|(_, address)| address.pid() == 0) {
+                events.extend(parse(&buf[..n]));
             }
         }
     }

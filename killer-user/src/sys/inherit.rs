@@ -8,6 +8,9 @@
 
 use super::descriptors;
 use super::signals::{bit, mask};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use rustix::fs::Mode;
+use rustix::process::umask;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 /// Signal mask of the caller, bit n - 1 for signal n.
@@ -26,14 +29,9 @@ static SAVED: AtomicBool = AtomicBool::new(false);
 /// Dispositions that this process, or the runtime, changes.
 const CHANGED: [i32; 4] = [libc::SIGPIPE, libc::SIGCHLD, libc::SIGXFSZ, libc::SIGHUP];
 /// Limits that this process changes for itself.
-const LIMITS: [Resource; 3] = [libc::RLIMIT_NOFILE, libc::RLIMIT_MEMLOCK, libc::RLIMIT_FSIZE];
+const LIMITS: [Resource; 3] = [Resource::RLIMIT_NOFILE, Resource::RLIMIT_MEMLOCK, Resource::RLIMIT_FSIZE];
 /// What this process makes is not writable for others, and usable.
-const OWN_UMASK: libc::mode_t = 0o022;
-
-#[cfg(target_env = "gnu")]
-type Resource = libc::__rlimit_resource_t;
-#[cfg(not(target_env = "gnu"))]
-type Resource = libc::c_int;
+const OWN_UMASK: Mode = Mode::WGRP.union(Mode::WOTH);
 
 /// Saves what this process was given, and sets what the program relies on. For the `.init_array` of the program `killer` and
 /// nobody else: it changes umask, dispositions and limits of the whole process. It uses nothing of Rust's runtime.
@@ -63,23 +61,18 @@ pub extern "C" fn save() {
         }
     }
     for (at, resource) in LIMITS.into_iter().enumerate() {
-        let mut l = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-        // SAFETY: l is live.
-        unsafe { libc::getrlimit(resource, &mut l) };
-        LIMIT[at][0].store(l.rlim_cur, Ordering::Relaxed);
-        LIMIT[at][1].store(l.rlim_max, Ordering::Relaxed);
-        if resource == libc::RLIMIT_FSIZE && l.rlim_cur != l.rlim_max {
+        let (soft, hard) = getrlimit(resource).unwrap_or((0, 0));
+        LIMIT[at][0].store(soft, Ordering::Relaxed);
+        LIMIT[at][1].store(hard, Ordering::Relaxed);
+        if resource == Resource::RLIMIT_FSIZE && soft != hard {
             // The registry is a file, too.
-            l.rlim_cur = l.rlim_max;
-            // SAFETY: l is live.
-            unsafe { libc::setrlimit(resource, &l) };
+            let _ = setrlimit(resource, hard, hard);
         }
     }
     BLOCKED.store(mask(libc::SIG_BLOCK, None), Ordering::Relaxed);
     IGNORED.store(ignored, Ordering::Relaxed);
     CLOSED.store(closed, Ordering::Relaxed);
-    // SAFETY: umask cannot fail.
-    UMASK.store(unsafe { libc::umask(OWN_UMASK) } as u32, Ordering::Relaxed);
+    UMASK.store(umask(OWN_UMASK).bits(), Ordering::Relaxed);
     SAVED.store(true, Ordering::Relaxed);
 }
 
@@ -106,12 +99,8 @@ pub(super) fn give_back(descriptors: bool) {
         unsafe { libc::signal(s, how) };
     }
     for (at, resource) in LIMITS.into_iter().enumerate() {
-        let l = libc::rlimit {
-            rlim_cur: LIMIT[at][0].load(Ordering::Relaxed),
-            rlim_max: LIMIT[at][1].load(Ordering::Relaxed),
-        };
-        // SAFETY: l is live.
-        unsafe { libc::setrlimit(resource, &l) };
+        let [soft, hard] = [0, 1].map(|i| LIMIT[at][i].load(Ordering::Relaxed));
+        let _ = setrlimit(resource, soft, hard);
     }
     for fd in 0..3 {
         if descriptors && closed & (1 << fd) != 0 {
@@ -119,8 +108,7 @@ pub(super) fn give_back(descriptors: bool) {
             unsafe { libc::close(fd) };
         }
     }
-    // SAFETY: umask cannot fail.
-    unsafe { libc::umask(UMASK.load(Ordering::Relaxed) as libc::mode_t) };
+    umask(Mode::from_bits_retain(UMASK.load(Ordering::Relaxed)));
     mask(libc::SIG_SETMASK, Some(BLOCKED.load(Ordering::Relaxed)));
 }
 

@@ -3,37 +3,27 @@
 use std::io;
 use std::sync::OnceLock;
 
+use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
+
 /// Lifts RLIMIT_MEMLOCK, which bounds BPF memory before 5.11 (`kernel/bpf/memalloc`, then memcg accounting).
 pub fn lift_memlock() -> io::Result<()> {
-    let l = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
-    // SAFETY: l is a live rlimit.
-    if unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &l) } == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    Ok(setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY)?)
 }
 
 /// Descriptors that no command needs more of.
 const DESCRIPTORS: u64 = 256;
 
-fn nofile() -> Option<libc::rlimit> {
-    let mut l = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: l is a live rlimit.
-    (unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut l) } == 0).then_some(l)
+/// Soft and hard limit of open files. Not by rustix, for which this call cannot fail: a filter refuses it.
+fn nofile() -> Option<(u64, u64)> {
+    getrlimit(Resource::RLIMIT_NOFILE).ok()
 }
 
 /// Raises the limit of open files to what any command needs: the soft one as far as the hard one lets it, and with
 /// CAP_SYS_RESOURCE that one, too. What is started gets the caller's back.
 pub fn make_room() {
-    let Some(l) = nofile() else { return };
-    if l.rlim_cur >= DESCRIPTORS {
-        return;
-    }
-    for hard in [l.rlim_max.max(DESCRIPTORS), l.rlim_max] {
-        let want = libc::rlimit { rlim_cur: hard.min(DESCRIPTORS), rlim_max: hard };
-        // SAFETY: want is a live rlimit.
-        if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &want) } == 0 {
+    let Some((_, hard)) = nofile().filter(|(soft, _)| *soft < DESCRIPTORS) else { return };
+    for hard in [hard.max(DESCRIPTORS), hard] {
+        if setrlimit(Resource::RLIMIT_NOFILE, hard.min(DESCRIPTORS), hard).is_ok() {
             return;
         }
     }
@@ -41,7 +31,7 @@ pub fn make_room() {
 
 /// How many files this process may open.
 pub fn descriptors() -> u64 {
-    nofile().map_or(1024, |l| l.rlim_cur)
+    nofile().map_or(1024, |(soft, _)| soft)
 }
 
 /// How many descriptors may be held to sleep on, so that enough are left for everything else.

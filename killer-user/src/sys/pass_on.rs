@@ -5,6 +5,8 @@ use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Duration;
 
+use rustix::process::{Pid, getpgid, getpgrp};
+
 use super::sentinel::Sentinel;
 use super::signals::{self, Info, Likeness, bit};
 use super::{proc, supervise};
@@ -320,8 +322,7 @@ impl PassOn {
         if matches!(self.group, Group::Alone) {
             return false;
         }
-        // SAFETY: plain numbers; both only ask.
-        self.cmd.as_ref().is_some_and(|c| unsafe { libc::getpgid(c.pid) == libc::getpgrp() })
+        self.cmd.as_ref().is_some_and(|c| getpgid(Pid::from_raw(c.pid)) == Ok(getpgrp()))
     }
 
     fn send(&self, signal: i32, all: Vec<Info>) {

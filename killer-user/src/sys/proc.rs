@@ -5,22 +5,25 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, getuid};
+
 use super::signals::Info;
 
 /// Opens a pidfd (5.3+). The pid is resolved in the caller's PID namespace. The kernel itself refuses it to nobody: EPERM is a
 /// filter's word for "not there", as ENOSYS is the kernel's.
 pub fn pidfd_open(pid: u32) -> io::Result<OwnedFd> {
-    // SAFETY: plain numbers; a non-negative result is a descriptor that is ours.
-    let r = unsafe { libc::syscall(libc::SYS_pidfd_open, pid as libc::pid_t, 0) };
-    if r < 0 {
-        let e = io::Error::last_os_error();
-        return match e.raw_os_error() {
-            Some(libc::ENOSYS | libc::EPERM) => no_pidfd::open(pid),
-            _ => Err(e),
-        };
+    // As the kernel says it of a number that no process can have.
+    let number = valid(pid).ok_or(Errno::INVAL)?;
+    match rustix::process::pidfd_open(number, PidfdFlags::empty()) {
+        Err(Errno::NOSYS | Errno::PERM) => no_pidfd::open(pid),
+        r => Ok(r?),
     }
-    // SAFETY: see above.
-    Ok(unsafe { std::os::fd::FromRawFd::from_raw_fd(r as i32) })
+}
+
+/// The number as the kernel takes it, where a process can have it.
+fn valid(pid: u32) -> Option<Pid> {
+    i32::try_from(pid).ok().and_then(Pid::from_raw)
 }
 
 /// What `pidfd_open` says when no process has the number: a thread's is EINVAL, from 6.15 on ENOENT
@@ -37,8 +40,7 @@ pub fn no_room(e: &io::Error) -> bool {
 /// False when the kernel says that nobody has this number. It is asked without /proc, which may hide somebody (`hidepid=`), or
 /// fail to be read.
 pub fn exists(pid: u32) -> bool {
-    let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) else { return false };
-    rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH)
+    valid(pid).is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(Errno::SRCH))
 }
 
 /// Why /proc cannot be trusted: it is not there, or shows another PID namespace, where the same numbers are others.
@@ -65,8 +67,7 @@ pub fn pidfd_inode(fd: impl AsFd) -> io::Result<u64> {
 pub fn pidfd_send(fd: impl AsFd, signal: i32, value: Option<i32>) -> io::Result<()> {
     match value {
         None => send(fd.as_fd(), signal, None),
-        // SAFETY: getuid cannot fail.
-        Some(v) => send(fd.as_fd(), signal, Some(&Info::queued(signal, unsafe { libc::getuid() }, v))),
+        Some(v) => send(fd.as_fd(), signal, Some(&Info::queued(signal, getuid().as_raw(), v))),
     }
 }
 
@@ -75,6 +76,7 @@ pub(super) fn pidfd_send_as(fd: impl AsFd, info: &Info) -> io::Result<()> {
     send(fd.as_fd(), info.signal(), Some(info))
 }
 
+/// By hand: rustix sends neither 0, nor what the C library keeps to itself, nor siginfo.
 fn send(fd: BorrowedFd<'_>, signal: i32, info: Option<&Info>) -> io::Result<()> {
     if no_pidfd::is(&fd) {
         return no_pidfd::send(fd, signal, info);
@@ -276,7 +278,10 @@ mod tests {
         });
         assert_eq!(thread.join().expect("a thread"), (Some(true), true));
         assert!(exists(std::process::id()) && exists(1));
-        assert!(!exists(0) && !exists(u32::MAX) && !exists(1 << 30));
+        for nobody in [0, u32::MAX, 1 << 31, 1 << 30] {
+            assert!(!exists(nobody), "{nobody}");
+            assert!(pidfd_open(nobody).is_err_and(|e| none_there(&e)), "{nobody}");
+        }
         assert_eq!(mounted(), Ok(()));
     }
 }

@@ -3,7 +3,10 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::process::parent_id;
 use std::time::Duration;
+
+use rustix::process::{Signal, set_parent_process_death_signal};
 
 use super::child;
 use super::signals::{self, Likeness, bit};
@@ -60,13 +63,10 @@ impl Drop for Sentinel {
 
 /// Its life: answers until the other side is gone.
 fn stand(line: &OwnedFd, owner: u32) -> ! {
-    // SAFETY: plain numbers, and a literal.
-    unsafe {
-        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0);
-        libc::prctl(libc::PR_SET_NAME, c"killer-sentinel".as_ptr());
-        if libc::getppid() as u32 != owner {
-            supervise::exit(0);
-        }
+    let _ = set_parent_process_death_signal(Some(Signal::KILL));
+    let _ = rustix::thread::set_name(c"killer-sentinel");
+    if parent_id() != owner {
+        supervise::exit(0);
     }
     descriptors::close_all_but(&[line.as_raw_fd()]);
     descriptors::close_standard();

@@ -3,6 +3,8 @@
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::time::Duration;
 
+use rustix::process::Pid;
+
 /// What comes with a signal: `siginfo_t`, 128 bytes. As on x86_64 and aarch64: number, errno, code, pad, then for kill(2) and
 /// sigqueue(3) pid, uid and the value (8 bytes).
 #[repr(C, align(8))]
@@ -105,8 +107,8 @@ pub(super) fn bell(set: u64) -> std::io::Result<OwnedFd> {
 /// (`kernel/signal.c:kill_something_info`), and setpgid(2) takes it for writing before it looks for the process
 /// (`kernel/sys.c`), here one whose number nobody can have.
 pub(super) fn groups_are_done() {
-    // SAFETY: plain numbers; it is refused.
-    unsafe { libc::setpgid(libc::pid_t::MAX, 1) };
+    // It is refused.
+    let _ = rustix::process::setpgid(Pid::from_raw(i32::MAX), Some(Pid::INIT));
 }
 
 /// What a signal does that nobody holds back or handles, here: this process stops as by SIGTSTP and its like, unless they are

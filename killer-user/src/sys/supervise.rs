@@ -1,7 +1,7 @@
 //! A supervisor that orphans come to: fork, `PR_SET_CHILD_SUBREAPER`, and waiting until nobody is left.
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 /// What a terminal, a shell or a caller's alarm sends.
 const CALLERS: [i32; 8] = [
@@ -22,15 +22,8 @@ pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
 
 /// Two ends of a line, on which each message comes as a whole.
 pub(super) fn line() -> io::Result<(OwnedFd, OwnedFd)> {
-    let mut pair = [0; 2];
-    let kind = libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC;
-    // SAFETY: room for two descriptors, which are ours then.
-    unsafe {
-        match libc::socketpair(libc::AF_UNIX, kind, 0, pair.as_mut_ptr()) {
-            0 => Ok((OwnedFd::from_raw_fd(pair[0]), OwnedFd::from_raw_fd(pair[1]))),
-            _ => Err(io::Error::last_os_error()),
-        }
-    }
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+    Ok(socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?)
 }
 
 /// Forks: the child's number in the parent, `None` in the child, which goes on as a copy. Only while this process has one
@@ -53,20 +46,17 @@ pub fn fork_for_good() -> io::Result<Option<i32>> {
 
 /// From here on orphans among the descendants of this process become its children (3.4+).
 pub fn become_subreaper() -> io::Result<()> {
-    // SAFETY: plain numbers.
-    match unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
+    // The number says no more than "on".
+    Ok(rustix::process::set_child_subreaper(Some(rustix::process::Pid::INIT))?)
 }
 
 /// Lets go of the caller's world: a session of its own, no signal that a terminal or a shell sends, no descriptor but
 /// `keep`.
 pub fn let_go(keep: &[BorrowedFd<'_>]) {
+    let _ = rustix::process::setsid();
     // SAFETY: no pointer but literals; dispositions and descriptors are this process's own, which goes on in a loop that
     // uses `keep` and what it opens itself.
     unsafe {
-        libc::setsid();
         for s in CALLERS {
             libc::signal(s, libc::SIG_IGN);
         }

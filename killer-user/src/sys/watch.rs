@@ -3,6 +3,7 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::process::parent_id;
 use std::time::{Duration, Instant};
 
 use super::child;
@@ -39,14 +40,12 @@ impl Watch {
         drop(line);
         report.into_iter().for_each(Report::shut);
         signals::mask(libc::SIG_SETMASK, Some(u64::MAX));
-        // SAFETY: no argument but a literal; setsid cannot fail in a fresh child.
-        let launcher = unsafe {
-            libc::setsid();
-            libc::prctl(libc::PR_SET_NAME, c"killer-watch".as_ptr());
-            let launcher = proc::pidfd_open(owner);
-            // While it is the parent nobody else has its number.
-            (libc::getppid() as u32 == owner).then_some(launcher)
-        };
+        // It cannot fail in a fresh child.
+        let _ = rustix::process::setsid();
+        let _ = rustix::thread::set_name(c"killer-watch");
+        let launcher = proc::pidfd_open(owner);
+        // While it is the parent nobody else has its number.
+        let launcher = (parent_id() == owner).then_some(launcher);
         descriptors::close_callers(&[other.as_raw_fd()]);
         descriptors::close_standard();
         let _ = std::env::set_current_dir("/");
