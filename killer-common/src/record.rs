@@ -1,10 +1,12 @@
-//! Records in the maps. All are plain data, little, aligned to 8 bytes; sizes are asserted below.
+//! Records in the maps. All are plain data, little, aligned to 8 bytes; sizes are asserted below. User space derives `Pod` for
+//! each: a record with padding, which the kernel would compare or show, does not compile.
 
 use crate::{NAME_LEN, reason};
 
 /// `births` (and `seeds`): what a task pointer belongs to. A value's root never changes.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "bytemuck", derive(bytemuck::Pod, bytemuck::Zeroable))]
 pub struct Birth {
     /// Slot of the root.
     pub root: u32,
@@ -45,6 +47,7 @@ pub const B_KID: u32 = 512;
 /// `pop`: one cache line a root, changed by programs with plain atomic adds only.
 #[repr(C, align(64))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "bytemuck", derive(bytemuck::Pod, bytemuck::Zeroable))]
 pub struct Pop {
     /// Tasks alive or being born, and marks.
     pub pop: i64,
@@ -67,6 +70,7 @@ pub struct Pop {
 /// `roots`: the registry.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "bytemuck", derive(bytemuck::Pod, bytemuck::Zeroable))]
 pub struct Root {
     /// Counts the uses of the slot; part of every reference to a root.
     pub generation: u32,
@@ -141,6 +145,7 @@ pub const R_LIVE: u32 = 2;
 /// `control`: one line a root, written by user space by atomic operations on the mapping.
 #[repr(C, align(64))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "bytemuck", derive(bytemuck::Pod, bytemuck::Zeroable))]
 pub struct Control {
     /// See [`crate::gate`].
     pub gate: u64,
@@ -165,6 +170,7 @@ pub struct Control {
 /// `members`: what user space shows and signals. Decides nothing.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "bytemuck", derive(bytemuck::Pod, bytemuck::Zeroable))]
 pub struct Member {
     /// Thread group id again: elements are recycled under readers.
     pub tgid: u32,
@@ -213,6 +219,7 @@ pub struct Member {
 /// Key of `dead`, `ancestors` and `edges`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "bytemuck", derive(bytemuck::Pod, bytemuck::Zeroable))]
 pub struct TaskKey {
     /// Thread group id.
     pub tgid: u32,
@@ -235,6 +242,7 @@ pub struct Dead {
 /// before the kernel takes them from it (`kernel/exit.c:do_exit`). Whether it still does, its pidfd says.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "bytemuck", derive(bytemuck::Pod, bytemuck::Zeroable))]
 pub struct Ending {
     /// Thread group id; 0 while the entry is being written.
     pub tgid: u32,
@@ -253,6 +261,7 @@ pub struct Ending {
 /// `reasons`: count and first time of each reason of a root.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "bytemuck", derive(bytemuck::Pod, bytemuck::Zeroable))]
 pub struct Reasons {
     /// How often.
     pub count: [u64; reason::COUNT],
@@ -263,6 +272,7 @@ pub struct Reasons {
 /// `global`: figures of the tracker as a whole.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "bytemuck", derive(bytemuck::Pod, bytemuck::Zeroable))]
 pub struct Global {
     /// When the tracker was loaded, `CLOCK_BOOTTIME` ns.
     pub loaded: u64,
@@ -317,6 +327,7 @@ pub struct Global {
 /// `stops`: how a root is asked to stop before it is signalled. Written by user space, and decides nothing.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "bytemuck", derive(bytemuck::Pod, bytemuck::Zeroable))]
 pub struct Stop {
     /// Generation of the slot that it was made for.
     pub generation: u32,
@@ -332,6 +343,7 @@ pub const STOP_LEN: usize = 2040;
 /// `edges`: who forked whom, or took it in, while some adoption is under way.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "bytemuck", derive(bytemuck::Pod, bytemuck::Zeroable))]
 pub struct Edge {
     /// The creator.
     pub creator: TaskKey,

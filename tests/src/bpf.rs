@@ -159,14 +159,13 @@ impl Objects {
         sum
     }
 
-    /// Element `at` of an array of records. `T` must be plain integers.
-    fn element<T: Copy + Plain>(&self, name: &str, at: u32) -> Option<T> {
+    /// Element `at` of an array of records, whose size the ABI version fixes.
+    fn element<T: bytemuck::Pod>(&self, name: &str, at: u32) -> Option<T> {
         let fd = self.map(name)?;
-        let mut value = std::mem::MaybeUninit::<T>::uninit();
+        let mut value = T::zeroed();
         let head = fd.as_raw_fd() as u64;
-        call(MAP_LOOKUP, &mut [head, (&raw const at) as u64, value.as_mut_ptr() as u64, 0]).ok()?;
-        // SAFETY: the kernel has filled the element, whose size the ABI version fixes; any bits are a valid T.
-        Some(unsafe { value.assume_init() })
+        call(MAP_LOOKUP, &mut [head, (&raw const at) as u64, &raw mut value as u64, 0]).ok()?;
+        Some(value)
     }
 
     /// The root with this name: slot and record.
@@ -254,10 +253,3 @@ impl Objects {
         left
     }
 }
-
-/// Records of the ABI: integers only, any bits are valid.
-trait Plain {}
-impl Plain for Root {}
-impl Plain for Pop {}
-impl Plain for Global {}
-impl Plain for Control {}

@@ -9,6 +9,8 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use bytemuck::{Pod, Zeroable};
+
 pub use hash::Hash;
 
 /// `enum bpf_map_type`, `include/uapi/linux/bpf.h`.
@@ -42,8 +44,8 @@ const ITER_CREATE: i32 = 33;
 const BPF_TRACE_ITER: u32 = 28;
 const BPF_PERF_EVENT: u32 = 41;
 
-/// Calls bpf(2) with a plain attribute struct.
-fn call<T>(cmd: i32, attr: &mut T) -> io::Result<i64> {
+/// Calls bpf(2) with an attribute struct. `Pod`: it has no padding, which the kernel would refuse when it is not 0.
+fn call<T: Pod>(cmd: i32, attr: &mut T) -> io::Result<i64> {
     // SAFETY: attr is a live, plain struct of the size that is passed; the kernel reads and writes only that much.
     // Pointers inside it point to live buffers of the callers below.
     let r = unsafe { libc::syscall(libc::SYS_bpf, cmd, attr as *mut T, size_of::<T>()) };
@@ -56,7 +58,7 @@ fn own(r: i64) -> OwnedFd {
 }
 
 #[repr(C)]
-#[derive(Default)]
+#[derive(Clone, Copy, Default, Pod, Zeroable)]
 struct CreateAttr {
     map_type: u32,
     key_size: u32,
@@ -93,7 +95,7 @@ pub fn map_create(
 }
 
 #[repr(C)]
-#[derive(Default)]
+#[derive(Clone, Copy, Default, Pod, Zeroable)]
 struct ElemAttr {
     map_fd: u32,
     pad: u32,
@@ -109,7 +111,7 @@ pub fn map_freeze(map: impl AsFd) -> io::Result<()> {
 }
 
 #[repr(C)]
-#[derive(Default)]
+#[derive(Clone, Copy, Default, Pod, Zeroable)]
 struct ObjAttr {
     pathname: u64,
     bpf_fd: u32,
@@ -136,7 +138,7 @@ pub fn obj_get(path: &Path) -> io::Result<OwnedFd> {
 }
 
 #[repr(C)]
-#[derive(Default)]
+#[derive(Clone, Copy, Default, Pod, Zeroable)]
 struct RunAttr {
     prog_fd: u32,
     retval: u32,
@@ -169,7 +171,7 @@ pub fn prog_run(prog: impl AsFd, args: &[u64; 12]) -> io::Result<i32> {
 }
 
 #[repr(C)]
-#[derive(Default)]
+#[derive(Clone, Copy, Default, Pod, Zeroable)]
 struct LoadAttr {
     prog_type: u32,
     insn_cnt: u32,
@@ -206,7 +208,7 @@ pub fn prog_load(kind: u32, attach: u32, btf_id: u32, code: &[u64]) -> io::Resul
 }
 
 #[repr(C)]
-#[derive(Default)]
+#[derive(Clone, Copy, Default, Pod, Zeroable)]
 struct RawTpAttr {
     name: u64,
     prog_fd: u32,
@@ -225,7 +227,7 @@ pub fn raw_tracepoint_open(prog: impl AsFd, name: &str) -> io::Result<OwnedFd> {
 }
 
 #[repr(C)]
-#[derive(Default)]
+#[derive(Clone, Copy, Default, Pod, Zeroable)]
 struct LinkAttr {
     prog_fd: u32,
     target_fd: u32,
@@ -245,7 +247,7 @@ pub fn perf_link(prog: impl AsFd, event: impl AsFd) -> io::Result<OwnedFd> {
 }
 
 #[repr(C)]
-#[derive(Default)]
+#[derive(Clone, Copy, Default, Pod, Zeroable)]
 struct IterAttr {
     link_fd: u32,
     flags: u32,
@@ -264,7 +266,7 @@ pub fn iter_open(prog: impl AsFd) -> io::Result<std::fs::File> {
 }
 
 #[repr(C)]
-#[derive(Default)]
+#[derive(Clone, Copy, Default, Pod, Zeroable)]
 struct InfoAttr {
     fd: u32,
     len: u32,

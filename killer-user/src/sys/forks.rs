@@ -48,14 +48,10 @@ impl Forks {
             Some(netlink::CONNECTOR),
         )?;
         net::bind(&fd, &SocketAddrNetlink::new(0, CN_IDX_PROC))?;
-        let mut m = Vec::new();
-        for word in [(NLMSG + CN_MSG + 4) as u32, libc::NLMSG_DONE as u32, 0, std::process::id()] {
-            m.extend(word.to_ne_bytes());
-        }
-        for word in [CN_IDX_PROC, CN_VAL_PROC, 0, 0, 4, PROC_CN_MCAST_LISTEN] {
-            m.extend(word.to_ne_bytes());
-        }
-        net::send(&fd, &m, SendFlags::empty())?;
+        let head = [(NLMSG + CN_MSG + 4) as u32, libc::NLMSG_DONE as u32, 0, std::process::id()];
+        let body = [CN_IDX_PROC, CN_VAL_PROC, 0, 0, 4, PROC_CN_MCAST_LISTEN];
+        let message = [&head[..], &body].concat();
+        net::send(&fd, bytemuck::cast_slice(&message), SendFlags::empty())?;
         Ok(Self(fd))
     }
 

@@ -90,18 +90,18 @@ fn spawn_as(
     };
     let _ = rustix::io::write(&go, &[1]);
     drop(go);
-    let mut word = [0; 8];
+    let mut word = [0i32; 2];
     let n = loop {
-        match rustix::io::read(&said, &mut word) {
+        match rustix::io::read(&said, bytemuck::bytes_of_mut(&mut word)) {
             Err(rustix::io::Errno::INTR) => {}
             n => break n,
         }
     };
-    if n != Ok(word.len()) {
+    if n != Ok(size_of_val(&word)) {
         return Ok(Ok(pid));
     }
     end();
-    let [step, errno] = [0, 4].map(|at| i32::from_ne_bytes([0, 1, 2, 3].map(|i| word[at + i])));
+    let [step, errno] = word;
     let step = if step == Step::Ids as i32 { Step::Ids } else { Step::Exec };
     Ok(Err((step, io::Error::from_raw_os_error(errno))))
 }

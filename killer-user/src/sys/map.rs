@@ -5,43 +5,12 @@ use std::marker::PhantomData;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use killer_common::record::{Birth, Control, Ending, Global, Member, Pop, Reasons, Root, Stop, TaskKey};
-
-/// Records of the maps: plain data, valid for every bit pattern.
-///
-/// # Safety
-/// Implementors are `repr(C)`, hold only integers, and match the map's element.
-pub unsafe trait Plain: Copy {}
-// SAFETY: repr(C) integers only (killer-common `record`).
-unsafe impl Plain for Pop {}
-// SAFETY: as above.
-unsafe impl Plain for Root {}
-// SAFETY: as above.
-unsafe impl Plain for Reasons {}
-// SAFETY: as above.
-unsafe impl Plain for Control {}
-// SAFETY: as above.
-unsafe impl Plain for Global {}
-// SAFETY: as above.
-unsafe impl Plain for Member {}
-// SAFETY: as above.
-unsafe impl Plain for Birth {}
-// SAFETY: as above.
-unsafe impl Plain for Ending {}
-// SAFETY: as above.
-unsafe impl Plain for TaskKey {}
-// SAFETY: as above.
-unsafe impl Plain for Stop {}
-// SAFETY: an integer.
-unsafe impl Plain for u64 {}
-// SAFETY: an integer.
-unsafe impl Plain for u16 {}
-// SAFETY: an integer.
-unsafe impl Plain for u32 {}
+use bytemuck::Pod;
+use killer_common::record::{Control, Pop};
 
 /// A mapping of an array map.
 #[derive(Debug)]
-pub struct Mapped<T: Plain> {
+pub struct Mapped<T: Pod> {
     at: *mut T,
     bytes: usize,
     len: usize,
@@ -49,11 +18,11 @@ pub struct Mapped<T: Plain> {
 }
 
 // SAFETY: the mapping belongs to the value, and every access is a volatile read or an atomic operation.
-unsafe impl<T: Plain> Send for Mapped<T> {}
+unsafe impl<T: Pod> Send for Mapped<T> {}
 // SAFETY: as above.
-unsafe impl<T: Plain> Sync for Mapped<T> {}
+unsafe impl<T: Pod> Sync for Mapped<T> {}
 
-impl<T: Plain> Mapped<T> {
+impl<T: Pod> Mapped<T> {
     /// Maps `len` records. `write` is refused by the kernel for a frozen map.
     pub fn new(map: impl AsFd, len: usize, write: bool) -> io::Result<Self> {
         use rustix::mm::{MapFlags, ProtFlags, mmap};
@@ -76,7 +45,7 @@ impl<T: Plain> Mapped<T> {
 
     /// A copy of record `i`; not atomic as a whole, each word is.
     pub fn get(&self, i: usize) -> Option<T> {
-        // SAFETY: i < len, the mapping holds len records, T is plain data.
+        // SAFETY: i < len, the mapping holds len records, and any bits are a T.
         (i < self.len).then(|| unsafe { std::ptr::read_volatile(self.at.add(i)) })
     }
 
@@ -181,7 +150,7 @@ impl Mapped<Pop> {
     }
 }
 
-impl<T: Plain> Drop for Mapped<T> {
+impl<T: Pod> Drop for Mapped<T> {
     fn drop(&mut self) {
         // SAFETY: made by `new` with this size and dropped once.
         unsafe {

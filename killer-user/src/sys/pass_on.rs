@@ -198,19 +198,19 @@ impl PassOn {
         if let Group::With(sentinel) = &self.group {
             signals::each(ALL).for_each(|s| while sentinel.took(s).is_some_and(|t| !t.is_empty()) {});
         }
-        let words = [mine, waiting(pid)].map(u64::to_ne_bytes);
+        let words = [mine, waiting(pid)];
         if let Some((_, to)) = &self.early {
-            let _ = rustix::io::write(to, words.as_flattened());
+            let _ = rustix::io::write(to, bytemuck::bytes_of(&words));
         }
     }
 
     fn told(&mut self) -> Option<Early> {
         let (from, to) = self.early.take()?;
         drop(to);
-        let mut words = [[0u8; 8]; 2];
+        let mut words = [0u64; 2];
         let n = proc::readable(&from, Duration::ZERO)
-            .then(|| rustix::io::read(&from, words.as_flattened_mut()).ok())?;
-        let [mine, cmd] = words.map(u64::from_ne_bytes);
+            .then(|| rustix::io::read(&from, bytemuck::bytes_of_mut(&mut words)).ok())?;
+        let [mine, cmd] = words;
         (n == Some(16)).then_some(Early { mine, cmd })
     }
 

@@ -42,11 +42,9 @@ impl Sentinel {
         if !proc::readable(&self.line, PATIENCE) {
             return None;
         }
-        let mut bytes = [0u8; WORDS * 4];
-        let n = rustix::io::read(&self.line, &mut bytes).ok()?;
-        let words: Vec<i32> =
-            bytes[..n].chunks_exact(4).map(|c| i32::from_ne_bytes([c[0], c[1], c[2], c[3]])).collect();
-        let (count, rest) = words.split_first()?;
+        let mut words = [0i32; WORDS];
+        let n = rustix::io::read(&self.line, bytemuck::bytes_of_mut(&mut words)).ok()?;
+        let (count, rest) = words[..n / 4].split_first()?;
         let all = rest.chunks_exact(size_of::<Likeness>() / 4).filter_map(|c| c.try_into().ok());
         Some(all.take(*count as usize).collect())
     }
@@ -80,8 +78,7 @@ fn stand(line: &OwnedFd, owner: u32) -> ! {
             words[0] += 1;
             words.extend(info.likeness());
         }
-        let bytes: Vec<u8> = words.iter().flat_map(|w| w.to_ne_bytes()).collect();
-        if rustix::io::write(line, &bytes).is_err() {
+        if rustix::io::write(line, bytemuck::cast_slice(&words)).is_err() {
             break;
         }
     }

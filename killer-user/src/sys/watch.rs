@@ -62,8 +62,7 @@ impl Watch {
 
     /// Tells it what it watches over; an error when it has not heard it.
     pub fn tell(&self, words: [u64; WORDS]) -> io::Result<()> {
-        let bytes = words.map(u64::to_ne_bytes);
-        rustix::io::write(&self.line, bytes.as_flattened())?;
+        rustix::io::write(&self.line, bytemuck::bytes_of(&words))?;
         let mut heard = [0u8];
         match proc::readable(&self.line, PATIENCE).then(|| rustix::io::read(&self.line, &mut heard)) {
             Some(Ok(1)) => Ok(()),
@@ -123,9 +122,9 @@ impl Watched {
         loop {
             self.sleep(None, None);
             if proc::readable(&self.line, Duration::ZERO) {
-                let mut words = [[0u8; 8]; WORDS];
-                let n = rustix::io::read(&self.line, words.as_flattened_mut()).ok()?;
-                return (n == 8 * WORDS).then_some(words.map(u64::from_ne_bytes));
+                let mut words = [0u64; WORDS];
+                let n = rustix::io::read(&self.line, bytemuck::bytes_of_mut(&mut words)).ok()?;
+                return (n == 8 * WORDS).then_some(words);
             }
             if proc::pidfd_ended(&self.launcher) {
                 return None;

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicI32;
 
+use bytemuck::Pod;
 use killer_common::ctl as ctl_op;
 use killer_common::names::*;
 use killer_common::{MAX_ENDING, MAX_ROOTS, TGIDS};
@@ -17,7 +18,7 @@ use crate::keep::{KeepError, What};
 use crate::kernel::probe;
 use crate::kernel::tier::Tier;
 use crate::sys::bpf::{self, Hash};
-use crate::sys::map::{Mapped, Plain};
+use crate::sys::map::Mapped;
 use crate::sys::mem;
 
 /// Below so many descriptors programs are opened when they are needed: two dozen would leave none to signal with.
@@ -150,11 +151,11 @@ impl Pinned<'_> {
         Ok((fd, n))
     }
 
-    fn hash<K: Plain, V: Plain>(&self, name: &'static str) -> Result<Hash<K, V>, KeepError> {
+    fn hash<K: Pod, V: Pod>(&self, name: &'static str) -> Result<Hash<K, V>, KeepError> {
         Hash::new(self.map(name)?.0).map_err(unmapped)
     }
 
-    fn mapped<T: Plain>(
+    fn mapped<T: Pod>(
         &self,
         name: &'static str,
         elements: usize,
@@ -164,7 +165,7 @@ impl Pinned<'_> {
     }
 
     /// An array that has a place for each number of a process.
-    fn mapped_by_number<T: Plain>(&self, name: &'static str, write: bool) -> Result<Mapped<T>, KeepError> {
+    fn mapped_by_number<T: Pod>(&self, name: &'static str, write: bool) -> Result<Mapped<T>, KeepError> {
         let (fd, elements) = self.map(name)?;
         Mapped::new(fd, (elements * TGIDS) as usize, write).map_err(unmapped)
     }

@@ -4,18 +4,19 @@ use std::io;
 use std::marker::PhantomData;
 use std::os::fd::{AsRawFd, OwnedFd};
 
+use bytemuck::{Pod, Zeroable};
+
 use super::{ElemAttr, MAP_LOOKUP, MAP_LOOKUP_BATCH, MAP_UPDATE, call, map_info};
-use crate::sys::map::Plain;
 
 /// A hash map whose key and value sizes are those of `K` and `V`: checked once, so reading is safe.
 #[derive(Debug)]
-pub struct Hash<K: Plain, V: Plain> {
+pub struct Hash<K: Pod, V: Pod> {
     fd: OwnedFd,
     of: PhantomData<(K, V)>,
 }
 
 #[repr(C)]
-#[derive(Default)]
+#[derive(Clone, Copy, Default, Pod, Zeroable)]
 struct BatchAttr {
     in_batch: u64,
     out_batch: u64,
@@ -27,7 +28,7 @@ struct BatchAttr {
     flags: u64,
 }
 
-impl<K: Plain, V: Plain> Hash<K, V> {
+impl<K: Pod, V: Pod> Hash<K, V> {
     /// Takes a map over; an error when its layout is another.
     pub fn new(fd: OwnedFd) -> io::Result<Self> {
         let i = map_info(&fd)?;
@@ -39,16 +40,15 @@ impl<K: Plain, V: Plain> Hash<K, V> {
 
     /// Reads one value; `None` when the key is not there.
     pub fn get(&self, key: &K) -> io::Result<Option<V>> {
-        let mut v = std::mem::MaybeUninit::<V>::uninit();
+        let mut v = V::zeroed();
         let mut a = ElemAttr {
             map_fd: self.fd.as_raw_fd() as u32,
             key: std::ptr::from_ref(key) as u64,
-            value: v.as_mut_ptr() as u64,
+            value: &raw mut v as u64,
             ..ElemAttr::default()
         };
         match call(MAP_LOOKUP, &mut a) {
-            // SAFETY: the kernel has written value_size bytes, which is V; V is valid for every bit pattern.
-            Ok(_) => Ok(Some(unsafe { v.assume_init() })),
+            Ok(_) => Ok(Some(v)),
             Err(e) if e.raw_os_error() == Some(libc::ENOENT) => Ok(None),
             Err(e) => Err(e),
         }
@@ -74,8 +74,8 @@ impl<K: Plain, V: Plain> Hash<K, V> {
         let mut next = [0u64; 2];
         let mut first = true;
         loop {
-            let mut keys: Vec<K> = Vec::with_capacity(chunk);
-            let mut values: Vec<V> = Vec::with_capacity(chunk);
+            let mut keys: Vec<K> = bytemuck::zeroed_vec(chunk);
+            let mut values: Vec<V> = bytemuck::zeroed_vec(chunk);
             let mut a = BatchAttr {
                 in_batch: if first { 0 } else { cursor.as_ptr() as u64 },
                 out_batch: next.as_mut_ptr() as u64,
@@ -95,13 +95,7 @@ impl<K: Plain, V: Plain> Hash<K, V> {
                 }
                 Err(e) => return Err(e),
             };
-            let n = (a.count as usize).min(chunk);
-            // SAFETY: the kernel has filled `n` keys and values, within the capacity; both are plain data.
-            unsafe {
-                keys.set_len(n);
-                values.set_len(n);
-            }
-            out.extend(keys.into_iter().zip(values));
+            out.extend(keys.into_iter().zip(values).take(a.count as usize));
             if end {
                 return Ok(out);
             }
