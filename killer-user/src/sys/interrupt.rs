@@ -27,6 +27,8 @@ extern "C" fn note(signal: i32) {
 static ONE: u64 = 1;
 
 /// From here on they are noted and end nothing by themselves. What is ignored stays ignored.
+/// By hand: signal-hook installs its handlers with SA_RESTART, under which flock(2) on a lock of `killer`'s that somebody holds would
+/// go on waiting when a signal has come.
 pub fn catch() {
     use rustix::event::{EventfdFlags, eventfd};
     BELL.get_or_init(|| eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).ok());
