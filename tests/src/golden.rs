@@ -2,6 +2,9 @@
 
 use crate::output::Out;
 use serde_json::Value;
+use snapbox::assert::DEFAULT_ACTION_ENV;
+use snapbox::data::DataFormat;
+use snapbox::{Assert, Data};
 use std::path::Path;
 
 /// JSON numbers that are the same in every run.
@@ -26,7 +29,7 @@ impl Golden {
         self
     }
 
-    /// Compares with `golden/NAME.txt`; with `KILLER_BLESS` set the file is written instead.
+    /// Compares with `golden/NAME.txt`; with `SNAPSHOTS=overwrite` the file is written instead.
     #[track_caller]
     pub fn check(&self, name: &str, out: &Out) {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(format!("{name}.txt"));
@@ -39,25 +42,10 @@ impl Golden {
             }
         }
         text.push_str(&format!("--- exit {}\n", out.exit()));
-        if std::env::var_os("KILLER_BLESS").is_some() {
-            let dir = path.parent().expect("a directory");
-            std::fs::create_dir_all(dir).and_then(|()| std::fs::write(&path, text)).expect("golden file");
-            return;
-        }
-        let want = std::fs::read_to_string(&path).unwrap_or_default();
-        if want == text {
-            return;
-        }
-        let differ = |a: &str, b: &str| a.lines().zip(b.lines()).position(|(a, b)| a != b);
-        let line = differ(&want, &text).unwrap_or_else(|| want.lines().count().min(text.lines().count()));
-        let show = |t: &str| t.lines().skip(line.saturating_sub(2)).take(8).collect::<Vec<_>>().join("\n");
-        panic!(
-            "{} differs from line {} on (KILLER_BLESS=1 rewrites it)\n--- wanted\n{}\n--- got\n{}",
-            path.display(),
-            line + 1,
-            show(&want),
-            show(&text)
-        );
+        // snapbox takes the ends of lines of other systems for the same, and does not look at patterns in what is raw.
+        assert!(!text.contains('\r'), "{name}: a carriage return\n{text:?}");
+        let want = Data::read_from(&path, Some(DataFormat::Text)).raw();
+        Assert::new().action_env(DEFAULT_ACTION_ENV).eq(text, want);
     }
 
     fn normal(&self, text: &str) -> String {

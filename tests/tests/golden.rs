@@ -1,4 +1,4 @@
-//! What people and programs read, word for word: help, errors, formats. `KILLER_BLESS=1` rewrites the files.
+//! What people and programs read, word for word: help, errors, formats. `SNAPSHOTS=overwrite` rewrites the files.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
