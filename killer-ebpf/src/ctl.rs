@@ -206,7 +206,7 @@ fn seed(ctx: *const u64, flags: u32) -> i32 {
     }
     // Read after the insert, as for births: a kill that closed the gate before cancels it or is seen here.
     if flags & B_HOLD == 0 && slot != CANARY_SLOT && gates::holds(slot) != gate::OPEN {
-        member::claim_seed(cur, &s);
+        member::remove_seed(cur, &s);
         return EPERM;
     }
     0
@@ -220,7 +220,7 @@ fn unseed(addr: u64, only: u32) -> i32 {
     if only != 0 && (s.root != only || s.flags & B_HOLD != 0) {
         return 0;
     }
-    member::claim_seed(addr, &s) as i32
+    member::remove_seed(addr, &s) as i32
 }
 
 /// The caller leaves its root, while it has one thread only.
@@ -243,7 +243,7 @@ fn leave() -> i32 {
         }
     }
     member::unindex(&b);
-    member::claim(cur, &b) as i32
+    member::remove(cur, &b) as i32
 }
 
 #[inline(always)]
@@ -303,7 +303,7 @@ fn claim_dead(ctx: *const u64) -> i32 {
     if unsafe { MEMBERS.get(&b.tgid) }.is_some_and(|m| m.leader_start == b.leader_start) {
         member::unindex(&b);
     }
-    if !member::claim(addr, &b) {
+    if !member::remove(addr, &b) {
         return 0;
     }
     member::note(b.root, reason::STALE);

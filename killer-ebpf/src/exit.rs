@@ -22,7 +22,7 @@ extern "C" fn on_exit(ctx: *const u64) -> i32 {
         // SAFETY: plain data.
         if let Some(s) = unsafe { SEEDS.get(&addr) } {
             let s = *s;
-            if member::claim_seed(addr, &s) && s.flags & B_HOLD != 0 {
+            if member::remove_seed(addr, &s) && s.flags & B_HOLD != 0 {
                 member::note(s.root, killer_common::reason::ADOPT_UNSURE);
             }
         }
@@ -41,7 +41,7 @@ extern "C" fn on_exit(ctx: *const u64) -> i32 {
             unsafe { (*m).flags |= B_FORKED };
         }
     }
-    member::claim(addr, &b);
+    member::remove(addr, &b);
     if logs::on() {
         logs::ended(ctx, b.root, b.tgid, task::live(task::arg(ctx, 0)));
     }

@@ -33,7 +33,7 @@ extern "C" fn on_newtask(ctx: *const u64) -> i32 {
     }
     let slot = born(ctx, 0, thread, false);
     if slot != 0 {
-        still(ctx, 0, slot);
+        apply_gate(ctx, 0, slot);
     }
     0
 }
@@ -73,7 +73,7 @@ fn look_again(ctx: *const u64) -> i32 {
     let thread = task::tgid(t) != task::pid(t);
     let slot = born(ctx, 1, thread, true);
     if slot != 0 {
-        still(ctx, 1, slot);
+        apply_gate(ctx, 1, slot);
     }
     0
 }
@@ -115,7 +115,7 @@ pub fn creator(thread: bool) -> Option<Creator> {
         *p
     };
     if b.leader_start != 0 && start != 0 && b.leader_start != start {
-        if member::claim(cur, &b) {
+        if member::remove(cur, &b) {
             member::note(b.root, reason::STALE);
         }
         return None;
@@ -241,7 +241,7 @@ fn unrecorded(ctx: *const u64, n: usize, slot: u32) {
 /// Gate D: a child born under a closed gate dies before its first instruction; of a frozen root it is stopped there, and
 /// its creator when it returns from the fork. The gate is read after the insert.
 #[inline(always)]
-fn still(ctx: *const u64, n: usize, slot: u32) {
+fn apply_gate(ctx: *const u64, n: usize, slot: u32) {
     let signal = match gates::holds(slot) {
         gate::KILL => SIGKILL,
         gate::FREEZE => gates::SIGSTOP,

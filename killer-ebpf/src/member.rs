@@ -1,7 +1,7 @@
 //! Changes of membership: the only writer of `births`, `pop`, `filter`, `members`, `index` and `reasons`.
 //!
 //! Orders (docs/PROTOCOL.md 2): birth: pop up, inserts up, filter up, insert, then the gate is read by the
-//! caller. Claim: `delete(births) == 0` is the claim; index, filter, and pop down last.
+//! caller. Removal: `delete(births) == 0` is the claim; index, filter, and pop down last.
 
 use aya_ebpf::bindings::BPF_ANY;
 use core::intrinsics;
@@ -10,7 +10,7 @@ use killer_common::{MAX_ROOTS, reason};
 
 use crate::maps::*;
 use crate::task::{self, Task};
-use crate::tries::{TRIES, insert, remove};
+use crate::tries::{self, TRIES, insert};
 use crate::{knobs, lineage};
 
 /// `-EEXIST`
@@ -140,7 +140,7 @@ pub fn register(n: &Newborn) -> bool {
                 doubt(slot, old.walk, swept);
                 return false;
             }
-            if claim(n.addr, &old) {
+            if remove(n.addr, &old) {
                 note(old.root, reason::STALE);
             }
             met = Some((old.walk, swept));
@@ -174,13 +174,14 @@ fn undo(slot: u32, n: &Newborn) {
     pop_add(slot, -1);
 }
 
-/// Claims a task's entry: whoever deletes it has taken the task out, once. `old` is the entry as it was read.
+/// Removes a task's entry; true for the one caller whose delete it was: the delete is the claim. `old` is the entry as it was
+/// read.
 #[inline(always)]
-pub fn claim(addr: u64, old: &Birth) -> bool {
+pub fn remove(addr: u64, old: &Birth) -> bool {
     // For tests: the exit hook's alone, so that the sweep has something to find.
     let refuse = knobs::refuse_exits();
     let refuse = if refuse != 0 && task::current_addr() == addr { refuse } else { 0 };
-    if !remove(&BIRTHS, addr, old, refuse) {
+    if !tries::remove(&BIRTHS, addr, old, refuse) {
         return false;
     }
     if let Some(p) = pop(old.root) {
@@ -266,7 +267,7 @@ pub fn marks_add(v: i64) {
 
 /// Claims the mark of a launcher or the hold of an adopter, and counts it down.
 #[inline(always)]
-pub fn claim_seed(addr: u64, old: &Birth) -> bool {
+pub fn remove_seed(addr: u64, old: &Birth) -> bool {
     let won = take_seed(addr, old);
     if won {
         filter_add(old.tgid, -1);
@@ -279,7 +280,7 @@ pub fn claim_seed(addr: u64, old: &Birth) -> bool {
 /// False: somebody else has claimed it, a KILL that may have said "empty" since.
 #[inline(always)]
 pub fn take_seed(addr: u64, old: &Birth) -> bool {
-    if !remove(&SEEDS, addr, old, 0) {
+    if !tries::remove(&SEEDS, addr, old, 0) {
         return false;
     }
     marks_add(-1);

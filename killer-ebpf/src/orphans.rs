@@ -131,7 +131,7 @@ fn take(child: u64, parent: &Birth) -> Option<()> {
     // nothing was missed. An ordinary child is such between its exit hook and `exit_notify`, which sets its exit state.
     if read::<u32>(child + off_flags() as u64)? & PF_EXITING != 0 {
         member::unindex(&birth);
-        member::claim(child, &Birth { flags: birth.flags & !B_LATE, ..birth });
+        member::remove(child, &Birth { flags: birth.flags & !B_LATE, ..birth });
         return None;
     }
     if let Some(p) = member::pop(birth.root) {

@@ -27,7 +27,7 @@ extern "C" fn birth(_map: *mut c_void, key: *const u64, value: *const Birth, fir
     }
     // SAFETY: as above.
     let b = unsafe { *value };
-    if member::claim(addr, &b) {
+    if member::remove(addr, &b) {
         if let Some(g) = GLOBAL.get_ptr_mut(0) {
             // SAFETY: g points to a whole Global.
             add32(unsafe { &raw mut (*g).walk_claims }, 1);
@@ -44,7 +44,7 @@ extern "C" fn mark(_map: *mut c_void, key: *const u64, value: *const Birth, firs
     // SAFETY: as in `birth`.
     let (addr, b, first) = unsafe { (*key, *value, *first) };
     if b.walk < first {
-        member::claim_seed(addr, &b);
+        member::remove_seed(addr, &b);
     }
     0
 }

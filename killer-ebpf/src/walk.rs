@@ -52,7 +52,7 @@ extern "C" fn on_walk(ctx: *const u64) -> i32 {
             return 0;
         }
         if b.leader_start != 0 && b.leader_start != start {
-            if member::claim(addr, &b) {
+            if member::remove(addr, &b) {
                 member::note(b.root, reason::STALE);
             }
         } else if task::exit_state(t) != 0 {
@@ -60,7 +60,7 @@ extern "C" fn on_walk(ctx: *const u64) -> i32 {
             if task::live(t) == 0 {
                 member::unindex_own(&b);
             }
-            if member::claim(addr, &b) {
+            if member::remove(addr, &b) {
                 add32(&raw mut g.walk_claims, 1);
                 if knobs::witness() == 0 {
                     member::note(b.root, reason::STALE);
@@ -141,7 +141,7 @@ extern "C" fn on_walk(ctx: *const u64) -> i32 {
     // It may have passed its exit hook between the look and the insert: then the walk claims it itself, whether or not its
     // process goes on. Of a last thread that is not that far the index entry may stay: it decides nothing.
     if task::flags(t) & PF_EXITING != 0 {
-        member::claim(task::arg_key(ctx, 1), &b);
+        member::remove(task::arg_key(ctx, 1), &b);
         if task::live(t) == 0 {
             member::unindex_own(&b);
         }

@@ -53,7 +53,7 @@ extern "C" fn on_task_alloc(ctx: *const u64) -> i32 {
     if frozen && !gates::stop_current(slot) {
         return 0;
     }
-    member::claim(addr, &birth);
+    member::remove(addr, &birth);
     if c.launched {
         member::filter_add(task::current_tgid(), -1);
     }
@@ -84,7 +84,7 @@ extern "C" fn on_task_free(ctx: *const u64) -> i32 {
             }
         }
     }
-    if member::claim(addr, &b) {
+    if member::remove(addr, &b) {
         if let Some(g) = GLOBAL.get_ptr_mut(0) {
             // SAFETY: g points to a whole Global.
             add64(unsafe { &raw mut (*g).freed }, 1);

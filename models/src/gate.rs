@@ -2,7 +2,7 @@
 //!
 //! | action | mirrors |
 //! |---|---|
-//! | `Hook` | `killer-ebpf/src/fork.rs:born`, `still` with `gate.rs:holds`, and `kfunc::send_signal_group` (gate D) |
+//! | `Hook` | `killer-ebpf/src/fork.rs:born`, `apply_gate` with `gate.rs:holds`, and `kfunc::send_signal_group` (gate D) |
 //! | `Die` | `exit.rs:on_exit`; a doomed process has left at most the fork that it was in (`kernel/fork.c:copy_process`) |
 //! | `Sweep(_, Close)`, `Renew` | `killer-user/src/kill/gate.rs:Lease::renew`, `lineage/set.rs:close_gate` |
 //! | `Sweep(_, List)` | `set.rs:listed`, `members` |

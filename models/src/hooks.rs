@@ -4,10 +4,10 @@
 //! |---|---|
 //! | `WLook`, `WPop` | `killer-ebpf/src/witness.rs:on_task_alloc`, `fork.rs:creator` |
 //! | `Filter`, `Again`, `Fill`, `Look`, `Pop`, `Index` | `fork.rs:on_newtask`, `look_again`, `born` (hook 1 and 2) |
-//! | `Insert`, `Old`, `Evict`, `EvictPop`, `Undo` | `member.rs:register`, `claim` |
+//! | `Insert`, `Old`, `Evict`, `EvictPop`, `Undo` | `member.rs:register`, `remove` |
 //! | `Doubt`, `DoubtOwn` | `member.rs:doubt` |
 //! | `OwnStale`, `OwnPop` | `fork.rs:creator`, an entry that is another's |
-//! | `EGet` … `EPop` | `exit.rs:on_exit`, `member.rs:unindex`, `claim` |
+//! | `EGet` … `EPop` | `exit.rs:on_exit`, `member.rs:unindex`, `remove` |
 //! | `XGet` … `XPop` | `witness.rs:on_task_free` |
 //! | `Attach`, `Fail`, `Exec`, `Release`, `Free` | `kernel/fork.c:copy_process`, `fs/exec.c:de_thread`, `kernel/exit.c:release_task`, `__put_task_struct` |
 

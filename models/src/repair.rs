@@ -4,7 +4,7 @@
 //! | step | mirrors |
 //! |---|---|
 //! | `Look` | `kernel/bpf/task_iter.c:task_seq_get_next` in PID order, holding the task; `killer-ebpf/src/walk.rs:on_walk` |
-//! | `Del`, `DelPop` | an entry that is another's: `member.rs:claim` |
+//! | `Del`, `DelPop` | an entry that is another's: `member.rs:remove` |
 //! | `Fill`, `FillIndex` | start, tgid and index of who has none |
 //! | `Pop` … `Index` | `member.rs:register` of a thread whose group is a member |
 //! | `Recheck`, `OutDel`, `OutPop` | it may have passed its exit hook meanwhile |

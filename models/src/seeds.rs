@@ -4,7 +4,7 @@
 //! | action | mirrors |
 //! |---|---|
 //! | `Launch(Count..Gate)` | `killer-ebpf/src/ctl.rs:seed`: one program, so no crash of `killer` between them |
-//! | `Launch(Look..Kill)` | `fork.rs:creator`, `born`, `still` in the launcher's context; `member.rs:take_seed`, `register` |
+//! | `Launch(Look..Kill)` | `fork.rs:creator`, `born`, `apply_gate` in the launcher's context; `member.rs:take_seed`, `register` |
 //! | `Launch(Canary)`, `Go` | `killer-user/src/bpf/programs/changes.rs:spawn`, `consumed`, `sys/launch.rs:spawn`: one byte lets the child become CMD |
 //! | `Launch(EMark..)` | `exit.rs:on_exit`, when the launcher dies |
 //! | `Kill(Close)` … | `kill/mod.rs:execute`, `sweep.rs:until_empty`, `set.rs:cancel_marks`, `proof.rs:empty` |

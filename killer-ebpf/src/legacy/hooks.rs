@@ -97,7 +97,7 @@ pub fn born(child: u64, tgid: u32, thread: bool, late: bool) {
 
 #[inline(always)]
 fn stale(addr: u64, b: &Birth) {
-    if member::claim(addr, b) {
+    if member::remove(addr, b) {
         member::note(b.root, reason::STALE);
     }
 }
@@ -121,7 +121,7 @@ pub fn ended() {
         // SAFETY: plain data.
         if let Some(s) = unsafe { SEEDS.get(&cur) } {
             let s = *s;
-            if member::claim_seed(cur, &s) && s.flags & B_HOLD != 0 {
+            if member::remove_seed(cur, &s) && s.flags & B_HOLD != 0 {
                 member::note(s.root, reason::ADOPT_UNSURE);
             }
         }
@@ -147,7 +147,7 @@ pub fn ended() {
         ending::note(&b);
         member::unindex(&b);
     }
-    member::claim(cur, &b);
+    member::remove(cur, &b);
 }
 
 /// The current task has become another program; `was` is its key before.
@@ -166,7 +166,7 @@ pub fn execed(was: u64) {
             if old.tgid == me {
                 let birth = Birth { flags: old.flags & !B_THREAD, ..old };
                 member::register(&Newborn { addr: cur, birth, counted: false });
-                member::claim(was, &old);
+                member::remove(was, &old);
             }
         }
     }
