@@ -7,7 +7,7 @@ use std::time::Duration;
 use killer_common::record::{Dead, Member};
 
 use super::describe::Pending;
-use super::still::Still;
+use super::stillness::Still;
 
 /// What the kernel counts, read in an order that makes two equal censuses a proof (docs/PROTOCOL.md 4).
 #[derive(Clone, Debug, PartialEq, Eq, Default)]

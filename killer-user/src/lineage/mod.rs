@@ -1,24 +1,22 @@
 //! Members and fork edges of a root, read from the kernel's maps.
 
-mod closing;
+mod broadcast;
 mod describe;
-mod ending;
 mod family;
-mod fork_calls;
+mod gate;
 mod home;
-mod owed;
+mod left_last;
 mod select;
 mod set;
-mod still;
+mod stillness;
 mod tree;
-mod unknown;
 
+pub use broadcast::unsettled;
 pub use describe::{Outside, Pending, cgroups, describe};
-pub use ending::named;
 pub use family::{Census, Family};
 pub use home::Home;
+pub use left_last::named;
 pub use select::{Pick, Snapshot, strays};
 pub use set::Lineage;
-pub use still::Still;
+pub use stillness::Still;
 pub use tree::{Node, tree};
-pub use unknown::look as unsettled;

@@ -10,10 +10,10 @@ use std::time::Duration;
 use killer_common::claim;
 use killer_common::record::{Dead, Member};
 
-use super::closing::Closing;
 use super::describe::Pending;
 use super::family::{Census, Family};
-use super::still::Still;
+use super::gate::Closing;
+use super::stillness::Still;
 use crate::keep::{Broadcast, Freezer, Held, Lapses, Lock, Slot};
 use crate::sys::{interrupt, mem, proc};
 use crate::target::{Root, registry};
@@ -303,7 +303,7 @@ impl Family for Lineage<'_> {
     }
 
     fn stillness(&self, m: &Member) -> Still {
-        super::still::of(m)
+        super::stillness::of(m)
     }
 
     fn note_stopped(&self, m: &Member, on: bool) -> io::Result<()> {

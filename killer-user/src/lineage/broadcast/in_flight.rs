@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use killer_common::{claim, reason};
 
-use super::describe::Pending;
-use super::family::Family;
 use super::fork_calls::ForkCalls;
-use super::set::{BROADCAST, Lineage};
 use crate::keep::Broadcasts;
+use crate::lineage::describe::Pending;
+use crate::lineage::family::Family;
+use crate::lineage::set::{BROADCAST, Lineage};
 use crate::sys::mem;
 
 /// How long a broadcast waits for the one before, ms, and for how many members it looks.
@@ -27,13 +27,13 @@ const HELD: Duration = Duration::from_millis(200);
 /// True while a signal waits for a process, or its fork hook may be about to send it.
 fn may_owe(broadcasts: &dyn Broadcasts, tgid: u32, signal: i32) -> bool {
     let word = broadcasts.claim(tgid).map_or(0, |w| w.load(Ordering::SeqCst));
-    word == claim::UNDECIDED_WORD || super::describe::pending(tgid, signal)
+    word == claim::UNDECIDED_WORD || crate::lineage::describe::pending(tgid, signal)
 }
 
 impl Lineage<'_> {
     /// Waits, for a moment only, until nobody has the signal of the broadcast before still pending: a child that is forked
     /// then would owe two, and one word cannot say so. Answers how many have not taken it, when it is `signal` again.
-    pub(super) fn let_settle(&self, signal: i32) -> usize {
+    pub(in crate::lineage) fn let_settle(&self, signal: i32) -> usize {
         let Some(broadcasts) = self.tracker.broadcasts() else { return 0 };
         let mut behind = 0;
         for _ in 0..SETTLE_MS {
@@ -65,10 +65,10 @@ impl Lineage<'_> {
     }
 
     /// How the signal waits for the one of all whom it waits for longest.
-    pub(super) fn worst_pending(&self) -> Pending {
+    pub(in crate::lineage) fn worst_pending(&self) -> Pending {
         let mut worst = Pending::No;
         for t in self.listed() {
-            worst = worst.max(super::describe::waits(t, self.signal));
+            worst = worst.max(crate::lineage::describe::waits(t, self.signal));
             if worst == Pending::Soon {
                 break;
             }
@@ -77,7 +77,7 @@ impl Lineage<'_> {
     }
 
     /// Walks when runs of hooks were skipped; true when somebody was found who was in no list.
-    pub(super) fn look_for_lapses(&self) -> bool {
+    pub(in crate::lineage) fn look_for_lapses(&self) -> bool {
         let Some(before) = self.lapses.get() else { return false };
         if self.lapses_now().is_none_or(|now| now.skipped == before.skipped) {
             return false;
@@ -94,7 +94,7 @@ impl Lineage<'_> {
 
     /// Where newborns are not decided at birth: who was forked by somebody that had been sent the signal owes nothing, as
     /// far as its start says.
-    pub(super) fn owes_nothing(&self, tgid: u32) -> u64 {
+    pub(in crate::lineage) fn owes_nothing(&self, tgid: u32) -> u64 {
         let Ok(Some(m)) = self.tracker.member(tgid) else { return claim::SENT };
         let sent = self.sent.borrow();
         match sent.get(&m.creator_tgid) {
@@ -106,7 +106,7 @@ impl Lineage<'_> {
 
     /// Entries of system calls are stamped no more, once nobody has the signal pending and forks in flight are over: of who forks
     /// then all threads have received it. False when such a fork may still be in flight.
-    pub(super) fn end_marks(&mut self) -> bool {
+    pub(in crate::lineage) fn end_marks(&mut self) -> bool {
         let Some(marks) = self.marks.take() else { return true };
         let over = self.forks_are_over();
         if let Some(b) = self.tracker.broadcasts() {
@@ -149,7 +149,7 @@ impl Lineage<'_> {
         let mut waited = false;
         loop {
             for one in &mut left {
-                one.1 = super::describe::waits(one.0, self.signal);
+                one.1 = crate::lineage::describe::waits(one.0, self.signal);
             }
             left.retain(|one| one.1 != Pending::No);
             let long = mem::monotonic_ns() - begun >= HELD.as_nanos() as u64;
