@@ -7,7 +7,7 @@ use super::main_process::Main;
 use super::stop_record::StopRecord;
 use super::{doubt, facts, frozen};
 use crate::kernel::tier::Tier;
-use crate::lineage::{self, Family, Home, Lineage};
+use crate::lineage::{self, Home, Lineage, Members};
 use crate::report::model::{self, Counts, Frozen, Node};
 use crate::target::{Root, registry};
 use crate::tier::Tracker;

@@ -3,7 +3,7 @@
 use killer_common::record::{Member, R_FREEZING, R_FROZEN, R_THAWING, R_UNDONE};
 
 use super::facts;
-use crate::lineage::{Family, Lineage, Still};
+use crate::lineage::{Freezing, Lineage, Still};
 use crate::report::human;
 use crate::report::model::Frozen;
 use crate::target::{Root, registry};

@@ -7,7 +7,7 @@ use super::stop_record::StopRecord;
 use super::{Screen, doubt, host, journal, pidfiles, place, thaw, verdict, waiting};
 use crate::ending::Ending;
 use crate::kill::{Awaited, Order, SIGCONT, SIGKILL, Waited, empty, execute};
-use crate::lineage::{Family, Lineage};
+use crate::lineage::{Lineage, Members};
 use crate::parse::span::Span;
 use crate::report::{escape, human, message};
 use crate::sys::daemon::Report;

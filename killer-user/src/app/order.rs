@@ -16,7 +16,7 @@ use crate::ending::{Case, Ending, Wait};
 use crate::kill::{
     Awaited, Fate, Newborns, Order, Outcome, SIGCONT, SIGKILL, SIGSTOP, Target, Waited, execute,
 };
-use crate::lineage::{self, Family, Lineage, Pick};
+use crate::lineage::{self, Lineage, Pick};
 use crate::parse::{name, signal};
 use crate::report::human;
 use crate::report::model::Receipt;
@@ -140,7 +140,7 @@ fn begin(t: &Tracker, family: &Lineage<'_>, k: &Kill) -> Result<Vec<String>, Fai
     if k.include_self && leave(t, family)? {
         notes.push("this killer was a member and left the service first".to_owned());
     }
-    notes.extend(family.unknown().iter().map(|(m, sig)| unknown_outcome(m, *sig)));
+    notes.extend(family.tell_unknown().iter().map(|(m, sig)| unknown_outcome(m, *sig)));
     if registry::frozen(t, root.slot.slot).is_some() && !matches!(k.signal, SIGKILL | SIGSTOP) {
         notes.push(frozen_note(root, k.signal));
     }

@@ -13,7 +13,7 @@ use super::{Screen, also, facts, main_process, order, stop_words, thaw, waiting}
 use crate::cli::{Kill, Mode, Names, Stop};
 use crate::ending::Ending;
 use crate::kill::{Awaited, Newborns, SIGCONT, SIGKILL, Waited};
-use crate::lineage::{Family, Lineage, Pick};
+use crate::lineage::{Lineage, Members, Pick};
 use crate::parse::schedule::Step;
 use crate::parse::span::Span;
 use crate::parse::whom::{self, Whom};

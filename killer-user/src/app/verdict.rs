@@ -8,7 +8,7 @@ use super::main_process::Main;
 use super::{Screen, facts};
 use crate::ending::{Ending, Facts};
 use crate::kill::{Refusal, SIGKILL};
-use crate::lineage::{self, Family, Lineage};
+use crate::lineage::{self, Lineage, Members};
 use crate::report::human;
 use crate::report::model::{Counts, Receipt, Survivor};
 use crate::target::{Root, process};

@@ -13,7 +13,7 @@ use super::stop_record::StopRecord;
 use super::{Screen, facts, found, not_exact};
 use crate::cli::Names;
 use crate::ending::Ending;
-use crate::lineage::{self, Family, Home, Lineage};
+use crate::lineage::{self, Home, Lineage, Members};
 use crate::report::human;
 use crate::report::model::{self, Counts, OtherWay, SCHEMA_VERSION, Verify};
 use crate::sys::alive::near_start;

@@ -17,7 +17,7 @@ use crate::cli::{Names, Output, Until};
 use crate::ending::{self, Ending};
 use crate::kernel::tier::Tier;
 use crate::kill::Waited;
-use crate::lineage::{self, Family, Lineage};
+use crate::lineage::{self, Lineage, Members};
 use crate::parse::signal;
 use crate::parse::span::Span;
 use crate::report::model::{Done, LastKill, SCHEMA_VERSION, Services, Status, Tree, Verb};

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::stop_record::{Heir, StopRecord};
 use crate::kill::{Awaited, Waited, unreaped, until};
-use crate::lineage::{Family, Lineage};
+use crate::lineage::{Lineage, Members, Signals};
 use crate::sys::proc::Ends;
 use crate::sys::{interrupt, mem, proc};
 use crate::target::Root;

@@ -6,10 +6,11 @@ use std::time::Duration;
 use killer_common::claim;
 use killer_common::record::Member;
 
-use super::Newborns;
 use super::gate::Lease;
-use super::sweep::{Sweep, key};
-use crate::lineage::{Family, Pending};
+use super::sweep::Sweep;
+use super::wanted::{key, wanted};
+use super::{Fate, Newborns};
+use crate::lineage::{Broadcasting, Clock, Gated, Members, Pending, Repairs, Signals};
 
 /// Passes, a millisecond each, that are made for those who may turn out to be behind while somebody does not take it.
 const SETTLED: u32 = 200;
@@ -20,11 +21,14 @@ const LATER: Duration = Duration::from_secs(2);
 
 impl<Fd> Sweep<'_, Fd> {
     /// Sends it.
-    pub fn once_each<F: Family<Fd = Fd>>(&mut self, family: &mut F) {
-        if self.order.signal == 0 || !self.all() {
+    pub fn once_each<F>(&mut self, family: &mut F)
+    where
+        F: Members + Signals<Fd = Fd> + Clock + Gated + Broadcasting + Repairs,
+    {
+        if self.order.signal == 0 || !self.order.is_for_all() {
             // A probe, or a set that newborns are not in by themselves: who is there now.
             self.passes = 1;
-            for m in self.wanted(family) {
+            for m in wanted(self.order, family) {
                 self.send(family, m);
             }
             return;
@@ -47,7 +51,10 @@ impl<Fd> Sweep<'_, Fd> {
     /// Passes until a whole list has nobody without a claim: whoever is born from then on has a creator with one, and is
     /// decided at birth. The *numbers* of the list are asked, not the entries: one that has ended since the list was made
     /// may have left a child that is in none yet.
-    fn until_claimed<F: Family<Fd = Fd>>(&mut self, family: &mut F, gate: &mut Option<Lease>) {
+    fn until_claimed<F>(&mut self, family: &mut F, gate: &mut Option<Lease>)
+    where
+        F: Members + Signals<Fd = Fd> + Clock + Gated + Broadcasting + Repairs,
+    {
         let began = family.monotonic();
         let mut idle = 0u32;
         let (mut waited, mut calm) = (0u32, family.sends_at_birth());
@@ -113,8 +120,28 @@ impl<Fd> Sweep<'_, Fd> {
         }
     }
 
+    /// As [`Self::send`], with the claim around it: taken after the identity was checked, so that a newborn that got the
+    /// number meanwhile is not taken for its former owner; given back when nothing was sent. Each change is an
+    /// exchange, because the fork hook writes the words of newborns.
+    fn send_claimed<F>(&mut self, family: &F, m: Member)
+    where
+        F: Members + Signals<Fd = Fd> + Clock + Broadcasting + Repairs,
+    {
+        let mut skipped = false;
+        // Not to be had: a newborn that is decided at birth, or was undecided when this looked: then the next list has it.
+        let take = || family.exchange(m.tgid, claim::NONE, claim::CLAIMED);
+        let settle = |fate| {
+            let to = if fate == Fate::Gone { claim::NONE } else { claim::SENT };
+            let settled = family.exchange(m.tgid, claim::CLAIMED, to);
+            // The hook that settles it was skipped: a child forked since then was taken for one behind.
+            skipped = settled && fate == Fate::Signalled && family.can_lapse();
+        };
+        self.deliver(family, m, self.order.signal, take, settle);
+        self.unsure |= skipped;
+    }
+
     /// After so many passes in which nobody was new: a look at the whole host once, and pauses that grow.
-    fn settle_down<F: Family<Fd = Fd>>(&mut self, family: &F, idle: u32) {
+    fn settle_down<F: Signals<Fd = Fd> + Repairs>(&mut self, family: &F, idle: u32) {
         if idle == 32 {
             self.repairs += 1;
             let _ = family.repair();

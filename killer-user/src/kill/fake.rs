@@ -9,7 +9,9 @@ use std::time::Duration;
 use killer_common::claim;
 use killer_common::record::Member;
 
-use crate::lineage::{Census, Family};
+use crate::lineage::{
+    Broadcasting, Census, Clock, Freezing, Gated, Members, Pending, Repairs, Signals, Still,
+};
 
 pub use world::{Event, World};
 
@@ -32,9 +34,7 @@ impl Fake {
     }
 }
 
-impl Family for Fake {
-    type Fd = Pidfd;
-
+impl Members for Fake {
     fn listed(&self) -> Vec<u32> {
         self.at().index.keys().copied().collect()
     }
@@ -46,6 +46,19 @@ impl Family for Fake {
     fn dead(&self) -> Vec<killer_common::record::Dead> {
         Vec::new()
     }
+
+    fn census(&self) -> Census {
+        let w = self.at();
+        Census { roots: vec![(1, 1)], inserts: w.inserts, tasks: w.alive() as i64 }
+    }
+
+    fn explain(&self, _: &Member) -> (&'static str, String) {
+        ("alive", "alive".into())
+    }
+}
+
+impl Signals for Fake {
+    type Fd = Pidfd;
 
     fn open(&self, tgid: u32) -> io::Result<Pidfd> {
         let w = self.at();
@@ -84,12 +97,23 @@ impl Family for Fake {
     fn pause(&self, _: Option<&Pidfd>, most: Duration) {
         self.at().now += most.as_nanos() as u64;
     }
+}
 
-    fn census(&self) -> Census {
-        let w = self.at();
-        Census { roots: vec![(1, 1)], inserts: w.inserts, tasks: w.alive() as i64 }
+impl Clock for Fake {
+    fn monotonic(&self) -> u64 {
+        self.at().now
     }
 
+    fn boottime(&self) -> u64 {
+        self.0.borrow().now
+    }
+
+    fn interrupted(&self) -> bool {
+        false
+    }
+}
+
+impl Gated for Fake {
     fn close_gate(&self, until: u64) {
         self.at().gate = until;
     }
@@ -112,6 +136,12 @@ impl Family for Fake {
         Ok(asked)
     }
 
+    fn cancel_marks(&self) -> usize {
+        0
+    }
+}
+
+impl Broadcasting for Fake {
     fn begin(&mut self, _: i32, _: Option<i32>, _: u32) -> usize {
         self.at();
         0
@@ -119,37 +149,10 @@ impl Family for Fake {
 
     fn go_on(&self) {}
 
-    fn sends_at_birth(&self) -> bool {
-        !self.at().later
-    }
-
-    fn leave_to_births(&self) -> bool {
-        std::mem::replace(&mut self.at().later, false)
-    }
-
-    fn pending(&self) -> crate::lineage::Pending {
-        crate::lineage::Pending::No
-    }
-
-    fn unknown(&self) -> Vec<(Member, i32)> {
-        Vec::new()
-    }
-
-    fn set_freeze(&self, _: u64) -> io::Result<u64> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    fn stillness(&self, _: &Member) -> crate::lineage::Still {
-        crate::lineage::Still::Gone
-    }
-
-    fn note_stopped(&self, _: &Member, _: bool) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn finish(&mut self) -> bool {
-        self.at();
-        true
+    fn listed_whole(&self) -> (Vec<u32>, bool) {
+        let before = self.census().inserts;
+        let listed = self.listed();
+        (listed, self.census().inserts == before)
     }
 
     fn claim(&self, tgid: u32) -> u64 {
@@ -166,8 +169,42 @@ impl Family for Fake {
         }
     }
 
-    fn cancel_marks(&self) -> usize {
-        0
+    fn sends_at_birth(&self) -> bool {
+        !self.at().later
+    }
+
+    fn leave_to_births(&self) -> bool {
+        std::mem::replace(&mut self.at().later, false)
+    }
+
+    fn pending(&self) -> Pending {
+        Pending::No
+    }
+
+    fn finish(&mut self) -> bool {
+        self.at();
+        true
+    }
+}
+
+impl Freezing for Fake {
+    fn set_freeze(&self, _: u64) -> io::Result<u64> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn stillness(&self, _: &Member) -> Still {
+        Still::Gone
+    }
+
+    fn note_stopped(&self, _: &Member, _: bool) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Repairs for Fake {
+    fn repair(&self) -> io::Result<()> {
+        self.at().tidy();
+        Ok(())
     }
 
     fn can_lapse(&self) -> bool {
@@ -176,26 +213,5 @@ impl Family for Fake {
 
     fn lapsed(&self) -> bool {
         false
-    }
-
-    fn repair(&self) -> io::Result<()> {
-        self.at().tidy();
-        Ok(())
-    }
-
-    fn interrupted(&self) -> bool {
-        false
-    }
-
-    fn monotonic(&self) -> u64 {
-        self.at().now
-    }
-
-    fn boottime(&self) -> u64 {
-        self.0.borrow().now
-    }
-
-    fn explain(&self, _: &Member) -> (&'static str, String) {
-        ("alive", "alive".into())
     }
 }

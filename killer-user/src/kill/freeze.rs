@@ -9,9 +9,10 @@ use killer_common::record::{B_STOPPED, Member, R_FREEZING, R_FROZEN, R_THAWING, 
 use thiserror::Error;
 
 use super::gate::Gates;
-use super::sweep::{Key, Sweep, key};
+use super::sweep::Sweep;
+use super::wanted::{Key, key};
 use super::{Fate, Order, Outcome, Refusal, Survivor, guard, proof};
-use crate::lineage::{Family, Still};
+use crate::lineage::{Clock, Freezing, Gated, Members, Repairs, Signals, Still};
 
 /// `SIGSTOP`
 pub const SIGSTOP: i32 = 19;
@@ -40,7 +41,10 @@ pub enum FreezeError {
 ///
 /// # Errors
 /// [`FreezeError`]; nothing is held then.
-pub fn freeze<F: Family>(family: &mut F, order: &Order) -> Result<Outcome, FreezeError> {
+pub fn freeze<F>(family: &mut F, order: &Order) -> Result<Outcome, FreezeError>
+where
+    F: Members + Signals + Clock + Gated + Freezing + Repairs,
+{
     let began = family.monotonic();
     let before = family.census();
     let order = Order { signal: SIGSTOP, ..order.clone() };
@@ -81,7 +85,10 @@ pub fn freeze<F: Family>(family: &mut F, order: &Order) -> Result<Outcome, Freez
 ///
 /// # Errors
 /// When the tier could not.
-pub fn thaw<F: Family>(family: &mut F, order: &Order) -> io::Result<Outcome> {
+pub fn thaw<F>(family: &mut F, order: &Order) -> io::Result<Outcome>
+where
+    F: Members + Signals + Clock + Freezing,
+{
     let began = family.monotonic();
     let before = family.census();
     let order = Order { signal: SIGCONT, ..order.clone() };
@@ -115,7 +122,7 @@ fn unknown(member: Member) -> Survivor {
 }
 
 /// Every member; an error when a look at one of them fails. Who is listed and not found has ended since.
-fn everybody<F: Family>(family: &F) -> io::Result<Vec<Member>> {
+fn everybody<F: Members>(family: &F) -> io::Result<Vec<Member>> {
     let listed = family.listed();
     let mut members = family.members(&listed);
     if members.len() != listed.len() {
@@ -129,7 +136,10 @@ fn everybody<F: Family>(family: &F) -> io::Result<Vec<Member>> {
 
 impl<Fd> Sweep<'_, Fd> {
     /// Stops whoever runs until nobody does and nobody was born meanwhile. Answers who could not be held in time.
-    fn until_still<F: Family<Fd = Fd>>(&mut self, family: &mut F, began: u64) -> Vec<Survivor> {
+    fn until_still<F>(&mut self, family: &mut F, began: u64) -> Vec<Survivor>
+    where
+        F: Members + Signals<Fd = Fd> + Clock + Gated + Freezing + Repairs,
+    {
         let mut since: HashMap<Key, u64> = HashMap::new();
         let mut blind: Option<u64> = None;
         let mut idle = 0u32;
@@ -186,12 +196,15 @@ impl<Fd> Sweep<'_, Fd> {
 
     /// SIGSTOP to whoever runs, in the order given: parents before the children that would be an orphaned process group without
     /// them. Answers who is not known to be still, and how many of them are new.
-    fn stop_runners<F: Family<Fd = Fd>>(
+    fn stop_runners<F>(
         &mut self,
         family: &mut F,
         members: Vec<Member>,
         since: &mut HashMap<Key, u64>,
-    ) -> (Vec<Survivor>, usize) {
+    ) -> (Vec<Survivor>, usize)
+    where
+        F: Members + Signals<Fd = Fd> + Clock + Freezing,
+    {
         let mut left = Vec::new();
         let mut new = 0;
         for m in members {
@@ -217,7 +230,7 @@ impl<Fd> Sweep<'_, Fd> {
 
     /// Goes on closing the gate at system calls; answers whether that is still of use: a gate that cannot be closed is no reason to
     /// go on for ever.
-    fn close_at_syscalls<F: Family<Fd = Fd>>(&mut self, family: &mut F) -> bool {
+    fn close_at_syscalls<F: Gated>(&mut self, family: &mut F) -> bool {
         let closed = family.gate_at_syscalls();
         let can = closed.is_ok();
         self.gates.syscalls = closed.unwrap_or(false);
@@ -225,7 +238,10 @@ impl<Fd> Sweep<'_, Fd> {
     }
 
     /// SIGCONT to everybody whom the freeze has stopped. Answers whom it could not reach.
-    fn wake<F: Family<Fd = Fd>>(&mut self, family: &F) -> Vec<Survivor> {
+    fn wake<F>(&mut self, family: &F) -> Vec<Survivor>
+    where
+        F: Members + Signals<Fd = Fd> + Clock + Freezing,
+    {
         let mut left = Vec::new();
         while self.passes < 8 {
             left.clear();

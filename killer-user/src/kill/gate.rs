@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::lineage::Family;
+use crate::lineage::{Clock, Gated};
 
 /// How long a lease holds without being renewed.
 pub const LEASE: Duration = Duration::from_secs(2);
@@ -27,7 +27,7 @@ pub struct Lease {
 
 impl Lease {
     /// Closes the gate of the family.
-    pub fn close<F: Family>(family: &F) -> Self {
+    pub fn close<F: Gated + Clock>(family: &F) -> Self {
         let mut l =
             Self { until: 0, wanted: false, gates: Gates { birth: family.gate_at_birth(), syscalls: false } };
         l.renew(family);
@@ -35,7 +35,7 @@ impl Lease {
     }
 
     /// Holds it closed for another [`LEASE`].
-    pub fn renew<F: Family>(&mut self, family: &F) {
+    pub fn renew<F: Gated + Clock>(&mut self, family: &F) {
         self.until = family.monotonic() + LEASE.as_nanos() as u64;
         family.close_gate(self.until);
     }
@@ -46,7 +46,7 @@ impl Lease {
     }
 
     /// Closes it when it is wanted: a step each time, because the sweep goes on meanwhile.
-    pub fn at_syscalls<F: Family>(&mut self, family: &mut F) {
+    pub fn at_syscalls<F: Gated>(&mut self, family: &mut F) {
         if self.wanted && !self.gates.syscalls {
             let closed = family.gate_at_syscalls();
             // Who finds out that it is needed asks once more.
@@ -56,7 +56,7 @@ impl Lease {
     }
 
     /// Opens it, unless another sweeper holds it longer.
-    pub fn open<F: Family>(&mut self, family: &F) {
+    pub fn open<F: Gated>(&mut self, family: &F) {
         family.open_gate(self.until);
     }
 }

@@ -3,8 +3,8 @@
 use thiserror::Error;
 
 use super::Order;
-use super::sweep::Sweep;
-use crate::lineage::{Family, Pick};
+use super::wanted::wanted;
+use crate::lineage::{Clock, Members, Pick};
 
 /// Why an order is not carried out.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -23,14 +23,12 @@ pub enum Refusal {
 /// Refuses PID 1, and an order that would signal the caller or its ancestors unless they are meant. It looks at whom the order
 /// is for, not at the whole set; and a main process far away, which the caller's session does not hang on, is meant when it is
 /// named: from a session below a tracked listener, the listener alone can be told something.
-pub fn check<F: Family>(family: &F, order: &Order) -> Result<(), Refusal> {
+pub fn check<F: Members + Clock>(family: &F, order: &Order) -> Result<(), Refusal> {
     if order.signal == 0 {
         return Ok(());
     }
     let named = order.picks.contains(&Pick::Main);
-    let mut look = Sweep::new(order);
-    let wanted = look.wanted(family);
-    for m in &wanted {
+    for m in &wanted(order, family) {
         if m.tgid == 1 {
             return Err(Refusal::Init);
         }

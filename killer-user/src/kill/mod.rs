@@ -1,5 +1,5 @@
 //! The engine: guard → gate → sweep → settle → proof. One path for every signal and set; it sees members, the
-//! kernel's count, a gate and a clock through [`Family`], and does not know which tier keeps them.
+//! kernel's count, a gate and a clock through the traits of a [`Family`](crate::lineage::Family), and does not know which tier keeps them.
 
 mod broadcast;
 mod freeze;
@@ -9,6 +9,7 @@ mod order;
 mod proof;
 mod settle;
 mod sweep;
+mod wanted;
 
 pub use freeze::{FreezeError, SIGCONT, SIGSTOP, freeze, thaw};
 pub use gate::Gates;
@@ -17,13 +18,16 @@ pub use order::{Fate, Newborns, Order, Outcome, SIGKILL, Survivor, Target};
 pub use proof::empty;
 pub use settle::{Awaited, Waited, unreaped, until};
 
-use crate::lineage::Family;
+use crate::lineage::{Broadcasting, Clock, Gated, Members, Repairs, Signals};
 
 /// Does what the order says.
 ///
 /// # Errors
 /// [`Refusal`] when the set holds what must not be signalled; nothing has been touched then.
-pub fn execute<F: Family>(family: &mut F, order: &Order) -> Result<Outcome, Refusal> {
+pub fn execute<F>(family: &mut F, order: &Order) -> Result<Outcome, Refusal>
+where
+    F: Members + Signals + Clock + Gated + Broadcasting + Repairs,
+{
     let began = family.monotonic();
     let before = family.census();
     guard::check(family, order)?;

@@ -71,9 +71,14 @@ impl Order {
         }
     }
 
+    /// True when the order is for everybody.
+    pub fn is_for_all(&self) -> bool {
+        self.picks.iter().all(|p| *p == Pick::All)
+    }
+
     /// True when this is the order that ends with "empty": KILL to all.
     pub fn ends_all(&self) -> bool {
-        self.signal == SIGKILL && self.picks.iter().all(|p| *p == Pick::All)
+        self.signal == SIGKILL && self.is_for_all()
     }
 }
 

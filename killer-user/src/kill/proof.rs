@@ -1,11 +1,11 @@
 //! "Empty" and "not empty": both from the kernel's count alone.
 
 use super::Survivor;
-use crate::lineage::Family;
+use crate::lineage::Members;
 
 /// True when the kernel's own count says that nobody is alive and nobody is coming. Two censuses and a third look:
 /// insertions and roots unchanged and all counts 0 ⇒ empty when the second began to count (docs/PROTOCOL.md 4).
-pub fn empty<F: Family>(family: &F) -> bool {
+pub fn empty<F: Members>(family: &F) -> bool {
     let a = family.census();
     if a.tasks != 0 {
         return false;
@@ -21,7 +21,7 @@ pub fn empty<F: Family>(family: &F) -> bool {
 }
 
 /// Who is still there, and why.
-pub fn survivors<F: Family>(family: &F) -> Vec<Survivor> {
+pub fn survivors<F: Members>(family: &F) -> Vec<Survivor> {
     family
         .members(&family.listed())
         .into_iter()

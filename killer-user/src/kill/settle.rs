@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use killer_common::record::Member;
 
-use super::sweep::{Key, key};
+use super::wanted::{Key, key};
 use crate::sys::proc::{self, Ends, none_there};
 use crate::sys::{alive, interrupt, mem};
 

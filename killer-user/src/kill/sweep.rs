@@ -3,20 +3,14 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
-use killer_common::claim;
 use killer_common::record::Member;
 
 use super::gate::Lease;
+use super::wanted::{Key, key, wanted};
 use super::{Fate, Order, Outcome, Survivor, Target, proof};
-use crate::lineage::{Family, Pick, Snapshot};
+use crate::lineage::{Clock, Gated, Members, Repairs, Signals};
 use crate::sys::mem;
 use crate::sys::proc::{no_room, none_there};
-
-pub(super) type Key = (u32, u64);
-
-pub(super) fn key(m: &Member) -> Key {
-    (m.tgid, m.leader_start)
-}
 
 /// One order's passes.
 pub struct Sweep<'o, Fd> {
@@ -63,33 +57,9 @@ impl<'o, Fd> Sweep<'o, Fd> {
         }
     }
 
-    /// True when the order is for everybody.
-    pub(super) fn all(&self) -> bool {
-        self.order.picks.iter().all(|p| *p == Pick::All)
-    }
-
-    /// Members that the order is for, in PID order.
-    pub fn wanted<F: Family<Fd = Fd>>(&mut self, family: &F) -> Vec<Member> {
-        let listed = family.listed();
-        let mut members = family.members(&listed);
-        if !self.all() {
-            let snapshot = Snapshot {
-                members: &members,
-                dead: &family.dead(),
-                main: self.order.main,
-                home: self.order.home.as_ref(),
-                now: family.boottime(),
-                glob: self.order.glob,
-            };
-            let chosen: HashSet<Key> = snapshot.chosen(&self.order.picks);
-            members.retain(|m| chosen.contains(&key(m)));
-        }
-        members
-    }
-
     /// A dry run: names what would be signalled.
-    pub fn look<F: Family<Fd = Fd>>(&mut self, family: &F) {
-        let wanted = self.wanted(family);
+    pub fn look<F: Members + Clock>(&mut self, family: &F) {
+        let wanted = wanted(self.order, family);
         self.targets.extend(wanted.into_iter().map(|member| Target { member, fate: Fate::Signalled }));
         self.passes = 1;
     }
@@ -97,34 +67,34 @@ impl<'o, Fd> Sweep<'o, Fd> {
     /// Sends to one member. It is that member, or nothing is sent: the pidfd is opened by number, and then either
     /// its inode is the entry's (an inode names one process for this boot), or the entry is read again and
     /// still equal, so that the process had the number all the time (docs/PROTOCOL.md 2).
-    pub(super) fn send<F: Family<Fd = Fd>>(&mut self, family: &F, m: Member) {
-        self.deliver(family, m, self.order.signal, false);
+    pub(super) fn send<F>(&mut self, family: &F, m: Member)
+    where
+        F: Members + Signals<Fd = Fd> + Clock,
+    {
+        self.send_signal(family, m, self.order.signal);
     }
 
     /// As [`Self::send`], another signal than the order's; what came of it.
-    pub(super) fn send_signal<F: Family<Fd = Fd>>(
+    pub(super) fn send_signal<F>(&mut self, family: &F, m: Member, signal: i32) -> Option<Fate>
+    where
+        F: Members + Signals<Fd = Fd> + Clock,
+    {
+        self.deliver(family, m, signal, || true, |_| {})
+    }
+
+    /// Sends a signal to one member; after its identity was checked `may` says whether, and `then` is told what came of it.
+    /// `None`: it may not, and may be tried again.
+    pub(super) fn deliver<F>(
         &mut self,
         family: &F,
         m: Member,
         signal: i32,
-    ) -> Option<Fate> {
-        self.deliver(family, m, signal, false)
-    }
-
-    /// As [`Self::send`], with the claim around it: taken after the identity was checked, so that a newborn that got the
-    /// number meanwhile is not taken for its former owner; given back when nothing was sent. Each change is an
-    /// exchange, because the fork hook writes the words of newborns.
-    pub(super) fn send_claimed<F: Family<Fd = Fd>>(&mut self, family: &F, m: Member) {
-        self.deliver(family, m, self.order.signal, true);
-    }
-
-    fn deliver<F: Family<Fd = Fd>>(
-        &mut self,
-        family: &F,
-        m: Member,
-        signal: i32,
-        claimed: bool,
-    ) -> Option<Fate> {
+        may: impl FnOnce() -> bool,
+        then: impl FnOnce(Fate),
+    ) -> Option<Fate>
+    where
+        F: Members + Signals<Fd = Fd> + Clock,
+    {
         self.sent.insert(key(&m), family.boottime());
         let fate = match self.open(family, m.tgid) {
             Err(e) if none_there(&e) => Fate::Gone,
@@ -136,17 +106,13 @@ impl<'o, Fd> Sweep<'o, Fd> {
                     }
                     (a, Some(b)) => a == b,
                 };
-                if claimed && same && !family.exchange(m.tgid, claim::NONE, claim::CLAIMED) {
-                    // A newborn that is decided at birth, or was undecided when this looked: then the next list has it.
+                if same && !may() {
                     self.sent.remove(&key(&m));
                     return None;
                 }
                 let fate = if same { sent(family.send(&fd, signal, self.order.value)) } else { Fate::Gone };
-                if claimed && same {
-                    let to = if fate == Fate::Gone { claim::NONE } else { claim::SENT };
-                    let settled = family.exchange(m.tgid, claim::CLAIMED, to);
-                    // The hook that settles it was skipped: a child forked since then was taken for one behind.
-                    self.unsure |= settled && fate == Fate::Signalled && family.can_lapse();
+                if same {
+                    then(fate);
                 }
                 if fate == Fate::Signalled {
                     self.hold(fd);
@@ -169,7 +135,7 @@ impl<'o, Fd> Sweep<'o, Fd> {
     }
 
     /// Opens whoever has this number; what is only slept on makes room when there are no descriptors left.
-    fn open<F: Family<Fd = Fd>>(&mut self, family: &F, tgid: u32) -> std::io::Result<Fd> {
+    fn open<F: Signals<Fd = Fd>>(&mut self, family: &F, tgid: u32) -> std::io::Result<Fd> {
         loop {
             match family.open(tgid) {
                 Err(e) if no_room(&e) && self.held.pop_front().is_some() => {}
@@ -179,14 +145,17 @@ impl<'o, Fd> Sweep<'o, Fd> {
     }
 
     /// KILL to all: until the kernel says empty, or patience is at an end.
-    pub fn until_empty<F: Family<Fd = Fd>>(&mut self, family: &mut F, gate: &mut Lease) {
+    pub fn until_empty<F>(&mut self, family: &mut F, gate: &mut Lease)
+    where
+        F: Members + Signals<Fd = Fd> + Clock + Gated + Repairs,
+    {
         let began = family.monotonic();
         self.cancelled += family.cancel_marks();
         let mut idle = 0u32;
         let (mut stuck, mut left) = (0u32, i64::MAX);
         loop {
             let new: Vec<Member> =
-                self.wanted(family).into_iter().filter(|m| !self.sent.contains_key(&key(m))).collect();
+                wanted(self.order, family).into_iter().filter(|m| !self.sent.contains_key(&key(m))).collect();
             let found = !new.is_empty();
             if found || self.passes == 0 {
                 self.passes += 1;
@@ -230,7 +199,7 @@ impl<'o, Fd> Sweep<'o, Fd> {
     }
 
     /// Sends again to what was sent KILL and is not on its way: nothing but a refusal can leave it there.
-    fn forgive<F: Family<Fd = Fd>>(&mut self, family: &F) {
+    fn forgive<F: Members>(&mut self, family: &F) {
         let failed: Vec<Key> = self
             .targets
             .iter()
@@ -250,7 +219,7 @@ impl<'o, Fd> Sweep<'o, Fd> {
     }
 
     /// Sleeps until something that was signalled has ended, or so long.
-    pub(super) fn rest<F: Family<Fd = Fd>>(&mut self, family: &F, most: Duration) {
+    pub(super) fn rest<F: Signals<Fd = Fd>>(&mut self, family: &F, most: Duration) {
         while self.held.back().is_some_and(|fd| family.ended(fd)) {
             self.held.pop_back();
         }
@@ -258,7 +227,7 @@ impl<'o, Fd> Sweep<'o, Fd> {
     }
 
     /// Everything that was done.
-    pub fn outcome<F: Family<Fd = Fd>>(
+    pub fn outcome<F: Clock>(
         self,
         family: &F,
         began: u64,

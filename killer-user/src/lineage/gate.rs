@@ -1,58 +1,34 @@
-//! The gate at system calls while it is being closed: a thread waits for the kernel, the sweeper goes on.
+//! Closing the gate of a lineage.
 
 use std::io;
-use std::thread::JoinHandle;
 
-use crate::keep::{Closes, Gate, Held};
+use super::family::Gated;
+use super::set::Lineage;
 
-/// The state of the gate.
-#[derive(Debug, Default)]
-pub enum Closing {
-    /// Open.
-    #[default]
-    No,
-    /// A thread attaches it. The thread is not waited for when this is dropped: what it attaches goes with it.
-    Soon(JoinHandle<io::Result<Box<dyn Held + Send>>>),
-    /// Closed while it is held.
-    Closed(Box<dyn Held + Send>),
-}
-
-impl Closing {
-    /// Begins to close it, or goes on; true once it is closed and acts.
-    ///
-    /// # Errors
-    /// It cannot be closed; it is open again.
-    pub fn step(&mut self, gate: &dyn Gate) -> io::Result<bool> {
-        let made = match std::mem::take(self) {
-            Self::Closed(held) => {
-                *self = Self::Closed(held);
-                return Ok(true);
-            }
-            Self::No => match begin(gate.at_syscalls()?) {
-                Ok(thread) => {
-                    *self = Self::Soon(thread);
-                    return Ok(false);
-                }
-                // No room for a thread: then it is waited for.
-                Err(_) => gate.at_syscalls()?(),
-            },
-            Self::Soon(thread) if !thread.is_finished() => {
-                *self = Self::Soon(thread);
-                return Ok(false);
-            }
-            Self::Soon(thread) => thread
-                .join()
-                .unwrap_or_else(|_| Err(io::Error::other("the thread that attaches the gate died"))),
-        }?;
-        // A child below the canary's root must die by it.
-        if !gate.acts_at_syscalls() {
-            return Err(io::Error::other("the programs at system calls do not act"));
+impl Gated for Lineage<'_> {
+    fn close_gate(&self, until: u64) {
+        if self.is_current() {
+            self.tracker.close_gate(self.root.slot.slot, until);
         }
-        *self = Self::Closed(made);
-        Ok(true)
+        // It may have been forgotten, and its slot given away, between the look and the change.
+        if !self.is_current() {
+            self.tracker.open_gate(self.root.slot.slot, until);
+        }
     }
-}
 
-fn begin(close: Closes) -> io::Result<JoinHandle<io::Result<Box<dyn Held + Send>>>> {
-    std::thread::Builder::new().stack_size(64 << 10).spawn(close)
+    fn open_gate(&self, until: u64) {
+        self.tracker.open_gate(self.root.slot.slot, until);
+    }
+
+    fn gate_at_birth(&self) -> bool {
+        self.tracker.gate().is_some_and(|g| g.at_birth().is_some())
+    }
+
+    fn gate_at_syscalls(&mut self) -> io::Result<bool> {
+        self.syscalls.step(self.tracker.gate().ok_or(io::ErrorKind::Unsupported)?)
+    }
+
+    fn cancel_marks(&self) -> usize {
+        self.slots().into_iter().map(|s| self.tracker.cancel_marks(s)).sum()
+    }
 }

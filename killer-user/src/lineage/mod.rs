@@ -3,17 +3,20 @@
 mod broadcast;
 mod describe;
 mod family;
+mod freezing;
 mod gate;
 mod home;
+mod lapses;
 mod left_last;
 mod select;
 mod set;
 mod stillness;
+mod syscall_gate;
 mod tree;
 
-pub use broadcast::unsettled;
-pub use describe::{Outside, Pending, cgroups, describe};
-pub use family::{Census, Family};
+pub use broadcast::{Broadcasting, Pending, unsettled};
+pub use describe::{Outside, cgroups, describe};
+pub use family::{Census, Clock, Family, Freezing, Gated, Members, Repairs, Signals};
 pub use home::Home;
 pub use left_last::named;
 pub use select::{Pick, Snapshot, strays};

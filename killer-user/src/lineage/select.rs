@@ -10,7 +10,7 @@ use crate::sys::alive::alive;
 use super::describe;
 use super::home::Home;
 use super::tree::missing;
-use super::{Family, Lineage};
+use super::{Lineage, Members};
 
 /// A process: number and start.
 type Id = (u32, u64);

@@ -7,7 +7,7 @@ use crate::app::{facts, journal, last, pidfiles, stop_words, unseen, verdict, wa
 use crate::cli::Mode;
 use crate::ending::{Ending, Wait};
 use crate::kill::{SIGKILL, Waited};
-use crate::lineage::{Family, Lineage};
+use crate::lineage::{Lineage, Members};
 use crate::parse::{signal, span::Span};
 use crate::report::{human, message, model};
 

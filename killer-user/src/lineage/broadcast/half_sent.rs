@@ -5,7 +5,8 @@ use std::sync::atomic::Ordering;
 use killer_common::claim;
 use killer_common::record::Member;
 
-use crate::lineage::{Family, Lineage};
+use crate::lineage::family::Members;
+use crate::lineage::set::Lineage;
 use crate::sys::mem;
 
 /// A claim of an older broadcast may be a number's former owner's: newborns' words are written while it holds.
@@ -32,7 +33,7 @@ pub fn look(f: &Lineage<'_>) -> Vec<(Member, i32)> {
 
 impl Lineage<'_> {
     /// The same while no sweeper lives: each is told once, and from here on is nobody's to send.
-    pub(in crate::lineage) fn tell_unknown(&self) -> Vec<(Member, i32)> {
+    pub fn tell_unknown(&self) -> Vec<(Member, i32)> {
         let found = look(self);
         if found.is_empty() {
             return found;

@@ -1,16 +1,18 @@
-//! Who may still owe a signal: a broadcast waits for the one before, and for forks in flight (docs/PROTOCOL.md 8).
+//! Processes that may still owe a signal: a broadcast waits for the one before, and for forks in flight (docs/PROTOCOL.md 8).
 
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use killer_common::{claim, reason};
+use killer_common::claim;
 
+use super::broadcasting::Broadcasting;
+use super::cast::HOLDS;
 use super::fork_calls::ForkCalls;
+use super::pending::{Pending, pending, waits};
 use crate::keep::Broadcasts;
-use crate::lineage::describe::Pending;
-use crate::lineage::family::Family;
-use crate::lineage::set::{BROADCAST, Lineage};
+use crate::lineage::family::{Clock, Members};
+use crate::lineage::set::Lineage;
 use crate::sys::mem;
 
 /// How long a broadcast waits for the one before, ms, and for how many members it looks.
@@ -27,18 +29,18 @@ const HELD: Duration = Duration::from_millis(200);
 /// True while a signal waits for a process, or its fork hook may be about to send it.
 fn may_owe(broadcasts: &dyn Broadcasts, tgid: u32, signal: i32) -> bool {
     let word = broadcasts.claim(tgid).map_or(0, |w| w.load(Ordering::SeqCst));
-    word == claim::UNDECIDED_WORD || crate::lineage::describe::pending(tgid, signal)
+    word == claim::UNDECIDED_WORD || pending(tgid, signal)
 }
 
 impl Lineage<'_> {
     /// Waits, for a moment only, until nobody has the signal of the broadcast before still pending: a child that is forked
     /// then would owe two, and one word cannot say so. Answers how many have not taken it, when it is `signal` again.
-    pub(in crate::lineage) fn let_settle(&self, signal: i32) -> usize {
+    pub(super) fn let_settle(&self, signal: i32) -> usize {
         let Some(broadcasts) = self.tracker.broadcasts() else { return 0 };
         let mut behind = 0;
         for _ in 0..SETTLE_MS {
             let now = mem::monotonic_ns();
-            let until = now + BROADCAST.as_nanos() as u64;
+            let until = now + HOLDS.as_nanos() as u64;
             let Some(before) = broadcasts.renew(self.root.slot.slot, now, until) else {
                 return 0;
             };
@@ -65,10 +67,10 @@ impl Lineage<'_> {
     }
 
     /// How the signal waits for the one of all whom it waits for longest.
-    pub(in crate::lineage) fn worst_pending(&self) -> Pending {
+    pub(super) fn worst_pending(&self) -> Pending {
         let mut worst = Pending::No;
         for t in self.listed() {
-            worst = worst.max(crate::lineage::describe::waits(t, self.signal));
+            worst = worst.max(waits(t, self.cast.signal));
             if worst == Pending::Soon {
                 break;
             }
@@ -76,43 +78,15 @@ impl Lineage<'_> {
         worst
     }
 
-    /// Walks when runs of hooks were skipped; true when somebody was found who was in no list.
-    pub(in crate::lineage) fn look_for_lapses(&self) -> bool {
-        let Some(before) = self.lapses.get() else { return false };
-        if self.lapses_now().is_none_or(|now| now.skipped == before.skipped) {
-            return false;
-        }
-        let late = || {
-            let reasons = self.slots().into_iter().filter_map(|slot| self.tracker.reasons(slot));
-            reasons.map(|r| r.count[reason::REPAIRED_WALK as usize]).sum::<u64>()
-        };
-        let late_before = late();
-        let whole = self.repair().is_ok();
-        self.lapses.set(self.lapses_now());
-        !whole || late() != late_before || self.lapses.get().is_none_or(|now| now.found != before.found)
-    }
-
-    /// Where newborns are not decided at birth: who was forked by somebody that had been sent the signal owes nothing, as
-    /// far as its start says.
-    pub(in crate::lineage) fn owes_nothing(&self, tgid: u32) -> u64 {
-        let Ok(Some(m)) = self.tracker.member(tgid) else { return claim::SENT };
-        let sent = self.sent.borrow();
-        match sent.get(&m.creator_tgid) {
-            // Starts are in ticks: what was born in the same one counts as born later.
-            Some(&at) if m.born + 10_000_000 > at => claim::SENT,
-            _ => claim::NONE,
-        }
-    }
-
     /// Entries of system calls are stamped no more, once nobody has the signal pending and forks in flight are over: of who forks
     /// then all threads have received it. False when such a fork may still be in flight.
-    pub(in crate::lineage) fn end_marks(&mut self) -> bool {
-        let Some(marks) = self.marks.take() else { return true };
+    pub(super) fn end_stamps(&mut self) -> bool {
+        let Some(stamps) = self.cast.stamps.take() else { return true };
         let over = self.forks_are_over();
         if let Some(b) = self.tracker.broadcasts() {
             b.end_stamps(self.root.slot.slot);
         }
-        drop(marks);
+        drop(stamps);
         over
     }
 
@@ -149,7 +123,7 @@ impl Lineage<'_> {
         let mut waited = false;
         loop {
             for one in &mut left {
-                one.1 = crate::lineage::describe::waits(one.0, self.signal);
+                one.1 = waits(one.0, self.cast.signal);
             }
             left.retain(|one| one.1 != Pending::No);
             let long = mem::monotonic_ns() - begun >= HELD.as_nanos() as u64;
