@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `Hook` | `killer-ebpf/src/fork.rs:born`, from `member::index` on, and `broadcast.rs:newborn` |
 //! | queueing, in `Send` and `Hook` | `broadcast.rs:on_signal`, under the receiver's siglock |
-//! | `Sweep(List)` | `killer-user/src/lineage/set.rs:listed_whole`, number by number |
+//! | `Sweep(List)` | `killer-user/src/lineage/broadcast/of_lineage.rs:listed_whole`, number by number |
 //! | `Sweep(Filter)`, `Sweep(Entry)` | `kill/broadcast.rs:until_claimed`: the claims of the list, then the entries of who has none |
 //! | `Sweep(Open..Settle)` | `kill/sweep.rs:deliver`: `open`, identity, `exchange`, `send`, `exchange` |
 //! | `Exit`, `Release` | `exit.rs:on_exit` (index entry), later the number is free (`kernel/exit.c:release_task`) |

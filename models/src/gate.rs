@@ -4,11 +4,11 @@
 //! |---|---|
 //! | `Hook` | `killer-ebpf/src/fork.rs:born`, `apply_gate` with `gate.rs:holds`, and `kfunc::send_signal_group` (gate D) |
 //! | `Die` | `exit.rs:on_exit`; a doomed process has left at most the fork that it was in (`kernel/fork.c:copy_process`) |
-//! | `Sweep(_, Close)`, `Renew` | `killer-user/src/kill/gate.rs:Lease::renew`, `lineage/set.rs:close_gate` |
+//! | `Sweep(_, Close)`, `Renew` | `killer-user/src/kill/gate.rs:Lease::renew`, `lineage/gate.rs:close_gate` |
 //! | `Sweep(_, List)` | `set.rs:listed`, `members` |
 //! | `Sweep(_, Open..Send)` | `kill/sweep.rs:deliver` |
 //! | `Sweep(_, Empty..)` | `kill/proof.rs:empty`, `sweep.rs:until_empty` |
-//! | `Sweep(_, OpenGate)` | `set.rs:open_gate` |
+//! | `Sweep(_, OpenGate)` | `lineage/gate.rs:open_gate` |
 //!
 //! Each reading of the clock is later than the one before, so no two leases end in the same moment.
 

@@ -7,7 +7,7 @@
 //! | `Launch(Look..Kill)` | `fork.rs:creator`, `born`, `apply_gate` in the launcher's context; `member.rs:take_seed`, `register` |
 //! | `Launch(Canary)`, `Go` | `killer-user/src/bpf/programs/changes.rs:spawn`, `consumed`, `sys/launch.rs:spawn`: one byte lets the child become CMD |
 //! | `Launch(EMark..)` | `exit.rs:on_exit`, when the launcher dies |
-//! | `Kill(Close)` … | `kill/mod.rs:execute`, `sweep.rs:until_empty`, `set.rs:cancel_marks`, `proof.rs:empty` |
+//! | `Kill(Close)` … | `kill/mod.rs:execute`, `sweep.rs:until_empty`, `lineage/gate.rs:cancel_marks`, `proof.rs:empty` |
 
 mod steps;
 
