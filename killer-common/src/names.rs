@@ -71,8 +71,8 @@ pub const HOOKS: [(&str, &str); 6] = [
 /// Registers the children of an ending task that are in no map, before they are reparented; where nothing witnesses
 /// births. Attached before [`P_EXIT`].
 pub const P_ORPHANS: &str = "on_orphans";
-/// Claims what two walks did not meet, on demand (`bpf_for_each_map_elem`, 5.13+).
-pub const P_SWEEP: &str = "on_sweep";
+/// Reaps: removes what two walks did not meet, on demand (`bpf_for_each_map_elem`, 5.13+).
+pub const P_REAP: &str = "on_reap";
 /// On-demand program, run with `BPF_PROG_TEST_RUN`; see [`crate::ctl`].
 pub const P_CTL: &str = "on_ctl";
 /// Gate C at system call entry; attached only while a kill is in flight.

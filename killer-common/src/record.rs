@@ -296,7 +296,7 @@ pub struct Global {
     pub adopt_generation: u32,
     /// Process that the adoption starts from.
     pub adopt_tgid: u32,
-    /// Entries of `births` claimed by walks and sweeps.
+    /// Entries of `births` removed by walks and reaps.
     pub walk_claims: u32,
     /// Its start, clock ticks.
     pub adopt_start: u64,
@@ -316,10 +316,10 @@ pub struct Global {
     pub left: [u64; 4],
     /// How many there were.
     pub leaves: u64,
-    /// Sweeps that were begun: births at addresses of stale entries are doubtful while one is under way.
-    pub sweeps: u64,
-    /// Sweeps that have ended.
-    pub swept: u64,
+    /// Reaps that were begun: births at addresses of stale entries are doubtful while one is under way.
+    pub reaps: u64,
+    /// Reaps that have ended.
+    pub reaped: u64,
     /// Entries of `ancestors`.
     pub ancestors: u64,
 }

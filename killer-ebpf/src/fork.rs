@@ -63,10 +63,10 @@ fn look_again(ctx: *const u64) -> i32 {
         // SAFETY: p points to a whole Birth.
         let (slot, its) = unsafe { ((*p).root, (*p).leader_start) };
         if its == task::leader_start(t) {
-            // It may be the entry of another thread, whose exit was missed: with its old stamp a sweep would take it.
-            let swept = member::swept();
+            // It may be the entry of another thread, whose exit was missed: with its old stamp it would be reaped.
+            let reaped = member::reaped();
             let was = member::renew(p);
-            member::doubt(slot, was, swept);
+            member::doubt(slot, was, reaped);
             return 0;
         }
     }
@@ -141,7 +141,7 @@ fn born(ctx: *const u64, n: usize, thread: bool, late: bool) -> u32 {
         // SAFETY: p points to a whole Birth; the child does not run yet, and only fork hooks of this fork fill it.
         unsafe {
             if knobs::witness() != 0 && (*p).leader_start == 0 {
-                // In this order: with a tgid it is a sweep's to judge.
+                // In this order: with a tgid it may be reaped.
                 member::renew(p);
                 core::ptr::write_volatile(&raw mut (*p).leader_start, start);
                 core::ptr::write_volatile(&raw mut (*p).tgid, tgid);

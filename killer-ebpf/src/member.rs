@@ -128,7 +128,7 @@ pub fn register(n: &Newborn) -> bool {
     let mut r = insert(n, &birth, 0);
     let mut met = None;
     if r == Err(EEXIST) {
-        let swept = swept();
+        let reaped = reaped();
         // An entry for an address that is being born: its exit was missed (I7), or a second hook was faster.
         // It may change under us, the delete below decides.
         if let Some(p) = BIRTHS.get_ptr_mut(&n.addr) {
@@ -137,13 +137,13 @@ pub fn register(n: &Newborn) -> bool {
             if old.leader_start == n.birth.leader_start && old.tgid == n.birth.tgid {
                 renew(p);
                 undo(slot, n);
-                doubt(slot, old.walk, swept);
+                doubt(slot, old.walk, reaped);
                 return false;
             }
             if remove(n.addr, &old) {
                 note(old.root, reason::STALE);
             }
-            met = Some((old.walk, swept));
+            met = Some((old.walk, reaped));
         }
         r = insert(n, &birth, 0);
     }
@@ -162,8 +162,8 @@ pub fn register(n: &Newborn) -> bool {
         undo(slot, n);
         return false;
     }
-    if let Some((was, swept)) = met {
-        doubt(slot, was, swept);
+    if let Some((was, reaped)) = met {
+        doubt(slot, was, reaped);
     }
     true
 }
@@ -178,7 +178,7 @@ fn undo(slot: u32, n: &Newborn) {
 /// read.
 #[inline(always)]
 pub fn remove(addr: u64, old: &Birth) -> bool {
-    // For tests: the exit hook's alone, so that the sweep has something to find.
+    // For tests: the exit hook's alone, so that there is something to reap.
     let refuse = knobs::refuse_exits();
     let refuse = if refuse != 0 && task::current_addr() == addr { refuse } else { 0 };
     if !tries::remove(&BIRTHS, addr, old, refuse) {
@@ -206,7 +206,7 @@ pub fn walks() -> u64 {
     }
 }
 
-/// Says that an entry is a living task's, so that a sweep leaves it alone; answers what it said before.
+/// Says that an entry is a living task's, so that it is not reaped; answers what it said before.
 #[inline(always)]
 pub fn renew(p: *mut Birth) -> u64 {
     let now = walks();
@@ -220,17 +220,17 @@ pub fn renew(p: *mut Birth) -> u64 {
     }
 }
 
-/// To be asked after an entry that was last met by the walk `was` was renewed, or another was put in its place: a sweep that
+/// To be asked after an entry that was last met by the walk `was` was renewed, or another was put in its place: a reap that
 /// had looked there before may take out what is there now, because no kernel has one step for both. The root is not called
-/// exact then. `swept` is how many sweeps had ended before the entry was read.
+/// exact then. `reaped` is how many reaps had ended before the entry was read.
 #[inline(always)]
-pub fn doubt(slot: u32, was: u64, swept: u64) {
+pub fn doubt(slot: u32, was: u64, reaped: u64) {
     let Some(g) = GLOBAL.get_ptr(0) else { return };
     // SAFETY: g points to a whole Global.
     unsafe {
-        let (sweeps, walks) = (&raw const (*g).sweeps, &raw const (*g).walks);
-        // The first of a sweep's two walks is the one before the last, or an older one.
-        if core::ptr::read_volatile(sweeps) != swept && was + 1 < core::ptr::read_volatile(walks) {
+        let (reaps, walks) = (&raw const (*g).reaps, &raw const (*g).walks);
+        // The first of a reap's two walks is the one before the last, or an older one.
+        if core::ptr::read_volatile(reaps) != reaped && was + 1 < core::ptr::read_volatile(walks) {
             note(slot, reason::STALE);
         }
     }
@@ -238,10 +238,10 @@ pub fn doubt(slot: u32, was: u64, swept: u64) {
 
 /// Sweeps that have ended.
 #[inline(always)]
-pub fn swept() -> u64 {
+pub fn reaped() -> u64 {
     match GLOBAL.get_ptr(0) {
         // SAFETY: g points to a whole Global.
-        Some(g) => unsafe { core::ptr::read_volatile(&raw const (*g).swept) },
+        Some(g) => unsafe { core::ptr::read_volatile(&raw const (*g).reaped) },
         None => 0,
     }
 }

@@ -22,7 +22,7 @@ mod logs;
 mod maps;
 mod member;
 mod orphans;
-mod sweep;
+mod reap;
 mod syscalls;
 mod task;
 mod tries;

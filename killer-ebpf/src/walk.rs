@@ -149,7 +149,7 @@ extern "C" fn on_walk(ctx: *const u64) -> i32 {
     0
 }
 
-/// Leaves this walk's number at what it meets; what two walks have not met has ended ([`crate::sweep`]).
+/// Leaves this walk's number at what it meets; what two walks have not met has ended ([`crate::reap`]).
 #[inline(always)]
 fn stamp(walk: u64, addr: u64, me: &TaskKey, lives: bool) {
     // SAFETY: p points to a whole record each time; one word is stored.

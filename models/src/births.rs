@@ -130,8 +130,8 @@ impl World {
 
     /// `member.rs:doubt`, after the entry that it is about was renewed or replaced.
     pub(crate) fn doubts(&self, s: &mut State, c: u8) {
-        if let Some((stamp, swept)) = s.met[c as usize].take() {
-            s.doubted |= s.sweeps != swept && stamp + 1 < s.walk;
+        if let Some((stamp, reaped)) = s.met[c as usize].take() {
+            s.doubted |= s.reaps != reaped && stamp + 1 < s.walk;
         }
     }
 }

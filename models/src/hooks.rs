@@ -218,7 +218,7 @@ impl World {
                 Some(e) if e.start == s.start(k) => {
                     self.renew(s, k);
                     if self.doubt && e.stamp != s.walk {
-                        s.met[t as usize] = Some((e.stamp, s.swept));
+                        s.met[t as usize] = Some((e.stamp, s.reaped));
                         self.to(s, t, Step::DoubtOwn(k, h));
                     } else {
                         self.done(s, t, k, h);
@@ -282,12 +282,12 @@ impl World {
                 match s.entry(s.t(k).addr) {
                     Some(e) if (e.start, e.tgid) == (new.start, new.tgid) => {
                         self.renew(s, k);
-                        s.met[t as usize] = self.doubt.then_some((e.stamp, s.swept));
+                        s.met[t as usize] = self.doubt.then_some((e.stamp, s.reaped));
                         self.to(s, t, Step::Undo(k, h));
                     }
                     Some(_) if self.mutant == Mutant::KeepStale => self.to(s, t, Step::Undo(k, h)),
                     Some(e) => {
-                        s.met[t as usize] = self.doubt.then_some((e.stamp, s.swept));
+                        s.met[t as usize] = self.doubt.then_some((e.stamp, s.reaped));
                         s.locked[s.t(k).addr as usize] = self.lock;
                         self.to(s, t, Step::Evict(k + 16 * e.tgid, h));
                     }

@@ -1,4 +1,4 @@
-//! The walk over all tasks (docs/PROTOCOL.md 2, "Walk") beside everything that [`crate::hooks`] does, and the sweep of
+//! The walk over all tasks (docs/PROTOCOL.md 2, "Walk") beside everything that [`crate::hooks`] does, and the reap of
 //! what two walks did not meet.
 //!
 //! | step | mirrors |
@@ -8,7 +8,7 @@
 //! | `Fill`, `FillIndex` | start, tgid and index of who has none |
 //! | `Pop` … `Index` | `member.rs:register` of a thread whose group is a member |
 //! | `Recheck`, `OutDel`, `OutPop` | it may have passed its exit hook meanwhile |
-//! | `Stamp`, `StampDel`, `StampPop` | `killer-ebpf/src/sweep.rs:birth`, after each walk instead of each second |
+//! | `Stamp`, `StampDel`, `StampPop` | `killer-ebpf/src/reap.rs:birth`, after each walk instead of each second |
 
 mod steps;
 
@@ -22,12 +22,12 @@ use crate::world::{Action as Task, Entry, Life, Mutant, SPACE, State as Tasks, T
 pub enum Variant {
     /// The code: the walk passes over tasks in state TASK_NEW, claims who exits while it registers it, and replaces entries
     /// that it fills (`BPF_EXIST`); fork hooks renew the stamp of an entry that they find, and call the root doubtful when a
-    /// sweep under way may have looked at it before.
+    /// reap under way may have looked at it before.
     AsBuilt,
     /// The design: whoever deletes another's entry locks its address, and nothing is doubtful. No kernel has that for
     /// programs.
     Locked,
-    /// Mutant: what is born at an address that a sweep may be judging is not called doubtful.
+    /// Mutant: what is born at an address that a reap may be judging is not called doubtful.
     NotDoubted,
     /// Mutant: the walk judges entries of tasks whose birth hooks are running.
     MeetsNewborns,
@@ -160,7 +160,7 @@ impl Repair {
         Self { world, variant, walks: 2 }
     }
 
-    /// The sweep where a birth is registered before it is on any list: a member, a stranger, a birth, two walks.
+    /// The reap where a birth is registered before it is on any list: a member, a stranger, a birth, two walks.
     pub fn stamps_witnessed(variant: Variant) -> Self {
         let typed = Self::stamps(variant);
         let world = World { tier: Tier::Witnessed, two_threads: false, skip_exit: 0, ..typed.world };

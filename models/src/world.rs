@@ -60,7 +60,7 @@ pub struct World {
     pub renew: bool,
     /// Who deletes another's entry locks its address (no kernel has that for programs).
     pub lock: bool,
-    /// Births at the address of an entry that a sweep may be judging make the root doubtful.
+    /// Births at the address of an entry that a reap may be judging make the root doubtful.
     pub doubt: bool,
 }
 
@@ -120,7 +120,7 @@ pub enum Step {
     EvictPop(u8, u8),
     /// It is the child's own: counts down.
     Undo(u8, u8),
-    /// A stale entry was replaced: is a sweep under way that may have looked at it?
+    /// A stale entry was replaced: is a reap under way that may have looked at it?
     Doubt(u8, u8),
     /// The same after the child's own entry was renewed.
     DoubtOwn(u8, u8),
@@ -218,11 +218,11 @@ pub struct State {
     pub locked: [bool; SPACE],
     /// Walks begun.
     pub walk: u8,
-    /// Sweeps begun.
-    pub sweeps: u8,
-    /// Sweeps that have ended.
-    pub swept: u8,
-    /// Stamp of the entry that a child's hook has renewed or replaced, and sweeps ended by then; by who forks it.
+    /// Reaps begun.
+    pub reaps: u8,
+    /// Reaps that have ended.
+    pub reaped: u8,
+    /// Stamp of the entry that a child's hook has renewed or replaced, and reaps ended by then; by who forks it.
     pub met: [Option<(u8, u8)>; TASKS],
     /// The root is not called exact any more.
     pub doubted: bool,
@@ -346,8 +346,8 @@ impl World {
             was_empty: false,
             locked: [false; SPACE],
             walk: 0,
-            sweeps: 0,
-            swept: 0,
+            reaps: 0,
+            reaped: 0,
             met: [None; TASKS],
             doubted: false,
         };

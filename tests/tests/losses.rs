@@ -107,8 +107,8 @@ fn births_that_the_map_refuses() {
 fn ends_that_the_map_refuses() {
     let test = "ends_that_the_map_refuses";
     let Some(env) = refusing(test, 0, 9) else { return };
-    if !env.pin_root.join("v1/progs/on_sweep").exists() {
-        return skip(test, "no sweep before 5.13, and no map that refuses before 5.11");
+    if !env.pin_root.join("v1/progs/on_reap").exists() {
+        return skip(test, "nothing reaps before 5.13, and no map that refuses before 5.11");
     }
     let Some(service) = Launch::new("bomb").arg("60").service(&env, "svc") else { return };
     std::thread::sleep(Duration::from_millis(300));

@@ -90,7 +90,7 @@ fn object(maps: &Path, offsets: &btf::Offsets, witness: bool) -> Result<(Ebpf, B
 /// A refusal of these (before 5.13) costs only the emptying of the log of forks, and claims of missed exits, which
 /// cannot be missed there.
 fn dispensable(ebpf: &mut Ebpf, progs: &Path) -> Result<(), KeepError> {
-    for name in [P_CLEAR, P_SWEEP] {
+    for name in [P_CLEAR, P_REAP] {
         let p: &mut RawTracePoint = program(ebpf, name)?;
         match p.load() {
             Ok(()) => pinned(name, p.pin(progs.join(name)))?,

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-use killer_common::names::{P_CLEAR, P_SWEEP, P_WALK};
+use killer_common::names::{P_CLEAR, P_REAP, P_WALK};
 use killer_common::record::Birth;
 
 use super::programs::Programs;
@@ -31,20 +31,20 @@ impl Programs {
         }
     }
 
-    /// Walks twice and claims what neither walk met: entries of tasks whose exit was missed.
+    /// Walks twice and reaps what neither walk met: entries of tasks whose exit was missed.
     pub(super) fn mend(&self) -> io::Result<()> {
         if let Some(births) = &self.births {
             return self.mend_by_hand(births);
         }
         let first = self.walk()?;
         self.walk()?;
-        match self.program(P_SWEEP) {
+        match self.program(P_REAP) {
             Ok(p) => bpf::prog_run(p, &[u64::from(first), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]).map(drop),
             Err(_) => Ok(()),
         }
     }
 
-    /// Claims entries of processes that are gone: where there is no walk.
+    /// Reaps entries of processes that are gone: where there is no walk.
     fn mend_by_hand(&self, births: &Hash<u64, Birth>) -> io::Result<()> {
         for (addr, b) in births.all(4096)? {
             let gone = match Entry::open(b.tgid).and_then(|e| e.stat()) {

@@ -25,7 +25,7 @@ impl Repair {
                 match at(&s.at) {
                     Some(t) => self.look(s, t),
                     None => {
-                        w.sweeps += 1;
+                        w.reaps += 1;
                         Step::Stamp(0)
                     }
                 }
@@ -112,7 +112,7 @@ impl Repair {
                 };
                 match (a..SPACE as u8).find(due).map(|a| (a, w.entry(a).unwrap_or_default())) {
                     None => {
-                        w.swept += 1;
+                        w.reaped += 1;
                         Step::Idle
                     }
                     Some((a, e)) => {

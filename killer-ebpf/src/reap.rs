@@ -1,4 +1,4 @@
-//! Claims of dead entries whose exit was missed: what two complete walks, both begun after its insertion, did not meet.
+//! The removal of dead entries whose exit was missed: what two complete walks, both begun after its insertion, did not meet.
 //!
 //! A walk in PID order can miss a task that takes its old leader's number (`fs/exec.c:de_thread`), but not twice: then it
 //! is the leader. A program of its own, because `bpf_for_each_map_elem` is 5.13+; exits cannot be missed before 7.0.
@@ -70,10 +70,10 @@ extern "C" fn entry(_map: *mut c_void, _key: *const u32, value: *const Member, f
 /// Entry by hand: run on demand with the number of the first of the two walks.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "raw_tp")]
-extern "C" fn on_sweep(ctx: *const u64) -> i32 {
+extern "C" fn on_reap(ctx: *const u64) -> i32 {
     let Some(g) = GLOBAL.get_ptr_mut(0) else { return 0 };
     // SAFETY: g points to a whole Global.
-    add64(unsafe { &raw mut (*g).sweeps }, 1);
+    add64(unsafe { &raw mut (*g).reaps }, 1);
     // SAFETY: maps and callbacks are of this object; each callback deletes only the element that it is given.
     unsafe {
         let mut first = core::ptr::read_volatile(ctx);
@@ -84,6 +84,6 @@ extern "C" fn on_sweep(ctx: *const u64) -> i32 {
         each((&raw const MEMBERS) as *mut c_void, entry as *mut c_void, at, 0);
     }
     // SAFETY: g points to a whole Global.
-    add64(unsafe { &raw mut (*g).swept }, 1);
+    add64(unsafe { &raw mut (*g).reaped }, 1);
     0
 }
