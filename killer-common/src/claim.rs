@@ -65,7 +65,7 @@ pub const fn signal_of(word: u64) -> u32 {
 }
 
 /// Upper half of a birth's flags: the start of a fork, of its own birth under the witness, else of the task's last system
-/// call while a broadcast marks them.
+/// call while a broadcast stamps them.
 pub const STAMP_MASK: u32 = 0xffff_0000;
 
 /// The stamp of a fork's start: whether the creator had received the epoch's signal by then. Fourteen bits of the epoch,

@@ -164,7 +164,7 @@ pub struct Control {
     /// Its value.
     pub last_value: u64,
     /// The epoch for which system calls' entries are stamped.
-    pub marks: u64,
+    pub stamps: u64,
 }
 
 /// `members`: what user space shows and signals. Decides nothing.

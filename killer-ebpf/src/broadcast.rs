@@ -29,7 +29,7 @@ struct Now {
     signal: u32,
     value: u64,
     policy: u32,
-    marks: u64,
+    stamps: u64,
     last_epoch: u64,
     last_value: u64,
 }
@@ -69,7 +69,7 @@ fn holds(slot: u32) -> Option<Now> {
             signal: core::ptr::read_volatile(&raw const (*c).signal),
             value: core::ptr::read_volatile(&raw const (*c).value),
             policy: core::ptr::read_volatile(&raw const (*c).policy),
-            marks: core::ptr::read_volatile(&raw const (*c).marks),
+            stamps: core::ptr::read_volatile(&raw const (*c).stamps),
             last_epoch: core::ptr::read_volatile(&raw const (*c).last_epoch),
             last_value: core::ptr::read_volatile(&raw const (*c).last_value),
         })
@@ -97,7 +97,7 @@ fn bit(signal: u32) -> u64 {
 #[inline(always)]
 pub fn stamp(slot: u32, tgid: u32) -> Option<u32> {
     let now = holds(slot)?;
-    if now.marks != now.epoch {
+    if now.stamps != now.epoch {
         return None;
     }
     Some(claim::stamp(now.epoch, received(&now, tgid)))
@@ -126,7 +126,7 @@ pub fn undecided(tgid: u32) {
 /// claims a creator before it lists, so whoever is left to it is in its next list.
 ///
 /// `stamp` says whether the creator had received the signal when the fork began: another of its threads may have taken it
-/// since. It is the child's own (`witnessed`), or its creator's last system call's while the broadcast marks them.
+/// since. It is the child's own (`witnessed`), or its creator's last system call's while the broadcast stamps them.
 #[inline(always)]
 pub fn newborn(ctx: *const u64, n: usize, slot: u32, stamp: u32, witnessed: bool) {
     let Some(its) = word(task::tgid(task::arg(ctx, n))) else { return };
@@ -148,7 +148,7 @@ fn decide(ctx: *const u64, n: usize, now: &Now, stamp: u32, witnessed: bool) -> 
     let creator = claim::state(mine, now.epoch);
     let mut state = if creator == claim::UNDECIDED { claim::NONE } else { creator };
     // Without a stamp the fork began before the broadcast did.
-    let before = if witnessed || now.marks == now.epoch {
+    let before = if witnessed || now.stamps == now.epoch {
         Some(claim::stamped(stamp, now.epoch) == Some(true))
     } else {
         None

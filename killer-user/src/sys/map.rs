@@ -125,10 +125,10 @@ impl Mapped<Control> {
     }
 
     /// Has entries of system calls stamped for this epoch; 0: no more.
-    pub fn marks(&self, slot: usize, epoch: u64) {
+    pub fn stamps(&self, slot: usize, epoch: u64) {
         assert!(slot < self.len, "slot out of range");
         // SAFETY: as in `renew`.
-        unsafe { AtomicU64::from_ptr(&raw mut (*self.at.add(slot)).marks).store(epoch, Ordering::SeqCst) };
+        unsafe { AtomicU64::from_ptr(&raw mut (*self.at.add(slot)).stamps).store(epoch, Ordering::SeqCst) };
     }
 }
 

@@ -35,12 +35,12 @@ impl Broadcasts for Programs {
             return Ok(None);
         }
         let held = SyscallGate::entries(self)?;
-        self.control.marks(slot as usize, epoch);
+        self.control.stamps(slot as usize, epoch);
         Ok(Some(Box::new(held)))
     }
 
     fn end_stamps(&self, slot: u32) {
-        self.control.marks(slot as usize, 0);
+        self.control.stamps(slot as usize, 0);
     }
 
     fn claim(&self, tgid: u32) -> Option<&AtomicU64> {
