@@ -14,11 +14,12 @@ static SAVE: extern "C" fn() = killer_user::sys::inherit::save;
 
 fn main() -> ExitCode {
     killer_user::selftest::act(std::env::args_os());
-    let request = match killer_user::cli::parse(std::env::args_os()) {
-        Ok(r) => r,
-        Err(e) => return ExitCode::from(killer_user::app::say(&e)),
-    };
-    let level = match request.common.verbose {
+    ExitCode::from(killer_user::verbs::main(std::env::args_os(), log_to_stderr))
+}
+
+/// `verbose`: `-v`, counted; `RUST_LOG` decides where it is set.
+fn log_to_stderr(verbose: u8) {
+    let level = match verbose {
         0 | 1 => log::LevelFilter::Error,
         2 => log::LevelFilter::Info,
         _ => log::LevelFilter::Debug,
@@ -32,7 +33,6 @@ fn main() -> ExitCode {
         logger.parse_default_env();
     }
     logger.init();
-    ExitCode::from(killer_user::app::perform(&request))
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@
 //! | action | mirrors |
 //! |---|---|
 //! | `Run(Pop..Entry)` | `killer-ebpf/src/member.rs:register` in a task's own root |
-//! | `Run(Check..LEntry)` | `killer-user/src/app/service.rs:join`, `killer-ebpf/src/ctl.rs:seed`, then the fork hook |
-//! | `Create` | `app/place.rs:make`, `ctl.rs:create`: an inner root of the launcher's own |
+//! | `Run(Check..LEntry)` | `killer-user/src/host/start.rs:join`, `killer-ebpf/src/ctl.rs:seed`, then the fork hook |
+//! | `Create` | `killer-user/src/host/place.rs:make`, `ctl.rs:create`: an inner root of the launcher's own |
 //! | `Exit` | `exit.rs:on_exit`: the mark, then the task |
 //! | `Census` | `killer-user/src/lineage/set.rs:census`, `kill/proof.rs:empty`, counter by counter |
 

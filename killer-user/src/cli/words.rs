@@ -2,8 +2,8 @@
 
 use std::ffi::OsString;
 
-use super::verbs::{RESERVED, VERBS};
-use crate::parse::{signal, value};
+use super::entry::RESERVED;
+use crate::ask::{signal, value};
 
 /// Long options of the main form that may have their value in the next word.
 const LONG: [&str; 10] = [
@@ -36,7 +36,7 @@ fn takes_next(word: &str) -> bool {
 }
 
 /// Where the verb stands (or a word that is to become one), when the first word that is no option is one.
-pub fn verb_at(args: &[OsString]) -> Option<usize> {
+pub fn verb_at(args: &[OsString], verbs: &[&str]) -> Option<usize> {
     let mut value = false;
     for (at, word) in args.iter().enumerate() {
         let word = word.to_string_lossy();
@@ -50,7 +50,7 @@ pub fn verb_at(args: &[OsString]) -> Option<usize> {
             value = takes_next(&word);
             continue;
         }
-        return (VERBS.contains(&&*word) || RESERVED.contains(&&*word)).then_some(at);
+        return (verbs.contains(&&*word) || RESERVED.contains(&&*word)).then_some(at);
     }
     None
 }
@@ -147,6 +147,8 @@ fn is_signal(word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const VERBS: [&str; 3] = ["list", "freeze", "run"];
     use proptest::prelude::*;
 
     fn os(words: &[&str]) -> Vec<OsString> {
@@ -172,7 +174,7 @@ mod tests {
             (&["-"], None),
             (&[], None),
         ] {
-            assert_eq!(verb_at(&os(words)), at, "{words:?}");
+            assert_eq!(verb_at(&os(words), &VERBS), at, "{words:?}");
         }
     }
 
@@ -250,7 +252,7 @@ mod tests {
         #[test]
         fn every_word_stays_in_its_place(words in prop::collection::vec("[-a-zA-Z0-9+=]{0,8}", 0..6)) {
             let args: Vec<OsString> = words.iter().map(OsString::from).collect();
-            if let Some(at) = verb_at(&args) {
+            if let Some(at) = verb_at(&args, &VERBS) {
                 prop_assert!(!words[at].starts_with('-'));
             }
             prop_assert_eq!(shorthands(args).count(), words.len());

@@ -6,10 +6,11 @@ use std::time::Duration;
 use killer_common::claim;
 use killer_common::record::Member;
 
+use super::Fate;
 use super::gate::Lease;
 use super::sweep::Sweep;
 use super::wanted::{key, wanted};
-use super::{Fate, Newborns};
+use crate::ask::Newborns;
 use crate::lineage::{Broadcasting, Clock, Gated, Members, Pending, Repairs, Signals};
 
 /// Passes, a millisecond each, that are made for those who may turn out to be behind while somebody does not take it.

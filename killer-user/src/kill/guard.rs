@@ -4,7 +4,8 @@ use thiserror::Error;
 
 use super::Order;
 use super::wanted::wanted;
-use crate::lineage::{Clock, Members, Pick};
+use crate::ask::whom::Pick;
+use crate::lineage::{Clock, Members};
 
 /// Why an order is not carried out.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]

@@ -14,7 +14,7 @@ mod wanted;
 pub use freeze::{FreezeError, SIGCONT, SIGSTOP, freeze, thaw};
 pub use gate::Gates;
 pub use guard::Refusal;
-pub use order::{Fate, Newborns, Order, Outcome, SIGKILL, Survivor, Target};
+pub use order::{Fate, Order, Outcome, SIGKILL, Survivor, Target};
 pub use proof::empty;
 pub use settle::{Awaited, Waited, unreaped, until};
 

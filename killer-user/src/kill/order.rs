@@ -5,22 +5,12 @@ use std::time::Duration;
 use killer_common::record::Member;
 
 use super::gate::Gates;
-use crate::lineage::{Home, Pick};
+use crate::ask::Newborns;
+use crate::ask::whom::Pick;
+use crate::lineage::Home;
 
 /// `SIGKILL`
 pub const SIGKILL: i32 = 9;
-
-/// What processes get that are born while a signal is sent to all.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Newborns {
-    /// The signal, when their creator had not received it when it forked.
-    #[default]
-    Signal,
-    /// Nothing.
-    Ignore,
-    /// SIGKILL at birth, while the command runs.
-    Kill,
-}
 
 /// What is asked of the engine.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::fake::{Event, Fake, World};
 use super::{Fate, Order, Refusal, SIGKILL, execute};
-use crate::lineage::Pick;
+use crate::ask::whom::Pick;
 
 fn order(signal: i32) -> Order {
     Order {
@@ -23,7 +23,7 @@ fn order(signal: i32) -> Order {
         near: 1,
         include_self: false,
         patience: Duration::from_secs(10),
-        newborns: super::Newborns::Signal,
+        newborns: crate::ask::Newborns::Signal,
     }
 }
 

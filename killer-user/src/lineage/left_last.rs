@@ -3,7 +3,7 @@
 use killer_common::record::Member;
 
 use super::Lineage;
-use crate::target::process;
+use crate::lookup::process;
 
 impl Lineage<'_> {
     /// Whoever left the family's list last, oldest or not: whether it has let go of everything is for its pidfd to say.

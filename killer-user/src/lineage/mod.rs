@@ -19,7 +19,7 @@ pub use describe::{Outside, cgroups, describe};
 pub use family::{Census, Clock, Family, Freezing, Gated, Members, Repairs, Signals};
 pub use home::Home;
 pub use left_last::named;
-pub use select::{Pick, Snapshot, strays};
+pub use select::{Snapshot, strays};
 pub use set::Lineage;
 pub use stillness::Still;
 pub use tree::{Node, tree};

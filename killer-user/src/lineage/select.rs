@@ -1,10 +1,10 @@
 //! Which members a signal is for: systemd's words and the sets beyond them.
 
 use std::collections::{HashMap, HashSet};
-use std::time::Duration;
 
 use killer_common::record::{B_CONTROL, Dead, Member};
 
+use crate::ask::whom::Pick;
 use crate::sys::alive::alive;
 
 use super::describe;
@@ -15,51 +15,20 @@ use super::{Lineage, Members};
 /// A process: number and start.
 type Id = (u32, u64);
 
-/// One set. Several are an intersection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Pick {
-    /// Everything.
-    All,
-    /// The main process.
-    Main,
-    /// Everybody else.
-    Not(Box<Pick>),
-    /// Control processes (`exec`, stop commands) themselves; what they forked is not meant.
-    Control,
-    /// No member is their child.
-    Leaves,
-    /// Their creator is gone.
-    Orphans,
-    /// Left the session, process group, cgroup or PID namespace of the root.
-    Escaped,
-    /// Real uid.
-    Uid(u32),
-    /// Path of the program matches.
-    Exe(String),
-    /// Born within this span.
-    Born(Duration),
-    /// So many forks below the root (0 = the root's own first process).
-    Depth(u32),
-    /// A process and everything that it forked, in any depth.
-    Subtree(u32),
-}
-
-impl Pick {
-    /// Whether it asks who forked whom over more than one fork; of a subtree, below which process.
-    fn asks_ancestors(&self) -> Option<Option<u32>> {
-        match self {
-            Self::Not(p) => p.asks_ancestors(),
-            Self::Depth(_) => Some(None),
-            Self::Subtree(pid) => Some(Some(*pid)),
-            _ => None,
-        }
+/// Whether a pick asks who forked whom over more than one fork; of a subtree, below which process.
+fn asks_ancestors(pick: &Pick) -> Option<Option<u32>> {
+    match pick {
+        Pick::Not(p) => asks_ancestors(p),
+        Pick::Depth(_) => Some(None),
+        Pick::Subtree(pid) => Some(Some(*pid)),
+        _ => None,
     }
 }
 
 /// Members of whom nobody can tell whether `picks` means them, because ancestors of theirs are no longer known: how many, and
 /// whether there were programs to remember these.
 pub fn strays(f: &Lineage<'_>, picks: &[Pick]) -> (usize, bool) {
-    let asked: Vec<Option<u32>> = picks.iter().filter_map(Pick::asks_ancestors).collect();
+    let asked: Vec<Option<u32>> = picks.iter().filter_map(asks_ancestors).collect();
     if asked.is_empty() {
         return (0, false);
     }

@@ -12,8 +12,8 @@ use super::broadcast::Cast;
 use super::family::{Census, Clock, Members, Signals};
 use super::syscall_gate::Closing;
 use crate::keep::{Lapses, Slot};
+use crate::lookup::{Root, registry};
 use crate::sys::{interrupt, mem, proc};
-use crate::target::{Root, registry};
 use crate::tier::Tracker;
 
 /// A root and the roots inside it, from the tracker.

@@ -12,7 +12,7 @@ use crate::sys::{mem, offspring};
 const MOST_TASKS: u64 = 2000;
 
 /// What the first argument of a victim begins with.
-pub use crate::parse::name::VICTIMS as PREFIX;
+pub use crate::ask::name::VICTIMS as PREFIX;
 
 /// The descriptors and bounds that every victim knows, as numbers in its arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -235,7 +235,7 @@ pub fn number(fd: impl AsFd) -> RawFd {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::parse::name;
+    use crate::ask::name;
 
     #[test]
     fn arguments_come_back() {

@@ -33,7 +33,7 @@ const fn once(name: &'static str, what: &'static str, signal: i32) -> Spec {
 }
 
 /// First real-time signal but one: it queues and never coalesces.
-const RTMIN_1: i32 = crate::parse::signal::RTMIN + 1;
+const RTMIN_1: i32 = crate::ask::signal::RTMIN + 1;
 
 /// Every trial, in the order in which they are done.
 const TRIALS: &[Spec] = &[

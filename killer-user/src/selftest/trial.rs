@@ -9,8 +9,8 @@ use super::stage::{Kept, Said, Stage};
 use crate::keep::Slot;
 use crate::kill::{Fate, Order, Outcome, SIGKILL, execute};
 use crate::lineage::Lineage;
+use crate::lookup::{Root, process, registry};
 use crate::sys::{interrupt, proc, sched};
-use crate::target::{Root, process, registry};
 use crate::tier::Tracker;
 
 /// How long a shape may take to stand.

@@ -53,13 +53,8 @@ pub const TABLE: &[Exception] = &[
     ),
     may(
         Check::Circle,
-        "app/mod.rs -> *",
-        "It hands each verb to its file, and holds what several of these files need.",
-    ),
-    may(
-        Check::Circle,
-        "cli/verbs/mod.rs -> *",
-        "It lists the verbs, and shows their files what several of them take.",
+        "verbs/mod.rs -> *",
+        "It lists the verbs, which each need the trait that makes them one, and its table makes help.",
     ),
 ];
 

@@ -1,0 +1,16 @@
+//! What can be asked of killer, and its grammar: words → values, one grammar a file. Nothing here touches the kernel, and nothing
+//! knows clap.
+
+pub mod name;
+pub mod pidspec;
+mod request;
+pub mod schedule;
+pub mod signal;
+pub mod span;
+pub mod value;
+pub mod wait;
+pub mod whom;
+
+pub use request::{
+    KEEP, Kill, Log, Mode, Names, Nest, Newborns, Replace, Run, Selftest, Stop, Until, Whose, Word,
+};

@@ -1,0 +1,248 @@
+//! What can be asked, resolved: nothing here knows how it was typed.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::name;
+use super::schedule::Schedule;
+use super::span::Span;
+use super::wait::Wait;
+use super::whom::Whom;
+
+/// A choice between a few words.
+pub trait Word: Copy + PartialEq + Send + Sync + 'static {
+    /// Each with its word.
+    const ALL: &[(Self, &'static str)];
+
+    /// Its word.
+    fn word(self) -> &'static str {
+        Self::ALL.iter().find(|(v, _)| *v == self).map_or("", |(_, w)| w)
+    }
+
+    /// The one that a word stands for.
+    fn read(word: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, w)| *w == word).map(|(v, _)| *v)
+    }
+}
+
+/// Which services.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    /// Names and globs.
+    pub words: Vec<String>,
+    /// Go on past a word that nobody has.
+    pub keep_going: bool,
+}
+
+impl Names {
+    /// One service by its name.
+    pub fn one(name: &str) -> Self {
+        Self { words: vec![name.to_owned()], keep_going: false }
+    }
+
+    /// False: one literal name.
+    pub fn several(&self) -> bool {
+        self.words.len() != 1 || self.words.iter().any(|w| name::is_glob(w))
+    }
+}
+
+/// What processes get that are born while a signal is sent to all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Newborns {
+    /// The signal, when their creator had not received it when it forked.
+    #[default]
+    Signal,
+    /// Nothing.
+    Ignore,
+    /// SIGKILL at birth, while the command runs.
+    Kill,
+}
+
+impl Word for Newborns {
+    const ALL: &[(Self, &'static str)] =
+        &[(Self::Signal, "signal"), (Self::Ignore, "ignore"), (Self::Kill, "kill")];
+}
+
+/// `killer [-s SIG] NAME…`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kill {
+    /// Which services.
+    pub names: Names,
+    /// Signal; 0 probes.
+    pub signal: i32,
+    /// Whom it is for.
+    pub whom: Whom,
+    /// Value of a real-time signal.
+    pub value: Option<i32>,
+    /// Wait until released, or reaped.
+    pub wait: Option<Wait>,
+    /// How long SIGKILL to all goes on before survivors are named, where that is no matter of `wait`.
+    pub patience: Option<Duration>,
+    /// Only say what would be done.
+    pub dry_run: bool,
+    /// Refuse unless exact.
+    pub require_exact: bool,
+    /// What processes get that are born meanwhile.
+    pub newborns: Newborns,
+    /// Sets with the caller or its ancestors are meant.
+    pub include_self: bool,
+}
+
+/// So many services that have ended stay known, where nobody says otherwise: half of the places.
+pub const KEEP: usize = 512;
+
+/// Where the output of a detached CMD goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Log {
+    /// To the end of this file.
+    File(PathBuf),
+    /// To the system's log, a line each.
+    Syslog,
+}
+
+/// Where what is started from within a service stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Nest {
+    /// Inside of it, but for what is started in the background from a service that nobody waits for: that is beside it.
+    #[default]
+    Usual,
+    /// Inside of it.
+    Inside,
+    /// Next to it.
+    Beside,
+}
+
+/// What becomes of a live service that has the name of a new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replace {
+    /// It is ended, as `killer stop` ends it.
+    End,
+    /// It lives on under another name.
+    Rename,
+}
+
+impl Word for Replace {
+    const ALL: &[(Self, &'static str)] = &[(Self::End, "end"), (Self::Rename, "rename")];
+}
+
+/// `killer run`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Service name.
+    pub name: String,
+    /// Nobody has given it.
+    pub made: bool,
+    /// What becomes of a live service of that name; `None`: the start is refused.
+    pub replace: Option<Replace>,
+    /// Return at once.
+    pub detach: bool,
+    /// Leave a detached CMD the caller's descriptors.
+    pub keep_fds: bool,
+    /// Where its output goes.
+    pub log: Option<Log>,
+    /// End the rest when CMD ends, or `killer` does: SIGTERM, and SIGKILL after so long.
+    pub kill_on_exit: Option<Span>,
+    /// User to become.
+    pub user: Option<String>,
+    /// `K=V`.
+    pub env: Vec<(OsString, OsString)>,
+    /// CMD is a daemon whose first process ends when it has started.
+    pub forking: bool,
+    /// Where to write CMD's PID; of a forking one, where it writes its main process's.
+    pub pidfile: Option<PathBuf>,
+    /// How it is asked to stop.
+    pub exec_stop: Option<String>,
+    /// So many that have ended stay known.
+    pub keep: usize,
+    /// Where it stands.
+    pub nest: Nest,
+    /// Program and arguments.
+    pub argv: Vec<OsString>,
+}
+
+/// Which processes `stop` signals, as systemd's KillMode= has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// All of them.
+    #[default]
+    ControlGroup,
+    /// The signal to the main process, SIGKILL to all.
+    Mixed,
+    /// Only the main process.
+    Process,
+}
+
+impl Word for Mode {
+    const ALL: &[(Self, &'static str)] =
+        &[(Self::ControlGroup, "control-group"), (Self::Mixed, "mixed"), (Self::Process, "process")];
+}
+
+/// `killer stop`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stop {
+    /// Which services.
+    pub names: Names,
+    /// Signals and waits, in their order.
+    pub schedule: Schedule,
+    /// For the stop command.
+    pub timeout: Span,
+    /// Wait until reaped, so long.
+    pub reaped: Option<Span>,
+    /// SIGHUP after each signal but KILL.
+    pub sighup: bool,
+    /// Whom.
+    pub mode: Mode,
+    /// Sets with the caller or its ancestors are meant.
+    pub include_self: bool,
+}
+
+/// How `adopt` is told the process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// `--pid PID[:INODE]`
+    Pid(u32, Option<u64>),
+    /// `--pidfile F`
+    Pidfile(PathBuf),
+}
+
+/// What `wait` waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// No live process.
+    Empty,
+    /// The main process has ended.
+    MainGone,
+    /// At most so many processes.
+    Size(usize),
+}
+
+impl Until {
+    /// The one that a word stands for.
+    ///
+    /// # Errors
+    /// In words, when it stands for none.
+    pub fn read(text: &str) -> Result<Self, String> {
+        match text {
+            "empty" => Ok(Self::Empty),
+            "main-gone" => Ok(Self::MainGone),
+            t => t
+                .strip_prefix("size<=")
+                .filter(|n| n.bytes().all(|b| b.is_ascii_digit()))
+                .and_then(|n| n.parse().ok())
+                .map(Self::Size)
+                .ok_or_else(|| format!("bad condition '{}'", t.escape_debug())),
+        }
+    }
+}
+
+/// `killer selftest`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selftest {
+    /// Each trial once and small.
+    pub quick: bool,
+    /// Parts of names of trials; none: all.
+    pub only: Vec<String>,
+    /// Rounds of each.
+    pub rounds: Option<u32>,
+}

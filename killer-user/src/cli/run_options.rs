@@ -1,0 +1,159 @@
+//! The options of `killer run`.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::common::choice;
+use super::usage::Wrong;
+use crate::ask::span::{self, Span};
+use crate::ask::{KEEP, Log, Nest, Replace, Run, Word, name};
+
+/// What stands behind `killer run`.
+#[derive(Clone, Debug, Args)]
+#[command(
+    override_usage = "killer run [--name NAME] [OPTIONS] -- CMD...",
+    after_help = "The root is a member before CMD's first instruction. In the foreground every signal that can be caught is passed on to CMD, \
+                  once, and the exit status is CMD's (128+N when it died \
+                  of signal N); 125: killer failed, 126: CMD is not executable, 127: CMD was not found. When the first process of a \
+                  daemon has ended, the main process is who the pidfile names, else who can be guessed, which is said."
+)]
+pub struct RunOptions {
+    /// Name of the service; without it one is made of CMD and a number, which -v says
+    #[arg(long, value_parser = name::parse_new)]
+    name: Option<String>,
+    /// A live service of this name is ended first, as by 'killer stop'; rename: it gets another name
+    #[arg(
+        long,
+        value_parser = choice::<Replace>(),
+        value_name = "HOW",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "end",
+        hide_possible_values = true,
+        requires = "name"
+    )]
+    replace: Option<Replace>,
+    /// Return as soon as CMD runs; it gets a session of its own, and none of the caller's descriptors
+    #[arg(long, short)]
+    detach: bool,
+    /// Where a detached CMD's output goes: to the end of FILE, or 'syslog'; without it nowhere
+    #[arg(long, value_name = "FILE|syslog", requires = "detach")]
+    log: Option<PathBuf>,
+    /// Leave a detached CMD the caller's descriptors, 0 to 2 too
+    #[arg(long, requires = "detach")]
+    keep_fds: bool,
+    /// End what is left of the service when CMD ends, or when this killer is ended, however: SIGTERM, then SIGKILL after SPAN; without
+    /// SPAN SIGKILL at once. 'run' returns when files, ports and memory are released
+    #[arg(
+        long,
+        value_name = "SPAN",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "0",
+        value_parser = span::parse
+    )]
+    kill_on_exit: Option<Span>,
+    /// Become this user
+    #[arg(long, value_name = "USER")]
+    user: Option<String>,
+    /// Set a variable for CMD
+    #[arg(long, value_name = "K=V", value_parser = clap::builder::OsStringValueParser::new())]
+    env: Vec<OsString>,
+    /// simple, or forking: CMD is a daemon whose first process ends when it has started; then 'run' returns
+    #[arg(
+        long = "type",
+        value_parser = choice::<Kind>(),
+        value_name = "TYPE",
+        default_value = "simple",
+        hide_possible_values = true
+    )]
+    kind: Kind,
+    /// Write CMD's PID to this file; with --type=forking: to which the daemon writes it
+    #[arg(long, value_name = "FILE")]
+    pidfile: Option<PathBuf>,
+    /// How 'killer stop' asks it to stop first: a command for /bin/sh -c, with MAINPID in its environment
+    #[arg(long, value_name = "CMD")]
+    exec_stop: Option<String>,
+    /// So many services that have ended stay known; the longest-ended give their places
+    #[arg(long, value_name = "N", default_value_t = KEEP)]
+    keep: usize,
+    /// Inside of the service that this is called in: it ends with that one
+    #[arg(long, conflicts_with = "beside")]
+    inside: bool,
+    /// Next to the service that this is called in; so it is with --detach, unless that one is a 'run' in the foreground
+    #[arg(long)]
+    beside: bool,
+    /// Program and arguments
+    #[arg(required = true, last = true, value_name = "CMD", num_args = 1..)]
+    argv: Vec<OsString>,
+}
+
+/// `--type`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// The first process stays.
+    Simple,
+    /// It ends when the service has started.
+    Forking,
+}
+
+impl Word for Kind {
+    const ALL: &[(Self, &'static str)] = &[(Self::Simple, "simple"), (Self::Forking, "forking")];
+}
+
+impl RunOptions {
+    /// True when `run` returns as soon as CMD runs.
+    pub fn detaches(&self) -> bool {
+        self.detach
+    }
+
+    /// What is asked.
+    ///
+    /// # Errors
+    /// A usage error.
+    pub fn asked(&self) -> Result<Run, Wrong> {
+        let mut env = Vec::new();
+        for kv in &self.env {
+            let b = kv.as_bytes();
+            let Some(at) = b.iter().position(|&c| c == b'=').filter(|&at| at > 0) else {
+                let what =
+                    format!("bad value '{}' for --env: it needs K=V", kv.to_string_lossy().escape_debug());
+                return Err(Wrong::new(what, "for example --env LANG=C"));
+            };
+            env.push((OsString::from_vec(b[..at].to_vec()), OsString::from_vec(b[at + 1..].to_vec())));
+        }
+        let forking = self.kind == Kind::Forking;
+        if forking && self.kill_on_exit.is_some() {
+            return Err(Wrong::new(
+                "--kill-on-exit would end a daemon right after its start: with --type=forking CMD's process ends then",
+                "leave one of the two out",
+            ));
+        }
+        let made = self.name.is_none();
+        let program = self.argv.first().cloned().unwrap_or_default();
+        Ok(Run {
+            name: self.name.clone().unwrap_or_else(|| name::made(&program, std::process::id())),
+            made,
+            replace: self.replace,
+            detach: self.detach,
+            keep_fds: self.keep_fds,
+            log: self.log.clone().map(|l| if l.as_os_str() == "syslog" { Log::Syslog } else { Log::File(l) }),
+            kill_on_exit: self.kill_on_exit,
+            user: self.user.clone(),
+            env,
+            forking,
+            pidfile: self.pidfile.clone(),
+            exec_stop: self.exec_stop.clone(),
+            keep: self.keep,
+            nest: match (self.inside, self.beside) {
+                (true, _) => Nest::Inside,
+                (_, true) => Nest::Beside,
+                _ => Nest::Usual,
+            },
+            argv: self.argv.clone(),
+        })
+    }
+}

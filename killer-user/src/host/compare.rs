@@ -1,0 +1,188 @@
+//! `verify`: the kernel's set against every other way of finding it.
+
+use std::collections::{HashMap, HashSet};
+
+use killer_common::record::Member;
+use procfs::process::Stat;
+
+use super::failure::Failure;
+use super::main_process::Main;
+use super::record::StopRecord;
+use super::{certainty, models, service};
+use crate::lineage::{self, Home, Lineage, Members};
+use crate::lookup::Root;
+use crate::report::model::{self, Counts, OtherWay, SCHEMA_VERSION, Verify};
+use crate::sys::alive::near_start;
+use crate::sys::entry::{self, Entry};
+use crate::sys::{mem, small};
+use crate::tier::Tracker;
+
+/// One process of the host.
+struct Seen {
+    stat: Stat,
+    name: Vec<u8>,
+    cgroups: Vec<(String, String)>,
+}
+
+/// Everything that /proc shows, without kernel threads.
+fn host() -> HashMap<u32, Seen> {
+    const PF_KTHREAD: u32 = 0x0020_0000;
+    let Ok(all) = entry::everybody() else { return HashMap::new() };
+    let seen = |pid: u32| {
+        let e = Entry::open(pid).ok()?;
+        let stat = e.stat().ok()?;
+        if stat.flags & PF_KTHREAD != 0 || stat.state == 'Z' {
+            return None;
+        }
+        let cgroups =
+            lineage::cgroups(&e).into_iter().map(|(_, controllers, path)| (controllers, path)).collect();
+        Some((pid, Seen { name: small::name(pid), stat, cgroups }))
+    };
+    all.into_iter().filter_map(seen).collect()
+}
+
+/// What the kernel has, against every other way of finding it.
+pub fn compare(t: &Tracker, r: &Root) -> Result<Verify, Failure> {
+    let family = Lineage::new(t, r.clone());
+    let members = family.members(&family.listed());
+    let seen = host();
+    let main = models::main_of(t, r);
+    let oldest = service::of_main(&members, main);
+    let home = StopRecord::of(t, r.slot).home.or_else(|| oldest.as_ref().and_then(Home::of));
+    let looks = Looks { t, main, members: &members, seen: &seen };
+    let ways = match oldest.and_then(|m| Some((m.tgid, seen.get(&m.tgid)?, home?))) {
+        None => vec![looks.skipped("all", "", "the service has no live process")],
+        Some((pid, now, home)) => looks.all(pid, now, &home),
+    };
+    let v = Verify {
+        version: SCHEMA_VERSION,
+        kind: "verify",
+        service: r.name.clone(),
+        counts: Counts { processes: members.len() as u64, tasks: family.census().tasks },
+        members: members.iter().map(|m| models::process(t, m, main)).collect(),
+        ways,
+        exactness: models::exactness(t, r.slot.slot),
+        disagreements: members.iter().filter_map(|m| disagreement(&family, m)).collect(),
+    };
+    certainty::sound(t)?;
+    Ok(v)
+}
+
+/// What is compared with the members.
+struct Looks<'a> {
+    t: &'a Tracker,
+    main: Option<Main>,
+    members: &'a [Member],
+    seen: &'a HashMap<u32, Seen>,
+}
+
+impl Looks<'_> {
+    /// Each way by which others look for a service, from its main process `pid`, which is `now`; `home` is what it was.
+    fn all(&self, pid: u32, now: &Seen, home: &Home) -> Vec<OtherWay> {
+        let group = self.by(|s| s.stat.pgrp as u32 == home.pgrp);
+        let session = self.by(|s| s.stat.session as u32 == home.session);
+        vec![
+            self.way("process group", "kill -- -PGID, shells", &group),
+            self.way("session", "pkill -s", &session),
+            self.way("/proc parent walk", "psutil, pstree, tree-kill", &walk(self.seen, pid)),
+            self.way("process name", "killall, pkill -x", &self.by(|s| s.name == now.name)),
+            self.cgroup(home),
+        ]
+    }
+
+    fn by(&self, f: impl Fn(&Seen) -> bool) -> HashSet<u32> {
+        self.seen.iter().filter(|(_, s)| f(s)).map(|(p, _)| *p).collect()
+    }
+
+    fn cgroup(&self, home: &Home) -> OtherWay {
+        let (name, used_by) = ("cgroup", "systemctl kill, cgroup.kill");
+        // Without controllers: the unified hierarchy.
+        let group = home.cgroups.iter().find(|(c, _)| matches!(c.as_str(), "" | "name=systemd"));
+        match group {
+            Some((c, path)) if path != "/" => {
+                let same = |s: &Seen| s.cgroups.iter().any(|(of, p)| of == c && home.same_cgroup(c, p));
+                self.way(name, used_by, &self.by(same))
+            }
+            Some(_) => self.skipped(name, used_by, "the service is in the root cgroup with everybody else"),
+            None => self.skipped(name, used_by, "no cgroup hierarchy is mounted"),
+        }
+    }
+
+    /// What a way has found, against the members.
+    fn way(&self, name: &str, used_by: &str, found: &HashSet<u32>) -> OtherWay {
+        let ids: HashSet<u32> = self.members.iter().map(|m| m.tgid).collect();
+        let me = std::process::id();
+        let mut strangers: Vec<u32> =
+            found.iter().filter(|p| !ids.contains(p) && **p != me).copied().collect();
+        strangers.sort_unstable();
+        let missed = self.members.iter().filter(|m| !found.contains(&m.tgid));
+        OtherWay {
+            way: name.into(),
+            used_by: used_by.into(),
+            found: found.intersection(&ids).count(),
+            missed: missed.map(|m| models::process(self.t, m, self.main)).collect(),
+            strangers: strangers.iter().filter_map(|p| self.stranger(*p)).collect(),
+            skipped: None,
+        }
+    }
+
+    /// A way that cannot be gone.
+    fn skipped(&self, name: &str, used_by: &str, why: &str) -> OtherWay {
+        OtherWay {
+            way: name.into(),
+            used_by: used_by.into(),
+            found: 0,
+            missed: Vec::new(),
+            strangers: Vec::new(),
+            skipped: Some(why.into()),
+        }
+    }
+
+    fn stranger(&self, pid: u32) -> Option<model::Process> {
+        let s = self.seen.get(&pid)?;
+        Some(model::Process {
+            pid,
+            comm: small::shown(&s.name),
+            creator: s.stat.ppid as u32,
+            ..model::Process::default()
+        })
+    }
+}
+
+/// Everything below a process by its present parents.
+fn walk(seen: &HashMap<u32, Seen>, top: u32) -> HashSet<u32> {
+    let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
+    for (pid, s) in seen {
+        children.entry(s.stat.ppid as u32).or_default().push(*pid);
+    }
+    let mut found = HashSet::from([top]);
+    let mut queue = vec![top];
+    while let Some(p) = queue.pop() {
+        for &c in children.get(&p).into_iter().flatten() {
+            if found.insert(c) {
+                queue.push(c);
+            }
+        }
+    }
+    found
+}
+
+/// An index entry that /proc contradicts, looked at twice so that an exit between the two is none.
+fn disagreement(f: &Lineage<'_>, m: &Member) -> Option<String> {
+    if lineage::describe(m).is_some() {
+        return None;
+    }
+    let again = f.member(m.tgid).ok().flatten()?;
+    if again.leader_start != m.leader_start || lineage::describe(&again).is_some() {
+        return None;
+    }
+    let stat = Entry::open(m.tgid).and_then(|e| e.stat()).ok();
+    match stat {
+        // Its exit is under way, or /proc of another PID namespace is mounted here.
+        None => None,
+        Some(s) if near_start(mem::host_ticks(s.starttime), m.leader_start) => None,
+        Some(_) => {
+            Some(format!("the index says that {} is a member, but another process has this number", m.tgid))
+        }
+    }
+}

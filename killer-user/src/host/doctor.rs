@@ -1,0 +1,166 @@
+//! `doctor`: what this kernel can do, and what that means; what neither this kernel nor its tier has is not spoken of.
+
+mod checks;
+
+use std::path::Path;
+
+use super::failure::Failure;
+use crate::kernel::tier::{Here, Tier};
+use crate::kernel::{btf, probe, witness};
+use crate::lookup::registry;
+use crate::report::human;
+use crate::report::message::plain;
+use crate::report::model::{Check, Doctor, SCHEMA_VERSION};
+use crate::tier::{KeepError, Paths, Tracker, object_sha256, try_out};
+use checks::check;
+
+/// The tier in use, or that would be, and why it is no better one.
+fn tier(
+    paths: &Paths,
+    near: &Path,
+    able: bool,
+    offsets: &Result<btf::Offsets, btf::BtfError>,
+) -> (Tier, String) {
+    let open = Tracker::open(paths);
+    if Tracker::is_forced() {
+        let tier = open.map_or_else(|_| Tracker::without_programs(), |t| t.tier());
+        return (tier, "KILLER_TIER asks for this one".into());
+    }
+    let known = offsets.as_ref().ok().filter(|_| able);
+    let witnessed = known.map_or_else(|| Err("the failed checks above".to_owned()), witness::acts);
+    let better = open.as_ref().ok().and_then(|t| t.better().map(String::from));
+    // Nothing is loaded: tried out for real, in a place of its own.
+    let tried = match &open {
+        Err(KeepError::NotLoaded) if able && probe::is_bpffs(near) => Some(try_out(near)),
+        _ => None,
+    };
+    let tier = match (open, &tried, known) {
+        (Ok(t), ..) => t.tier(),
+        (Err(_), Some(Ok((tier, _))), _) => *tier,
+        (Err(_), None, Some(_)) if witnessed.is_ok() => Tier::Witnessed,
+        (Err(_), None, Some(_)) => Tier::Typed,
+        (Err(_), ..) => Tracker::without_programs(),
+    };
+    let why = match (tier, witnessed) {
+        (Tier::Witnessed, _) => "there is none".into(),
+        (t, _) if t.is_without_programs() && matches!(tried, Some(Err(_))) => {
+            tried.and_then(Result::err).map(|e| e.to_string()).unwrap_or_default()
+        }
+        (t, _) if t.is_without_programs() && better.is_some() => better.unwrap_or_default(),
+        (_, Err(why)) => match tried {
+            Some(Ok((_, lacks))) if lacks.len() > 1 => {
+                lacks.iter().map(|(t, l)| format!("{}: {l}", t.name())).collect::<Vec<_>>().join("; ")
+            }
+            _ => why,
+        },
+        (_, Ok(())) => "the tracker was loaded when the birth witness was silent, or with KILLER_TIER".into(),
+    };
+    (tier, plain(&why))
+}
+
+/// This kernel, and what is guaranteed on it.
+pub fn doctor() -> Doctor {
+    let paths = Paths::default();
+    let missing = probe::missing_caps();
+    let host_ns = probe::in_initial_pid_ns().unwrap_or(false);
+    let offsets = btf::Btf::kernel().and_then(|b| btf::Offsets::read(&b));
+    let near = paths.root.ancestors().find(|p| p.exists()).unwrap_or(Path::new("/"));
+    let (tier, why_not_better) = tier(&paths, near, missing.is_empty() && host_ns, &offsets);
+
+    let mut c =
+        vec![checks::privileges(tier, &missing), checks::proc(), checks::pid_namespace(tier, host_ns)];
+    if !Tracker::is_forced() {
+        c.extend(checks::btf(tier, &offsets));
+        c.extend(checks::bpffs(tier, near));
+    }
+    c.extend(checks::lockdown(tier));
+    if !tier.is_without_programs() {
+        c.extend(checks::programs(tier, offsets.as_ref().ok()));
+    } else if tier == Tier::Named || !Tracker::is_forced() {
+        c.push(checks::named());
+    }
+    c.extend(checks::reaper());
+    let others = paths.others();
+    if !others.is_empty() {
+        c.push(check(
+            "other versions",
+            "warn",
+            format!("pins of {} at {}", others.join(", "), paths.root.display()),
+            Some("their services are not visible to this killer; use that version's 'down'"),
+        ));
+    }
+    c.push(tracker(&paths));
+    let here = Here::of(tier, offsets.as_ref().ok());
+    let words = tier.guarantees(&here).into_iter().map(String::from);
+    let limits = tier.limits(&here).into_iter().map(|s| format!("not promised: {s}"));
+    Doctor {
+        version: SCHEMA_VERSION,
+        kind: "doctor",
+        kernel: probe::release(),
+        tier: tier.name().into(),
+        guarantees: words.chain(limits).collect(),
+        why_not_better,
+        object_sha256: (!tier.is_without_programs()).then(|| object_sha256().into()),
+        checks: c,
+    }
+}
+
+fn tracker(paths: &Paths) -> Check {
+    match Tracker::open(paths) {
+        Ok(t) => {
+            let h = t.hooks().map(|h| h.health()).unwrap_or_default();
+            let n = registry::all(&t).len() as u64;
+            if t.tier().is_without_programs() {
+                let text = format!("none; {} in a registry of files", human::count(n, "service", "services"));
+                return check("tracker", "ok", text, None);
+            }
+            let at = paths.version();
+            if !h.missing_links.is_empty() {
+                let hint = "'killer down --force', then start the services again";
+                return check(
+                    "tracker",
+                    "fail",
+                    format!("links are gone: {}", h.missing_links.join(", ")),
+                    Some(hint),
+                );
+            }
+            if h.misses != 0 {
+                return check(
+                    "tracker",
+                    "warn",
+                    format!("loaded at {}; the kernel skipped {} hook runs", at.display(), h.misses),
+                    None,
+                );
+            }
+            if h.limits_raised {
+                return check(
+                    "tracker",
+                    "warn",
+                    "loaded, but pid_max or threads-max was raised since",
+                    Some("'killer down' and 'killer up' when nothing is tracked"),
+                );
+            }
+            check(
+                "tracker",
+                "ok",
+                format!(
+                    "loaded at {}, {} tracked, no hook was ever skipped",
+                    at.display(),
+                    human::count(n, "service", "services")
+                ),
+                None,
+            )
+        }
+        Err(KeepError::NotLoaded) => {
+            if let Err(f) = super::unseen::lost() {
+                let text = format!("{}; {}", f.what, f.why.unwrap_or_default());
+                return check("tracker", "fail", text, f.next.as_deref());
+            }
+            check("tracker", "ok", "not loaded; the first 'run', 'adopt' or 'up' loads it", None)
+        }
+        Err(e) => {
+            let f = Failure::from(e);
+            check("tracker", "fail", format!("{}: {}", f.what, f.why.unwrap_or_default()), f.next.as_deref())
+        }
+    }
+}

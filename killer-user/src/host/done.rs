@@ -1,0 +1,56 @@
+//! The documents of verbs that have nothing else to show: what is so now that they are done.
+
+use super::names::find_one;
+use super::open::Host;
+use super::{models, survivors};
+use crate::ending::Ending;
+use crate::lineage::Lineage;
+use crate::report::model::{Done, Verb};
+
+/// A service was adopted.
+pub fn adopted(name: &str) -> Done {
+    of(Verb::Adopt, name, Ending::Adopted)
+}
+
+/// A service has another main process.
+pub fn main_set(name: &str) -> Done {
+    of(Verb::SetMain, name, Ending::MainSet)
+}
+
+/// A service has another name.
+pub fn renamed(old: &str, new: &str) -> Done {
+    Done { was: Some(old.to_owned()), ..of(Verb::Rename, new, Ending::Renamed) }
+}
+
+/// A service was started, and goes on in the background.
+pub fn started(name: &str) -> Done {
+    of(Verb::Run, name, Ending::Started)
+}
+
+/// The tracker is there.
+pub fn up() -> Done {
+    let tier = Host::open().ok().flatten().map(|t| t.tier().name());
+    Done { tier, ..Done::new(Verb::Up, None, Ending::Up) }
+}
+
+/// The tracker is gone.
+pub fn down() -> Done {
+    Done::new(Verb::Down, None, Ending::Down)
+}
+
+/// A service was forgotten, or given up.
+pub fn forgotten(name: &str, ending: Ending) -> Done {
+    Done::new(Verb::Forget, Some(name), ending)
+}
+
+/// With what is known of the service now; what cannot be looked up any more is left out.
+fn of(kind: Verb, name: &str, ending: Ending) -> Done {
+    let mut done = Done::new(kind, Some(name), ending);
+    if let Ok((t, root)) = find_one(name) {
+        done.main_pid = models::main_of(&t, &root).map(|m| m.pid);
+        done.tier = Some(t.tier().name());
+        done.counts = Some(survivors::counts(&Lineage::new(&t, root.clone())));
+        done.exactness = Some(models::exactness(&t, root.slot.slot));
+    }
+    done
+}

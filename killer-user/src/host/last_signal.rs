@@ -1,0 +1,145 @@
+//! Whom the last signal of a service was for: `tree --last`.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::models;
+use super::record::StopRecord;
+use crate::ask::signal;
+use crate::ending::Ending;
+use crate::lookup::Root;
+use crate::report::model::{self, LastKill, Node, Process, Receipt, SCHEMA_VERSION, Tree};
+use crate::sys::mem;
+use crate::tier::{Tracker, last};
+
+/// So many processes are kept.
+const MOST: usize = 256;
+
+/// As it is kept with a slot.
+#[derive(Debug, Serialize, Deserialize)]
+struct Last {
+    /// The service, as it was called.
+    name: String,
+    generation: u32,
+    boot: String,
+    signal: i32,
+    uid: u32,
+    /// When it was sent, CLOCK_BOOTTIME ns.
+    at: u64,
+    exit_code: u8,
+    /// How many there were.
+    reached: u64,
+    who: Vec<Process>,
+}
+
+/// This boot, in a word.
+fn boot() -> String {
+    crate::sys::small::text("/proc/sys/kernel/random/boot_id").trim().to_owned()
+}
+
+/// Remembers whom an order has reached; an order that has reached nobody changes nothing.
+pub fn remember(t: &Tracker, root: &Root, signal: i32, ending: Ending, orders: &[&Receipt]) {
+    let hit = orders.iter().flat_map(|r| &r.targets).filter(|x| x.result == "signalled");
+    let mut who: Vec<Process> = hit.map(|x| x.process.clone()).collect();
+    who.sort_by_key(|p| (p.pid, p.start));
+    who.dedup_by_key(|p| (p.pid, p.start));
+    if who.is_empty() {
+        return;
+    }
+    let reached = who.len() as u64;
+    who.truncate(MOST);
+    let last = Last {
+        name: root.name.clone(),
+        generation: root.slot.generation,
+        boot: boot(),
+        signal,
+        uid: rustix::process::getuid().as_raw(),
+        at: mem::boottime_ns(),
+        exit_code: ending.code(),
+        reached,
+        who,
+    };
+    let kept = serde_json::to_vec(&last).map_err(Into::into).and_then(|b| last::keep(t, root.slot.slot, &b));
+    if let Err(e) = kept {
+        log::info!("{}: whom the signal was for cannot be kept: {e}", root.name);
+    }
+}
+
+/// The one of this service, also before it was started again under its name.
+fn of(t: &Tracker, r: &Root) -> Option<Last> {
+    let last: Last = serde_json::from_slice(&last::kept(t, r.slot.slot)?).ok()?;
+    let ours = last.generation == r.slot.generation || last.name == r.name;
+    (ours && last.boot == boot()).then_some(last)
+}
+
+/// How many the last signal of this service has reached, where that is remembered.
+pub fn reached(t: &Tracker, r: &Root) -> Option<u64> {
+    of(t, r).filter(|l| l.generation == r.slot.generation).map(|l| l.reached)
+}
+
+/// Whom it was for, as a tree; those that have ended are marked.
+pub fn tree(t: &Tracker, r: &Root) -> Tree {
+    let empty = Tree {
+        version: SCHEMA_VERSION,
+        kind: "tree",
+        service: r.name.clone(),
+        last_kill: None,
+        note: None,
+        tree: Vec::new(),
+    };
+    let Some(l) = of(t, r) else {
+        let note = match r.record.last_at {
+            0 => "no signal has been sent to it by name since it was started",
+            _ => "whom the last signal was for is not remembered",
+        };
+        return Tree { note: Some(note.into()), ..empty };
+    };
+    let note = match (l.generation == r.slot.generation, l.reached - l.who.len() as u64) {
+        (false, _) => Some("it has been started again since".into()),
+        (_, 0) => None,
+        (_, more) => Some(format!("{more} more are not remembered")),
+    };
+    let last_kill = LastKill {
+        signal: signal::name(l.signal),
+        uid: l.uid,
+        at: models::when(l.at),
+        age_s: models::seconds_since(l.at),
+        exit_code: u32::from(l.exit_code),
+        reached: Some(l.reached),
+    };
+    let command = StopRecord::of(t, r.slot).command();
+    Tree { last_kill: Some(last_kill), note, tree: forest(t, l.who, command.as_deref()), ..empty }
+}
+
+/// Below whoever forked them, where that one is among them, too.
+fn forest(t: &Tracker, who: Vec<Process>, command: Option<&str>) -> Vec<Node> {
+    let mut by_age: Vec<Process> = who;
+    by_age.sort_by_key(|p| (p.start, p.pid));
+    let place: HashMap<u32, usize> = by_age.iter().enumerate().map(|(i, p)| (p.pid, i)).collect();
+    let node = |mut p: Process| {
+        let now = t.member(p.pid).ok().flatten();
+        p.command = command.filter(|_| p.main).map(str::to_owned);
+        model::Node {
+            alive: now.is_some_and(|m| m.leader_start == p.start),
+            tasks: None,
+            escaped: Vec::new(),
+            age_s: models::seconds_since(p.start),
+            unknown_ancestors: None,
+            children: Vec::new(),
+            process: p,
+        }
+    };
+    // From the youngest on: whoever forked somebody is older.
+    let mut done: Vec<Option<Node>> = by_age.into_iter().map(|p| Some(node(p))).collect();
+    for i in (0..done.len()).rev() {
+        let up = done[i].as_ref().and_then(|n| place.get(&n.process.creator).copied());
+        if let Some(up) = up.filter(|up| *up < i)
+            && let Some(n) = done[i].take()
+            && let Some(above) = done[up].as_mut()
+        {
+            above.children.insert(0, n);
+        }
+    }
+    done.into_iter().flatten().collect()
+}

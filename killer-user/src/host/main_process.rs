@@ -1,0 +1,136 @@
+//! Who the main process of a service is: the one that the registry has, the one that its pidfile names, or, when the first
+//! process of a daemon has ended as it should, who can be guessed (systemd's GuessMainPID=).
+
+use std::collections::HashSet;
+
+use killer_common::record::{B_CONTROL, Member};
+
+use super::failure::Failure;
+use super::record::{Heir, StopRecord, wall_second};
+use crate::ending::Ending;
+use crate::lookup::{Root, pidfile, registry};
+use crate::tier::Tracker;
+
+/// The main process of a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Main {
+    /// Thread group id.
+    pub pid: u32,
+    /// Start of its leader.
+    pub start: u64,
+    /// Nobody has said that it is the one.
+    pub guessed: bool,
+}
+
+type Key = (u32, u64);
+
+fn key(m: &Member) -> Key {
+    (m.tgid, m.leader_start)
+}
+
+impl Main {
+    /// Number and start.
+    pub fn key(&self) -> Key {
+        (self.pid, self.start)
+    }
+
+    fn new((pid, start): Key, guessed: bool) -> Self {
+        Self { pid, start, guessed }
+    }
+}
+
+/// The main process, while it is a member.
+pub fn of(t: &Tracker, r: &Root) -> Option<Main> {
+    let here = |k: Key| {
+        let m = t.member(k.0).ok().flatten()?;
+        (k.0 != 0 && key(&m) == k).then_some(k)
+    };
+    if let Some(k) = here((r.record.main_tgid, r.record.main_start)) {
+        return Some(Main::new(k, false));
+    }
+    let kept = StopRecord::of(t, r.slot);
+    if let Some(k) = named(t, r, &kept) {
+        return Some(Main::new(k, false));
+    }
+    match kept.heir {
+        Heir::Nobody => None,
+        Heir::Named(pid, start) => here((pid, start)).map(|k| Main::new(k, false)),
+        Heir::Guessed(pid, start) => here((pid, start)).map(|k| Main::new(k, true)),
+        Heir::Open => guess(t, r).map(|k| Main::new(k, true)),
+    }
+}
+
+/// Who the pidfile names, when root or the service's user has written it since the service began.
+fn named(t: &Tracker, r: &Root, kept: &StopRecord) -> Option<Key> {
+    let path = kept.pidfile.as_ref()?;
+    let found = match pidfile::named(path, &kept.owners()) {
+        Ok(found) => found,
+        Err(e) => {
+            log::info!("{}: {}: {e}", r.name, path.display());
+            return None;
+        }
+    };
+    let m = t.member(found.pid).ok().flatten()?;
+    let ours = m.root == r.slot.slot && found.is_since(wall_second(r.record.born));
+    (ours && !found.is_before(wall_second(m.born))).then(|| key(&m))
+}
+
+/// The one member that the first process has forked, else the one whose creator is no member. Nobody, when there are more.
+fn guess(t: &Tracker, r: &Root) -> Option<Key> {
+    let first = (r.record.main_tgid, r.record.main_start);
+    if first.0 == 0 || !registry::is_live_state(r) {
+        return None;
+    }
+    let family = registry::family(t, r.slot.slot);
+    let listed = t.listed(&|s| family.contains(&u32::from(s)));
+    let members: Vec<Member> = listed.into_iter().filter_map(|p| t.member(p).ok().flatten()).collect();
+    let there: HashSet<Key> = members.iter().map(key).collect();
+    let creator = |m: &Member| (m.creator_tgid, m.creator_start);
+    let own = || members.iter().filter(|m| m.root == r.slot.slot && m.flags & B_CONTROL == 0);
+    let only = |among: &dyn Fn(&Member) -> bool| {
+        let mut found = own().filter(|m| among(m));
+        let one = found.next();
+        (one, found.next().is_some())
+    };
+    match only(&|m| creator(m) == first) {
+        (Some(_), true) => None,
+        (Some(m), false) => Some(key(m)),
+        (None, _) => match only(&|m| !there.contains(&creator(m))) {
+            (Some(m), false) => Some(key(m)),
+            _ => None,
+        },
+    }
+}
+
+/// Remembers who was guessed or named: when that process ends, nobody is guessed in its place. Where that cannot be done,
+/// who asks next finds out again.
+pub fn settle(t: &Tracker, r: &Root) {
+    let heir = |m: &Main| match m.guessed {
+        true => Heir::Guessed(m.pid, m.start),
+        false => Heir::Named(m.pid, m.start),
+    };
+    let new = |kept: &StopRecord| {
+        let m = of(t, r).filter(|m| m.key() != (r.record.main_tgid, r.record.main_start))?;
+        (kept.heir != heir(&m)).then(|| heir(&m))
+    };
+    let kept = StopRecord::of(t, r.slot);
+    if (kept.heir == Heir::Nobody && kept.pidfile.is_none()) || new(&kept).is_none() {
+        return;
+    }
+    let Ok(_lock) = t.lock() else { return };
+    let changed = StopRecord::change(t, r.slot, |kept| {
+        if let Some(h) = new(kept) {
+            kept.heir = h;
+        }
+    });
+    if let Err(e) = changed {
+        log::info!("{}: {e}", r.name);
+    }
+}
+
+/// What is said to whoever asks for a main process that is not there, while others are.
+pub fn gone(name: &str) -> Failure {
+    Failure::new(Ending::Failed, format!("'{name}': the main process is gone")).next(format!(
+        "'killer status {name}' shows who is left, 'killer set-main {name} PID' chooses another"
+    ))
+}

@@ -1,0 +1,209 @@
+//! `run --kill-on-exit`: the set ends with its main process, and with its launcher, however that ends.
+
+use std::time::Duration;
+
+use super::failure::Failure;
+use super::record::StopRecord;
+use super::{Tell, certainty, journal, open, pidfiles, place, survivors, thaw, wait};
+use crate::ask::span::Span;
+use crate::ending::Ending;
+use crate::kill::{Awaited, Order, SIGCONT, SIGKILL, Waited, empty, execute};
+use crate::lineage::{Lineage, Members};
+use crate::lookup::{Root, process, registry};
+use crate::report::{escape, human, message};
+use crate::sys::daemon::Report;
+use crate::sys::watch::{Watch, Watched};
+use crate::sys::{alive, interrupt, proc, sched};
+use crate::tier::{Slot, Tracker};
+
+/// How long one order goes on before it is given up.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long files, ports and memory may take after SIGKILL.
+const RELEASE: Duration = Duration::from_secs(30);
+/// So often it is said that a supervisor was lost.
+const SAID: u32 = 20;
+const SIGTERM: i32 = 15;
+/// Nanoseconds in a clock tick of /proc.
+const TICK: u64 = 10_000_000;
+
+/// A launcher's promise, and who keeps it when the launcher is killed.
+pub struct OnExit<'a> {
+    t: &'a Tracker,
+    name: &'a str,
+    span: Span,
+    /// In the background: nobody reads what is printed.
+    detached: bool,
+    watch: Watch,
+    lost: u32,
+}
+
+impl<'a> OnExit<'a> {
+    /// Starts the supervisor, before CMD is there and before anything is held that it must not have. `report`: the launcher is in
+    /// the background, and has to report. This process has one thread.
+    pub fn begin(
+        t: &'a Tracker,
+        name: &'a str,
+        span: Span,
+        report: Option<&Report>,
+    ) -> Result<Self, Failure> {
+        let detached = report.is_some();
+        let watch = Watch::start(report, |w| live(t, name, span, detached, w)).map_err(|e| {
+            Failure::new(Ending::NotStarted, "the supervisor of --kill-on-exit cannot be started")
+                .why(e.to_string())
+        })?;
+        Ok(Self { t, name, span, detached, watch, lost: 0 })
+    }
+
+    /// The supervisor's number and start (ns), for whoever looks for it later.
+    pub fn who(&self) -> Option<(u32, u64)> {
+        who(&self.watch)
+    }
+
+    /// CMD is there, and has run nothing yet.
+    pub fn met(&self, slot: Slot, pid: i32) -> std::io::Result<()> {
+        self.watch.tell([u64::from(slot.slot), u64::from(slot.generation), pid as u64])
+    }
+
+    /// When a child of the launcher may have ended: nobody ends the supervisor unseen. Another one goes on at once.
+    pub fn look(&mut self, slot: Slot, tell: &dyn Tell) {
+        if !self.watch.ended() {
+            return;
+        }
+        let old = self.watch.pid();
+        let what = format!("the supervisor of '{}' (process {old}) was ended or held by somebody", self.name);
+        let (t, name, span, detached) = (self.t, self.name, self.span, self.detached);
+        let fresh = Watch::start(None, |w| live(t, name, span, detached, w)).and_then(|w| {
+            // Of CMD it is not told: who watches over the launcher needs no more.
+            w.tell([u64::from(slot.slot), u64::from(slot.generation), 0])?;
+            Ok(w)
+        });
+        let f = match fresh {
+            Ok(watch) => {
+                self.watch = watch;
+                note(self.t, slot, self.who());
+                Failure::new(Ending::Done, what).why(format!("process {} took its place", self.watch.pid()))
+            }
+            Err(e) => Failure::new(Ending::Done, what)
+                .why(format!("no other one can be started: {e}"))
+                .next("who kills this killer now leaves the service alive"),
+        };
+        self.lost += 1;
+        if self.lost <= SAID {
+            self.say(&f, tell);
+        }
+    }
+
+    /// CMD has ended, or nobody knows what became of it: ends what is left. What did not go well is said.
+    pub fn end(self, slot: Slot, tell: &dyn Tell) {
+        self.watch.begun();
+        if let Some(f) = end(self.t, slot, self.span, tell.quiet() || self.detached) {
+            self.say(&f, tell);
+        }
+    }
+
+    fn say(&self, f: &Failure, tell: &dyn Tell) {
+        journal::judgement(self.name, f);
+        if !self.detached {
+            tell.message(&message::render(&f.what, f.why.as_deref(), f.next.as_deref()));
+        }
+    }
+}
+
+fn who(w: &Watch) -> Option<(u32, u64)> {
+    Some((w.pid(), alive::start_of(w.pid())? * TICK))
+}
+
+fn note(t: &Tracker, slot: Slot, who: Option<(u32, u64)>) {
+    let Ok(_lock) = t.lock() else { return };
+    if let Err(e) = StopRecord::change(t, slot, |r| r.watch = who) {
+        log::warn!("who watches over the service cannot be kept: {e}");
+    }
+}
+
+/// The supervisor's life.
+fn live(t: &Tracker, name: &str, span: Span, detached: bool, w: &Watched) {
+    let Some([slot, generation, pid]) = w.hear() else { return };
+    let slot = Slot { slot: slot as u32, generation: generation as u32 };
+    // CMD waits until this was heard: nobody else has its number.
+    let cmd = (pid != 0).then(|| proc::pidfd_open(pid as u32).ok()).flatten();
+    if detached {
+        place::step_out(t, slot);
+    }
+    w.heard();
+    w.wait(cmd);
+    if let Some(f) = end(t, slot, span, true) {
+        journal::judgement(name, &f);
+    }
+}
+
+/// Ends whoever is left of a root: SIGTERM first where there is time for it, then SIGKILL; returns when everybody who was a
+/// member has let go of files, ports and memory, or says who has not.
+fn end(t: &Tracker, slot: Slot, span: Span, quiet: bool) -> Option<Failure> {
+    // Hooks that were skipped may have left somebody out of the list.
+    let _ = open::put_right(t);
+    // Forgotten: nobody was left.
+    let root = registry::in_slot(t, slot.slot).filter(|n| n.slot == slot)?;
+    let family = Lineage::new(t, root.clone());
+    let mut awaited = Awaited::default();
+    family.members(&family.listed()).into_iter().for_each(|m| awaited.add(m));
+    let mut done = Waited::TimedOut;
+    if span != Span::Finite(Duration::ZERO) && !empty(&family) {
+        ask(t, &root);
+        done = wait::wait_released(&family, true, &mut awaited, span.limit(), quiet);
+    }
+    // Who does not want to wait so long has said so; what follows is short.
+    interrupt::hold();
+    let mut refused = None;
+    if done != Waited::Done {
+        match order(t, &root, SIGKILL, &mut awaited) {
+            Ok(()) => done = wait::wait_released(&family, true, &mut awaited, Some(RELEASE), quiet),
+            Err(f) => refused = Some(f),
+        }
+    }
+    match (refused, done) {
+        (Some(f), _) => Some(f),
+        (None, Waited::Done) => {
+            pidfiles::ended(t, &root);
+            certainty::after(t, &root, true).map(|d| d.failure(&root.name))
+        }
+        _ => Some(left(&family, &root.name, &awaited)),
+    }
+}
+
+/// SIGTERM to all, and SIGCONT, which whoever is stopped needs to hear it.
+fn ask(t: &Tracker, root: &Root) {
+    if registry::frozen(t, root.slot.slot) == Some(root.slot.slot)
+        && let Ok(_lock) = t.lock()
+        && let Err(f) = thaw::release(t, root)
+    {
+        log::warn!("{}", f.what);
+    }
+    let mut any = Awaited::default();
+    for signal in [SIGTERM, SIGCONT] {
+        if let Err(f) = order(t, root, signal, &mut any) {
+            log::warn!("{}", f.what);
+        }
+    }
+}
+
+fn order(t: &Tracker, root: &Root, signal: i32, awaited: &mut Awaited) -> Result<(), Failure> {
+    let _hurry = sched::Hurry::start();
+    let mut family = Lineage::new(t, root.clone());
+    let order = Order::to_all(signal, process::ancestors(), PATIENCE);
+    let outcome = execute(&mut family, &order).map_err(|r| survivors::refused(root, r))?;
+    outcome.targets.iter().for_each(|t| awaited.add(t.member));
+    Ok(())
+}
+
+fn left(family: &Lineage<'_>, name: &str, awaited: &Awaited) -> Failure {
+    let left = survivors::explain(family, true, &awaited.left());
+    let each = left.iter().map(|(m, _, why)| format!("process {}: {why}", m.tgid));
+    let text = escape::cut(&each.collect::<Vec<_>>().join("; "), 400);
+    let n = human::count(left.len() as u64, "process has", "processes have");
+    Failure::new(
+        Ending::Survivors,
+        format!("'{name}': {n} not let go of everything {} s after SIGKILL", RELEASE.as_secs()),
+    )
+    .why(text)
+    .next(format!("'killer status {name}' shows who lives"))
+}

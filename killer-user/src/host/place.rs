@@ -1,0 +1,135 @@
+//! A place in the registry for a new root: its name, what has ended and gives its place, what it stands in.
+
+use killer_common::record::R_FOREGROUND;
+
+use super::elsewhere;
+use super::failure::Failure;
+use crate::ask::{KEEP, Nest};
+use crate::ending::Ending;
+use crate::lookup::{Root, registry};
+use crate::tier::{Slot, Tracker};
+
+/// What a new root is to be.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish<'a> {
+    /// Service name.
+    pub name: &'a str,
+    /// `R_*` flags.
+    pub flags: u64,
+    /// So many that have ended stay known.
+    pub keep: usize,
+    /// Where it stands; `None`: in no service, where that can be.
+    pub nest: Option<Nest>,
+}
+
+impl<'a> Wish<'a> {
+    /// With this name, and all else as usual.
+    pub fn named(name: &'a str) -> Self {
+        Self { name, flags: 0, keep: KEEP, nest: Some(Nest::Usual) }
+    }
+}
+
+/// Makes a root, under the lock of the registry; a dead service's name and slot are used again. True: it was not known
+/// before.
+pub fn make(t: &Tracker, w: &Wish<'_>) -> Result<(Slot, bool), Failure> {
+    let name = w.name;
+    let failed = |e: std::io::Error| match e.raw_os_error() {
+        Some(libc::ELOOP) => Failure::new(Ending::NotStarted, "services are nested too deeply")
+            .why(format!("at most {} inside each other", killer_common::MAX_DEPTH))
+            .next("start it from outside of the innermost, or beside it: 'killer run --beside'"),
+        _ => Failure::new(Ending::NotStarted, format!("cannot register '{name}'")).why(e.to_string()),
+    };
+    let outer = match t.whose().map_err(failed)? {
+        Some(mine) => around(t, mine, w)?,
+        None => 0,
+    };
+    let known = registry::every(t);
+    let old = known.iter().find(|r| r.name == name);
+    let elsewhere = || elsewhere::named(t, name).map(|o| o.is_some_and(|(t, r)| elsewhere::lives(&t, &r)));
+    if old.is_some_and(|old| elsewhere::lives(t, old)) || elsewhere()? {
+        return Err(Failure::new(Ending::NotStarted, format!("service '{name}' is already tracked and alive"))
+            .next(format!(
+                "'killer run --replace' ends it first; 'killer rename {name} NEW' gives it another name, or choose another one"
+            )));
+    }
+    super::unseen::refuse(name)?;
+    if known.len() > w.keep {
+        let ended: Vec<Root> = registry::ended(t).into_iter().filter(|r| r.name != name).collect();
+        give(t, &ended[..ended.len().saturating_sub(w.keep)]);
+    }
+    if let Some(old) = old.filter(|o| o.slot.slot != outer) {
+        let fresh = registry::abandoned(t, old);
+        let slot = t.create(old.slot, outer, w.flags, name).map_err(failed)?;
+        return Ok((slot, fresh));
+    }
+    let free = t.free_slot().or_else(|| {
+        // More are to be kept than there are places for.
+        let ended = registry::ended(t);
+        give(t, &ended[..ended.len().min(1)]);
+        t.free_slot()
+    });
+    let free = free.ok_or_else(|| {
+        Failure::new(
+            Ending::NotStarted,
+            format!("all {} places for services are taken by live ones", killer_common::MAX_ROOTS - 1),
+        )
+        .next("end some of them: 'killer list' shows who they are")
+    })?;
+    let slot = t.create(free, outer, w.flags, name).map_err(failed)?;
+    Ok((slot, true))
+}
+
+/// Slot of the outer root of what a member of `mine` starts; 0: none.
+fn around(t: &Tracker, mine: u32, w: &Wish<'_>) -> Result<u32, Failure> {
+    let Some(root) = registry::in_slot(t, mine) else { return Ok(0) };
+    let fixed = t.descent_is_for_life();
+    let beside = match w.nest {
+        Some(Nest::Inside) => false,
+        Some(Nest::Beside) if fixed => {
+            return Err(Failure::new(
+                Ending::NotStarted,
+                format!("'{}' cannot be started beside '{}'", w.name, root.name),
+            )
+            .why(format!("without the kernel's help descent is for life (tier {})", t.tier().name()))
+            .next("start it from outside of the service, or inside of it: 'killer run --inside'"));
+        }
+        Some(Nest::Beside) => true,
+        None if fixed => false,
+        None => return Ok(0),
+        // Who waits for his own command waits for what that starts; a daemon's or a login's is for itself.
+        Some(Nest::Usual) => !fixed && (w.flags | root.record.flags) & R_FOREGROUND == 0,
+    };
+    // What was given up is nobody's service: what is started in it is outside.
+    if registry::is_given_up(&root) && !fixed {
+        return Ok(root.record.parent);
+    }
+    // The mark of the launcher decides whose member CMD is: he himself may stay where he is.
+    Ok(if beside { root.record.parent } else { mine })
+}
+
+/// After a start: the supervisor of what stands beside the service that it was called in does not end with that one. For a
+/// process with one thread; true when it is in no other service than what it keeps watch over.
+pub fn step_out(t: &Tracker, started: Slot) -> bool {
+    let outer = registry::in_slot(t, started.slot).map_or(0, |r| r.record.parent);
+    match t.whose() {
+        Ok(Some(mine)) if mine != outer => t.leave().is_ok(),
+        r => r.is_ok(),
+    }
+}
+
+/// In words where a root stands, when it is in another one.
+pub fn words(t: &Tracker, started: Slot) -> Option<String> {
+    let r = registry::in_slot(t, started.slot)?;
+    let outer = registry::in_slot(t, r.record.parent).filter(|o| !registry::is_given_up(o))?;
+    Some(format!("'{}' is inside '{}' and ends with it", r.name, outer.name))
+}
+
+/// What has ended gives its place. Who is not forgotten stays known: the registry refuses it for whoever lives after all.
+fn give(t: &Tracker, ended: &[Root]) {
+    for r in ended {
+        match t.forget(r.slot) {
+            Ok(()) => log::info!("service '{}' gave its place", r.name),
+            Err(e) => log::warn!("service '{}' has ended and could not be forgotten: {e}", r.name),
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! `run`, `exec`, `adopt`.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use super::failure::Failure;
+use super::names::find_one;
+use super::on_exit::OnExit;
+use super::open::Host;
+use super::place::{self, Wish};
+use super::record::{Heir, StopRecord, no_heir};
+use super::start::{self, Command};
+use super::{Tell, forking, pidfiles, replace, unseen};
+use crate::ask::span::Span;
+use crate::ask::{Run, Whose};
+use crate::ending::Ending;
+use crate::lineage::Lineage;
+use crate::lookup::{pidfile, process, registry};
+use crate::report::{human, message};
+use crate::sys::pass_on::PassOn;
+use crate::sys::{daemon, interrupt};
+use crate::tier::Tracker;
+
+/// Failures of `run` and `exec` are told apart from CMD's; missing privilege stays what it is.
+fn run_failed(f: Failure) -> Failure {
+    match f.ending {
+        Ending::Failed => f.with(Ending::NotStarted),
+        _ => f,
+    }
+}
+
+/// How a start ended, or CMD.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ran {
+    /// The service, by the name that it has now.
+    pub name: String,
+    /// In the foreground CMD's ending.
+    pub ending: Ending,
+}
+
+/// Starts CMD as the root of a service; in the foreground this goes on until it has ended.
+pub fn run(r: &Run, tell: &dyn Tell) -> Result<Ran, Failure> {
+    let r = &replace::prepare(r, tell).map_err(run_failed)?;
+    start(r, tell).map(|ending| Ran { name: r.name.clone(), ending })
+}
+
+fn start(r: &Run, tell: &dyn Tell) -> Result<Ending, Failure> {
+    let t = Host::up().map_err(run_failed)?;
+    say_tier(&t, tell);
+    let _log = tell.relay(&t);
+    let cmd = Command {
+        argv: r.argv.clone(),
+        env: r.env.clone(),
+        user: r.user.clone(),
+        detach: r.detach,
+        keep_fds: r.keep_fds,
+        log: r.log.clone(),
+        goes: r.detach && r.kill_on_exit.is_none(),
+    };
+    if let (true, Some(span)) = (r.detach, r.kill_on_exit) {
+        return background(&t, r, span, &cmd, tell);
+    }
+    let begin = |span| OnExit::begin(&t, &r.name, span, None);
+    let mut on_exit = r.kill_on_exit.map(begin).transpose()?;
+    let mut pass = (!r.detach).then(|| PassOn::begin(false));
+    let supervised = if on_exit.is_some() { start::SUPERVISED } else { 0 };
+    let waits = if r.detach { 0 } else { start::FOREGROUND };
+    let wish = wish(r, supervised | waits);
+    let watch = on_exit.as_ref().and_then(OnExit::who);
+    let met = |slot, pid| {
+        on_exit.as_ref().map_or(Ok(()), |e| e.met(slot, pid))?;
+        pass.iter_mut().for_each(|p| p.meet(pid));
+        Ok(())
+    };
+    let s = start::start(&t, &wish, &cmd, to_write(r), kept(r, watch), met).map_err(run_failed)?;
+    say_place(&t, &s, tell);
+    let Some(mut pass) = pass else {
+        return Ok(Ending::Done);
+    };
+    let look = &mut || on_exit.iter_mut().for_each(|e| e.look(s.slot, tell));
+    let ended = t.attend(s.pid, &mut pass, look);
+    interrupt::catch();
+    pass.over();
+    if let Some(e) = on_exit {
+        e.end(s.slot, tell);
+    }
+    let root = registry::in_slot(&t, s.slot.slot).filter(|n| n.slot == s.slot);
+    if let Some(root) = root.filter(|root| crate::kill::empty(&Lineage::new(&t, root.clone()))) {
+        pidfiles::ended(&t, &root);
+    }
+    unseen::remember(&t);
+    let status = ended.map_err(|e| run_failed(e.into()))?;
+    if status != 0 {
+        no_heir(&t, s.slot);
+    }
+    if r.forking {
+        return forking::started(&t, &s, r.pidfile.is_some(), Ending::of_command(status), tell);
+    }
+    Ok(Ending::of_command(status))
+}
+
+/// What its root is to be.
+fn wish(r: &Run, flags: u64) -> Wish<'_> {
+    Wish { flags, keep: r.keep, nest: Some(r.nest), ..Wish::named(&r.name) }
+}
+
+/// What is remembered of it: how it is asked to stop (as the same user, in the directory that `run` was called in), and who
+/// its main process is when the first one has ended.
+fn kept(r: &Run, watch: Option<(u32, u64)>) -> StopRecord {
+    let here = std::env::current_dir().unwrap_or_else(|_| "/".into());
+    StopRecord {
+        user: r.user.clone().unwrap_or_default(),
+        dir: here.to_string_lossy().into_owned(),
+        command: r.exec_stop.clone().unwrap_or_default(),
+        forking: r.forking,
+        pidfile: r.pidfile.as_ref().map(|p| here.join(p)),
+        heir: Heir::Open,
+        home: None,
+        watch,
+        started: StopRecord::started(&r.argv.iter().map(|a| a.as_bytes()).collect::<Vec<_>>()),
+    }
+}
+
+/// Where `killer` writes CMD's number. A daemon whose first process ends writes its own.
+fn to_write(r: &Run) -> Option<&Path> {
+    r.pidfile.as_deref().filter(|_| !r.forking)
+}
+
+/// A supervisor of its own: a small process in a session of its own that starts CMD and ends what it leaves; another one watches
+/// over it.
+fn background(t: &Tracker, r: &Run, span: Span, cmd: &Command, tell: &dyn Tell) -> Result<Ending, Failure> {
+    let report = match daemon::background()? {
+        Err(Some(said)) => {
+            // As the supervisor has ended its start.
+            return Ok(Ending::Command(said));
+        }
+        Err(None) => {
+            return Err(Failure::new(Ending::NotStarted, "the supervisor died before it had started CMD"));
+        }
+        Ok(report) => report,
+    };
+    let start = || {
+        let on_exit = OnExit::begin(t, &r.name, span, Some(&report))?;
+        let mut pass = PassOn::begin(true);
+        let met = |slot, pid| {
+            on_exit.met(slot, pid)?;
+            pass.meet(pid);
+            Ok(())
+        };
+        let wish = wish(r, start::SUPERVISED);
+        let s = start::start(t, &wish, cmd, to_write(r), kept(r, on_exit.who()), met)?;
+        Ok((s, on_exit, pass))
+    };
+    match start().map_err(run_failed) {
+        Ok((s, mut on_exit, mut pass)) => {
+            say_place(t, &s, tell);
+            if !place::step_out(t, s.slot) {
+                log::warn!(
+                    "the supervisor of '{}' stays a member of the service that it was called in",
+                    r.name
+                );
+            }
+            report.done(Ending::Done.code());
+            let _ = t.attend(s.pid, &mut pass, &mut || on_exit.look(s.slot, tell));
+            on_exit.end(s.slot, tell);
+            std::process::exit(Ending::Done.code().into());
+        }
+        Err(f) => {
+            let c = tell.fail(&f).code();
+            report.done(c);
+            std::process::exit(i32::from(c));
+        }
+    }
+}
+
+/// Runs CMD as a control process.
+pub fn exec(name: &str, argv: &[OsString], tell: &dyn Tell) -> Result<Ending, Failure> {
+    let (t, _) = find_one(name).map_err(run_failed)?;
+    let _log = tell.relay(&t);
+    let mut pass = PassOn::begin(false);
+    let cmd = Command { argv: argv.to_vec(), ..Command::default() };
+    let s = start::join(&t, name, &cmd, |pid| pass.meet(pid)).map_err(run_failed)?;
+    Ok(Ending::of_command(t.attend(s.pid, &mut pass, &mut || {}).map_err(|e| run_failed(e.into()))?))
+}
+
+/// Another user's process is taken in by who may see and signal everybody's only.
+fn own_or_able(pid: u32) -> Result<(), Failure> {
+    let missing = crate::kernel::probe::missing_caps();
+    if missing.is_empty() || process::owner(pid).is_none_or(|u| u == rustix::process::geteuid().as_raw()) {
+        return Ok(());
+    }
+    Err(Failure::new(Ending::NotPermitted, format!("not permitted to adopt process {pid} of another user"))
+        .why(crate::tier::KeepError::lack(&missing))
+        .next("run it as root"))
+}
+
+/// With `-v`: that it is not the tier that one would expect.
+fn say_tier(t: &Tracker, tell: &dyn Tell) {
+    if let (Some(why), true) = (t.better(), tell.verbose() > 0) {
+        let text = format!("tracked by tier {}", t.tier().name());
+        let why = format!("no better one: {why}");
+        tell.message(&message::render(&text, Some(&why), Some("'killer doctor' says what it promises")));
+    }
+}
+
+/// With `-v`: the service that it is inside of.
+fn say_place(t: &Tracker, s: &start::Started, tell: &dyn Tell) {
+    if tell.verbose() > 0
+        && let Some(text) = place::words(t, s.slot)
+    {
+        tell.message(&message::render(&text, None, None));
+    }
+}
+
+/// Takes a running process in.
+pub fn adopt(name: &str, whose: &Whose, tell: &dyn Tell) -> Result<(), Failure> {
+    if let Whose::Pid(pid, _) = whose {
+        own_or_able(*pid)?;
+    }
+    let p = match whose {
+        Whose::Pid(pid, inode) => process::open(*pid, *inode).map_err(|e| {
+            Failure::new(Ending::Failed, format!("cannot adopt: {e}")).next("'ps -e' shows the processes")
+        })?,
+        Whose::Pidfile(f) => pidfile::open(f).map_err(|e| {
+            Failure::new(Ending::Failed, format!("cannot adopt from {}", f.display()))
+                .why(e.to_string())
+                .next("give the process itself with --pid PID when you are sure")
+        })?,
+    };
+    own_or_able(p.pid)?;
+    let t = Host::up()?;
+    say_tier(&t, tell);
+    let _log = tell.relay(&t);
+    let a = start::adopt(&t, name, &p)?;
+    let e = super::models::exactness(&t, a.slot.slot);
+    let n = t.pop(a.slot.slot);
+    let text = format!(
+        "adopted {} ({}) in {} passes; {}\n",
+        human::count(n.processes, "process", "processes"),
+        human::count(n.pop.max(0) as u64, "task", "tasks"),
+        a.passes,
+        human::exactness(&e)
+    );
+    tell.message(&format!("killer: '{}': {text}", crate::report::escape::text(name)));
+    Ok(())
+}

@@ -1,0 +1,69 @@
+//! `serve`: holds what cannot be pinned until it is told to end. Speaks sd_notify, so that systemd knows when it is ready.
+
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::time::Duration;
+
+use super::Tell;
+use super::failure::Failure;
+use crate::ending::Ending;
+use crate::tier::{Keeper, Paths};
+
+/// Says something to the service manager, where there is one (sd_notify(3)).
+fn notify(what: &str) {
+    let Some(at) = std::env::var_os("NOTIFY_SOCKET") else { return };
+    let Some(at) = at.to_str() else { return };
+    let addr = match at.strip_prefix('@') {
+        Some(name) => SocketAddr::from_abstract_name(name),
+        None => SocketAddr::from_pathname(at),
+    };
+    if let (Ok(addr), Ok(s)) = (addr, UnixDatagram::unbound()) {
+        let _ = s.send_to_addr(what.as_bytes(), &addr);
+    }
+}
+
+/// Half of what the service manager allows between two signs of life.
+fn watchdog() -> Option<Duration> {
+    let us: u64 = std::env::var("WATCHDOG_USEC").ok()?.parse().ok()?;
+    (us > 0).then(|| Duration::from_micros(us / 2))
+}
+
+/// Loads, holds, ends.
+pub fn serve(detach: bool, tell: &dyn Tell) -> Result<Ending, Failure> {
+    if detach {
+        let _ = rustix::process::setsid();
+    }
+    let paths = Paths::default();
+    let keeper = Keeper::take(&paths)?;
+    let held = match keeper.held() {
+        0 => "the programs are pinned; nothing has to be held".to_owned(),
+        n => format!("holding {n} links"),
+    };
+    let gap = if keeper.took_over() { ", after a gap that makes what is tracked not exact" } else { "" };
+    tell.message(&format!("killer: {held}{gap}\n"));
+    notify(&format!("READY=1\nSTATUS={held}{gap}"));
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::from)?;
+    runtime
+        .block_on(async {
+            use tokio::signal::unix::{SignalKind, signal};
+            let mut int = signal(SignalKind::interrupt())?;
+            let mut term = signal(SignalKind::terminate())?;
+            let mut hup = signal(SignalKind::hangup())?;
+            let mut tick = tokio::time::interval(watchdog().unwrap_or(Duration::from_secs(3600)));
+            loop {
+                tokio::select! {
+                    _ = int.recv() => break,
+                    _ = term.recv() => break,
+                    // A terminal that is closed is no reason to lose what is tracked.
+                    _ = hup.recv() => {}
+                    _ = tick.tick() => if watchdog().is_some() { notify("WATCHDOG=1") },
+                }
+            }
+            Ok::<_, std::io::Error>(())
+        })
+        .map_err(Failure::from)?;
+    notify("STOPPING=1");
+    drop(keeper);
+    Ok(Ending::Done)
+}

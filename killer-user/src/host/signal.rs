@@ -1,0 +1,74 @@
+//! A signal to one service, and everything that is told of it.
+
+use super::failure::Failure;
+use super::order::{Ordered, order};
+use super::{Tell, inner, journal, last_signal, main_process, pidfiles, survivors, unseen};
+use crate::ask::Kill;
+use crate::lookup::Root;
+use crate::report::human;
+use crate::report::model::Receipt;
+use crate::tier::Tracker;
+
+/// The order to one of those that were `named`, and everything that is told of it.
+pub fn one(
+    t: &Tracker,
+    root: &Root,
+    named: &[Root],
+    k: &Kill,
+    tell: &dyn Tell,
+) -> Result<(Receipt, &'static str), Failure> {
+    if !k.dry_run && !k.require_exact {
+        let asked = inner::Asked { picks: &k.whom.sets, include_self: k.include_self };
+        inner::say(t, root, named, k.signal, asked, tell);
+    }
+    let Ordered { receipt: r, failure } = order(t, root, k, tell)?;
+    let active = k.signal != 0 && !k.dry_run;
+    if active {
+        let uid = rustix::process::getuid().as_raw();
+        let _ = t.note_kill(root.slot, k.signal, uid, r.ending.code());
+        last_signal::remember(t, root, k.signal, r.ending, &[&r]);
+        if r.empty {
+            pidfiles::ended(t, root);
+            unseen::remember(t);
+        }
+    }
+    let gone = r.main_pid.is_none() && r.tasks > 0 && r.ending.is_good() && k.whom.names_main();
+    if gone {
+        tell.fail(&no_main(&r, k));
+    }
+    if let Some(f) = failure {
+        if active {
+            journal::judgement(&r.service, &f);
+        }
+        survivors::complain(&f, &[&r.survivors[..], &r.unreaped].concat(), tell);
+        tell.message(&human::refused(&r));
+    } else if let Some(f) = survivors::nobody(&r).filter(|_| !gone) {
+        tell.fail(&f);
+    }
+    if !r.ending.lists_who() {
+        survivors::say_unreaped(&r.service, &r.unreaped, tell);
+    }
+    let word = became(&r);
+    Ok((r, word))
+}
+
+/// What is said when the main process was named, is gone, and that is no failure.
+fn no_main(r: &Receipt, k: &Kill) -> Failure {
+    let f = main_process::gone(&r.service);
+    if k.whom.spares_main() {
+        f.why(format!("nobody is left out by --whom={}", k.whom.text))
+    } else if r.targets.is_empty() {
+        f.why(if k.dry_run { "nobody would be signalled" } else { "nobody was signalled" })
+    } else {
+        f
+    }
+}
+
+/// In a word what a service is after an order that went well.
+fn became(r: &Receipt) -> &'static str {
+    match r.signal {
+        0 => "there",
+        _ if r.empty => "ended",
+        _ => "signalled",
+    }
+}

@@ -1,0 +1,96 @@
+//! What is shown of services: `list`, `status`, `tree`. It looks and changes nothing.
+
+use super::failure::Failure;
+use super::open::Host;
+use super::record::StopRecord;
+use super::service::Service;
+use super::{Tell, certainty, elsewhere, exact, inner, last_signal, models, order, start, unseen};
+use crate::ask::signal;
+use crate::kernel::tier::Tier;
+use crate::lineage::{self, Lineage};
+use crate::lookup::{Root, registry};
+use crate::report::message;
+use crate::report::model::{LastKill, SCHEMA_VERSION, Services, Status, Tree};
+use crate::tier::Tracker;
+
+/// Every tracked service, and, where some cannot be shown, the failure that says so.
+pub fn list(tell: &dyn Tell) -> Result<(Services, Option<Failure>), Failure> {
+    let services = match Host::open()? {
+        Some(t) => {
+            let (others, unseen) = elsewhere::trackers(&t)?;
+            let mut all = Vec::new();
+            for t in std::iter::once(&*t).chain(others.iter().map(|o| &**o)) {
+                all.extend(registry::all(t).iter().map(|r| Service::count(t, r).line()));
+                certainty::sound(t)?;
+            }
+            all.sort_by(|a, b| a.name.cmp(&b.name));
+            for u in &unseen {
+                tell.message(&message::render("not every service can be seen", Some(u), None));
+            }
+            all
+        }
+        None => Vec::new(),
+    };
+    let incomplete = unseen::incomplete(&unseen::versions()).or_else(|| unseen::lost().err());
+    Ok((Services { version: SCHEMA_VERSION, kind: "list", services }, incomplete))
+}
+
+/// No reason to doubt the set: the kernel counts it without the supervisor.
+const SUPERVISOR_GONE: &str = "supervisor-gone: the supervisor of --kill-on-exit ended before the service, so nobody ends what \
+     is left when the main process ends; the set is as complete as before";
+
+/// A service as it is now.
+pub fn status(t: &Tracker, r: &Root) -> Result<Status, Failure> {
+    let seen = Service::read(t, r);
+    let contains = inner::inside(t, r);
+    let k = &r.record;
+    let supervisor = || match exact::owner_lives(k) {
+        true => Some(k.owner_tgid),
+        false => StopRecord::watched(t, r.slot),
+    };
+    let supervised = k.flags & start::SUPERVISED != 0;
+    let last_kill = (k.last_at != 0).then(|| LastKill {
+        signal: signal::name(k.last_signal as i32),
+        uid: k.last_uid,
+        at: models::when(k.last_at),
+        age_s: models::seconds_since(k.last_at),
+        exit_code: k.last_outcome,
+        reached: last_signal::reached(t, r),
+    });
+    let unsettled = lineage::unsettled(&Lineage::new(t, r.clone()));
+    let mut notes: Vec<String> = unsettled.iter().map(|(m, sig)| order::unknown_outcome(m, *sig)).collect();
+    if seen.counts.tasks != 0 && exact::unsupervised(t, r.slot, k) && t.tier() != Tier::Scan {
+        notes.push(SUPERVISOR_GONE.into());
+    }
+    Ok(Status {
+        version: SCHEMA_VERSION,
+        kind: "status",
+        main: seen.main_process(),
+        tier: t.tier().name(),
+        contains,
+        gated: t.gate().is_some_and(|g| g.is_closed(r.slot.slot)),
+        supervisor: supervised.then(supervisor).flatten(),
+        notes,
+        last_kill,
+        tree: seen.forest()?,
+        service: seen.line(),
+        frozen: seen.frozen,
+    })
+}
+
+/// The lineage of a service; `last`: of those that its last signal was for.
+pub fn tree(t: &Tracker, r: &Root, last: bool) -> Result<Tree, Failure> {
+    let model = match last {
+        true => last_signal::tree(t, r),
+        false => Tree {
+            version: SCHEMA_VERSION,
+            kind: "tree",
+            service: r.name.clone(),
+            last_kill: None,
+            note: None,
+            tree: Service::read(t, r).forest()?,
+        },
+    };
+    certainty::sound(t)?;
+    Ok(model)
+}

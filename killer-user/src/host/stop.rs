@@ -1,0 +1,317 @@
+//! `stop`: the stop command, then systemd's escalation; verified empty.
+
+mod finish;
+
+use std::time::Duration;
+
+use super::failure::Failure;
+use super::record::StopRecord;
+use super::start::{self, Command};
+use super::{Tell, inner, main_process, models, order, stop_words, thaw, wait};
+use crate::ask::schedule::Step;
+use crate::ask::span::Span;
+use crate::ask::whom::Pick;
+use crate::ask::whom::{self, Whom};
+use crate::ask::{Kill, Mode, Names, Newborns, Stop, Word};
+use crate::ending::Ending;
+use crate::kill::{Awaited, SIGCONT, SIGKILL, Waited};
+use crate::lineage::{Lineage, Members};
+use crate::lookup::{Root, registry};
+use crate::report::model::{self, Process, StopCommand};
+use crate::sys::{interrupt, mem};
+use crate::tier::Tracker;
+
+const SIGHUP: i32 = 1;
+
+/// SIGKILL to all is given so long at least, however short the wait after it is: a bomb is a matter of seconds.
+const KILL_TIME: Duration = Duration::from_secs(5);
+
+/// One stop under way.
+struct Run<'a> {
+    t: &'a Tracker,
+    root: Root,
+    /// All that were named.
+    named: &'a [Root],
+    s: &'a Stop,
+    /// Whom it is for: of a mixed one whose main process is gone, all.
+    mode: Mode,
+    tell: &'a dyn Tell,
+    awaited: Awaited,
+    /// The last signal that was asked for, without what goes along with it.
+    asked: Option<i32>,
+    /// Who was sent SIGKILL because nothing else had ended him.
+    forced: Vec<Process>,
+    report: model::Stop,
+}
+
+/// Ends one of those that were `named`; what did not go well has been said.
+pub fn end(
+    t: &Tracker,
+    root: &Root,
+    named: &[Root],
+    s: &Stop,
+    tell: &dyn Tell,
+) -> Result<model::Stop, Failure> {
+    let began = mem::monotonic_ns();
+    let report = report(s, &root.name);
+    let (root, awaited, forced) = (root.clone(), Awaited::default(), Vec::new());
+    let mut run = Run { t, root, named, s, mode: s.mode, tell, awaited, asked: None, forced, report };
+    let ended = run.all()?;
+    run.report.took_us = (mem::monotonic_ns() - began) / 1000;
+    Ok(run.finish(ended))
+}
+
+fn report(s: &Stop, name: &str) -> model::Stop {
+    model::Stop {
+        version: model::SCHEMA_VERSION,
+        kind: "stop",
+        service: name.to_owned(),
+        mode: s.mode.word(),
+        ending: Ending::Nothing,
+        command: None,
+        steps: Vec::new(),
+        also_ends: Vec::new(),
+        empty: false,
+        released: false,
+        survivors: Vec::new(),
+        unreaped: Vec::new(),
+        took_us: 0,
+        exactness: model::Exactness::default(),
+        notes: Vec::new(),
+    }
+}
+
+impl Run<'_> {
+    fn family(&self) -> Lineage<'_> {
+        Lineage::new(self.t, self.root.clone())
+    }
+
+    /// The whole set is meant, not only the main process.
+    fn whole(&self) -> bool {
+        self.mode != Mode::Process
+    }
+
+    fn order(&self, signal: i32, whom: &str, dry_run: bool) -> Kill {
+        Kill {
+            names: Names::one(&self.root.name),
+            signal,
+            whom: whom::parse(whom).unwrap_or_else(|_| Whom::default()),
+            value: None,
+            wait: None,
+            dry_run,
+            require_exact: false,
+            include_self: self.s.include_self,
+            newborns: Newborns::Signal,
+            patience: None,
+        }
+    }
+
+    /// `wait`: how long SIGKILL may take when it is for all; it is part of the wait that follows.
+    fn send(&mut self, signal: i32, whom: &str, wait: Option<Duration>) -> Result<(), Failure> {
+        let mut k = self.order(signal, whom, false);
+        if signal == SIGKILL {
+            k.patience = wait.map(|w| w.clamp(KILL_TIME, order::PATIENCE));
+        }
+        let r = order::order(self.t, &self.root, &k, self.tell)?;
+        // Judged once, at the end.
+        self.report.steps.push(r.receipt);
+        Ok(())
+    }
+
+    fn all(&mut self) -> Result<Waited, Failure> {
+        if self.family().census().tasks == 0 {
+            // Its last ones may hold something still.
+            interrupt::catch();
+            return Ok(self.wait_for(true, self.s.timeout.limit()));
+        }
+        // Refused before anything is touched.
+        let sets: &[&str] = if self.whole() { &["all"] } else { &["main", "control"] };
+        for word in sets {
+            order::order(self.t, &self.root, &self.order(15, word, true), self.tell)?;
+        }
+        if self.whole() {
+            let asked = inner::Asked { picks: &[Pick::All], include_self: self.s.include_self };
+            self.report.also_ends = inner::say(self.t, &self.root, self.named, SIGKILL, asked, self.tell);
+        }
+        interrupt::catch();
+        if registry::frozen(self.t, self.root.slot.slot) == Some(self.root.slot.slot) {
+            let lock = self.t.lock()?;
+            thaw::release(self.t, &self.root)?;
+            drop(lock);
+            self.report.notes.push("it was frozen, and thawed to be stopped".into());
+        }
+        self.seek_main();
+        self.hold(self.mode != Mode::ControlGroup);
+        // Also when it has ended the main process of a mixed one: the others are still there.
+        let mut last = self.ask()?;
+        // What a signal has used up of the wait after it.
+        let mut used = Duration::ZERO;
+        let mut steps = self.s.schedule.walk().peekable();
+        while let (Waited::TimedOut, Some(step)) = (last, steps.next()) {
+            last = match step {
+                Step::Signal(sig) => {
+                    let wait = match steps.peek() {
+                        Some(Step::Wait(span)) => span.limit(),
+                        _ => Some(Duration::ZERO),
+                    };
+                    used = since(self.signal(sig, wait)?);
+                    self.wait(Some(Duration::ZERO))
+                }
+                Step::Wait(span) => {
+                    let used = std::mem::take(&mut used);
+                    self.wait(span.limit().map(|l| self.allowed(l).saturating_sub(used)))
+                }
+            };
+            if let Some(sig) = interrupt::came() {
+                last = Waited::Interrupted(sig);
+            }
+        }
+        if self.mode == Mode::Mixed && last == Waited::Done && !crate::kill::empty(&self.family()) {
+            self.hold(false);
+            self.asked = Some(SIGKILL);
+            let (limit, began) = (self.s.timeout.limit(), mem::monotonic_ns());
+            self.send(SIGKILL, "all", limit)?;
+            last = self.wait_for(true, limit.map(|l| self.allowed(l).saturating_sub(since(began))));
+        }
+        Ok(last)
+    }
+
+    /// How long a wait takes at most: after SIGKILL to all no less than that may take, so that whoever ends late in it still has time
+    /// to let go of what it holds.
+    fn allowed(&self, limit: Duration) -> Duration {
+        if self.asked == Some(SIGKILL) && self.whole() { limit.max(KILL_TIME) } else { limit }
+    }
+
+    /// Who asks for the main process is told when there is none.
+    fn seek_main(&mut self) {
+        let asks = self.mode != Mode::ControlGroup || self.kept().is_some();
+        if !asks || models::main_of(self.t, &self.root).is_some() {
+            return;
+        }
+        let f = main_process::gone(&self.root.name);
+        let f = match self.mode {
+            Mode::ControlGroup => f.why("the stop command gets an empty MAINPID"),
+            Mode::Process => f.why("--mode=process is for nobody else"),
+            Mode::Mixed => {
+                self.mode = Mode::ControlGroup;
+                f.why("the first signal goes to all of it, SIGKILL to who is left after the wait")
+            }
+        };
+        self.report.notes.push(f.why.as_ref().map_or(f.what.clone(), |w| format!("{}: {w}", f.what)));
+        self.tell.fail(&f);
+    }
+
+    /// What is remembered of it, when it has a stop command.
+    fn kept(&self) -> Option<StopRecord> {
+        Some(StopRecord::of(self.t, self.root.slot)).filter(|r| !r.command.is_empty())
+    }
+
+    /// Who is there, so that "released" can be waited for.
+    fn hold(&mut self, narrow: bool) {
+        let family = Lineage::new(self.t, self.root.clone());
+        let main = models::main_of(self.t, &self.root);
+        for m in family.members(&family.listed()) {
+            if !narrow || main.is_some_and(|x| x.key() == (m.tgid, m.leader_start)) {
+                self.awaited.add(m);
+            }
+        }
+    }
+
+    /// The stop command, as a control process. `TimedOut`: the escalation is to go on.
+    fn ask(&mut self) -> Result<Waited, Failure> {
+        let Some(r) = self.kept() else {
+            return Ok(Waited::TimedOut);
+        };
+        let mut said = StopCommand { command: r.command.clone(), exit_code: None, error: None };
+        let main = models::main_of(self.t, &self.root).map_or(String::new(), |m| m.pid.to_string());
+        let cmd = Command {
+            argv: ["/bin/sh", "-c", ASK, "stop", &r.dir, &r.command].map(Into::into).into(),
+            env: vec![("MAINPID".into(), main.into()), ("KILLER_SERVICE".into(), (&self.root.name).into())],
+            user: (!r.user.is_empty()).then_some(r.user),
+            ..Command::default()
+        };
+        match start::join(self.t, &self.root.name, &cmd, |_| {}) {
+            Err(f) => said.error = Some(f.why.map_or(f.what.clone(), |w| format!("{}: {w}", f.what))),
+            Ok(started) => said.exit_code = attend(self.t, started.pid, self.s.timeout)?,
+        }
+        if said.exit_code != Some(0) {
+            let how = match (&said.error, said.exit_code) {
+                (Some(e), _) => e.clone(),
+                (None, Some(c)) => format!("it ended with status {c}"),
+                (None, None) => "it did not end in time".into(),
+            };
+            self.report.notes.push(format!("the stop command failed: {how}"));
+        }
+        self.report.command = Some(said);
+        if let Some(sig) = interrupt::came() {
+            return Ok(Waited::Interrupted(sig));
+        }
+        Ok(self.wait(Some(Duration::ZERO)))
+    }
+
+    /// A signal to whom the mode names, with SIGCONT and perhaps SIGHUP. Answers when the wait for it began (CLOCK_MONOTONIC
+    /// ns): SIGKILL's own is part of it, and what goes along with another signal.
+    fn signal(&mut self, sig: i32, wait: Option<Duration>) -> Result<u64, Failure> {
+        let narrow = match self.mode {
+            Mode::ControlGroup => false,
+            Mode::Mixed => sig != SIGKILL,
+            Mode::Process => true,
+        };
+        self.hold(narrow);
+        self.asked = Some(sig);
+        let sets: &[&str] = if narrow { &["main", "control"] } else { &["all"] };
+        let began = mem::monotonic_ns();
+        for set in sets {
+            self.send(sig, set, wait)?;
+        }
+        if sig == SIGKILL {
+            let hit = self.report.steps.iter().rev().take(sets.len()).flat_map(stop_words::signalled);
+            self.forced.extend(hit);
+            return Ok(began);
+        }
+        let began = mem::monotonic_ns();
+        for set in sets {
+            // Whoever is stopped would not hear it. Never in one broadcast with SIGSTOP: they flush each other.
+            if sig != SIGCONT {
+                self.send(SIGCONT, set, None)?;
+            }
+            if self.s.sighup && sig != SIGHUP {
+                self.send(SIGHUP, set, None)?;
+            }
+        }
+        Ok(began)
+    }
+
+    fn wait(&mut self, limit: Option<Duration>) -> Waited {
+        self.wait_for(self.mode == Mode::ControlGroup, limit)
+    }
+
+    /// Until nobody is left (`whole`), or the main process is gone, and all that was held is released.
+    fn wait_for(&mut self, whole: bool, limit: Option<Duration>) -> Waited {
+        let family = Lineage::new(self.t, self.root.clone());
+        wait::wait_released(&family, whole, &mut self.awaited, limit, self.tell.quiet())
+    }
+}
+
+/// Runs a stop command in its directory. What it prints is no document of ours: it goes to stderr, or nowhere when that is closed.
+const ASK: &str = "if (: >&2); then exec >&2; else exec >/dev/null; fi; cd -- \"$1\" && eval \"$2\"";
+
+/// Since a CLOCK_MONOTONIC ns.
+fn since(began: u64) -> Duration {
+    Duration::from_nanos(mem::monotonic_ns().saturating_sub(began))
+}
+
+/// Waits for the stop command; `None` when it did not end in time: it is a member, and ends with the others.
+fn attend(t: &Tracker, pid: i32, limit: Span) -> Result<Option<u8>, Failure> {
+    let began = mem::monotonic_ns();
+    loop {
+        let gone = Duration::from_nanos(mem::monotonic_ns() - began);
+        let rest = limit.limit().map_or(Duration::from_secs(1), |l| l.saturating_sub(gone));
+        if let Some(status) = t.await_end(pid, rest.min(Duration::from_secs(1)))? {
+            return Ok(Some(Ending::of_command(status).code()));
+        }
+        if interrupt::came().is_some() || limit.limit().is_some_and(|l| gone >= l) {
+            return Ok(None);
+        }
+    }
+}

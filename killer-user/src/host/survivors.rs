@@ -1,0 +1,139 @@
+//! What came of an order, for people: who is left and why, what is said on stderr.
+
+use killer_common::record::Member;
+
+use super::certainty::Doubt;
+use super::failure::Failure;
+use super::main_process::Main;
+use super::{Tell, models};
+use crate::ending::{Ending, Facts};
+use crate::kill::{Refusal, SIGKILL};
+use crate::lineage::{self, Lineage, Members};
+use crate::lookup::{Root, process};
+use crate::report::human;
+use crate::report::model::{Counts, Receipt, Survivor};
+use crate::tier::Tracker;
+
+/// Processes and tasks now.
+pub fn counts(f: &Lineage<'_>) -> Counts {
+    Counts { processes: f.listed().len() as u64, tasks: f.census().tasks }
+}
+
+/// A refusal in words.
+pub fn refused(root: &Root, r: Refusal) -> Failure {
+    let f = Failure::new(Ending::Failed, format!("refused for '{}': {r}", root.name));
+    match r {
+        Refusal::Init => f.why("process 1 must not be ended"),
+        Refusal::Caller(p) | Refusal::Ancestor(p) => f
+            .why(format!("process {p} is {}; nothing was signalled", process::comm(p)))
+            .next("run it from elsewhere, or give --include-self: killer then leaves the set first"),
+    }
+}
+
+/// Who is still there, and why: everybody (`whole`), and who is waited for.
+pub fn explain(f: &Lineage<'_>, whole: bool, left: &[Member]) -> Vec<(Member, String, String)> {
+    let members = f.members(&f.listed());
+    let mut all: Vec<Member> = if whole { members.clone() } else { Vec::new() };
+    for m in left {
+        if !all.iter().any(|a| (a.tgid, a.leader_start) == (m.tgid, m.leader_start)) {
+            all.push(*m);
+        }
+    }
+    all.sort_by_key(|m| m.tgid);
+    named(f, &all)
+}
+
+/// Each with its reason: entry, code, words.
+pub fn named(f: &Lineage<'_>, left: &[Member]) -> Vec<(Member, String, String)> {
+    let with_reason = |m: Member| {
+        let (code, text) = f.explain(&m);
+        (m, code.to_owned(), text)
+    };
+    left.iter().copied().map(lineage::named).map(with_reason).collect()
+}
+
+/// The same as the documents have it.
+pub fn with_words(t: &Tracker, left: &[(Member, String, String)], main: Option<Main>) -> Vec<Survivor> {
+    let one = |(m, code, text): &(Member, String, String)| Survivor {
+        process: models::process(t, m, main),
+        code: code.clone(),
+        text: text.clone(),
+    };
+    left.iter().map(one).collect()
+}
+
+/// What the sentence of a receipt's ending counts and names.
+fn told(r: &Receipt) -> Facts<'_> {
+    Facts {
+        service: &r.service,
+        whom: &r.whom,
+        tasks_before: r.tasks,
+        tasks: r.left.tasks,
+        left: r.survivors.len(),
+        unreaped: r.unreaped.len(),
+        refused: r.targets.iter().filter(|p| p.error.is_some()).count(),
+        had_ended: !r.targets.is_empty(),
+        note: r.notes.iter().rfind(|n| n.starts_with("interrupted")).map_or("interrupted", |n| n),
+    }
+}
+
+/// Nobody was there for the signal. `None` when there was somebody, or when that is what was wanted: SIGKILL to all of a service
+/// that has ended.
+pub fn nobody(r: &Receipt) -> Option<Failure> {
+    let wanted = r.ending == Ending::Nothing && r.signal == SIGKILL && r.whom == "all" && r.empty;
+    if r.ending.is_good() && !r.targets.is_empty() || wanted {
+        return None;
+    }
+    let f = Failure::new(r.ending, r.ending.sentence(&told(r)));
+    let f = match r.tasks {
+        0 => f,
+        _ => f.next(format!("'killer tree {}' shows who is there", r.service)),
+    };
+    Some(match (r.signal, r.dry_run) {
+        (0, _) => f,
+        (_, true) => f.why("nobody would be signalled"),
+        _ => f.why("nobody was signalled"),
+    })
+}
+
+/// What did not go well, in the words of stderr and of the journal; survivors are listed beside it.
+pub fn failure(r: &Receipt, doubt: Option<Doubt>) -> Option<Failure> {
+    let f = Failure::new(r.ending, r.ending.sentence(&told(r)));
+    let refusal = || r.targets.iter().filter_map(|p| p.error.clone()).next_back();
+    Some(match r.ending {
+        e if e.is_good() => return None,
+        Ending::Doubtful => return doubt.map(|d| d.failure(&r.service)),
+        Ending::Nobody | Ending::WouldMissAll | Ending::Dead => return nobody(r),
+        Ending::Unreaped => number_taken(f),
+        Ending::Interrupted(_) => f.why("nothing is gated or stopped; who was signalled stays signalled"),
+        // What makes it so is the last of its notes.
+        Ending::Unsure => f.why(r.notes.last().cloned().unwrap_or_default()).next(format!(
+            "'killer tree {}' shows who is there; send it again where twice does no harm",
+            r.service
+        )),
+        _ => Failure { why: refusal(), ..f },
+    })
+}
+
+/// Everything is released, and numbers are taken still.
+pub fn number_taken(f: Failure) -> Failure {
+    f.why("until then its number is taken: a start that looks for a process of this number finds one")
+        .next("see to its parent: it has to wait for it")
+}
+
+/// Says so of main processes where it was not waited for.
+pub fn say_unreaped(service: &str, who: &[Survivor], tell: &dyn Tell) {
+    for p in who {
+        let what = format!("'{service}': main process {} ({}): {}", p.process.pid, p.process.comm, p.text);
+        let why = "a start that looks for a process of this number finds it until then";
+        let next = "'--wait=reaped' waits for that";
+        tell.message(&crate::report::message::render(&what, Some(why), Some(next)));
+    }
+}
+
+/// Says a failure on stderr, and who is left.
+pub fn complain(f: &Failure, left: &[Survivor], tell: &dyn Tell) {
+    let text = crate::report::message::render(&f.what, f.why.as_deref(), f.next.as_deref());
+    let left = if f.ending.lists_who() { human::left(left) } else { String::new() };
+    tell.message(&format!("{text}{left}"));
+}

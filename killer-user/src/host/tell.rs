@@ -1,0 +1,47 @@
+//! Whom a call tells, while it goes on, what people should know.
+
+use std::fmt::Debug;
+
+use super::failure::Failure;
+use crate::ending::Ending;
+use crate::report::message;
+use crate::tier::{Held, Tracker};
+
+/// Hears what happens while a call goes on: warnings, and what did not go well with one of several services.
+pub trait Tell: Debug {
+    /// Text of whole lines, in which everything that a member can choose is escaped.
+    fn message(&self, text: &str);
+
+    /// True when nothing is to be shown, not even the progress of a wait.
+    fn quiet(&self) -> bool;
+
+    /// How much more than usual is to be said; from 3 on the log of the eBPF programs.
+    fn verbose(&self) -> u8;
+
+    /// Tells a failure; answers its ending.
+    fn fail(&self, f: &Failure) -> Ending {
+        self.message(&message::render(&f.what, f.why.as_deref(), f.next.as_deref()));
+        f.ending
+    }
+
+    /// Shows the log of the eBPF programs, where that is asked for, until the value is dropped.
+    fn relay<'t>(&self, t: &'t Tracker) -> Option<Box<dyn Held + 't>> {
+        if self.verbose() < 3 { None } else { t.hooks()?.relay() }
+    }
+}
+
+/// Nobody listens. The answers of a call say all that decides.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Tell for Silent {
+    fn message(&self, _: &str) {}
+
+    fn quiet(&self) -> bool {
+        true
+    }
+
+    fn verbose(&self) -> u8 {
+        0
+    }
+}

@@ -1,0 +1,163 @@
+//! Waiting on kernel events: until a service is empty, its main process is gone, or it is small enough.
+
+use std::io::IsTerminal;
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use super::record::{Heir, StopRecord};
+use crate::kill::{Awaited, Waited, unreaped, until};
+use crate::lineage::{Lineage, Members, Signals};
+use crate::lookup::Root;
+use crate::sys::proc::Ends;
+use crate::sys::{interrupt, mem, proc};
+use crate::tier::Tracker;
+use killer_common::record::Member;
+
+/// What is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum For {
+    /// The kernel's count is 0.
+    Empty,
+    /// This process, the main one, has ended.
+    MainGone((u32, u64)),
+    /// At most so many processes.
+    Size(usize),
+}
+
+/// Live members to sleep on, at most so many, from the last in PID order: the one most likely to be the last to end. `any`:
+/// the end of any member matters, of those too that are not among them.
+fn somebody(f: &Lineage<'_>, most: usize, any: bool, among: &dyn Fn(&Member) -> bool) -> Ends {
+    let members = f.members(&f.listed());
+    let wanted: Vec<&Member> = members.iter().rev().filter(|m| among(m)).collect();
+    let live = wanted.iter().filter_map(|m| {
+        let fd = f.open(m.tgid).ok()?;
+        let same = m.inode == 0 || f.inode(&fd) == Some(m.inode);
+        (same && !f.ended(&fd)).then_some(fd)
+    });
+    let held: Vec<OwnedFd> = live.take(most).collect();
+    let all = !any || held.len() == wanted.len();
+    Ends::new(held, all)
+}
+
+/// A line on a terminal for waits over a second.
+fn progress(f: &Lineage<'_>, quiet: bool) -> impl FnMut() {
+    let show = !quiet && std::io::stderr().is_terminal();
+    let name = f.root().name.clone();
+    let (tracker, root) = (f.tracker(), f.root().clone());
+    move || {
+        if show {
+            let n = Lineage::new(tracker, root.clone()).listed().len();
+            eprint!("\r\x1b[Kkiller: {name}: {n} alive");
+        }
+    }
+}
+
+fn end_progress(quiet: bool) {
+    if !quiet && std::io::stderr().is_terminal() {
+        eprint!("\r\x1b[K");
+    }
+}
+
+/// Waits for a condition of the whole service.
+pub fn wait(f: &Lineage<'_>, what: For, limit: Option<Duration>, quiet: bool) -> Waited {
+    let all = |_: &Member| true;
+    let r = match what {
+        For::Empty => {
+            until(limit, progress(f, quiet), || crate::kill::empty(f), || somebody(f, 1, false, &all))
+        }
+        For::MainGone(main) => until(
+            limit,
+            progress(f, quiet),
+            // A look that fails says nothing.
+            || f.member(main.0).is_ok_and(|m| m.is_none_or(|m| (m.tgid, m.leader_start) != main)),
+            || somebody(f, 1, false, &|m| (m.tgid, m.leader_start) == main),
+        ),
+        For::Size(n) => {
+            let most = mem::some_descriptors().max(1);
+            until(limit, progress(f, quiet), || f.listed().len() <= n, || somebody(f, most, true, &all))
+        }
+    };
+    end_progress(quiet);
+    r
+}
+
+/// Waits until everybody that is waited for has let go of files, ports and memory, and (`whole`) the service is empty: then for
+/// everybody who ever was a member.
+/// `awaited` knows afterwards who has not.
+pub fn wait_released(
+    f: &Lineage<'_>,
+    whole: bool,
+    awaited: &mut Awaited,
+    limit: Option<Duration>,
+    quiet: bool,
+) -> Waited {
+    let awaited = std::cell::RefCell::new(awaited);
+    // Who had left the list before anybody could be asked to wait for him may hold something still, too.
+    let empty = || {
+        !whole
+            || crate::kill::empty(f) && {
+                let mut a = awaited.borrow_mut();
+                f.ending().into_iter().for_each(|m| a.add(m));
+                true
+            }
+    };
+    let w = until(
+        limit,
+        progress(f, quiet),
+        || empty() && awaited.borrow_mut().released(),
+        || {
+            let mut a = awaited.borrow_mut();
+            a.released();
+            a.ends().unwrap_or_else(|| somebody(f, 1, false, &|_| whole))
+        },
+    );
+    end_progress(quiet);
+    match w {
+        // Whoever has let go since the last look is no survivor.
+        Waited::TimedOut if empty() && awaited.borrow_mut().all_released() => Waited::Done,
+        Waited::TimedOut | Waited::Interrupted(_) => {
+            awaited.borrow_mut().all_released();
+            w
+        }
+        Waited::Done => w,
+    }
+}
+
+/// Every main process that a service has had, as far as that is kept: their numbers are what pidfiles name.
+pub fn mains(t: &Tracker, root: &Root) -> Vec<Member> {
+    let mut keys = vec![(root.record.main_tgid, root.record.main_start)];
+    if let Heir::Guessed(pid, start) | Heir::Named(pid, start) = StopRecord::of(t, root.slot).heir {
+        keys.push((pid, start));
+    }
+    keys.retain(|k| k.0 != 0);
+    keys.iter().map(|k| Member { tgid: k.0, leader_start: k.1, ..Member::default() }).collect()
+}
+
+/// So long a parent has to reap who was released, before anybody is told that it has not.
+const REAPING: Duration = Duration::from_millis(50);
+
+/// Waits until none of them has its number any more (`asked`); without that, for the moment that a parent needs. Answers how it
+/// ended, and who is not reaped. No event tells it: the parent is not ours.
+pub fn wait_reaped(of: &[Member], asked: bool, limit: Option<Duration>) -> (Waited, Vec<Member>) {
+    let limit = if asked { limit } else { Some(REAPING) };
+    let end = limit.and_then(|l| Instant::now().checked_add(l));
+    let mut pause = Duration::from_millis(1);
+    loop {
+        let left = unreaped(of);
+        if left.is_empty() {
+            return (Waited::Done, left);
+        }
+        if let Some(signal) = interrupt::came() {
+            return (Waited::Interrupted(signal), left);
+        }
+        let rest = end.map_or(pause, |e| e.saturating_duration_since(Instant::now()));
+        if rest.is_zero() {
+            return (if asked { Waited::TimedOut } else { Waited::Done }, left);
+        }
+        match interrupt::bell() {
+            Some(bell) => drop(proc::readable(bell, pause.min(rest))),
+            None => std::thread::sleep(pause.min(rest)),
+        }
+        pause = (pause * 2).min(Duration::from_millis(50));
+    }
+}

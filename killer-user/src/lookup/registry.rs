@@ -1,0 +1,232 @@
+//! Service names → roots: the registry of the tier is the only one.
+
+use std::collections::{HashMap, HashSet};
+
+use killer_common::record::{R_FREEZING, R_FROZEN, R_LIVE, R_STARTING};
+
+use crate::keep::Slot;
+use crate::tier::Tracker;
+
+/// A root as the registry has it.
+#[derive(Clone, Debug)]
+pub struct Root {
+    /// Slot and generation.
+    pub slot: Slot,
+    /// Service name.
+    pub name: String,
+    /// The kernel's record.
+    pub record: killer_common::record::Root,
+}
+
+/// The name in a record.
+pub fn name_of(r: &killer_common::record::Root) -> String {
+    let len = r.name.iter().position(|&b| b == 0).unwrap_or(r.name.len());
+    String::from_utf8_lossy(&r.name[..len]).into_owned()
+}
+
+/// What the name of a service that was given up begins with: no name begins so (`parse::name::parse_new`).
+const GIVEN_UP: &str = "-given-up-";
+
+/// The name of what is given up in this slot.
+pub fn given_up_name(s: Slot) -> String {
+    format!("{GIVEN_UP}{}", s.slot)
+}
+
+/// Given up alive (`forget --live`): it has no name that anybody could say.
+pub fn is_given_up(r: &Root) -> bool {
+    r.name.starts_with(GIVEN_UP)
+}
+
+/// Every root that has a name, by name, without those that a killed `run` left behind.
+pub fn all(t: &Tracker) -> Vec<Root> {
+    let mut v = every(t);
+    v.retain(|r| !abandoned(t, r) && r.name != crate::tier::CANARY && !is_given_up(r));
+    v
+}
+
+/// Every root in use.
+pub fn every(t: &Tracker) -> Vec<Root> {
+    let mut v: Vec<Root> = t
+        .roots()
+        .into_iter()
+        .map(|(slot, record)| Root {
+            slot: Slot { slot, generation: record.generation },
+            name: name_of(&record),
+            record,
+        })
+        .collect();
+    v.sort_by(|a, b| a.name.cmp(&b.name));
+    v
+}
+
+/// The root with exactly this name.
+pub fn named(t: &Tracker, name: &str) -> Option<Root> {
+    every(t).into_iter().find(|r| r.name == name && !abandoned(t, r) && !is_given_up(r))
+}
+
+/// The root in a slot.
+pub fn in_slot(t: &Tracker, slot: u32) -> Option<Root> {
+    let record = t.root(slot)?;
+    Some(Root { slot: Slot { slot, generation: record.generation }, name: name_of(&record), record })
+}
+
+/// The root again; `None` when it was forgotten or its slot has another use.
+pub fn again(t: &Tracker, r: &Root) -> Option<Root> {
+    in_slot(t, r.slot.slot).filter(|n| n.slot == r.slot)
+}
+
+/// A root and all roots inside it, outermost first; nobody when it was forgotten, or its slot has another use.
+pub fn places(t: &Tracker, root: &Root) -> Vec<Slot> {
+    let roots = t.roots();
+    let is = |s: Slot| roots.iter().any(|(slot, r)| (*slot, r.generation) == (s.slot, s.generation));
+    let mut v: Vec<Slot> = if is(root.slot) { vec![root.slot] } else { Vec::new() };
+    let mut i = 0;
+    while i < v.len() {
+        let outer = v[i];
+        for (slot, r) in &roots {
+            let inner = Slot { slot: *slot, generation: r.generation };
+            if (r.parent, r.parent_generation) == (outer.slot, outer.generation) && !v.contains(&inner) {
+                v.push(inner);
+            }
+        }
+        i += 1;
+    }
+    v
+}
+
+/// Slots of a root and of all roots inside it, outermost first.
+pub fn family(t: &Tracker, slot: u32) -> Vec<u32> {
+    let roots = t.roots();
+    let mut v = vec![slot];
+    let mut i = 0;
+    while i < v.len() {
+        let outer = v[i];
+        let generation = t.slot(outer).map_or(0, |r| r.generation);
+        for (s, r) in &roots {
+            if r.parent == outer && r.parent_generation == generation && !v.contains(s) {
+                v.push(*s);
+            }
+        }
+        i += 1;
+    }
+    v
+}
+
+/// Roots that stand in state STARTING although their maker is gone and nothing is in them: left by a `killer`
+/// that was killed in the middle of `run`. They are as good as forgotten.
+pub fn abandoned(t: &Tracker, r: &Root) -> bool {
+    if r.record.state != R_STARTING || t.count(r.slot.slot) != 0 {
+        return false;
+    }
+    !crate::sys::alive::alive(r.record.owner_tgid, r.record.owner_start)
+}
+
+/// Roots that have ended, and all that is inside them, too: the longest-ended first, as far as that is known. First of all
+/// stand those that a killed `run` left behind.
+pub fn ended(t: &Tracker) -> Vec<Root> {
+    let mut all = every(t);
+    all.retain(|r| r.name != crate::tier::CANARY);
+    // From the inside out: who holds somebody alive is alive. A tier of directories removes the inner ones first, too.
+    all.sort_by_key(|r| std::cmp::Reverse(r.record.depth));
+    let mut alive = HashSet::new();
+    let mut ended = Vec::new();
+    for r in all {
+        let outer = (r.record.parent, r.record.parent_generation);
+        let inside = alive.contains(&(r.slot.slot, r.slot.generation));
+        let made = is_live_state(&r) || abandoned(t, &r);
+        if inside || t.count(r.slot.slot) != 0 || !made {
+            alive.insert(outer);
+            continue;
+        }
+        ended.push(r);
+    }
+    let mut last: HashMap<Slot, u64> = HashMap::new();
+    if !ended.is_empty() {
+        for d in t.past().and_then(|p| p.dead().ok()).unwrap_or_default() {
+            let of = Slot { slot: d.member.root, generation: d.member.generation };
+            let at = last.entry(of).or_default();
+            *at = d.ended.max(*at);
+        }
+    }
+    // No record says when a root ended: it was not before its birth, its last signal, or the end of a member that is remembered.
+    let heard = |r: &Root| {
+        let of_dead = last.get(&r.slot).copied().unwrap_or(0);
+        (is_live_state(r), r.record.born.max(r.record.last_at).max(of_dead))
+    };
+    ended.sort_by_cached_key(heard);
+    ended
+}
+
+/// Slot of the root that is frozen: this one, or one around it.
+pub fn frozen(t: &Tracker, slot: u32) -> Option<u32> {
+    let mut at = slot;
+    for _ in 0..=killer_common::MAX_DEPTH {
+        let r = t.root(at)?;
+        if r.flags & (R_FREEZING | R_FROZEN) != 0 {
+            return Some(at);
+        }
+        at = r.parent;
+    }
+    None
+}
+
+/// True when the root has had a first process.
+pub fn is_live_state(r: &Root) -> bool {
+    r.record.state == R_LIVE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ask::name;
+    use killer_common::NAME_LEN;
+    use proptest::prelude::*;
+
+    fn named(bytes: [u8; NAME_LEN]) -> killer_common::record::Root {
+        killer_common::record::Root {
+            generation: 1,
+            state: R_LIVE,
+            parent: 0,
+            depth: 0,
+            main_tgid: 0,
+            parent_generation: 0,
+            main_start: 0,
+            born: 0,
+            owner_tgid: 0,
+            last_signal: 0,
+            owner_start: 0,
+            last_at: 0,
+            last_uid: 0,
+            last_outcome: 0,
+            name: bytes,
+            flags: 0,
+            freezer_start: 0,
+            freezer_tgid: 0,
+            wakes: 0,
+            hangups: 0,
+            skipped: 0,
+            frozen_at: 0,
+            ancestors: 0,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_record_has_a_name(a in any::<[u8; 32]>(), b in any::<[u8; 32]>()) {
+            let bytes: [u8; NAME_LEN] = [a, b].concat().try_into().unwrap();
+            let n = name_of(&named(bytes));
+            prop_assert!(!n.contains('\0') && n.len() <= 3 * NAME_LEN);
+        }
+
+        #[test]
+        fn a_name_comes_back(s in ".{1,64}") {
+            if let Ok(n) = name::parse(&s) {
+                let mut bytes = [0; NAME_LEN];
+                for (to, word) in bytes.chunks_exact_mut(8).zip(crate::tier::name_words(&n)) {
+                    to.copy_from_slice(&word.to_le_bytes());
+                }
+                prop_assert_eq!(name_of(&named(bytes)), n);
+            }
+        }
+    }
+}

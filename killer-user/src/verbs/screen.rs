@@ -1,0 +1,138 @@
+//! stdout is data, stderr is messages.
+
+use std::io::{IsTerminal, Write};
+use std::sync::{Arc, OnceLock};
+
+use serde::Serialize;
+
+use crate::cli::{Color, Common, Output};
+use crate::ending::Ending;
+use crate::host::selftest::Audience;
+use crate::host::{Failure, Tell};
+use crate::report::model::{self, Trial};
+use crate::report::{Style, human, json, ktap};
+use crate::sys::stdout;
+
+/// Where output goes, and how.
+#[derive(Clone, Debug)]
+pub struct Screen {
+    output: Output,
+    style: Style,
+    verbose: u8,
+    quiet: bool,
+    /// Why something could not be written to stdout.
+    lost: Arc<OnceLock<String>>,
+}
+
+impl Screen {
+    /// As the options and the environment say.
+    pub fn new(c: &Common) -> Self {
+        let color = match c.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => {
+                std::io::stdout().is_terminal()
+                    && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+                    && std::env::var_os("TERM").is_some_and(|t| t != "dumb")
+            }
+        };
+        Self {
+            output: c.output,
+            style: Style { color, utf8: utf8() },
+            verbose: c.verbose,
+            quiet: c.quiet,
+            lost: Arc::default(),
+        }
+    }
+
+    /// The chosen format.
+    pub fn output(&self) -> Output {
+        self.output
+    }
+
+    /// True when stdout is for programs.
+    pub fn is_json(&self) -> bool {
+        matches!(self.output, Output::Json | Output::JsonPretty)
+    }
+
+    /// Prints a model: as JSON, or as `human` renders it.
+    pub fn data<T: Serialize>(&self, model: &T, human: impl FnOnce(&Style) -> String) {
+        let text = match self.output {
+            Output::Json => json(model, false),
+            Output::JsonPretty => json(model, true),
+            Output::Short | Output::Dot | Output::Mermaid | Output::Ktap => human(&self.style),
+        };
+        self.bytes(text.as_bytes());
+    }
+
+    /// Prints to stdout; a reader that has gone is no error. What else fails is told at the end, see [`Screen::end`].
+    pub fn bytes(&self, text: &[u8]) {
+        if self.quiet || self.lost.get().is_some() {
+            return;
+        }
+        if let Err(e) = stdout::print(text)
+            && e.kind() != std::io::ErrorKind::BrokenPipe
+        {
+            let _ = self.lost.set(e.to_string());
+        }
+    }
+
+    /// How a call ends that would end so: output that was lost makes a success a failure, and is told.
+    pub fn end(&self, ending: Ending) -> Ending {
+        let Some(why) = self.lost.get() else { return ending };
+        self.fail(&Failure::new(Ending::Failed, "stdout could not be written").why(why.clone()));
+        if ending.is_good() { Ending::Failed } else { ending }
+    }
+
+    /// Prints the document of a verb that has nothing to show people.
+    pub fn document<T: Serialize>(&self, model: impl FnOnce() -> T) {
+        if self.is_json() {
+            self.data(&model(), |_| String::new());
+        }
+    }
+}
+
+impl Tell for Screen {
+    fn message(&self, text: &str) {
+        if !self.quiet {
+            let _ = std::io::stderr().write_all(text.as_bytes());
+        }
+    }
+
+    fn quiet(&self) -> bool {
+        self.quiet
+    }
+
+    fn verbose(&self) -> u8 {
+        self.verbose
+    }
+}
+
+/// `selftest` is shown as it goes; as JSON all of it is one document, at the end.
+impl Audience for Screen {
+    fn begins(&self, m: &model::Selftest) {
+        match self.output() {
+            Output::Json | Output::JsonPretty => {}
+            Output::Ktap => self.bytes(ktap::begins(m).as_bytes()),
+            _ => self.data(m, |s| human::selftest_begins(m, s)),
+        }
+    }
+
+    fn trial(&self, number: usize, t: &Trial) {
+        match self.output() {
+            Output::Json | Output::JsonPretty => {}
+            Output::Ktap => self.bytes(ktap::trial(number, t).as_bytes()),
+            _ => self.data(t, |s| human::trial(t, s)),
+        }
+    }
+}
+
+/// The locale's character set, as setlocale(3) would choose it.
+fn utf8() -> bool {
+    let set =
+        ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|k| std::env::var(k).ok().filter(|v| !v.is_empty()));
+    set.is_some_and(|v| {
+        let v = v.to_ascii_lowercase();
+        v.contains("utf-8") || v.contains("utf8")
+    })
+}

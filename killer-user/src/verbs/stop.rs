@@ -1,0 +1,41 @@
+//! `killer stop`: the official stop command, SIGTERM, a wait, SIGKILL; verified empty.
+
+use super::Verb;
+use super::screen::Screen;
+use super::several::{Did, each};
+use crate::cli::{StopOptions, Wrong};
+use crate::ending::Ending;
+use crate::host::names::{self, For};
+use crate::host::{Failure, Tell, stop};
+use crate::report::{Style, human, model};
+
+#[derive(Debug, clap::Args)]
+pub struct Stop {
+    #[command(flatten)]
+    options: StopOptions,
+}
+
+impl Verb for Stop {
+    const NAME: &'static str = "stop";
+    const USAGE: &'static str = "NAME...";
+    const ABOUT: &'static str = "End services: stop command, SIGTERM, wait, SIGKILL; verified empty";
+
+    fn check(&self) -> Result<(), Wrong> {
+        self.options.asked().map(drop)
+    }
+
+    fn perform(&self, screen: &Screen) -> Result<Ending, Failure> {
+        let s = self.options.asked()?;
+        let (t, found) = names::find(&s.names, For::Verb)?;
+        let _log = screen.relay(&t);
+        let one = |t: &_, root: &_| {
+            let r = stop::end(t, root, found.of(t), &s, screen)?;
+            Ok(Did { ending: r.ending, word: if r.empty { "ended" } else { "stopped" }, model: r })
+        };
+        let shown = |r: &model::Stop, s: &Style| match screen.verbose() {
+            0 => String::new(),
+            _ => human::stop(r, s),
+        };
+        Ok(each(&t, &found, screen, true, one, shown))
+    }
+}

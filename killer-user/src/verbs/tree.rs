@@ -1,0 +1,42 @@
+//! `killer tree`: the lineages.
+
+use super::Verb;
+use super::screen::Screen;
+use super::several::{Did, each};
+use crate::cli::{Output, Services};
+use crate::ending::Ending;
+use crate::host::names::{self, For};
+use crate::host::{Failure, status};
+use crate::report::{Style, graph, human, model};
+
+#[derive(Debug, clap::Args)]
+pub struct Tree {
+    /// Whom the last signal was for instead, also when all of them have ended
+    #[arg(long)]
+    last: bool,
+    #[command(flatten)]
+    services: Services,
+}
+
+impl Verb for Tree {
+    const NAME: &'static str = "tree";
+    const USAGE: &'static str = "NAME...";
+    const ABOUT: &'static str = "Show the lineage as it was forked, with dead ancestors";
+
+    fn perform(&self, screen: &Screen) -> Result<Ending, Failure> {
+        let (t, found) = names::find(&self.services.names(), For::Verb)?;
+        if screen.output() == Output::Mermaid && found.each(&t).count() > 1 {
+            return Err(Failure::new(Ending::Usage, "one Mermaid chart is for one service")
+                .next("name one service, or use -o dot, which may hold several graphs"));
+        }
+        let one = |t: &_, r: &_| {
+            Ok(Did { ending: Ending::Done, word: "shown", model: status::tree(t, r, self.last)? })
+        };
+        let show = |m: &model::Tree, s: &Style| match screen.output() {
+            Output::Dot => graph::dot(m),
+            Output::Mermaid => graph::mermaid(m),
+            _ => human::tree(m, s),
+        };
+        Ok(each(&t, &found, screen, false, one, show))
+    }
+}
