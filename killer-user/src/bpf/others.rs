@@ -33,13 +33,13 @@ impl Paths {
     pub fn trackers(&self) -> Vec<Other> {
         let found = pins::in_host_mounts(self, || {
             let names = self.others().into_iter();
-            Ok(names.map(|version| look(&self.root.join(&version), version)).collect())
+            Ok(names.map(|version| read(&self.root.join(&version), version)).collect())
         });
         found.unwrap_or_default()
     }
 }
 
-fn look(dir: &Path, version: String) -> Other {
+fn read(dir: &Path, version: String) -> Other {
     let links = std::fs::read_dir(dir.join("links")).is_ok_and(|mut d| d.next().is_some());
     let acts = links || sign::alive(dir) == Some(true);
     Other { version, acts, live: live(&dir.join("maps")) }

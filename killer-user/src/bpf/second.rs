@@ -25,7 +25,7 @@ const P_PEEK: &str = "on_peek";
 /// The offset of `tgid` in `task_struct`: where tasks whose numbers differ all have (pid, tgid) as neighbours, as every
 /// kernel so far has them.
 fn find_tgid(peek: &std::os::fd::OwnedFd) -> Result<u32, KeepError> {
-    let look = || -> std::io::Result<Vec<u64>> {
+    let places = || -> std::io::Result<Vec<u64>> {
         let me = std::process::id() as i32;
         let tid = rustix::thread::gettid().as_raw_nonzero().get();
         let at = |o: u64| {
@@ -45,8 +45,8 @@ fn find_tgid(peek: &std::os::fd::OwnedFd) -> Result<u32, KeepError> {
         Ok(found)
     };
     // A thread of our own has two different numbers, and the process one: only the right place fits both.
-    let ours = look().map_err(|e| lacks::running("looking for the own number", e))?;
-    let thread = std::thread::scope(|s| s.spawn(look).join())
+    let ours = places().map_err(|e| lacks::running("looking for the own number", e))?;
+    let thread = std::thread::scope(|s| s.spawn(places).join())
         .unwrap_or_else(|_| Err(std::io::ErrorKind::Other.into()))
         .what("looking for a thread's number")?;
     match thread.iter().filter(|o| ours.contains(o)).collect::<Vec<_>>()[..] {

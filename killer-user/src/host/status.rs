@@ -57,7 +57,7 @@ pub fn status(t: &Tracker, r: &Root) -> Result<Status, Failure> {
         exit_code: k.last_outcome,
         reached: last_signal::reached(t, r),
     });
-    let unsettled = lineage::unsettled(&Lineage::new(t, r.clone()));
+    let unsettled = lineage::half_sent(&Lineage::new(t, r.clone()));
     let mut notes: Vec<String> = unsettled.iter().map(|(m, sig)| order::unknown_outcome(m, *sig)).collect();
     if seen.counts.tasks != 0 && exact::unsupervised(t, r.slot, k) && t.tier() != Tier::Scan {
         notes.push(SUPERVISOR_GONE.into());

@@ -34,7 +34,7 @@ where
 
     let mut run = sweep::Sweep::new(order);
     if order.dry_run {
-        run.look(family);
+        run.dry_run(family);
     } else if order.ends_all() {
         let mut gate = gate::Lease::close(family);
         run.until_empty(family, &mut gate);

@@ -58,7 +58,7 @@ impl<'o, Fd> Sweep<'o, Fd> {
     }
 
     /// A dry run: names what would be signalled.
-    pub fn look<F: Members + Clock>(&mut self, family: &F) {
+    pub fn dry_run<F: Members + Clock>(&mut self, family: &F) {
         let wanted = wanted(self.order, family);
         self.targets.extend(wanted.into_iter().map(|member| Target { member, fate: Fate::Signalled }));
         self.passes = 1;

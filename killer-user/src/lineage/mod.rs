@@ -14,7 +14,7 @@ mod stillness;
 mod syscall_gate;
 mod tree;
 
-pub use broadcast::{Broadcasting, Pending, unsettled};
+pub use broadcast::{Broadcasting, Pending, half_sent};
 pub use describe::{Outside, cgroups, describe};
 pub use family::{Census, Clock, Family, Freezing, Gated, Members, Repairs, Signals};
 pub use home::Home;

@@ -4,7 +4,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 
-use super::book::{Book, is_ours};
+use super::files::{FileRegistry, is_ours};
 use super::place::{hash, run_root};
 use super::tracker::Tracker;
 use crate::bpf::Paths;
@@ -30,7 +30,7 @@ pub fn keep(t: &Tracker, slot: u32, bytes: &[u8]) -> io::Result<()> {
     let (dir, name) = file(t, slot);
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
     is_ours(&dir)?;
-    Book::at(dir).put(&name, bytes)
+    FileRegistry::at(dir).put(&name, bytes)
 }
 
 /// What is kept of a slot, whoever had it.

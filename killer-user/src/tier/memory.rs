@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::Paths;
-use super::book::{Book, boot, is_ours};
+use super::files::{FileRegistry, boot, is_ours};
 use super::place::{hash, run_root};
 
 /// A service as it was last heard of.
@@ -71,13 +71,13 @@ pub fn remember(paths: &Paths, live: impl FnOnce() -> Vec<Kept>) -> io::Result<(
     let (dir, begin) = file(paths);
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
     is_ours(&dir)?;
-    let _lock = Book::at(dir.clone()).lock()?;
+    let _lock = FileRegistry::at(dir.clone()).lock()?;
     let live = live();
     if read(paths, &ours(paths)).is_some_and(|b| b.live == live) {
         return Ok(());
     }
     let m = Memory { boot: boot()?, pins: paths.root.clone(), live };
-    Book::at(dir).put(&(begin + &ours(paths)), &serde_json::to_vec(&m)?)
+    FileRegistry::at(dir).put(&(begin + &ours(paths)), &serde_json::to_vec(&m)?)
 }
 
 /// Services that a tracker kept whose pins are not there any more; none: nothing was lost.

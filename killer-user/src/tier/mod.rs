@@ -1,19 +1,15 @@
 //! The choice among the tiers, and those without programs: behind [`Keep`](crate::keep::Keep) nobody knows which one it is.
 
-mod book;
-mod halt;
-mod kept;
+mod files;
 pub mod last;
-mod look;
 pub mod memory;
 mod named;
-mod opening;
-mod page;
 mod place;
+mod registries;
 mod scan;
-mod spots;
+mod seen;
+mod stopped;
 mod tracker;
-mod wire;
 mod witness;
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::io;
 use std::ops::Deref;
 
 use super::place::run_root;
-use super::spots::{self, Found, forced};
+use super::registries::{self, Found, forced};
 use super::witness::Witness;
 use super::{Paths, named};
 use crate::bpf::{self, PinLock, Programs};
@@ -113,14 +113,14 @@ impl Tracker {
     pub fn open(paths: &Paths) -> Result<Self, KeepError> {
         proc::mounted().map_err(KeepError::Proc)?;
         if forced().is_some() {
-            return Self::first(spots::found(), None, KeepError::NotLoaded);
+            return Self::first(registries::found(), None, KeepError::NotLoaded);
         }
         match Programs::open(paths) {
             Ok(t) => Ok(Self::programs(t)),
             Err(why) if may_fall(&why, paths) => {
                 let better = why.to_string();
                 let passed_by = matches!(why, KeepError::NotPermitted { .. });
-                Ok(Self { passed_by, ..Self::first(spots::found(), Some(better), why)? })
+                Ok(Self { passed_by, ..Self::first(registries::found(), Some(better), why)? })
             }
             Err(why) => Err(why),
         }
@@ -139,7 +139,7 @@ impl Tracker {
         if forced().is_some() {
             return (Vec::new(), Vec::new());
         }
-        let found = spots::found();
+        let found = registries::found();
         let dir = |k: &dyn Keep| k.in_files().map(|f| f.dir().to_owned());
         let ours = dir(&*self.keep);
         let other = |k: &dyn Keep| dir(k) != ours && !k.roots().is_empty();
@@ -167,11 +167,11 @@ impl Tracker {
     fn best(paths: &Paths, others: &[Tier]) -> Result<Self, KeepError> {
         proc::mounted().map_err(KeepError::Proc)?;
         if let Some(t) = forced() {
-            return Ok(Self::of(spots::make(t)?, None));
+            return Ok(Self::of(registries::make(t)?, None));
         }
         // When it is there, too, it goes on to `up`: its keeper may have died.
         if let Err(KeepError::NotLoaded) = Programs::open(paths)
-            && let Some(k) = spots::found().keeps.into_iter().find(|k| spots::busy(&**k))
+            && let Some(k) = registries::found().keeps.into_iter().find(|k| registries::busy(&**k))
         {
             return Ok(Self::of(k, Some("services of it are alive".into())));
         }
@@ -181,7 +181,7 @@ impl Tracker {
                 let mut last = why;
                 let better = last.to_string();
                 for &t in others {
-                    match spots::make(t) {
+                    match registries::make(t) {
                         Ok(k) => return Ok(Self::of(k, Some(better))),
                         Err(e) => {
                             log::info!("no tier {}: {e}", t.name());
@@ -208,7 +208,7 @@ impl Tracker {
 
     /// Tiers without programs that have a registry here, and in words what could not be looked at.
     pub fn others() -> (Vec<Self>, Vec<String>) {
-        let found = spots::found();
+        let found = registries::found();
         let failed = found.words();
         (found.keeps.into_iter().map(|k| Self::of(k, None)).collect(), failed)
     }

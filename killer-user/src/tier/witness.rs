@@ -6,7 +6,7 @@ use std::io;
 use std::time::Duration;
 
 use super::named::Named;
-use super::{Place, look};
+use super::{Place, seen};
 use crate::keep::{Keep, KeepError, Slot};
 
 /// Between two looks: a birth or an end takes less.
@@ -83,7 +83,7 @@ impl Witness {
     fn odd(&self, keep: &dyn Keep, s: Slot) -> Option<HashSet<(u32, u64)>> {
         let there: HashSet<u32> = self.0.tree().inside(&place(s))?.into_iter().collect();
         let here: HashSet<u32> = keep.listed(&|x| u32::from(x) == s.slot).into_iter().collect();
-        let living = |pid: &u32| look::process(*pid).filter(|p| !p.exiting).map(|p| (p.pid, p.start));
+        let living = |pid: &u32| seen::process(*pid).filter(|p| !p.exiting).map(|p| (p.pid, p.start));
         Some(there.symmetric_difference(&here).filter_map(living).collect())
     }
 }

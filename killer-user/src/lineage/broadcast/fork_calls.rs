@@ -49,7 +49,7 @@ impl ForkCalls {
                 Err(_) => vec![tgid],
             };
             self.open.extend(tids.into_iter().filter_map(|tid| {
-                let (seen, spent) = look(tgid, tid);
+                let (seen, spent) = in_fork(tgid, tid);
                 (seen != Seen::Outside).then_some(((tgid, tid), spent))
             }));
         }
@@ -59,7 +59,7 @@ impl ForkCalls {
     /// Looks again; true when all were seen outside.
     pub fn over(&mut self) -> bool {
         self.open.retain(|&(tgid, tid), first| {
-            let (seen, spent) = look(tgid, tid);
+            let (seen, spent) = in_fork(tgid, tid);
             let ran = |now: u64, then: u64, ticks| now.saturating_sub(then) >= ticks;
             match seen {
                 Seen::Outside => false,
@@ -70,7 +70,8 @@ impl ForkCalls {
     }
 }
 
-fn look(tgid: u32, tid: u32) -> (Seen, (u64, u64)) {
+/// Whether a thread is in a fork, and its processor time.
+fn in_fork(tgid: u32, tid: u32) -> (Seen, (u64, u64)) {
     let entry = Entry::open(tgid).and_then(|e| e.thread(tid));
     let thread = match &entry {
         Ok(t) => t,

@@ -13,7 +13,7 @@ use crate::sys::mem;
 const HOLD_NS: u64 = 2_000_000_000;
 
 /// Members whose signal has an unknown outcome, and that signal.
-pub fn look(f: &Lineage<'_>) -> Vec<(Member, i32)> {
+pub fn half_sent(f: &Lineage<'_>) -> Vec<(Member, i32)> {
     let behind = mem::boottime_ns().saturating_sub(mem::monotonic_ns());
     let Some(broadcasts) = f.tracker().broadcasts() else { return Vec::new() };
     let claimed = |t: &u32| {
@@ -34,7 +34,7 @@ pub fn look(f: &Lineage<'_>) -> Vec<(Member, i32)> {
 impl Lineage<'_> {
     /// The same while no sweeper lives: each is told once, and from here on is nobody's to send.
     pub fn tell_unknown(&self) -> Vec<(Member, i32)> {
-        let found = look(self);
+        let found = half_sent(self);
         if found.is_empty() {
             return found;
         }

@@ -11,5 +11,5 @@ mod pending;
 
 pub use broadcasting::Broadcasting;
 pub use cast::Cast;
-pub use half_sent::look as unsettled;
+pub use half_sent::half_sent;
 pub use pending::Pending;

@@ -26,7 +26,7 @@ fn some(of: &[u32]) -> String {
 
 /// The error for a hierarchy of this name that the kernel has kept for so long.
 pub fn kept(tag: &str, time: Duration) -> KeepError {
-    let (dead, mounts) = look(tag);
+    let (dead, mounts) = holders(tag);
     let what = format!("the cgroup hierarchy name={tag}");
     // Of a dead one the kernel does not say where it was (`kernel/cgroup/cgroup.c:proc_cgroup_show`).
     let zombies: Vec<String> = dead
@@ -80,7 +80,7 @@ pub fn open(tag: &str, mount: &Path) -> KeepError {
 }
 
 /// Dead processes by their parents, and processes of other mount namespaces that have a mount of it, one for each.
-fn look(tag: &str) -> (BTreeMap<u32, Vec<u32>>, Vec<u32>) {
+fn holders(tag: &str) -> (BTreeMap<u32, Vec<u32>>, Vec<u32>) {
     let (mut dead, mut mounts) = (BTreeMap::<u32, Vec<u32>>::new(), BTreeMap::new());
     let ours = std::fs::read_link("/proc/self/ns/mnt").ok();
     for pid in entry::everybody().unwrap_or_default() {

@@ -18,11 +18,9 @@ use killer_common::record::{B_MAIN, Member, Pop, R_STARTING, Reasons};
 pub use hierarchy::missing;
 use hierarchy::{Hierarchy, failed, no_such};
 
-use super::book::{Book, Id, Page};
-use super::halt::Halted;
-use super::kept::InBook;
-use super::opening::{make_book, open_book};
-use super::{Place, look};
+use super::files::{self, FileRegistry, Id, OnFiles, RootFile};
+use super::stopped::Stopped;
+use super::{Place, seen};
 use crate::keep::{Changes, InFiles, Keep, KeepError, Sets, Slot, Taken, Whose};
 use crate::kernel::{probe, tier::Tier};
 use crate::sys::alive;
@@ -34,9 +32,9 @@ const PASSES: u32 = 24;
 /// The hierarchy and the registry of its roots.
 #[derive(Debug)]
 pub struct Named {
-    book: Book,
+    files: FileRegistry,
     tree: Hierarchy,
-    halted: Halted,
+    stopped: Stopped,
     /// Times that a gate was closed by this process.
     closed: Cell<u32>,
 }
@@ -59,10 +57,9 @@ fn placed(path: &str) -> Option<(u32, u32)> {
 impl Named {
     /// Opens it where it has been made; `NotLoaded` elsewhere.
     pub fn open(at: &Place) -> Result<Self, KeepError> {
-        let book = open_book(&home(at).join("book"))?;
-        let n = Self::over(book, at);
+        let n = Self::over(files::open(&home(at).join("book"))?, at);
         // What nobody is in need not be mounted, by whoever cannot.
-        if !n.tree.is_mounted() && n.book.pages().is_empty() && missing().is_some() {
+        if !n.tree.is_mounted() && n.files.roots().is_empty() && missing().is_some() {
             return Err(KeepError::NotLoaded);
         }
         n.mounted()
@@ -79,7 +76,7 @@ impl Named {
                 false => KeepError::NotPermitted { what: "mount a cgroup hierarchy", missing },
             });
         }
-        let n = Self::over(make_book(&dir.join("book"))?, at);
+        let n = Self::over(files::make(&dir.join("book"))?, at);
         n.mounted().inspect_err(|_| {
             // Nobody else can have begun to use what cannot be mounted.
             if fresh {
@@ -91,14 +88,14 @@ impl Named {
         })
     }
 
-    fn over(book: Book, at: &Place) -> Self {
+    fn over(files: FileRegistry, at: &Place) -> Self {
         let tree = Hierarchy::at(at, home(at).join("mnt"));
-        Self { book, tree, halted: Halted::default(), closed: Cell::new(0) }
+        Self { files, tree, stopped: Stopped::default(), closed: Cell::new(0) }
     }
 
     fn mounted(self) -> Result<Self, KeepError> {
         if !self.tree.is_mounted() {
-            let _one_at_a_time = self.book.lock().map_err(|e| failed("lock the registry", e))?;
+            let _one_at_a_time = self.files.lock().map_err(|e| failed("lock the registry", e))?;
             self.tree.mounted()?;
         }
         Ok(self)
@@ -106,12 +103,12 @@ impl Named {
 
     fn take_down(&self) -> Result<(), KeepError> {
         let done = self.tree.unmount();
-        let dir = self.book.dir();
+        let dir = self.files.dir();
         if done.is_err() {
             // Its directories are gone, and its services with them. The registry stays, empty: the next `down` finds it.
-            return self.book.clear().and(done);
+            return self.files.clear().and(done);
         }
-        self.book.remove()?;
+        self.files.remove()?;
         if let Some(dir) = dir.parent() {
             let _ = std::fs::remove_dir(dir);
         }
@@ -130,11 +127,11 @@ impl Named {
 
     /// Makes it the witness of another tier.
     pub fn be_witness(&self) -> Result<(), KeepError> {
-        self.book.put("witness", b"").map_err(|e| failed("make the registry", e))
+        self.files.put("witness", b"").map_err(|e| failed("make the registry", e))
     }
 
     /// The root that a process is in.
-    fn slot_of(&self, s: &look::Seen) -> Option<(u32, Page)> {
+    fn slot_of(&self, s: &seen::Seen) -> Option<(u32, RootFile)> {
         let at = Entry::open(s.pid).ok()?;
         let mut path = self.tree.path_of(&at)?;
         if path.is_empty() && s.leader_dead {
@@ -143,31 +140,31 @@ impl Named {
             path = tasks.find_map(|t| self.tree.path_of(&t).filter(|p| !p.is_empty()))?;
         }
         let (slot, generation) = placed(&path)?;
-        let page = self.book.page(slot);
-        (page.generation == generation && page.place == path).then_some((slot, page))
+        let root = self.files.root(slot);
+        (root.generation == generation && root.place == path).then_some((slot, root))
     }
 
-    fn entry(&self, s: &look::Seen, slot: u32, p: &Page) -> Member {
-        let creator = look::process(s.ppid).map_or(0, |c| c.start);
-        look::entry(s, slot, p.generation, p.flags((s.pid, s.start)), creator)
+    fn entry(&self, s: &seen::Seen, slot: u32, p: &RootFile) -> Member {
+        let creator = seen::process(s.ppid).map_or(0, |c| c.start);
+        seen::entry(s, slot, p.generation, p.flags((s.pid, s.start)), creator)
     }
 
     /// True when the kernel says that nobody is in the directory; it is gone then, and nobody can come. With services inside
     /// it stays: the count of its own tasks, which the kernel takes under its lock, has to do.
-    fn removed(&self, p: &Page) -> bool {
+    fn removed(&self, p: &RootFile) -> bool {
         self.tree.remove(&p.place).is_ok() || self.tree.has_inner(&p.place)
     }
 
     /// Stops a root and those inside it. Killed members make room for new ones (RLIMIT_NPROC); stopped ones do not.
     fn stop(&self, slot: u32) {
-        let family = self.book.family(slot);
-        self.halted.all(|_| {
+        let family = self.files.family(slot);
+        self.stopped.all(|_| {
             let mut new = false;
             for pid in self.listed(&|s| family.contains(&s.into())) {
-                let known = |s: &look::Seen| self.halted.has((s.pid, s.start));
-                let Some(found) = look::process(pid).filter(|s| !known(s)) else { continue };
+                let known = |s: &seen::Seen| self.stopped.has((s.pid, s.start));
+                let Some(found) = seen::process(pid).filter(|s| !known(s)) else { continue };
                 let member = self.slot_of(&found).is_some_and(|(s, _)| family.contains(&s));
-                new |= member && self.halted.one(pid, |s| s.start == found.start);
+                new |= member && self.stopped.one(pid, |s| s.start == found.start);
             }
             new
         });
@@ -175,7 +172,7 @@ impl Named {
 
     /// Puts a process into a root.
     pub fn join(&self, s: Slot, pid: u32) -> io::Result<()> {
-        let p = self.book.page(s.slot);
+        let p = self.files.root(s.slot);
         if p.generation != s.generation {
             return Err(io::Error::from_raw_os_error(libc::ESTALE));
         }
@@ -184,30 +181,30 @@ impl Named {
 
     fn started(&self, s: Slot, flags: u32, pid: u32) -> io::Result<()> {
         self.join(s, pid)?;
-        let id: Id = (pid, look::process(pid).map_or(0, |p| p.start));
-        self.book.started(s, flags & B_MAIN != 0, id)
+        let id: Id = (pid, seen::process(pid).map_or(0, |p| p.start));
+        self.files.started(s, flags & B_MAIN != 0, id)
     }
 }
 
-impl InBook for Named {
-    fn book(&self) -> &Book {
-        &self.book
+impl OnFiles for Named {
+    fn files(&self) -> &FileRegistry {
+        &self.files
     }
 
-    fn prepare(&self, s: Slot, parent: u32, page: &mut Page) -> io::Result<()> {
+    fn prepare(&self, s: Slot, parent: u32, root: &mut RootFile) -> io::Result<()> {
         let own = place(s.slot, s.generation);
-        page.place = match parent {
+        root.place = match parent {
             0 => own,
-            _ => format!("{}/{own}", self.book.page(parent).place),
+            _ => format!("{}/{own}", self.files.root(parent).place),
         };
-        self.tree.make_place(&page.place)
+        self.tree.make_place(&root.place)
     }
 }
 
 impl Sets for Named {
     fn count(&self, slot: u32) -> i64 {
         // Nobody knows, so nobody says that it is empty.
-        let Ok(p) = self.book.read(slot) else { return 1 };
+        let Ok(p) = self.files.read(slot) else { return 1 };
         if p.place.is_empty() {
             return 0;
         }
@@ -222,13 +219,13 @@ impl Sets for Named {
     }
 
     fn pop(&self, slot: u32) -> Pop {
-        let p = self.book.page(slot);
+        let p = self.files.root(slot);
         let now = self.tree.inside(&p.place).map_or(0, |v| v.len()) as u64;
-        Pop { pop: self.count(slot), processes: self.book.ever(slot, now), ..Pop::default() }
+        Pop { pop: self.count(slot), processes: self.files.ever(slot, now), ..Pop::default() }
     }
 
     fn member(&self, tgid: u32) -> io::Result<Option<Member>> {
-        let Some(s) = look::member(tgid)? else { return Ok(None) };
+        let Some(s) = seen::member(tgid)? else { return Ok(None) };
         Ok(self.slot_of(&s).map(|(slot, p)| self.entry(&s, slot, &p)))
     }
 
@@ -238,9 +235,9 @@ impl Sets for Named {
     }
 
     fn listed(&self, set: &dyn Fn(u16) -> bool) -> Vec<u32> {
-        let pages = self.book.pages().into_iter().filter(|(s, _)| set(*s as u16));
+        let roots = self.files.roots().into_iter().filter(|(s, _)| set(*s as u16));
         let mut v: Vec<u32> =
-            pages.flat_map(|(_, p)| self.tree.inside(&p.place).unwrap_or_default()).collect();
+            roots.flat_map(|(_, p)| self.tree.inside(&p.place).unwrap_or_default()).collect();
         v.sort_unstable();
         v.dedup();
         v
@@ -255,11 +252,11 @@ impl Sets for Named {
     }
 
     fn reason(&self, s: Slot, reason: u32) -> io::Result<()> {
-        self.book.reason(s, reason)
+        self.files.reason(s, reason)
     }
 
     fn reasons(&self, slot: u32) -> Option<Reasons> {
-        Some(self.book.reasons(slot))
+        Some(self.files.reasons(slot))
     }
 
     fn cannot_miss(&self) -> bool {
@@ -291,7 +288,7 @@ impl Changes for Named {
 
     fn adopt(&self, s: Slot, whose: Whose) -> io::Result<Taken> {
         self.reason(s, reason::ADOPTED)?;
-        let first = look::process(whose.0).filter(|p| p.start == whose.1);
+        let first = seen::process(whose.0).filter(|p| p.start == whose.1);
         if first.is_some() {
             self.join(s, whose.0)?;
         }
@@ -299,8 +296,8 @@ impl Changes for Named {
         while passes < PASSES && quiet < 2 {
             passes += 1;
             let mut new = 0;
-            let all = look::everybody()?;
-            let mut order: Vec<&look::Seen> = all.values().collect();
+            let all = seen::everybody()?;
+            let mut order: Vec<&seen::Seen> = all.values().collect();
             order.sort_by_key(|p| (p.start, p.pid));
             for p in order {
                 let inside = |pid: u32| all.get(&pid).and_then(|p| self.slot_of(p)).map(|x| x.0);
@@ -320,7 +317,7 @@ impl Changes for Named {
         if self.count(s.slot) != 0 {
             return Err(io::Error::from_raw_os_error(libc::EBUSY));
         }
-        self.book.forget(s)
+        self.files.forget(s)
     }
 }
 
@@ -347,11 +344,11 @@ impl Keep for Named {
     }
 
     fn open_gate(&self, _: u32, _: u64) {
-        self.halted.go_on();
+        self.stopped.go_on();
     }
 
     fn cancel_marks(&self, slot: u32) -> usize {
-        let p = self.book.page(slot);
+        let p = self.files.root(slot);
         let pending = p.state == R_STARTING && !p.place.is_empty();
         usize::from(
             pending
@@ -367,7 +364,7 @@ impl Keep for Named {
 
 impl InFiles for Named {
     fn dir(&self) -> &Path {
-        self.book.dir()
+        self.files.dir()
     }
 
     fn tear_down(&self) -> Result<(), KeepError> {

@@ -4,13 +4,13 @@ use super::descent::Tops;
 use super::{Scan, Watch};
 use crate::keep::Slot;
 use crate::sys::entry::Entry;
-use crate::tier::look;
+use crate::tier::seen;
 
 impl Scan {
     /// Stops a root and those inside it.
     pub(super) fn stop(&self, slot: u32) {
-        let family = self.book.family(slot);
-        self.halted.all(|in_time| {
+        let family = self.files.family(slot);
+        self.stopped.all(|in_time| {
             // Chains of processes that fork and exit come to the supervisor, link by link: a look at its children is short
             // enough to catch them, a look at all of /proc is not.
             let mut new = false;
@@ -19,9 +19,9 @@ impl Scan {
                 new = true;
             }
             for pid in self.listed_in(&family) {
-                let found = look::process(pid).map(|s| (s.pid, s.start));
+                let found = seen::process(pid).map(|s| (s.pid, s.start));
                 let member = found.is_some_and(|id| self.known.borrow().contains_key(&id));
-                new |= member && self.halted.one(pid, |s| Some((s.pid, s.start)) == found);
+                new |= member && self.stopped.one(pid, |s| Some((s.pid, s.start)) == found);
             }
             new
         });
@@ -33,7 +33,7 @@ impl Scan {
         // A stopped supervisor of a service inside would never say that it has nobody left.
         let stays = |pid: &u32| tops.get(pid).is_some_and(|t| !t.2);
         for &slot in family {
-            let p = self.book.page(slot);
+            let p = self.files.root(slot);
             let s = Slot { slot, generation: p.generation };
             for w in p.watchers.iter().filter(|&&w| self.watch(s, w) == Watch::Running) {
                 // Only with CONFIG_PROC_CHILDREN.
@@ -44,8 +44,8 @@ impl Scan {
                     .filter_map(|p| p.parse().ok())
                     .filter(|p| !stays(p))
                 {
-                    let id = |s: &look::Seen| (s.pid, s.start);
-                    new |= self.halted.one(pid, |s| {
+                    let id = |s: &seen::Seen| (s.pid, s.start);
+                    new |= self.stopped.one(pid, |s| {
                         let ours = s.ppid == w.0;
                         if ours {
                             self.known.borrow_mut().insert(id(s), slot);
@@ -59,7 +59,7 @@ impl Scan {
     }
 
     fn listed_in(&self, family: &[u32]) -> Vec<u32> {
-        let l = self.look();
+        let l = self.everybody();
         let mut v: Vec<u32> = l.slots.iter().filter(|(_, s)| family.contains(s)).map(|(p, _)| *p).collect();
         v.sort_unstable();
         v

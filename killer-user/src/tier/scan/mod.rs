@@ -7,6 +7,7 @@
 mod descent;
 mod end;
 mod gate;
+mod start_line;
 mod supervisor;
 
 use std::cell::RefCell;
@@ -22,12 +23,10 @@ use killer_common::record::{Member, Pop, R_STARTING, Reasons};
 use descent::{Tops, climb};
 use end::End;
 
-use super::book::{Book, Id, Page};
-use super::halt::Halted;
-use super::kept::InBook;
-use super::look::{self, Seen};
-use super::opening::{make_book, open_book};
-use super::{Place, wire};
+use super::Place;
+use super::files::{self, FileRegistry, Id, OnFiles, RootFile};
+use super::seen::{self, Seen};
+use super::stopped::Stopped;
 use crate::keep::{Changes, InFiles, Keep, KeepError, Sets, Slot, Taken, Whose};
 use crate::kernel::tier::Tier;
 use crate::sys::launch::{Launch, Spawned};
@@ -39,10 +38,10 @@ const ADOPT_PASSES: i32 = 24;
 /// The registry, and what this process knows of the sets.
 #[derive(Debug)]
 pub struct Scan {
-    book: Book,
+    files: FileRegistry,
     /// Who was found to be a member: descent is for life, so (number, start) is enough.
     known: RefCell<HashMap<Id, u32>>,
-    halted: Halted,
+    stopped: Stopped,
     /// Where supervisors say how what this process started has ended.
     ends: RefCell<HashMap<i32, End>>,
 }
@@ -93,7 +92,7 @@ fn notes(s: Slot, w: Id) -> String {
 }
 
 /// One look at all processes: who is there, and whose member each is.
-struct Look {
+struct Everybody {
     all: HashMap<u32, Seen>,
     slots: HashMap<u32, u32>,
     /// Everybody was looked at.
@@ -101,27 +100,27 @@ struct Look {
 }
 
 impl Scan {
-    fn at(book: Book) -> Self {
-        Self { book, known: RefCell::default(), halted: Halted::default(), ends: RefCell::default() }
+    fn at(files: FileRegistry) -> Self {
+        Self { files, known: RefCell::default(), stopped: Stopped::default(), ends: RefCell::default() }
     }
 
     /// Opens it where it has been made; `NotLoaded` elsewhere.
     pub fn open(dir: &Path) -> Result<Self, KeepError> {
-        Ok(Self::at(open_book(dir)?))
+        Ok(Self::at(files::open(dir)?))
     }
 
     /// Opens it, after making it when it is not there.
     pub fn up(dir: &Path) -> Result<Self, KeepError> {
-        Ok(Self::at(make_book(dir)?))
+        Ok(Self::at(files::make(dir)?))
     }
 
     fn watch(&self, s: Slot, w: Id) -> Watch {
         // What cannot be looked at is there.
-        let marked = || self.book.dir().join(mark(s, w)).try_exists().unwrap_or(true);
+        let marked = || self.files.dir().join(mark(s, w)).try_exists().unwrap_or(true);
         if !marked() {
             return Watch::Ended;
         }
-        match look::process(w.0) {
+        match seen::process(w.0) {
             Some(p) if p.start == w.1 => Watch::Running,
             // It takes its mark away and then ends: look again.
             _ if marked() => Watch::Lost,
@@ -130,7 +129,7 @@ impl Scan {
     }
 
     fn notes(&self, s: Slot, w: Id) -> Vec<Id> {
-        match std::fs::read(self.book.dir().join(notes(s, w))) {
+        match std::fs::read(self.files.dir().join(notes(s, w))) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
             text => {
                 text.and_then(|t| serde_json::from_slice(&t).map_err(io::Error::from)).unwrap_or_else(|_| {
@@ -144,7 +143,7 @@ impl Scan {
     /// Processes that everything below belongs to a root: (slot, whether they are members themselves).
     fn tops(&self) -> Tops {
         let mut tops = Tops::new();
-        for (slot, p) in self.book.pages() {
+        for (slot, p) in self.files.roots() {
             let s = Slot { slot, generation: p.generation };
             for &w in &p.watchers {
                 match self.watch(s, w) {
@@ -166,9 +165,9 @@ impl Scan {
         tops
     }
 
-    fn look(&self) -> Look {
+    fn everybody(&self) -> Everybody {
         let tops = self.tops();
-        let seen = if tops.is_empty() { Ok(HashMap::new()) } else { look::everybody() };
+        let seen = if tops.is_empty() { Ok(HashMap::new()) } else { seen::everybody() };
         let whole = seen.is_ok();
         let all = seen.unwrap_or_default();
         let mut slots: HashMap<u32, u32> = HashMap::new();
@@ -179,27 +178,27 @@ impl Scan {
         }
         let mut known = self.known.borrow_mut();
         known.extend(slots.iter().filter_map(|(p, s)| Some(((*p, all.get(p)?.start), *s))));
-        Look { all, slots, whole }
+        Everybody { all, slots, whole }
     }
 
-    fn entry(&self, s: &Seen, slot: u32, p: &Page, creator: u64) -> Member {
-        look::entry(s, slot, p.generation, p.flags((s.pid, s.start)), creator)
+    fn entry(&self, s: &Seen, slot: u32, p: &RootFile, creator: u64) -> Member {
+        seen::entry(s, slot, p.generation, p.flags((s.pid, s.start)), creator)
     }
 
     fn watches(&self, slot: u32) -> io::Result<Vec<Watch>> {
-        let p = self.book.read(slot)?;
+        let p = self.files.read(slot)?;
         let s = Slot { slot, generation: p.generation };
         Ok(p.watchers.iter().chain(&p.adopters).map(|&w| self.watch(s, w)).collect())
     }
 }
 
-impl InBook for Scan {
-    fn book(&self) -> &Book {
-        &self.book
+impl OnFiles for Scan {
+    fn files(&self) -> &FileRegistry {
+        &self.files
     }
 
-    fn prepare(&self, _: Slot, _: u32, page: &mut Page) -> io::Result<()> {
-        page.reasons.insert(super::book::code(reason::BEST_EFFORT).into(), (1, mem::boottime_ns()));
+    fn prepare(&self, _: Slot, _: u32, root: &mut RootFile) -> io::Result<()> {
+        root.reasons.insert(super::files::code(reason::BEST_EFFORT).into(), (1, mem::boottime_ns()));
         Ok(())
     }
 }
@@ -209,13 +208,13 @@ impl Sets for Scan {
         // Nobody knows, so nobody says that it is empty.
         let Ok(watches) = self.watches(slot) else { return 1 };
         let starting = || {
-            let p = self.book.page(slot);
+            let p = self.files.root(slot);
             p.state == R_STARTING && p.owner_lives()
         };
         if watches.iter().all(|w| *w == Watch::Ended) {
             return i64::from(watches.is_empty() && starting());
         }
-        let l = self.look();
+        let l = self.everybody();
         let found = l.slots.iter().filter(|(_, s)| **s == slot).filter_map(|(p, _)| l.all.get(p));
         let tasks = found.map(|s| s.threads - i64::from(s.leader_dead)).sum();
         // Whom nobody could look at is not said to be dead.
@@ -224,37 +223,37 @@ impl Sets for Scan {
 
     fn pop(&self, slot: u32) -> Pop {
         let processes = self.listed(&|s| u32::from(s) == slot).len() as u64;
-        let ever = self.book.ever(slot, processes);
+        let ever = self.files.ever(slot, processes);
         Pop { pop: self.count(slot), processes: ever, ..Pop::default() }
     }
 
     fn member(&self, tgid: u32) -> io::Result<Option<Member>> {
-        let Some(s) = look::member(tgid)? else { return Ok(None) };
+        let Some(s) = seen::member(tgid)? else { return Ok(None) };
         let before = self.known.borrow().get(&(s.pid, s.start)).copied();
         let slot = before.or_else(|| {
             let tops = self.tops();
-            let up = |p| look::process(p).map(|s| (s.ppid, s.start));
+            let up = |p| seen::process(p).map(|s| (s.ppid, s.start));
             let found = (0..3).find_map(|_| climb(tgid, &tops, up))?;
             self.known.borrow_mut().insert((s.pid, s.start), found);
             Some(found)
         });
-        let creator = look::process(s.ppid).map_or(0, |c| c.start);
-        Ok(slot.map(|slot| self.entry(&s, slot, &self.book.page(slot), creator)))
+        let creator = seen::process(s.ppid).map_or(0, |c| c.start);
+        Ok(slot.map(|slot| self.entry(&s, slot, &self.files.root(slot), creator)))
     }
 
     fn all_members(&self) -> io::Result<Vec<Member>> {
-        let l = self.look();
-        let pages: HashMap<u32, Page> = self.book.pages().into_iter().collect();
+        let l = self.everybody();
+        let roots: HashMap<u32, RootFile> = self.files.roots().into_iter().collect();
         let found = l.slots.iter().filter_map(|(pid, slot)| {
             let s = l.all.get(pid)?;
             let creator = l.all.get(&s.ppid).map_or(0, |c| c.start);
-            Some(self.entry(s, *slot, pages.get(slot)?, creator))
+            Some(self.entry(s, *slot, roots.get(slot)?, creator))
         });
         Ok(found.collect())
     }
 
     fn listed(&self, set: &dyn Fn(u16) -> bool) -> Vec<u32> {
-        let l = self.look();
+        let l = self.everybody();
         let mut v: Vec<u32> = l.slots.iter().filter(|(_, s)| set(**s as u16)).map(|(p, _)| *p).collect();
         v.sort_unstable();
         v
@@ -269,11 +268,11 @@ impl Sets for Scan {
     }
 
     fn reason(&self, s: Slot, reason: u32) -> io::Result<()> {
-        self.book.reason(s, reason)
+        self.files.reason(s, reason)
     }
 
     fn reasons(&self, slot: u32) -> Option<Reasons> {
-        let mut r = self.book.reasons(slot);
+        let mut r = self.files.reasons(slot);
         if self.watches(slot).is_ok_and(|w| w.contains(&Watch::Lost)) {
             r.count[reason::SUPERVISOR as usize] += 1;
             r.first[reason::SUPERVISOR as usize] = mem::boottime_ns();
@@ -301,7 +300,7 @@ impl Changes for Scan {
         };
         drop(to);
         let mut from = std::fs::File::from(from);
-        let spawned = wire::line(&mut from).and_then(|line| wire::decode(&line));
+        let spawned = start_line::line(&mut from).and_then(|line| start_line::decode(&line));
         match &spawned {
             Ok(Ok(pid)) => drop(self.ends.borrow_mut().insert(*pid, End::new(from, supervisor))),
             _ => End::new(from, supervisor).reap(),
@@ -318,7 +317,8 @@ impl Changes for Scan {
         };
         drop(to);
         let mut from = std::fs::File::from(from);
-        let told = wire::line(&mut from).and_then(|line| wire::decode(&line)?.map_err(|(_, e)| e));
+        let told =
+            start_line::line(&mut from).and_then(|line| start_line::decode(&line)?.map_err(|(_, e)| e));
         let passes = told.inspect_err(|_| End::new(from, adopter).reap())?;
         Ok(Taken { passes: passes as u32, quiet: passes < ADOPT_PASSES })
     }
@@ -327,11 +327,11 @@ impl Changes for Scan {
         if self.count(s.slot) != 0 {
             return Err(io::Error::from_raw_os_error(libc::EBUSY));
         }
-        let p = self.book.page(s.slot);
+        let p = self.files.root(s.slot);
         for w in p.watchers.iter().chain(&p.adopters) {
             self.end_watch(s, *w);
         }
-        self.book.forget(s)
+        self.files.forget(s)
     }
 }
 
@@ -356,7 +356,7 @@ impl Keep for Scan {
     }
 
     fn open_gate(&self, _: u32, _: u64) {
-        self.halted.go_on();
+        self.stopped.go_on();
     }
 
     /// There are none: a supervisor forks what it starts below itself.
@@ -390,10 +390,10 @@ impl Keep for Scan {
 
 impl InFiles for Scan {
     fn dir(&self) -> &Path {
-        self.book.dir()
+        self.files.dir()
     }
 
     fn tear_down(&self) -> Result<(), KeepError> {
-        self.book.remove()
+        self.files.remove()
     }
 }

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use killer_common::record::B_MAIN;
 
-use super::super::book::{Book, Id};
-use super::super::{look, wire};
+use super::super::files::{FileRegistry, Id};
+use super::super::seen;
 use super::descent::climb;
-use super::{ADOPT_PASSES, Scan, mark, notes};
+use super::{ADOPT_PASSES, Scan, mark, notes, start_line};
 use crate::keep::Slot;
 use crate::sys::forks::{Event, Forks};
 use crate::sys::launch::{self, Launch};
@@ -30,16 +30,16 @@ impl Scan {
         l: &Launch,
         ready: &mut dyn FnMut(i32) -> io::Result<()>,
     ) -> ! {
-        let me = look::me();
+        let me = seen::me();
         let mut main = 0;
         let begun = supervise::become_subreaper()
-            .and_then(|()| self.book.put(&mark(s, me), b""))
-            .and_then(|()| self.book.change(s, |p| p.watchers.push(me)));
+            .and_then(|()| self.files.put(&mark(s, me), b""))
+            .and_then(|()| self.files.change(s, |p| p.watchers.push(me)));
         let spawned = begun.and_then(|()| {
             launch::spawn_own(l, |pid| {
-                let id = (pid as u32, look::process(pid as u32).map_or(0, |p| p.start));
-                self.book.put(&notes(s, me), &serde_json::to_vec(&[id])?)?;
-                self.book.started(s, flags & B_MAIN != 0, id)?;
+                let id = (pid as u32, seen::process(pid as u32).map_or(0, |p| p.start));
+                self.files.put(&notes(s, me), &serde_json::to_vec(&[id])?)?;
+                self.files.started(s, flags & B_MAIN != 0, id)?;
                 ready(pid)
             })
         });
@@ -49,11 +49,11 @@ impl Scan {
             _ => self.end_watch(s, me),
         }
         // Nobody reads it any more when `killer run` was killed: the service goes on.
-        let _ = to.write_all(wire::encode(&spawned).as_bytes());
+        let _ = to.write_all(start_line::encode(&spawned).as_bytes());
         supervise::let_go(&[to.as_fd()]);
         if main != 0 {
-            let (book, own) = (self.book.clone(), me.0);
-            let _ = std::thread::Builder::new().spawn(move || note_descendants(&book, s, (own, me.1)));
+            let (files, own) = (self.files.clone(), me.0);
+            let _ = std::thread::Builder::new().spawn(move || note_descendants(&files, s, (own, me.1)));
         }
         while let Some((pid, status)) = supervise::next_end() {
             if pid == main {
@@ -65,21 +65,21 @@ impl Scan {
     }
 
     pub(super) fn end_watch(&self, s: Slot, me: Id) {
-        let _ = std::fs::remove_file(self.book.dir().join(mark(s, me)));
-        let _ = std::fs::remove_file(self.book.dir().join(notes(s, me)));
+        let _ = std::fs::remove_file(self.files.dir().join(mark(s, me)));
+        let _ = std::fs::remove_file(self.files.dir().join(notes(s, me)));
     }
 
     /// The life of an adopter: looks at what it was told of, and at what that forks, until nobody is left.
     pub(super) fn adopter(&self, mut to: std::fs::File, s: Slot, first: Id) -> ! {
-        let me = look::me();
+        let me = seen::me();
         let mut ids = vec![first];
         let begun = self
-            .book
+            .files
             .put(&notes(s, me), &serde_json::to_vec(&ids).unwrap_or_default())
-            .and_then(|()| self.book.put(&mark(s, me), b""))
-            .and_then(|()| self.book.change(s, |p| p.adopters.push(me)));
+            .and_then(|()| self.files.put(&mark(s, me), b""))
+            .and_then(|()| self.files.change(s, |p| p.adopters.push(me)));
         if let Err(e) = begun {
-            let _ = to.write_all(wire::encode(&Err(e)).as_bytes());
+            let _ = to.write_all(start_line::encode(&Err(e)).as_bytes());
             supervise::exit(1);
         }
         // Before the first look: from here on nobody is born unheard, where the kernel tells.
@@ -89,7 +89,7 @@ impl Scan {
             quiet = if self.grow(s, me, &mut ids) { 0 } else { quiet + 1 };
             passes += 1;
         }
-        let _ = to.write_all(wire::encode(&Ok(Ok(passes))).as_bytes());
+        let _ = to.write_all(start_line::encode(&Ok(Ok(passes))).as_bytes());
         let keep = forks.iter().map(AsFd::as_fd).chain([to.as_fd()]);
         supervise::let_go(&keep.collect::<Vec<_>>());
         // Who was there one look ago can have forked since it was last heard of.
@@ -115,7 +115,7 @@ impl Scan {
             match e {
                 Event::Fork(creator, child) if numbers.contains(&creator) => {
                     numbers.insert(child);
-                    if let Some(p) = look::process(child) {
+                    if let Some(p) = seen::process(child) {
                         ids.push((p.pid, p.start));
                     }
                 }
@@ -126,13 +126,13 @@ impl Scan {
         ids.sort_unstable();
         ids.dedup();
         if *ids != before {
-            let _ = self.book.put(&notes(s, me), &serde_json::to_vec(&*ids).unwrap_or_default());
+            let _ = self.files.put(&notes(s, me), &serde_json::to_vec(&*ids).unwrap_or_default());
         }
     }
 
     /// Adds what descends from `ids`, drops who has ended; true when somebody was new.
     fn grow(&self, s: Slot, me: Id, ids: &mut Vec<Id>) -> bool {
-        let Ok(all) = look::everybody() else { return false };
+        let Ok(all) = seen::everybody() else { return false };
         let before = ids.clone();
         ids.retain(|id| all.get(&id.0).is_some_and(|p| p.start == id.1));
         let tops = ids.iter().map(|id| (id.0, (id.1, s.slot, true))).collect();
@@ -143,19 +143,19 @@ impl Scan {
             }
         }
         if *ids != before {
-            let _ = self.book.put(&notes(s, me), &serde_json::to_vec(&*ids).unwrap_or_default());
+            let _ = self.files.put(&notes(s, me), &serde_json::to_vec(&*ids).unwrap_or_default());
         }
         ids.iter().any(|id| !before.contains(id))
     }
 }
 
 /// What a killed supervisor's service is found by: its descendants, as they were a moment ago.
-fn note_descendants(book: &Book, s: Slot, me: Id) {
+fn note_descendants(files: &FileRegistry, s: Slot, me: Id) {
     let tops = HashMap::from([(me.0, (me.1, s.slot, false))]);
     let mut last = Vec::new();
     loop {
         std::thread::sleep(LOOK);
-        let Ok(all) = look::everybody() else { continue };
+        let Ok(all) = seen::everybody() else { continue };
         let mut ids: Vec<Id> = all
             .values()
             .filter(|p| climb(p.pid, &tops, |p| all.get(&p).map(|s| (s.ppid, s.start))).is_some())
@@ -163,7 +163,7 @@ fn note_descendants(book: &Book, s: Slot, me: Id) {
             .collect();
         ids.sort_unstable();
         if ids != last {
-            let _ = book.put(&notes(s, me), &serde_json::to_vec(&ids).unwrap_or_default());
+            let _ = files.put(&notes(s, me), &serde_json::to_vec(&ids).unwrap_or_default());
             last = ids;
         }
     }

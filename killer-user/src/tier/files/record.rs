@@ -6,7 +6,7 @@ use killer_common::record::{B_ADOPTED, B_CONTROL, B_MAIN, Root};
 use killer_common::{NAME_LEN, reason};
 use serde::{Deserialize, Serialize};
 
-use super::look;
+use crate::tier::seen;
 
 /// A process: number and start in clock ticks.
 pub type Id = (u32, u64);
@@ -14,7 +14,7 @@ pub type Id = (u32, u64);
 /// The record of a root.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Page {
+pub struct RootFile {
     /// Counts the uses of the slot.
     pub generation: u32,
     /// `R_*` state.
@@ -53,9 +53,9 @@ pub struct Page {
     pub adopters: Vec<Id>,
 }
 
-impl Page {
+impl RootFile {
     /// As the programs' registry would have it.
-    pub fn root(&self) -> Root {
+    pub fn record(&self) -> Root {
         let mut name = [0; NAME_LEN];
         for (to, from) in name.iter_mut().zip(self.name.bytes()) {
             *to = from;
@@ -67,11 +67,11 @@ impl Page {
             depth: self.depth,
             main_tgid: self.main.0,
             parent_generation: self.parent.1,
-            main_start: look::start_ns(self.main.1),
+            main_start: seen::start_ns(self.main.1),
             born: self.born,
             owner_tgid: self.owner.0,
             last_signal: self.last.0,
-            owner_start: look::start_ns(self.owner.1),
+            owner_start: seen::start_ns(self.owner.1),
             last_at: self.last.1,
             last_uid: self.last.2,
             last_outcome: self.last.3,
@@ -92,7 +92,7 @@ impl Page {
         let main = if self.first == id { B_MAIN } else { 0 };
         let control = if self.control.contains(&id) { B_CONTROL } else { 0 };
         let adopted = match self.reasons.get(code(reason::ADOPTED)) {
-            Some((_, first)) if look::start_ns(id.1) <= *first => B_ADOPTED,
+            Some((_, first)) if seen::start_ns(id.1) <= *first => B_ADOPTED,
             _ => 0,
         };
         main | control | adopted
@@ -100,7 +100,7 @@ impl Page {
 
     /// True while the `killer` that made it is alive.
     pub fn owner_lives(&self) -> bool {
-        look::process(self.owner.0).is_some_and(|s| s.start == self.owner.1)
+        seen::process(self.owner.0).is_some_and(|s| s.start == self.owner.1)
     }
 }
 

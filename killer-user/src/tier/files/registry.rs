@@ -1,4 +1,4 @@
-//! A registry in files, for the tiers without programs: a page a root, each replaced whole, in a directory that is
+//! The directory of a registry in files: a file a root, each replaced whole, in a directory that is
 //! the owner's alone.
 
 use std::fs::File;
@@ -9,22 +9,22 @@ use std::path::{Path, PathBuf};
 use killer_common::record::{R_FREE, R_LIVE, R_STARTING, Reasons};
 use killer_common::{MAX_DEPTH, MAX_ROOTS, reason};
 
-use super::look;
-pub use super::page::{Id, Page, code};
+use super::record::{Id, RootFile, code};
 use crate::keep::{KeepError, Slot};
 use crate::sys::{alive, mem};
+use crate::tier::seen;
 
-/// A directory of pages.
+/// A directory with a file for each root.
 #[derive(Clone, Debug)]
-pub struct Book {
+pub struct FileRegistry {
     dir: PathBuf,
 }
 
-/// An exclusive lock on a book.
+/// An exclusive lock on a registry.
 #[derive(Debug)]
-pub struct BookLock(File);
+pub struct FileLock(File);
 
-impl Drop for BookLock {
+impl Drop for FileLock {
     fn drop(&mut self) {
         // By hand: a child that is being launched holds the same open file until its exec.
         let _ = rustix::fs::flock(&self.0, rustix::fs::FlockOperation::Unlock);
@@ -32,7 +32,7 @@ impl Drop for BookLock {
 }
 
 /// What is written there would be believed: it must be a directory, this user's, and nobody else's.
-pub(super) fn is_ours(dir: &Path) -> io::Result<()> {
+pub fn is_ours(dir: &Path) -> io::Result<()> {
     let m = std::fs::symlink_metadata(dir)?;
     let why = match m.uid() {
         _ if m.file_type().is_symlink() => "it is a symbolic link".to_owned(),
@@ -45,29 +45,29 @@ pub(super) fn is_ours(dir: &Path) -> io::Result<()> {
 }
 
 /// One word for this boot: what is written in another one says nothing.
-pub(super) fn boot() -> io::Result<String> {
+pub fn boot() -> io::Result<String> {
     Ok(std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
 }
 
-impl Book {
+impl FileRegistry {
     /// A directory that is there, for single files.
     pub fn at(dir: PathBuf) -> Self {
         Self { dir }
     }
 
-    /// Opens a book that is there.
+    /// Opens a registry that is there.
     pub fn open(dir: &Path) -> io::Result<Option<Self>> {
         match is_ours(dir) {
             Ok(()) => {}
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(e),
         }
-        let book = Self { dir: dir.to_owned() };
+        let files = Self { dir: dir.to_owned() };
         let written = match std::fs::read_to_string(dir.join("boot")) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             text => text?,
         };
-        Ok((written == boot()?).then_some(book))
+        Ok((written == boot()?).then_some(files))
     }
 
     /// Opens it, after making it when it is not there, or not of this boot.
@@ -77,13 +77,13 @@ impl Book {
         }
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
         is_ours(dir)?;
-        let book = Self { dir: dir.to_owned() };
-        let _lock = book.lock()?;
+        let files = Self { dir: dir.to_owned() };
+        let _lock = files.lock()?;
         if Self::open(dir)?.is_none() {
-            book.tear()?;
-            book.put("boot", boot()?.as_bytes())?;
+            files.tear()?;
+            files.put("boot", boot()?.as_bytes())?;
         }
-        Ok(book)
+        Ok(files)
     }
 
     /// Where it is.
@@ -92,10 +92,10 @@ impl Book {
     }
 
     /// Waits for the lock.
-    pub fn lock(&self) -> io::Result<BookLock> {
+    pub fn lock(&self) -> io::Result<FileLock> {
         let f = File::open(&self.dir)?;
         rustix::fs::flock(&f, rustix::fs::FlockOperation::LockExclusive)?;
-        Ok(BookLock(f))
+        Ok(FileLock(f))
     }
 
     /// Removes every file.
@@ -108,7 +108,7 @@ impl Book {
         Ok(())
     }
 
-    /// Removes every page; the registry is there as if it had just been made.
+    /// Removes the file of every root; the registry is there as if it had just been made.
     pub fn clear(&self) -> Result<(), KeepError> {
         let done = self.tear().and_then(|()| self.put("boot", boot()?.as_bytes()));
         done.map_err(|source| KeepError::Io { what: "clearing the registry".into(), source })
@@ -130,28 +130,28 @@ impl Book {
         std::fs::rename(&tmp, self.dir.join(name))
     }
 
-    /// The page of any slot, also a free one.
-    pub fn page(&self, slot: u32) -> Page {
+    /// The file of any slot, also a free one.
+    pub fn root(&self, slot: u32) -> RootFile {
         self.read(slot).unwrap_or_default()
     }
 
-    /// The same; a page that is there and cannot be read is no free slot.
-    pub fn read(&self, slot: u32) -> io::Result<Page> {
-        let page = match std::fs::read(self.dir.join(format!("{slot}.json"))) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Page::default()),
+    /// The same; one that is there and cannot be read is no free slot.
+    pub fn read(&self, slot: u32) -> io::Result<RootFile> {
+        let root = match std::fs::read(self.dir.join(format!("{slot}.json"))) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(RootFile::default()),
             text => text.and_then(|t| serde_json::from_slice(&t).map_err(io::Error::from)),
         };
-        page.inspect_err(|_| alive::note_blind())
+        root.inspect_err(|_| alive::note_blind())
     }
 
-    /// Every page in use.
-    pub fn pages(&self) -> Vec<(u32, Page)> {
+    /// Every root in use.
+    pub fn roots(&self) -> Vec<(u32, RootFile)> {
         let names = std::fs::read_dir(&self.dir).inspect_err(|_| alive::note_blind());
         let names = names.into_iter().flatten();
         let names = names.filter_map(|e| e.inspect_err(|_| alive::note_blind()).ok());
-        let mut v: Vec<(u32, Page)> = names
+        let mut v: Vec<(u32, RootFile)> = names
             .filter_map(|e| e.file_name().to_str()?.strip_suffix(".json")?.parse().ok())
-            .map(|slot| (slot, self.page(slot)))
+            .map(|slot| (slot, self.root(slot)))
             .filter(|(slot, p)| *slot != 0 && *slot < MAX_ROOTS && p.state != R_FREE)
             .collect();
         v.sort_by_key(|(s, _)| *s);
@@ -160,20 +160,20 @@ impl Book {
 
     /// A root and the roots inside it.
     pub fn family(&self, slot: u32) -> Vec<u32> {
-        let pages = self.pages();
+        let roots = self.roots();
         let mut v = vec![slot];
         let mut i = 0;
         while i < v.len() {
-            let outer = (v[i], self.page(v[i]).generation);
-            v.extend(pages.iter().filter(|(_, p)| p.parent == outer).map(|(s, _)| *s));
+            let outer = (v[i], self.root(v[i]).generation);
+            v.extend(roots.iter().filter(|(_, p)| p.parent == outer).map(|(s, _)| *s));
             i += 1;
         }
         v
     }
 
     /// Held for the moment of one change only: who notes a signal or a reason does not have the lock of the registry, and must
-    /// not write an old page over a new one.
-    fn one_change(&self) -> io::Result<BookLock> {
+    /// not write an old record over a new one.
+    fn one_change(&self) -> io::Result<FileLock> {
         let f = std::fs::OpenOptions::new()
             .write(true)
             .create(true)
@@ -181,11 +181,11 @@ impl Book {
             .mode(0o600)
             .open(self.dir.join("lock"))?;
         rustix::fs::flock(&f, rustix::fs::FlockOperation::LockExclusive)?;
-        Ok(BookLock(f))
+        Ok(FileLock(f))
     }
 
-    /// Changes a page; the generation must be the slot's.
-    pub fn change(&self, s: Slot, f: impl FnOnce(&mut Page)) -> io::Result<()> {
+    /// Changes a root; the generation must be the slot's.
+    pub fn change(&self, s: Slot, f: impl FnOnce(&mut RootFile)) -> io::Result<()> {
         let _lock = self.one_change()?;
         let mut p = self.read(s.slot)?;
         if p.generation != s.generation || p.state == R_FREE {
@@ -195,7 +195,7 @@ impl Book {
         self.write(s.slot, &p)
     }
 
-    fn write(&self, slot: u32, p: &Page) -> io::Result<()> {
+    fn write(&self, slot: u32, p: &RootFile) -> io::Result<()> {
         self.put(&format!("{slot}.json"), &serde_json::to_vec(p)?)
     }
 
@@ -207,44 +207,44 @@ impl Book {
         })
     }
 
-    /// Makes a slot a new root in state STARTING; `prepare` makes what must be there before its page is.
+    /// Makes a slot a new root in state STARTING; `prepare` makes what must be there before its file is.
     pub fn create(
         &self,
         old: Slot,
         parent: u32,
         flags: u64,
         name: &str,
-        prepare: impl FnOnce(&mut Page) -> io::Result<()>,
+        prepare: impl FnOnce(&mut RootFile) -> io::Result<()>,
     ) -> io::Result<Slot> {
         let before = self.read(old.slot)?;
         if before.generation != old.generation {
             return Err(io::Error::from_raw_os_error(libc::ESTALE));
         }
-        let outer = (parent != 0).then(|| self.page(parent));
+        let outer = (parent != 0).then(|| self.root(parent));
         let depth = outer.as_ref().map_or(0, |p| p.depth + 1);
         if depth >= MAX_DEPTH {
             return Err(io::Error::from_raw_os_error(libc::ELOOP));
         }
-        let mut page = Page {
+        let mut root = RootFile {
             generation: old.generation + 1,
             state: R_STARTING,
             parent: outer.map_or((0, 0), |p| (parent, p.generation)),
             depth,
             born: mem::boottime_ns(),
-            owner: look::me(),
+            owner: seen::me(),
             name: name.to_owned(),
             flags,
-            ..Page::default()
+            ..RootFile::default()
         };
-        prepare(&mut page)?;
+        prepare(&mut root)?;
         let _lock = self.one_change()?;
-        self.write(old.slot, &page)?;
-        Ok(Slot { slot: old.slot, generation: page.generation })
+        self.write(old.slot, &root)?;
+        Ok(Slot { slot: old.slot, generation: root.generation })
     }
 
     /// Processes that were ever in it, as far as they were seen.
     pub fn ever(&self, slot: u32, now: u64) -> u64 {
-        let p = self.page(slot);
+        let p = self.root(slot);
         if now > p.ever {
             // What cannot be noted is seen now at least.
             let _ = self.change(Slot { slot, generation: p.generation }, |p| p.ever = p.ever.max(now));
@@ -265,14 +265,14 @@ impl Book {
                 (p.state, p.main, p.first) = (R_LIVE, id, id);
                 return;
             }
-            p.control.retain(|c| look::process(c.0).is_some_and(|l| l.start == c.1));
+            p.control.retain(|c| seen::process(c.0).is_some_and(|l| l.start == c.1));
             p.control.push(id);
         })
     }
 
     /// Frees a slot.
     pub fn forget(&self, s: Slot) -> io::Result<()> {
-        self.change(s, |p| *p = Page { generation: p.generation, ..Page::default() })
+        self.change(s, |p| *p = RootFile { generation: p.generation, ..RootFile::default() })
     }
 
     /// Notes the last signal and who asked.
@@ -291,7 +291,7 @@ impl Book {
     /// Reasons against a root.
     pub fn reasons(&self, slot: u32) -> Reasons {
         let mut r = Reasons { count: [0; reason::COUNT], first: [0; reason::COUNT] };
-        for (code, (count, first)) in self.page(slot).reasons {
+        for (code, (count, first)) in self.root(slot).reasons {
             if let Some((i, ..)) = reason::ALL.iter().find(|x| x.1 == code) {
                 (r.count[*i as usize], r.first[*i as usize]) = (count, first);
             }
@@ -305,33 +305,33 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn book(name: &str) -> Book {
-        let dir = std::env::temp_dir().join(format!("killer-book-{}-{name}", std::process::id()));
-        let book = Book::make(&dir).unwrap();
-        book.tear().unwrap();
-        book.put("boot", boot().unwrap().as_bytes()).unwrap();
-        book
+    fn registry(name: &str) -> FileRegistry {
+        let dir = std::env::temp_dir().join(format!("killer-registry-{}-{name}", std::process::id()));
+        let files = FileRegistry::make(&dir).unwrap();
+        files.tear().unwrap();
+        files.put("boot", boot().unwrap().as_bytes()).unwrap();
+        files
     }
 
-    fn gone(b: &Book) {
+    fn gone(b: &FileRegistry) {
         let _ = std::fs::remove_dir_all(b.dir());
     }
 
     #[test]
     fn the_life_of_a_root() {
-        let b = book("life");
+        let b = registry("life");
         let free = b.free_slot().unwrap();
         let s = b.create(free, 0, 0, "a\n\u{1b}", |_| Ok(())).unwrap();
-        assert_eq!((s.slot, s.generation, b.page(1).state), (1, 1, R_STARTING));
+        assert_eq!((s.slot, s.generation, b.root(1).state), (1, 1, R_STARTING));
         assert!(b.create(free, 0, 0, "b", |_| Ok(())).is_err(), "an old generation");
         b.started(s, true, (7, 8)).unwrap();
         b.reason(s, reason::ADOPTED).unwrap();
         b.reason(s, reason::ADOPTED).unwrap();
         assert_eq!(b.reasons(1).count[reason::ADOPTED as usize], 2);
-        assert_eq!((b.page(1).main, b.ever(1, 3), b.ever(1, 2)), ((7, 8), 3, 3));
-        assert_eq!(b.pages().len(), 1);
+        assert_eq!((b.root(1).main, b.ever(1, 3), b.ever(1, 2)), ((7, 8), 3, 3));
+        assert_eq!(b.roots().len(), 1);
         b.forget(s).unwrap();
-        assert!(b.change(s, |_| {}).is_err() && b.pages().is_empty());
+        assert!(b.change(s, |_| {}).is_err() && b.roots().is_empty());
         assert_eq!(b.free_slot().unwrap().generation, 1, "a slot is never used twice with one generation");
         gone(&b);
     }
@@ -340,19 +340,19 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
         fn any_bytes_are_no_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let b = book("bytes");
+            let b = registry("bytes");
             b.put("1.json", &bytes).unwrap();
-            let p = b.page(1);
-            let _ = (p.root(), b.pages(), b.reasons(1));
+            let p = b.root(1);
+            let _ = (p.record(), b.roots(), b.reasons(1));
             gone(&b);
         }
 
         #[test]
         fn a_page_comes_back(name in ".{0,64}", n in any::<(u32, u64, u64)>(), place in ".{0,20}") {
-            let b = book("page");
-            let p = Page { name, main: (n.0, n.1), born: n.2, place, state: R_LIVE, ..Page::default() };
+            let b = registry("root");
+            let p = RootFile { name, main: (n.0, n.1), born: n.2, place, state: R_LIVE, ..RootFile::default() };
             b.write(9, &p).unwrap();
-            prop_assert_eq!(b.page(9), p);
+            prop_assert_eq!(b.root(9), p);
             gone(&b);
         }
     }

@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 use std::time::Duration;
 
-use super::book::Id;
-use super::look::{self, Seen};
+use super::files::Id;
+use super::seen::{self, Seen};
 use crate::sys::{mem, proc};
 
 /// How long one closing goes on against those who fork and exit all the time. On a slow machine one pass over hundreds takes
@@ -14,9 +14,9 @@ const MOST: Duration = Duration::from_millis(200);
 
 /// Whom this process has stopped.
 #[derive(Debug, Default)]
-pub struct Halted(RefCell<HashSet<Id>>);
+pub struct Stopped(RefCell<HashSet<Id>>);
 
-impl Halted {
+impl Stopped {
     /// Passes until nobody is new, or for so long as makes sense; two at least.
     pub fn all(&self, mut pass: impl FnMut(&dyn Fn() -> bool) -> bool) {
         let end = mem::monotonic_ns() + MOST.as_nanos() as u64;
@@ -38,7 +38,7 @@ impl Halted {
             return false;
         }
         let Ok(fd) = proc::pidfd_open(pid) else { return false };
-        let Some(s) = look::process(pid).filter(|s| is_the_one(s)) else { return false };
+        let Some(s) = seen::process(pid).filter(|s| is_the_one(s)) else { return false };
         if self.has((s.pid, s.start)) {
             return false;
         }
@@ -52,7 +52,7 @@ impl Halted {
     pub fn go_on(&self) {
         for id in self.0.borrow_mut().drain() {
             let Ok(fd) = proc::pidfd_open(id.0) else { continue };
-            if look::process(id.0).is_some_and(|s| s.start == id.1) {
+            if seen::process(id.0).is_some_and(|s| s.start == id.1) {
                 let _ = proc::pidfd_send(&fd, libc::SIGCONT, None);
             }
         }

@@ -3,12 +3,12 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::book::Book;
+use super::registry::FileRegistry;
 use crate::keep::KeepError;
 use crate::kernel::probe;
 
 /// The error for a step of making or opening a registry: the place, not the privilege, is to blame where it is the place.
-pub(super) fn failed(dir: &Path, what: &'static str, e: io::Error) -> KeepError {
+pub fn failed(dir: &Path, what: &'static str, e: io::Error) -> KeepError {
     let words = |e: &io::Error| match e.raw_os_error() {
         Some(n) => nix::errno::Errno::from_raw(n).desc().to_owned(),
         None => e.to_string(),
@@ -25,18 +25,18 @@ pub(super) fn failed(dir: &Path, what: &'static str, e: io::Error) -> KeepError 
 }
 
 /// For [`failed`]: the registry is to be made.
-pub(super) const MAKE: &str = "make the registry";
+const MAKE: &str = "make the registry";
 
 /// A registry that is there.
-pub(super) fn open_book(dir: &Path) -> Result<Book, KeepError> {
-    let book = Book::open(dir).map_err(|e| failed(dir, "open the registry", e))?;
-    book.ok_or(KeepError::NotLoaded)
+pub fn open(dir: &Path) -> Result<FileRegistry, KeepError> {
+    let found = FileRegistry::open(dir).map_err(|e| failed(dir, "open the registry", e))?;
+    found.ok_or(KeepError::NotLoaded)
 }
 
 /// The same, made when it is not there. A failed try leaves no directory.
-pub(super) fn make_book(dir: &Path) -> Result<Book, KeepError> {
+pub fn make(dir: &Path) -> Result<FileRegistry, KeepError> {
     let missing: Vec<PathBuf> = dir.ancestors().take_while(|d| !d.exists()).map(PathBuf::from).collect();
-    Book::make(dir).map_err(|e| {
+    FileRegistry::make(dir).map_err(|e| {
         for d in &missing {
             let _ = std::fs::remove_dir(d);
         }
