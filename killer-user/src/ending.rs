@@ -3,12 +3,16 @@
 
 mod tables;
 
-pub use tables::{codes, codes_short, endings};
+#[cfg(test)]
+pub use tables::endings;
+#[cfg(feature = "cli")]
+pub use tables::{codes, codes_short};
 
 /// The endings, with word, exit code and meaning of each. The worse the later.
 macro_rules! endings {
     ($($name:ident: $word:literal, $code:literal, $means:literal;)*) => {
         /// How one order, or a whole call, ended. The worse the later.
+        #[non_exhaustive]
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Ending {
             #[default]

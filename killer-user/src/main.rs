@@ -10,11 +10,11 @@ use std::process::ExitCode;
 #[allow(unsafe_code)]
 #[unsafe(link_section = ".init_array")]
 #[used]
-static SAVE: extern "C" fn() = killer_user::sys::inherit::save;
+static SAVE: extern "C" fn() = killer_user::program::save;
 
 fn main() -> ExitCode {
-    killer_user::selftest::act(std::env::args_os());
-    ExitCode::from(killer_user::verbs::main(std::env::args_os(), log_to_stderr))
+    killer_user::program::act(std::env::args_os());
+    ExitCode::from(killer_user::program::main(std::env::args_os(), log_to_stderr))
 }
 
 /// `verbose`: `-v`, counted; `RUST_LOG` decides where it is set.
@@ -42,7 +42,7 @@ mod tests {
 
     #[test]
     fn what_the_caller_gave_is_saved_before_main() {
-        assert!(killer_user::sys::inherit::is_saved());
+        assert!(killer_user::program::is_saved());
         let status = std::fs::read_to_string("/proc/self/status").unwrap();
         let ignored = status.lines().find_map(|l| l.strip_prefix("SigIgn:")).unwrap();
         assert_eq!(u64::from_str_radix(ignored.trim(), 16).unwrap() & SIGCHLD, 0);

@@ -9,7 +9,7 @@ const LOOKS: &str = "KILLER_LIBRARY_LOOKS";
 
 #[test]
 fn nothing_runs_before_main() {
-    assert!(!killer_user::sys::inherit::is_saved());
+    assert!(!killer_user::program::is_saved());
     if std::env::var_os(LOOKS).is_some() {
         assert_eq!(umask(Mode::from_bits_truncate(0o077)).bits(), 0o027);
         return;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 /// Lower rooms first; a room may name itself and those before it. Rooms of one row may name each other.
-const ROWS: [&[&str]; 13] = [
+const ROWS: [&[&str]; 14] = [
     &["ending"],
     &["sys", "ask"],
     &["kernel"],
@@ -18,8 +18,9 @@ const ROWS: [&[&str]; 13] = [
     &["selftest"],
     &["report"],
     &["host"],
-    &["cli"],
+    &["api", "cli"],
     &["verbs"],
+    &["program"],
 ];
 
 /// Names of tiers, which no room above bpf/ may ask for; as a type or as a word in quotes.

@@ -12,5 +12,5 @@ pub mod wait;
 pub mod whom;
 
 pub use request::{
-    KEEP, Kill, Log, Mode, Names, Nest, Newborns, Replace, Run, Selftest, Stop, Until, Whose, Word,
+    Command, KEEP, Kill, Log, Mode, Names, Nest, Newborns, Replace, Run, Selftest, Stop, Until, Whose, Word,
 };

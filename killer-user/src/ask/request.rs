@@ -126,6 +126,23 @@ impl Word for Replace {
     const ALL: &[(Self, &'static str)] = &[(Self::End, "end"), (Self::Rename, "rename")];
 }
 
+/// What `run` and `exec` start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Command {
+    /// Program and arguments.
+    pub argv: Vec<OsString>,
+    /// `K=V` on top of the caller's environment.
+    pub env: Vec<(OsString, OsString)>,
+    /// User to become.
+    pub user: Option<String>,
+    /// In a session of its own, away from the caller's descriptors; `run` returns at once.
+    pub detach: bool,
+    /// The caller's descriptors stay all the same.
+    pub keep_fds: bool,
+    /// Where a detached one's output goes.
+    pub log: Option<Log>,
+}
+
 /// `killer run`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
@@ -135,18 +152,8 @@ pub struct Run {
     pub made: bool,
     /// What becomes of a live service of that name; `None`: the start is refused.
     pub replace: Option<Replace>,
-    /// Return at once.
-    pub detach: bool,
-    /// Leave a detached CMD the caller's descriptors.
-    pub keep_fds: bool,
-    /// Where its output goes.
-    pub log: Option<Log>,
     /// End the rest when CMD ends, or `killer` does: SIGTERM, and SIGKILL after so long.
     pub kill_on_exit: Option<Span>,
-    /// User to become.
-    pub user: Option<String>,
-    /// `K=V`.
-    pub env: Vec<(OsString, OsString)>,
     /// CMD is a daemon whose first process ends when it has started.
     pub forking: bool,
     /// Where to write CMD's PID; of a forking one, where it writes its main process's.
@@ -157,8 +164,8 @@ pub struct Run {
     pub keep: usize,
     /// Where it stands.
     pub nest: Nest,
-    /// Program and arguments.
-    pub argv: Vec<OsString>,
+    /// CMD.
+    pub command: Command,
 }
 
 /// Which processes `stop` signals, as systemd's KillMode= has it.

@@ -9,6 +9,7 @@ mod keeper;
 mod kfunc;
 mod lacks;
 mod load;
+#[cfg(feature = "log")]
 mod log;
 mod maps;
 mod modern;
@@ -25,10 +26,10 @@ mod up;
 pub use canary::NAME as CANARY;
 #[cfg(test)]
 pub(crate) use ctl::name_words;
-pub use keeper::{KEEPER, Keeper};
-pub use load::{TIER, try_out};
+pub use keeper::Keeper;
+pub use load::try_out;
 pub use maps::{Limits, map_bytes};
-pub use modern::{OBJECT, object_sha256};
+pub use modern::object_sha256;
 pub use others::Other;
 pub(crate) use pins::in_host_mounts;
 pub use pins::{Paths, PinLock};

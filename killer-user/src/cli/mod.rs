@@ -15,8 +15,10 @@ use std::ffi::OsString;
 
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
 
-pub use common::{Color, Common, Look, Output, choice};
-pub use entry::{Asked, Entry, RESERVED, names};
+pub use common::{Color, Common, Look, Output};
+#[cfg(test)]
+pub use entry::RESERVED;
+pub use entry::{Asked, Entry, names};
 pub use run_options::RunOptions;
 pub use services::{Exactly, Services};
 pub use stop_options::StopOptions;

@@ -9,7 +9,7 @@ use clap::Args;
 use super::common::choice;
 use super::usage::Wrong;
 use crate::ask::span::{self, Span};
-use crate::ask::{KEEP, Log, Nest, Replace, Run, Word, name};
+use crate::ask::{Command, KEEP, Log, Nest, Replace, Run, Word, name};
 
 /// What stands behind `killer run`.
 #[derive(Clone, Debug, Args)]
@@ -138,12 +138,7 @@ impl RunOptions {
             name: self.name.clone().unwrap_or_else(|| name::made(&program, std::process::id())),
             made,
             replace: self.replace,
-            detach: self.detach,
-            keep_fds: self.keep_fds,
-            log: self.log.clone().map(|l| if l.as_os_str() == "syslog" { Log::Syslog } else { Log::File(l) }),
             kill_on_exit: self.kill_on_exit,
-            user: self.user.clone(),
-            env,
             forking,
             pidfile: self.pidfile.clone(),
             exec_stop: self.exec_stop.clone(),
@@ -153,7 +148,17 @@ impl RunOptions {
                 (_, true) => Nest::Beside,
                 _ => Nest::Usual,
             },
-            argv: self.argv.clone(),
+            command: Command {
+                argv: self.argv.clone(),
+                env,
+                user: self.user.clone(),
+                detach: self.detach,
+                keep_fds: self.keep_fds,
+                log: self
+                    .log
+                    .clone()
+                    .map(|l| if l.as_os_str() == "syslog" { Log::Syslog } else { Log::File(l) }),
+            },
         })
     }
 }

@@ -1,5 +1,6 @@
 //! Endings in documents, help, man page and tables.
 
+#[cfg(feature = "schema")]
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
@@ -49,6 +50,7 @@ impl Serialize for Ending {
     }
 }
 
+#[cfg(feature = "schema")]
 impl JsonSchema for Ending {
     fn inline_schema() -> bool {
         true
@@ -106,6 +108,7 @@ pub fn codes_short() -> String {
     format!("Exit status: {},\n  {}", first.join(", "), second.join(", "))
 }
 
+#[cfg(test)]
 /// Every ending, for the table of docs/ENDINGS.md.
 pub fn endings() -> impl Iterator<Item = (&'static str, String, &'static str)> {
     Ending::ALL.iter().map(|e| (e.word(), number(*e), e.row().2))

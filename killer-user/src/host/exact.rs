@@ -4,6 +4,7 @@ use killer_common::reason;
 use killer_common::record::{R_SUPERVISED, Root};
 
 use super::record::StopRecord;
+use crate::keep::Health;
 use crate::kernel::tier::Tier;
 use crate::lookup::registry;
 use crate::sys::alive::alive;
@@ -22,46 +23,74 @@ pub struct Counted {
     pub first: u64,
 }
 
+/// What one call sees of one live root.
+struct Seen<'a> {
+    t: &'a Tracker,
+    health: &'a Health,
+    slot: Slot,
+    root: &'a Root,
+}
+
+impl Seen<'_> {
+    /// Runs of hooks that the kernel has skipped, and nobody has accounted for yet.
+    fn skipped(&self) -> u64 {
+        self.health.misses.saturating_sub(self.health.misses_noted)
+    }
+}
+
+/// One way in which a set may have become incomplete since the last call.
+struct Notice {
+    reason: u32,
+    /// How often it has happened; 0: not at all.
+    times: fn(&Seen<'_>) -> u64,
+    /// What happens once stays so, and is counted once. A look is made only while it is not counted.
+    once: bool,
+}
+
+const fn once(reason: u32, times: fn(&Seen<'_>) -> u64) -> Notice {
+    Notice { reason, times, once: true }
+}
+
+const NOTICES: [Notice; 6] = [
+    // Births and ends have a witness that nothing skips; what the walk mended was the index.
+    Notice {
+        reason: reason::MISSED_HOOK,
+        times: |s| if s.t.cannot_miss() { 0 } else { s.skipped() },
+        once: false,
+    },
+    once(reason::TRACKER_GAP, |s| u64::from(!s.health.missing_links.is_empty())),
+    once(reason::CLASSIC, |s| u64::from(s.health.classic)),
+    once(reason::RESIZED, |s| u64::from(s.health.limits_raised)),
+    once(reason::WITNESS_DIFFERS, |s| u64::from(s.t.differs(s.slot))),
+    // Where the kernel counts, the set is as complete as before: that is a note of `status`.
+    once(reason::SUPERVISOR, |s| u64::from(s.t.tier() == Tier::Scan && unsupervised(s.t, s.slot, s.root))),
+];
+
 /// Counts against every live root what was noticed since the last call: skipped hook runs (repaired by a walk),
 /// links that are gone, limits that were raised, supervisors that died.
 pub fn account(t: &Tracker) -> std::io::Result<()> {
     let hooks = t.hooks();
-    let h = hooks.map(|h| h.health()).unwrap_or_default();
-    let missed = h.misses > h.misses_noted;
-    let gap = !h.missing_links.is_empty();
-    if let Some(hooks) = hooks.filter(|_| missed) {
+    let health = hooks.map(|h| h.health()).unwrap_or_default();
+    let hooks = hooks.filter(|_| health.misses > health.misses_noted);
+    if let Some(hooks) = hooks {
         hooks.repair()?;
     }
-    for (s, r) in t.roots() {
-        let slot = Slot { slot: s, generation: r.generation };
-        if t.count(s) == 0 {
+    for (slot, root) in t.roots() {
+        if t.count(slot) == 0 {
             continue;
         }
-        let counted = t.reasons(s);
-        let has = |why: u32| counted.is_some_and(|c| c.count[why as usize] != 0);
-        // Births and ends have a witness that nothing skips; what the walk mended was the index.
-        if missed && !t.cannot_miss() {
-            t.reason_times(slot, reason::MISSED_HOOK, h.misses - h.misses_noted)?;
-        }
-        if gap && !has(reason::TRACKER_GAP) {
-            t.reason(slot, reason::TRACKER_GAP)?;
-        }
-        if h.classic && !has(reason::CLASSIC) {
-            t.reason(slot, reason::CLASSIC)?;
-        }
-        if h.limits_raised && !has(reason::RESIZED) {
-            t.reason(slot, reason::RESIZED)?;
-        }
-        if !has(reason::WITNESS_DIFFERS) && t.differs(slot) {
-            t.reason(slot, reason::WITNESS_DIFFERS)?;
-        }
-        // Where the kernel counts, the set is as complete as before: that is a note of `status`.
-        if unsupervised(t, slot, &r) && t.tier() == Tier::Scan && !has(reason::SUPERVISOR) {
-            t.reason(slot, reason::SUPERVISOR)?;
+        let counted = t.reasons(slot);
+        let seen = Seen { t, health: &health, slot: Slot { slot, generation: root.generation }, root: &root };
+        for n in &NOTICES {
+            let known = n.once && counted.is_some_and(|c| c.count[n.reason as usize] != 0);
+            let times = if known { 0 } else { (n.times)(&seen) };
+            if times != 0 {
+                t.reason_times(seen.slot, n.reason, times)?;
+            }
         }
     }
-    if let Some(hooks) = hooks.filter(|_| missed) {
-        hooks.note_misses(h.misses)?;
+    if let Some(hooks) = hooks {
+        hooks.note_misses(health.misses)?;
     }
     Ok(())
 }

@@ -72,6 +72,12 @@ pub fn find_one(word: &str) -> Result<(Host, Root), Failure> {
     Ok((t, r))
 }
 
+/// The innermost service that a process is a member of.
+pub fn of_process(t: &Tracker, pid: u32) -> Result<Option<Root>, Failure> {
+    let member = t.member(pid)?;
+    Ok(member.and_then(|m| registry::in_slot(t, m.root)).filter(|r| !registry::is_given_up(r)))
+}
+
 impl Resolved {
     /// Every root, beside what keeps it.
     pub fn each<'a>(&'a self, t: &'a Tracker) -> impl Iterator<Item = (&'a Tracker, &'a Root)> {

@@ -20,12 +20,14 @@ pub struct Wish<'a> {
     pub keep: usize,
     /// Where it stands; `None`: in no service, where that can be.
     pub nest: Option<Nest>,
+    /// The process that starts it goes right after.
+    pub goes: bool,
 }
 
 impl<'a> Wish<'a> {
     /// With this name, and all else as usual.
     pub fn named(name: &'a str) -> Self {
-        Self { name, flags: 0, keep: KEEP, nest: Some(Nest::Usual) }
+        Self { name, flags: 0, keep: KEEP, nest: Some(Nest::Usual), goes: false }
     }
 }
 

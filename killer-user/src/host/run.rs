@@ -10,13 +10,14 @@ use super::on_exit::OnExit;
 use super::open::Host;
 use super::place::{self, Wish};
 use super::record::{Heir, StopRecord, no_heir};
-use super::start::{self, Command};
+use super::start;
+use super::unknown::unknown;
 use super::{Tell, forking, pidfiles, replace, unseen};
 use crate::ask::span::Span;
-use crate::ask::{Run, Whose};
+use crate::ask::{Command, Run, Whose};
 use crate::ending::Ending;
 use crate::lineage::Lineage;
-use crate::lookup::{pidfile, process, registry};
+use crate::lookup::{Root, pidfile, process, registry};
 use crate::report::{human, message};
 use crate::sys::pass_on::PassOn;
 use crate::sys::{daemon, interrupt};
@@ -45,27 +46,25 @@ pub fn run(r: &Run, tell: &dyn Tell) -> Result<Ran, Failure> {
     start(r, tell).map(|ending| Ran { name: r.name.clone(), ending })
 }
 
+/// Starts CMD in the background, for a program that stays; answers its root.
+pub fn detached(t: &Tracker, r: &Run) -> Result<Root, Failure> {
+    let s = start::start(t, &wish(r, 0), &r.command, to_write(r), kept(r, None), |_, _| Ok(()))?;
+    registry::in_slot(t, s.slot.slot).filter(|root| root.slot == s.slot).ok_or_else(|| unknown(t, &r.name))
+}
+
 fn start(r: &Run, tell: &dyn Tell) -> Result<Ending, Failure> {
     let t = Host::up().map_err(run_failed)?;
     say_tier(&t, tell);
     let _log = tell.relay(&t);
-    let cmd = Command {
-        argv: r.argv.clone(),
-        env: r.env.clone(),
-        user: r.user.clone(),
-        detach: r.detach,
-        keep_fds: r.keep_fds,
-        log: r.log.clone(),
-        goes: r.detach && r.kill_on_exit.is_none(),
-    };
-    if let (true, Some(span)) = (r.detach, r.kill_on_exit) {
-        return background(&t, r, span, &cmd, tell);
+    let cmd = &r.command;
+    if let (true, Some(span)) = (cmd.detach, r.kill_on_exit) {
+        return background(&t, r, span, tell);
     }
     let begin = |span| OnExit::begin(&t, &r.name, span, None);
     let mut on_exit = r.kill_on_exit.map(begin).transpose()?;
-    let mut pass = (!r.detach).then(|| PassOn::begin(false));
+    let mut pass = (!cmd.detach).then(|| PassOn::begin(false));
     let supervised = if on_exit.is_some() { start::SUPERVISED } else { 0 };
-    let waits = if r.detach { 0 } else { start::FOREGROUND };
+    let waits = if cmd.detach { 0 } else { start::FOREGROUND };
     let wish = wish(r, supervised | waits);
     let watch = on_exit.as_ref().and_then(OnExit::who);
     let met = |slot, pid| {
@@ -73,7 +72,7 @@ fn start(r: &Run, tell: &dyn Tell) -> Result<Ending, Failure> {
         pass.iter_mut().for_each(|p| p.meet(pid));
         Ok(())
     };
-    let s = start::start(&t, &wish, &cmd, to_write(r), kept(r, watch), met).map_err(run_failed)?;
+    let s = start::start(&t, &wish, cmd, to_write(r), kept(r, watch), met).map_err(run_failed)?;
     say_place(&t, &s, tell);
     let Some(mut pass) = pass else {
         return Ok(Ending::Done);
@@ -102,7 +101,8 @@ fn start(r: &Run, tell: &dyn Tell) -> Result<Ending, Failure> {
 
 /// What its root is to be.
 fn wish(r: &Run, flags: u64) -> Wish<'_> {
-    Wish { flags, keep: r.keep, nest: Some(r.nest), ..Wish::named(&r.name) }
+    let goes = r.command.detach && r.kill_on_exit.is_none();
+    Wish { flags, keep: r.keep, nest: Some(r.nest), goes, ..Wish::named(&r.name) }
 }
 
 /// What is remembered of it: how it is asked to stop (as the same user, in the directory that `run` was called in), and who
@@ -110,7 +110,7 @@ fn wish(r: &Run, flags: u64) -> Wish<'_> {
 fn kept(r: &Run, watch: Option<(u32, u64)>) -> StopRecord {
     let here = std::env::current_dir().unwrap_or_else(|_| "/".into());
     StopRecord {
-        user: r.user.clone().unwrap_or_default(),
+        user: r.command.user.clone().unwrap_or_default(),
         dir: here.to_string_lossy().into_owned(),
         command: r.exec_stop.clone().unwrap_or_default(),
         forking: r.forking,
@@ -118,7 +118,7 @@ fn kept(r: &Run, watch: Option<(u32, u64)>) -> StopRecord {
         heir: Heir::Open,
         home: None,
         watch,
-        started: StopRecord::started(&r.argv.iter().map(|a| a.as_bytes()).collect::<Vec<_>>()),
+        started: StopRecord::started(&r.command.argv.iter().map(|a| a.as_bytes()).collect::<Vec<_>>()),
     }
 }
 
@@ -129,7 +129,7 @@ fn to_write(r: &Run) -> Option<&Path> {
 
 /// A supervisor of its own: a small process in a session of its own that starts CMD and ends what it leaves; another one watches
 /// over it.
-fn background(t: &Tracker, r: &Run, span: Span, cmd: &Command, tell: &dyn Tell) -> Result<Ending, Failure> {
+fn background(t: &Tracker, r: &Run, span: Span, tell: &dyn Tell) -> Result<Ending, Failure> {
     let report = match daemon::background()? {
         Err(Some(said)) => {
             // As the supervisor has ended its start.
@@ -149,7 +149,7 @@ fn background(t: &Tracker, r: &Run, span: Span, cmd: &Command, tell: &dyn Tell) 
             Ok(())
         };
         let wish = wish(r, start::SUPERVISED);
-        let s = start::start(t, &wish, cmd, to_write(r), kept(r, on_exit.who()), met)?;
+        let s = start::start(t, &wish, &r.command, to_write(r), kept(r, on_exit.who()), met)?;
         Ok((s, on_exit, pass))
     };
     match start().map_err(run_failed) {

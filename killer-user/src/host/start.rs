@@ -11,7 +11,7 @@ use super::place::{self, Wish};
 use super::record::StopRecord;
 use super::unseen;
 use super::{log_target, pidfiles};
-use crate::ask::Log;
+use crate::ask::Command;
 use crate::ending::Ending;
 use crate::lineage::Home;
 use crate::lookup::process::Process;
@@ -20,74 +20,53 @@ use crate::sys::launch::{Launch, Step};
 use crate::sys::{small, supervise};
 use crate::tier::{Slot, Tracker};
 
-/// What `run` and `exec` start.
-#[derive(Clone, Debug, Default)]
-pub struct Command {
-    /// Program and arguments.
-    pub argv: Vec<OsString>,
-    /// `K=V` on top of the caller's environment.
-    pub env: Vec<(OsString, OsString)>,
-    /// User to become.
-    pub user: Option<String>,
-    /// New session, away from the caller's descriptors.
-    pub detach: bool,
-    /// The caller's descriptors stay all the same.
-    pub keep_fds: bool,
-    /// Where a detached one's output goes.
-    pub log: Option<Log>,
-    /// This process goes right after.
-    pub goes: bool,
-}
-
-impl Command {
-    fn launch(&self) -> Result<Launch, Failure> {
-        let c = |s: Vec<u8>| {
-            CString::new(s)
-                .map_err(|_| Failure::new(Ending::NotStarted, "a NUL byte in the command or environment"))
-        };
-        let mut env: Vec<(OsString, OsString)> = std::env::vars_os().collect();
-        let mut ids = None;
-        if let Some(user) = &self.user {
-            let u = lookup(user)?;
-            for (k, v) in [
-                ("HOME", u.dir.into_os_string()),
-                ("USER", u.name.clone().into()),
-                ("LOGNAME", u.name.clone().into()),
-            ] {
-                env.retain(|(e, _)| e != k);
-                env.push((k.into(), v));
-            }
-            let name = c(u.name.clone().into_bytes())?;
-            let groups = nix::unistd::getgrouplist(&name, u.gid).map_err(|e| {
-                Failure::new(Ending::NotStarted, format!("groups of user '{user}'")).why(e.desc())
-            })?;
-            ids = Some((u.uid.as_raw(), u.gid.as_raw(), groups.into_iter().map(|g| g.as_raw()).collect()));
-        }
-        for (k, v) in &self.env {
+/// `goes`: this process goes right after.
+fn launch(cmd: &Command, goes: bool) -> Result<Launch, Failure> {
+    let c = |s: Vec<u8>| {
+        CString::new(s)
+            .map_err(|_| Failure::new(Ending::NotStarted, "a NUL byte in the command or environment"))
+    };
+    let mut env: Vec<(OsString, OsString)> = std::env::vars_os().collect();
+    let mut ids = None;
+    if let Some(user) = &cmd.user {
+        let u = lookup(user)?;
+        for (k, v) in [
+            ("HOME", u.dir.into_os_string()),
+            ("USER", u.name.clone().into()),
+            ("LOGNAME", u.name.clone().into()),
+        ] {
             env.retain(|(e, _)| e != k);
-            env.push((k.clone(), v.clone()));
+            env.push((k.into(), v));
         }
-        let argv: Result<Vec<CString>, Failure> =
-            self.argv.iter().map(|a| c(a.as_bytes().to_vec())).collect();
-        let env: Result<Vec<CString>, Failure> = env
-            .into_iter()
-            .map(|(k, v)| {
-                let mut b = k.into_vec();
-                b.push(b'=');
-                b.extend(v.as_bytes());
-                c(b)
-            })
-            .collect();
-        Ok(Launch {
-            argv: argv?,
-            env: env?,
-            ids,
-            detach: self.detach,
-            keep_fds: self.keep_fds,
-            log: None,
-            orphan: self.goes,
-        })
+        let name = c(u.name.clone().into_bytes())?;
+        let groups = nix::unistd::getgrouplist(&name, u.gid).map_err(|e| {
+            Failure::new(Ending::NotStarted, format!("groups of user '{user}'")).why(e.desc())
+        })?;
+        ids = Some((u.uid.as_raw(), u.gid.as_raw(), groups.into_iter().map(|g| g.as_raw()).collect()));
     }
+    for (k, v) in &cmd.env {
+        env.retain(|(e, _)| e != k);
+        env.push((k.clone(), v.clone()));
+    }
+    let argv: Result<Vec<CString>, Failure> = cmd.argv.iter().map(|a| c(a.as_bytes().to_vec())).collect();
+    let env: Result<Vec<CString>, Failure> = env
+        .into_iter()
+        .map(|(k, v)| {
+            let mut b = k.into_vec();
+            b.push(b'=');
+            b.extend(v.as_bytes());
+            c(b)
+        })
+        .collect();
+    Ok(Launch {
+        argv: argv?,
+        env: env?,
+        ids,
+        detach: cmd.detach,
+        keep_fds: cmd.keep_fds,
+        log: None,
+        orphan: goes,
+    })
 }
 
 fn lookup(user: &str) -> Result<nix::unistd::User, Failure> {
@@ -122,7 +101,7 @@ pub fn start(
     kept: StopRecord,
     mut met: impl FnMut(Slot, i32) -> std::io::Result<()>,
 ) -> Result<Started, Failure> {
-    let mut launch = cmd.launch()?;
+    let mut launch = launch(cmd, wish.goes)?;
     launch.log = cmd.log.as_ref().map(|l| log_target::open(l, wish.name)).transpose()?;
     let lock = t.lock()?;
     let (slot, fresh) = place::make(t, wish)?;
@@ -211,7 +190,7 @@ fn write_pidfile(path: &Path, pid: i32) -> std::io::Result<()> {
 
 /// Starts CMD as a control process of a service; `met` as for [`start`].
 pub fn join(t: &Tracker, name: &str, cmd: &Command, mut met: impl FnMut(i32)) -> Result<Started, Failure> {
-    let launch = cmd.launch()?;
+    let launch = launch(cmd, false)?;
     let lock = t.lock()?;
     let root = registry::named(t, name).ok_or_else(|| super::unknown::unknown(t, name))?;
     if registry::family(t, root.slot.slot).iter().all(|&s| t.count(s) == 0) {

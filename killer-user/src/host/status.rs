@@ -7,10 +7,11 @@ use super::service::Service;
 use super::{Tell, certainty, elsewhere, exact, inner, last_signal, models, order, start, unseen};
 use crate::ask::signal;
 use crate::kernel::tier::Tier;
+use crate::kill;
 use crate::lineage::{self, Lineage};
 use crate::lookup::{Root, registry};
 use crate::report::message;
-use crate::report::model::{LastKill, SCHEMA_VERSION, Services, Status, Tree};
+use crate::report::model::{self, LastKill, SCHEMA_VERSION, Services, Status, Tree};
 use crate::tier::Tracker;
 
 /// Every tracked service, and, where some cannot be shown, the failure that says so.
@@ -93,4 +94,14 @@ pub fn tree(t: &Tracker, r: &Root, last: bool) -> Result<Tree, Failure> {
     };
     certainty::sound(t)?;
     Ok(model)
+}
+
+/// How sure the set of a service is.
+pub fn exactness(t: &Tracker, r: &Root) -> model::Exactness {
+    models::exactness(t, r.slot.slot)
+}
+
+/// True when nobody is left of a service, by the kernel's count.
+pub fn is_empty(t: &Tracker, r: &Root) -> bool {
+    kill::empty(&Lineage::new(t, r.clone()))
 }

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use super::failure::Failure;
 use super::record::StopRecord;
-use super::start::{self, Command};
+use super::start;
 use super::{Tell, inner, main_process, models, order, stop_words, thaw, wait};
 use crate::ask::schedule::Step;
 use crate::ask::span::Span;
 use crate::ask::whom::Pick;
 use crate::ask::whom::{self, Whom};
-use crate::ask::{Kill, Mode, Names, Newborns, Stop, Word};
+use crate::ask::{Command, Kill, Mode, Names, Newborns, Stop, Word};
 use crate::ending::Ending;
 use crate::kill::{Awaited, SIGCONT, SIGKILL, Waited};
 use crate::lineage::{Lineage, Members};

@@ -18,8 +18,6 @@ pub enum Tier {
     Named,
     /// A supervisor that orphans come to, and /proc.
     Scan,
-    /// Nothing.
-    Nothing,
 }
 
 impl Tier {
@@ -35,7 +33,6 @@ impl Tier {
             Self::Legacy => "legacy",
             Self::Named => "named",
             Self::Scan => "scan",
-            Self::Nothing => "none",
         }
     }
 
@@ -90,7 +87,6 @@ impl Tier {
                 "a service from 'run' is empty when its supervisor has no child left (waitpid says ECHILD)",
                 "a service that is being killed is stopped first (SIGSTOP), so that it does not fork",
             ],
-            Self::Nothing => vec!["nothing can be tracked until the failed checks are mended"],
         }
     }
 

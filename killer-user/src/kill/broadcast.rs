@@ -144,7 +144,6 @@ impl<Fd> Sweep<'_, Fd> {
     /// After so many passes in which nobody was new: a look at the whole host once, and pauses that grow.
     fn settle_down<F: Signals<Fd = Fd> + Repairs>(&mut self, family: &F, idle: u32) {
         if idle == 32 {
-            self.repairs += 1;
             let _ = family.repair();
         }
         if idle > 4 {

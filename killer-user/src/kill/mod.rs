@@ -1,5 +1,5 @@
 //! The engine: guard → gate → sweep → settle → proof. One path for every signal and set; it sees members, the
-//! kernel's count, a gate and a clock through the traits of a [`Family`](crate::lineage::Family), and does not know which tier keeps them.
+//! kernel's count, a gate and a clock through the traits of a family, and does not know which tier keeps them.
 
 mod broadcast;
 mod freeze;

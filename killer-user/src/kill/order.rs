@@ -129,8 +129,6 @@ pub struct Outcome {
     pub gates: Gates,
     /// Launchers whose pending fork was cancelled.
     pub cancelled: usize,
-    /// Times the set was compared with all tasks of the host.
-    pub repairs: u32,
     /// Who is still there when an order to end all has run out of patience.
     pub survivors: Vec<Survivor>,
     /// ns from the start until the last signal was sent.

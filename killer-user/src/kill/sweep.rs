@@ -22,7 +22,6 @@ pub struct Sweep<'o, Fd> {
     held: VecDeque<Fd>,
     most: usize,
     pub(super) passes: u32,
-    pub(super) repairs: u32,
     cancelled: usize,
     pub(super) gates: super::Gates,
     last_sent: u64,
@@ -46,7 +45,6 @@ impl<'o, Fd> Sweep<'o, Fd> {
             held: VecDeque::new(),
             most: mem::some_descriptors(),
             passes: 0,
-            repairs: 0,
             cancelled: 0,
             gates: super::Gates::default(),
             last_sent: 0,
@@ -191,7 +189,6 @@ impl<'o, Fd> Sweep<'o, Fd> {
             left = tasks;
             // While the count falls, exits are under way, and a look at all tasks of the host would only slow them.
             if stuck == 4 || stuck % 64 == 63 {
-                self.repairs += 1;
                 let _ = family.repair();
             }
         }
@@ -248,7 +245,6 @@ impl<'o, Fd> Sweep<'o, Fd> {
             behind: self.behind,
             gates: self.gates,
             cancelled: self.cancelled,
-            repairs: self.repairs,
             survivors,
             signalled_after: self.last_sent.saturating_sub(began),
             ended_after: family.monotonic() - began,

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use killer_common::record::{Dead, Member};
 
-use super::broadcast::Broadcasting;
 use super::stillness::Still;
 
 /// What the kernel counts, read in an order that makes two equal censuses a proof (docs/PROTOCOL.md 4).
@@ -99,7 +98,3 @@ pub trait Repairs {
     /// task. True when somebody was found who was in no list.
     fn lapsed(&self) -> bool;
 }
-
-/// All that the engine needs.
-pub trait Family: Members + Signals + Clock + Gated + Broadcasting + Freezing + Repairs {}
-impl<T: Members + Signals + Clock + Gated + Broadcasting + Freezing + Repairs> Family for T {}

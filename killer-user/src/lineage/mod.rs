@@ -15,8 +15,10 @@ mod syscall_gate;
 mod tree;
 
 pub use broadcast::{Broadcasting, Pending, half_sent};
-pub use describe::{Outside, cgroups, describe};
-pub use family::{Census, Clock, Family, Freezing, Gated, Members, Repairs, Signals};
+pub use describe::{cgroups, describe};
+#[cfg(test)]
+pub use family::Census;
+pub use family::{Clock, Freezing, Gated, Members, Repairs, Signals};
 pub use home::Home;
 pub use left_last::named;
 pub use select::{Snapshot, strays};

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::sys::{alive::start_of, entry::Entry, mem, proc, small};
 
-/// A process that was found, held by its pidfd.
+/// A process that was found.
 #[derive(Debug)]
 pub struct Process {
     /// Thread group id.
@@ -16,8 +16,6 @@ pub struct Process {
     pub start_ticks: u64,
     /// pidfs inode (6.9+); of no meaning before, and 0 where there are no pidfds.
     pub inode: u64,
-    /// The process.
-    pub pidfd: std::os::fd::OwnedFd,
 }
 
 /// Why a number is no process that can be taken.
@@ -94,7 +92,7 @@ pub fn open(pid: u32, inode: Option<u64>) -> Result<Process, ProcessError> {
     if start_of(pid) != Some(start_ticks) || proc::pidfd_ended(&pidfd) {
         return Err(ProcessError::Gone(pid));
     }
-    Ok(Process { pid, start_ticks, inode: is, pidfd })
+    Ok(Process { pid, start_ticks, inode: is })
 }
 
 /// The caller's process and its ancestors, nearest first, without PID 1.

@@ -27,6 +27,7 @@ pub fn json<T: Serialize>(value: &T, pretty: bool) -> String {
     text.map(|t| escape::json(&t)).unwrap_or_else(|e| format!("{{\"error\":\"{e}\"}}")) + "\n"
 }
 
+#[cfg(feature = "schema")]
 /// The JSON schema of everything that `-o json` prints.
 pub fn schema() -> String {
     let s = schemars::schema_for!(model::Any);

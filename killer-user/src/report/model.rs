@@ -5,6 +5,7 @@ mod done;
 mod host;
 mod order;
 
+#[cfg(feature = "schema")]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +17,8 @@ pub use order::{Caller, Receipt, Signalled, Stop, StopCommand, Survivor, Times};
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// A reason why a set may not be exact.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Reason {
     /// Short code.
     pub code: String,
@@ -29,7 +31,8 @@ pub struct Reason {
 }
 
 /// How sure the set is.
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Exactness {
     /// True: no way to be wrong was noticed.
     pub exact: bool,
@@ -38,7 +41,8 @@ pub struct Exactness {
 }
 
 /// Processes and tasks are counted apart: a process has one or more tasks (threads).
-#[derive(Clone, Copy, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Counts {
     /// Thread groups in the index.
     pub processes: u64,
@@ -47,7 +51,8 @@ pub struct Counts {
 }
 
 /// What identifies a process.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Process {
     /// Process number, initial PID namespace.
     pub pid: u32,
@@ -79,7 +84,8 @@ pub struct Process {
 }
 
 /// One line of `list`.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Service {
     /// Name.
     pub name: String,
@@ -114,19 +120,21 @@ pub struct Service {
 }
 
 /// `list`
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Services {
     /// [`SCHEMA_VERSION`].
     pub version: u32,
     /// Always `list`.
-    #[schemars(extend("const" = "list"))]
+    #[cfg_attr(feature = "schema", schemars(extend("const" = "list")))]
     pub kind: &'static str,
     /// Every tracked service.
     pub services: Vec<Service>,
 }
 
 /// The last signal that was sent by name.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct LastKill {
     /// Signal name.
     pub signal: String,
@@ -144,29 +152,31 @@ pub struct LastKill {
 }
 
 /// A node of a tree. [`super::nest`] serializes and drops it: a lineage can be ten thousand deep.
-#[derive(Clone, Debug, JsonSchema)]
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Node {
     /// The process.
-    #[serde(flatten)]
+    #[cfg_attr(feature = "schema", serde(flatten))]
     pub process: Process,
     /// False: it has ended.
     pub alive: bool,
     /// Its tasks, where that could be read.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", serde(skip_serializing_if = "Option::is_none"))]
     pub tasks: Option<i64>,
     /// How it left what other tools look at.
     pub escaped: Vec<String>,
     /// Born, seconds before now.
     pub age_s: u64,
     /// It was forked by a member, and that one and those above are no longer known: how many, or 0 when nobody knows that.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", serde(skip_serializing_if = "Option::is_none"))]
     pub unknown_ancestors: Option<u32>,
     /// What it forked; forty levels down all descendants, side by side (`creator` says who forked each).
     pub children: Vec<Node>,
 }
 
 /// Whether a service is held still.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Frozen {
     /// `frozen`, `freezing`, `thawing`; `undone`: the last one was interrupted and everybody was let go.
     pub state: String,
@@ -195,12 +205,13 @@ pub struct Frozen {
 }
 
 /// `status`
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Status {
     /// [`SCHEMA_VERSION`].
     pub version: u32,
     /// Always `status`.
-    #[schemars(extend("const" = "status"))]
+    #[cfg_attr(feature = "schema", schemars(extend("const" = "status")))]
     pub kind: &'static str,
     /// The service.
     #[serde(flatten)]
@@ -229,12 +240,13 @@ pub struct Status {
 }
 
 /// `tree`
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Tree {
     /// [`SCHEMA_VERSION`].
     pub version: u32,
     /// Always `tree`.
-    #[schemars(extend("const" = "tree"))]
+    #[cfg_attr(feature = "schema", schemars(extend("const" = "tree")))]
     pub kind: &'static str,
     /// Service.
     pub service: String,
@@ -249,7 +261,8 @@ pub struct Tree {
 }
 
 /// What one other way of finding the members would have found.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct OtherWay {
     /// What it is called.
     pub way: String,
@@ -267,12 +280,13 @@ pub struct OtherWay {
 }
 
 /// `verify`
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Verify {
     /// [`SCHEMA_VERSION`].
     pub version: u32,
     /// Always `verify`.
-    #[schemars(extend("const" = "verify"))]
+    #[cfg_attr(feature = "schema", schemars(extend("const" = "verify")))]
     pub kind: &'static str,
     /// Service.
     pub service: String,
@@ -289,7 +303,8 @@ pub struct Verify {
 }
 
 /// Everything that `-o json` may print.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(untagged)]
 pub enum Any {
     /// The main form, `freeze`, `thaw`: one service.

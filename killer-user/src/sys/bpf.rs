@@ -281,10 +281,6 @@ pub struct ProgInfo {
 }
 
 impl ProgInfo {
-    /// Program type, `enum bpf_prog_type`.
-    pub fn kind(&self) -> u32 {
-        self.words[0] as u32
-    }
     /// Kernel-wide id.
     pub fn id(&self) -> u32 {
         (self.words[0] >> 32) as u32

@@ -4,7 +4,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, Ordering};
 
-use super::signals;
+use super::{inherit, signals};
 
 /// The signal that came, 0 while none did.
 static CAME: AtomicI32 = AtomicI32::new(0);
@@ -26,10 +26,14 @@ extern "C" fn note(signal: i32) {
 
 static ONE: u64 = 1;
 
-/// From here on they are noted and end nothing by themselves. What is ignored stays ignored.
+/// From here on they are noted and end nothing by themselves. What is ignored stays ignored. A program that links the library
+/// keeps its own handlers: nothing is done there.
 /// By hand: signal-hook installs its handlers with SA_RESTART, under which flock(2) on a lock of `killer`'s that somebody holds would
 /// go on waiting when a signal has come.
 pub fn catch() {
+    if !inherit::is_saved() {
+        return;
+    }
     use rustix::event::{EventfdFlags, eventfd};
     BELL.get_or_init(|| eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).ok());
     for s in [libc::SIGINT, libc::SIGTERM] {

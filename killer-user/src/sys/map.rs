@@ -38,11 +38,6 @@ impl<T: Pod> Mapped<T> {
         self.len
     }
 
-    /// True when there is none.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
     /// A copy of record `i`; not atomic as a whole, each word is.
     pub fn get(&self, i: usize) -> Option<T> {
         // SAFETY: i < len, the mapping holds len records, and any bits are a T.

@@ -7,7 +7,6 @@ use super::{ALL, Verb};
 use crate::cli::generate;
 use crate::ending::Ending;
 use crate::host::Failure;
-use crate::report;
 
 #[derive(Debug, Args)]
 #[command(override_usage = "killer generate [OPTIONS] man|completions SHELL|schema")]
@@ -26,6 +25,7 @@ enum What {
         shell: clap_complete::Shell,
     },
     /// JSON schema of the receipt
+    #[cfg(feature = "schema")]
     Schema,
 }
 
@@ -37,8 +37,9 @@ impl Verb for Generate {
 
     fn no_document(&self) -> Option<(&'static str, &'static str)> {
         match self.what {
+            #[cfg(feature = "schema")]
             What::Schema => None,
-            _ => Some(("a man page and completions are no JSON", "'killer generate schema' is")),
+            What::Man | What::Completions { .. } => Some(("a man page and completions are no JSON", "'killer generate schema' is")),
         }
     }
 
@@ -46,7 +47,8 @@ impl Verb for Generate {
         screen.bytes(&match self.what {
             What::Man => generate::man(ALL)?,
             What::Completions { shell } => generate::completions(ALL, shell),
-            What::Schema => report::schema().into_bytes(),
+            #[cfg(feature = "schema")]
+            What::Schema => crate::report::schema().into_bytes(),
         });
         Ok(Ending::Done)
     }

@@ -6,6 +6,7 @@ use killer_common::ctl;
 use killer_common::names::*;
 
 use super::Programs;
+#[cfg(feature = "log")]
 use crate::bpf::log::Relay;
 use crate::bpf::maps::Limits;
 use crate::bpf::{attach, pins, sign};
@@ -67,6 +68,13 @@ impl Hooks for Programs {
         self.mend()
     }
 
+    #[cfg(not(feature = "log"))]
+    fn relay(&self) -> Option<Box<dyn Held + '_>> {
+        log::warn!("this killer was built without the log of the programs");
+        None
+    }
+
+    #[cfg(feature = "log")]
     fn relay(&self) -> Option<Box<dyn Held + '_>> {
         match Relay::start(self) {
             Ok(r) => Some(Box::new(r)),

@@ -1,5 +1,6 @@
 //! What a verb did that has no receipt: small, the same for all of them.
 
+#[cfg(feature = "schema")]
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -7,7 +8,8 @@ use super::{Counts, Exactness, SCHEMA_VERSION};
 use crate::ending::Ending;
 
 /// The verbs whose document this is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "each is the verb of this name")]
 pub enum Verb {
@@ -22,7 +24,8 @@ pub enum Verb {
 }
 
 /// `run --detach`, `adopt`, `wait`, `set-main`, `forget`, `rename`, `up`, `down`
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Done {
     /// [`SCHEMA_VERSION`].
     pub version: u32,

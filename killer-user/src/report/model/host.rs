@@ -1,10 +1,12 @@
 //! What the host has, and what a test of it gave.
 
+#[cfg(feature = "schema")]
 use schemars::JsonSchema;
 use serde::Serialize;
 
 /// One line of `doctor`.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Check {
     /// What was looked at.
     pub name: String,
@@ -18,12 +20,13 @@ pub struct Check {
 }
 
 /// `doctor`
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Doctor {
     /// [`SCHEMA_VERSION`].
     pub version: u32,
     /// Always `doctor`.
-    #[schemars(extend("const" = "doctor"))]
+    #[cfg_attr(feature = "schema", schemars(extend("const" = "doctor")))]
     pub kind: &'static str,
     /// Kernel release.
     pub kernel: String,
@@ -41,7 +44,8 @@ pub struct Doctor {
 }
 
 /// One trial of `selftest`.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Trial {
     /// Name.
     pub name: String,
@@ -66,12 +70,13 @@ pub struct Trial {
 }
 
 /// `selftest`
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Selftest {
     /// [`SCHEMA_VERSION`].
     pub version: u32,
     /// Always `selftest`.
-    #[schemars(extend("const" = "selftest"))]
+    #[cfg_attr(feature = "schema", schemars(extend("const" = "selftest")))]
     pub kind: &'static str,
     /// Kernel release.
     pub kernel: String,

@@ -1,5 +1,6 @@
 //! What one order did: receipts, and what `stop` did with several of them.
 
+#[cfg(feature = "schema")]
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -7,7 +8,8 @@ use super::{Counts, Exactness, Process};
 use crate::ending::Ending;
 
 /// What became of a process.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Signalled {
     /// The process.
     #[serde(flatten)]
@@ -20,7 +22,8 @@ pub struct Signalled {
 }
 
 /// Who is still there, and why.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Survivor {
     /// The process.
     #[serde(flatten)]
@@ -32,7 +35,8 @@ pub struct Survivor {
 }
 
 /// Who asked.
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Caller {
     /// Real uid.
     pub uid: u32,
@@ -41,7 +45,8 @@ pub struct Caller {
 }
 
 /// Times of one order.
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Times {
     /// When it began.
     pub started: String,
@@ -55,12 +60,13 @@ pub struct Times {
 }
 
 /// What one order to one service did.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Receipt {
     /// [`SCHEMA_VERSION`].
     pub version: u32,
     /// Always `receipt`.
-    #[schemars(extend("const" = "receipt"))]
+    #[cfg_attr(feature = "schema", schemars(extend("const" = "receipt")))]
     pub kind: &'static str,
     /// Service.
     pub service: String,
@@ -124,7 +130,8 @@ pub struct Receipt {
 }
 
 /// The stop command of a service.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct StopCommand {
     /// As it was given.
     pub command: String,
@@ -137,12 +144,13 @@ pub struct StopCommand {
 }
 
 /// `stop`
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Stop {
     /// [`SCHEMA_VERSION`].
     pub version: u32,
     /// Always `stop`.
-    #[schemars(extend("const" = "stop"))]
+    #[cfg_attr(feature = "schema", schemars(extend("const" = "stop")))]
     pub kind: &'static str,
     /// Service.
     pub service: String,
