@@ -11,7 +11,7 @@ use killer_common::{CANARY_SLOT, gate, reason};
 use super::programs::Programs;
 use crate::keep::{Changes, Registry, Sets, Slot};
 use crate::sys::canary::{self, Canary, Sang};
-use crate::sys::mem;
+use crate::sys::clock;
 
 /// Names that begin so are never shown.
 pub const NAME: &str = "\u{1}canary";
@@ -60,7 +60,7 @@ pub fn sing(t: &Programs) -> Result<(), String> {
         let missed = t.unseed().map_err(io)?;
         let born = t.count(slot.slot);
         let indexed = t.pop(slot.slot).processes;
-        let until = mem::monotonic_ns() + Duration::from_secs(2).as_nanos() as u64;
+        let until = clock::monotonic_ns() + Duration::from_secs(2).as_nanos() as u64;
         t.gate_word(slot.slot).store(gate::word(gate::KILL, until), Ordering::SeqCst);
         let sang = child.sing();
         t.gate_word(slot.slot).store(gate::OPEN, Ordering::SeqCst);

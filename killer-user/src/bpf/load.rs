@@ -10,7 +10,7 @@ use super::{canary, modern, second, sign};
 use crate::keep::{Keep, KeepError, What};
 use crate::kernel::tier::Tier;
 use crate::kernel::{btf, probe, witness};
-use crate::sys::mem;
+use crate::sys::limits;
 
 /// Name of the environment variable that forces a tier.
 pub const TIER: &str = "KILLER_TIER";
@@ -174,7 +174,7 @@ fn build(tmp: &Path, offsets: &Offsets, tier: Tier, links: &mut Links) -> Result
         std::fs::DirBuilder::new().mode(0o700).create(d).what(format!("mkdir {}", d.display()))?;
     }
     // Before 5.11 BPF memory counts against RLIMIT_MEMLOCK; later this changes nothing.
-    let _ = mem::lift_memlock();
+    let _ = limits::lift_memlock();
     maps::create(&tmp.join("maps"), Limits::read())?;
     let progs = tmp.join("progs");
     let orphans = match (tier, offsets) {

@@ -7,7 +7,7 @@ use killer_common::names::P_CTL;
 
 use super::programs::Programs;
 use crate::keep::{KeepError, What};
-use crate::sys::{bpf, mem};
+use crate::sys::{bpf, clock};
 
 /// Switches the programs' log on while it lives, and relays what they wrote. A lease, like everything that a
 /// dead `killer` must not leave behind.
@@ -30,7 +30,7 @@ impl<'a> Relay<'a> {
         let logger = EbpfLogger::init_from_id_with_logger(id, log::logger())
             .map_err(|e| KeepError::Kernel(format!("a log of the programs: {e}")))?;
         let lease = Duration::from_secs(3600).as_nanos() as u64;
-        tracker.log_until(mem::monotonic_ns() + lease).what("switching the programs' log on")?;
+        tracker.log_until(clock::monotonic_ns() + lease).what("switching the programs' log on")?;
         Ok(Self { tracker, logger })
     }
 }

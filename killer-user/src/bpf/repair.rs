@@ -8,7 +8,7 @@ use killer_common::record::Birth;
 use super::programs::Programs;
 use crate::sys::bpf::{self, Hash};
 use crate::sys::entry::Entry;
-use crate::sys::{mem, proc};
+use crate::sys::{clock, proc};
 
 impl Programs {
     /// True where all tasks can be walked over, which an adoption needs.
@@ -49,7 +49,7 @@ impl Programs {
         for (addr, b) in births.all(4096)? {
             let gone = match Entry::open(b.tgid).and_then(|e| e.stat()) {
                 // Younger by more than what a start is late by, and by a tick of /proc: the number is another's.
-                Ok(s) => mem::host_ticks(s.starttime) > b.leader_start / 10_000_000 + 1,
+                Ok(s) => clock::host_ticks(s.starttime) > b.leader_start / 10_000_000 + 1,
                 // /proc may hide it, or not be read: whether it is there is asked of the kernel.
                 Err(_) => !proc::exists(b.tgid),
             };

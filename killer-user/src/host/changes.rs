@@ -12,7 +12,7 @@ use crate::ending::Ending;
 use crate::lookup::{Root, registry};
 use crate::report::model::{Done, Verb};
 use crate::sys::alive;
-use crate::tier::{Tracker, last};
+use crate::tier::{Tracker, last_signal};
 
 /// Makes a member the main process.
 pub fn set_main(name: &str, pid: u32) -> Result<(), Failure> {
@@ -59,7 +59,7 @@ fn forget_one(t: &Tracker, root: &Root) -> Result<(), Failure> {
     }
     match t.forget(r.slot) {
         Ok(()) => {
-            last::drop(t, r.slot.slot);
+            last_signal::drop(t, r.slot.slot);
             Ok(())
         }
         Err(e) if e.raw_os_error() == Some(libc::EBUSY) => Err(alive()),

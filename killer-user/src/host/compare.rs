@@ -14,7 +14,7 @@ use crate::lookup::Root;
 use crate::report::model::{self, Counts, OtherWay, SCHEMA_VERSION, Verify};
 use crate::sys::alive::near_start;
 use crate::sys::entry::{self, Entry};
-use crate::sys::{mem, small};
+use crate::sys::{clock, proc_text};
 use crate::tier::Tracker;
 
 /// One process of the host.
@@ -36,7 +36,7 @@ fn host() -> HashMap<u32, Seen> {
         }
         let cgroups =
             lineage::cgroups(&e).into_iter().map(|(_, controllers, path)| (controllers, path)).collect();
-        Some((pid, Seen { name: small::name(pid), stat, cgroups }))
+        Some((pid, Seen { name: proc_text::name(pid), stat, cgroups }))
     };
     all.into_iter().filter_map(seen).collect()
 }
@@ -142,7 +142,7 @@ impl Looks<'_> {
         let s = self.seen.get(&pid)?;
         Some(model::Process {
             pid,
-            comm: small::shown(&s.name),
+            comm: proc_text::shown(&s.name),
             creator: s.stat.ppid as u32,
             ..model::Process::default()
         })
@@ -180,7 +180,7 @@ fn disagreement(f: &Lineage<'_>, m: &Member) -> Option<String> {
     match stat {
         // Its exit is under way, or /proc of another PID namespace is mounted here.
         None => None,
-        Some(s) if near_start(mem::host_ticks(s.starttime), m.leader_start) => None,
+        Some(s) if near_start(clock::host_ticks(s.starttime), m.leader_start) => None,
         Some(_) => {
             Some(format!("the index says that {} is a member, but another process has this number", m.tgid))
         }

@@ -47,7 +47,7 @@ fn few_descriptors(e: &std::io::Error) -> String {
         Some(libc::ENFILE) => "the whole host has no more open files (fs.file-max)".into(),
         _ => format!(
             "this process may have {} files open, and that is too few",
-            crate::sys::mem::descriptors()
+            crate::sys::limits::descriptors()
         ),
     }
 }

@@ -11,7 +11,7 @@ use crate::lineage::Lineage;
 use crate::lookup::{Root, registry};
 use crate::report::human;
 use crate::report::model::Receipt;
-use crate::sys::{interrupt, mem, sched};
+use crate::sys::{clock, interrupt, sched};
 use crate::tier::Tracker;
 
 /// An error where this tier cannot freeze.
@@ -42,7 +42,7 @@ fn hold_all(t: &Tracker, root: &Root) -> Result<(Receipt, Option<Doubt>), Failur
         return Err(Failure::new(Ending::Dead, format!("'{name}' has no live process"))
             .next(format!("'killer run --name {name} -- CMD' starts it again")));
     }
-    let started = models::when(mem::boottime_ns());
+    let started = models::when(clock::boottime_ns());
     interrupt::catch();
     let outcome = hold(&mut family, &order()).map_err(|e| not_frozen(root, e))?;
     drop(hurry);

@@ -10,8 +10,8 @@ use crate::ask::signal;
 use crate::ending::Ending;
 use crate::lookup::Root;
 use crate::report::model::{self, LastKill, Node, Process, Receipt, SCHEMA_VERSION, Tree};
-use crate::sys::mem;
-use crate::tier::{Tracker, last};
+use crate::sys::clock;
+use crate::tier::{Tracker, last_signal};
 
 /// So many processes are kept.
 const MOST: usize = 256;
@@ -35,7 +35,7 @@ struct Last {
 
 /// This boot, in a word.
 fn boot() -> String {
-    crate::sys::small::text("/proc/sys/kernel/random/boot_id").trim().to_owned()
+    crate::sys::proc_text::text("/proc/sys/kernel/random/boot_id").trim().to_owned()
 }
 
 /// Remembers whom an order has reached; an order that has reached nobody changes nothing.
@@ -55,12 +55,13 @@ pub fn remember(t: &Tracker, root: &Root, signal: i32, ending: Ending, orders: &
         boot: boot(),
         signal,
         uid: rustix::process::getuid().as_raw(),
-        at: mem::boottime_ns(),
+        at: clock::boottime_ns(),
         exit_code: ending.code(),
         reached,
         who,
     };
-    let kept = serde_json::to_vec(&last).map_err(Into::into).and_then(|b| last::keep(t, root.slot.slot, &b));
+    let kept =
+        serde_json::to_vec(&last).map_err(Into::into).and_then(|b| last_signal::keep(t, root.slot.slot, &b));
     if let Err(e) = kept {
         log::info!("{}: whom the signal was for cannot be kept: {e}", root.name);
     }
@@ -68,7 +69,7 @@ pub fn remember(t: &Tracker, root: &Root, signal: i32, ending: Ending, orders: &
 
 /// The one of this service, also before it was started again under its name.
 fn of(t: &Tracker, r: &Root) -> Option<Last> {
-    let last: Last = serde_json::from_slice(&last::kept(t, r.slot.slot)?).ok()?;
+    let last: Last = serde_json::from_slice(&last_signal::kept(t, r.slot.slot)?).ok()?;
     let ours = last.generation == r.slot.generation || last.name == r.name;
     (ours && last.boot == boot()).then_some(last)
 }

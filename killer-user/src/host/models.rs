@@ -8,12 +8,12 @@ use crate::lineage::{self, Home, Node};
 use crate::lookup::{Root, registry};
 use crate::report::escape;
 use crate::report::model;
-use crate::sys::mem;
+use crate::sys::clock;
 use crate::tier::Tracker;
 
 /// CLOCK_BOOTTIME ns → RFC 3339 in the local zone.
 pub fn when(boottime: u64) -> String {
-    let ago = mem::boottime_ns().saturating_sub(boottime);
+    let ago = clock::boottime_ns().saturating_sub(boottime);
     let now = jiff::Timestamp::now();
     let at =
         now.checked_sub(jiff::SignedDuration::from_nanos(ago.min(i64::MAX as u64) as i64)).unwrap_or(now);
@@ -23,7 +23,7 @@ pub fn when(boottime: u64) -> String {
 
 /// Seconds since a CLOCK_BOOTTIME ns.
 pub fn seconds_since(boottime: u64) -> u64 {
-    mem::boottime_ns().saturating_sub(boottime) / 1_000_000_000
+    clock::boottime_ns().saturating_sub(boottime) / 1_000_000_000
 }
 
 /// A member as a model.

@@ -19,7 +19,7 @@ use crate::lineage::{self, Lineage};
 use crate::lookup::{Root, process, registry};
 use crate::report::human;
 use crate::report::model::Receipt;
-use crate::sys::{interrupt, mem, sched};
+use crate::sys::{clock, interrupt, sched};
 use crate::tier::Tracker;
 
 /// How long KILL to all goes on before survivors are named.
@@ -49,7 +49,7 @@ pub fn order(t: &Tracker, root: &Root, k: &Kill, tell: &dyn Tell) -> Result<Orde
     let active = !k.dry_run && k.signal != 0;
     let mut family = Lineage::new(t, root.clone());
     let mut notes = begin(t, &family, k)?;
-    let (began, began_at) = (mem::monotonic_ns(), mem::boottime_ns());
+    let (began, began_at) = (clock::monotonic_ns(), clock::boottime_ns());
     let mut before = counts(&family);
     interrupt::catch();
     let (stray, remembered) = lineage::strays(&family, &k.whom.sets);
@@ -196,7 +196,7 @@ impl Waiting {
 
 /// Waits for what was asked to be waited for; `since`: CLOCK_MONOTONIC ns of the beginning, and the limit from there on.
 fn wait(family: &Lineage<'_>, k: &Kill, o: &Outcome, since: (u64, Option<Duration>), quiet: bool) -> Waiting {
-    let gone = || Duration::from_nanos(mem::monotonic_ns() - since.0);
+    let gone = || Duration::from_nanos(clock::monotonic_ns() - since.0);
     let rest = || since.1.map(|l| l.saturating_sub(gone()));
     let mut awaited = Awaited::default();
     // Who had ended when it was to be signalled may hold something still.

@@ -9,7 +9,7 @@ use killer_common::record::STOP_LEN;
 
 use crate::lineage::Home;
 use crate::lookup::registry;
-use crate::sys::{alive, mem, small};
+use crate::sys::{alive, clock, proc_text};
 use crate::tier::{Slot, Tracker};
 
 /// Who may become the main process when the first process has ended.
@@ -157,7 +157,7 @@ impl StopRecord {
 
     /// What was started, in words.
     pub fn command(&self) -> Option<String> {
-        let text = small::shown(&self.started);
+        let text = proc_text::shown(&self.started);
         (!text.is_empty()).then_some(text)
     }
 
@@ -202,7 +202,7 @@ pub fn no_heir(t: &Tracker, slot: Slot) {
 /// Wall-clock second of a CLOCK_BOOTTIME ns.
 pub fn wall_second(boottime: u64) -> f64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    now.map_or(0.0, |d| d.as_secs_f64()) - mem::boottime_ns().saturating_sub(boottime) as f64 / 1e9
+    now.map_or(0.0, |d| d.as_secs_f64()) - clock::boottime_ns().saturating_sub(boottime) as f64 / 1e9
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use crate::lineage::Home;
 use crate::lookup::process::Process;
 use crate::lookup::registry;
 use crate::sys::launch::{Launch, Step};
-use crate::sys::{small, supervise};
+use crate::sys::{proc_text, supervise};
 use crate::tier::{Slot, Tracker};
 
 /// `goes`: this process goes right after.
@@ -273,7 +273,7 @@ fn recall(t: &Tracker, slot: Slot, name: &str) -> Result<Adopted, Failure> {
 }
 
 fn take(t: &Tracker, slot: Slot, p: &Process) -> Result<Adopted, Failure> {
-    let (home, argv) = (Home::now(p.pid), small::arguments(p.pid));
+    let (home, argv) = (Home::now(p.pid), proc_text::arguments(p.pid));
     let taken = t.adopt(slot, (p.pid, p.start_ticks, p.inode))?;
     if t.pop(slot.slot).processes == 0 {
         return Err(Failure::new(

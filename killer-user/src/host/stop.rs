@@ -18,7 +18,7 @@ use crate::kill::{Awaited, SIGCONT, SIGKILL, Waited};
 use crate::lineage::{Lineage, Members};
 use crate::lookup::{Root, registry};
 use crate::report::model::{self, Process, StopCommand};
-use crate::sys::{interrupt, mem};
+use crate::sys::{clock, interrupt};
 use crate::tier::Tracker;
 
 const SIGHUP: i32 = 1;
@@ -52,12 +52,12 @@ pub fn end(
     s: &Stop,
     tell: &dyn Tell,
 ) -> Result<model::Stop, Failure> {
-    let began = mem::monotonic_ns();
+    let began = clock::monotonic_ns();
     let report = report(s, &root.name);
     let (root, awaited, forced) = (root.clone(), Awaited::default(), Vec::new());
     let mut run = Run { t, root, named, s, mode: s.mode, tell, awaited, asked: None, forced, report };
     let ended = run.all()?;
-    run.report.took_us = (mem::monotonic_ns() - began) / 1000;
+    run.report.took_us = (clock::monotonic_ns() - began) / 1000;
     Ok(run.finish(ended))
 }
 
@@ -169,7 +169,7 @@ impl Run<'_> {
         if self.mode == Mode::Mixed && last == Waited::Done && !crate::kill::empty(&self.family()) {
             self.hold(false);
             self.asked = Some(SIGKILL);
-            let (limit, began) = (self.s.timeout.limit(), mem::monotonic_ns());
+            let (limit, began) = (self.s.timeout.limit(), clock::monotonic_ns());
             self.send(SIGKILL, "all", limit)?;
             last = self.wait_for(true, limit.map(|l| self.allowed(l).saturating_sub(since(began))));
         }
@@ -260,7 +260,7 @@ impl Run<'_> {
         self.hold(narrow);
         self.asked = Some(sig);
         let sets: &[&str] = if narrow { &["main", "control"] } else { &["all"] };
-        let began = mem::monotonic_ns();
+        let began = clock::monotonic_ns();
         for set in sets {
             self.send(sig, set, wait)?;
         }
@@ -269,7 +269,7 @@ impl Run<'_> {
             self.forced.extend(hit);
             return Ok(began);
         }
-        let began = mem::monotonic_ns();
+        let began = clock::monotonic_ns();
         for set in sets {
             // Whoever is stopped would not hear it. Never in one broadcast with SIGSTOP: they flush each other.
             if sig != SIGCONT {
@@ -298,14 +298,14 @@ const ASK: &str = "if (: >&2); then exec >&2; else exec >/dev/null; fi; cd -- \"
 
 /// Since a CLOCK_MONOTONIC ns.
 fn since(began: u64) -> Duration {
-    Duration::from_nanos(mem::monotonic_ns().saturating_sub(began))
+    Duration::from_nanos(clock::monotonic_ns().saturating_sub(began))
 }
 
 /// Waits for the stop command; `None` when it did not end in time: it is a member, and ends with the others.
 fn attend(t: &Tracker, pid: i32, limit: Span) -> Result<Option<u8>, Failure> {
-    let began = mem::monotonic_ns();
+    let began = clock::monotonic_ns();
     loop {
-        let gone = Duration::from_nanos(mem::monotonic_ns() - began);
+        let gone = Duration::from_nanos(clock::monotonic_ns() - began);
         let rest = limit.limit().map_or(Duration::from_secs(1), |l| l.saturating_sub(gone));
         if let Some(status) = t.await_end(pid, rest.min(Duration::from_secs(1)))? {
             return Ok(Some(Ending::of_command(status).code()));

@@ -17,7 +17,7 @@ use crate::lookup::{Root, process, registry};
 use crate::report::human;
 use crate::report::model::{Counts, Receipt};
 use crate::sys::alive::alive;
-use crate::sys::mem;
+use crate::sys::clock;
 use crate::tier::Tracker;
 
 /// How long members may take to stop.
@@ -49,7 +49,7 @@ pub fn release(t: &Tracker, root: &Root) -> Result<Receipt, Failure> {
     notes.extend(frozen::doubts(t, root));
     let mut family = Lineage::new(t, root.clone());
     let before = survivors::counts(&family);
-    let started = models::when(mem::boottime_ns());
+    let started = models::when(clock::boottime_ns());
     let outcome = let_go(&mut family, &order())?;
     let ending = Ending::of_thaw(outcome.survivors.len(), outcome.unsure, !outcome.targets.is_empty());
     if outcome.unsure {

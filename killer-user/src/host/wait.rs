@@ -9,7 +9,7 @@ use crate::kill::{Awaited, Waited, unreaped, until};
 use crate::lineage::{Lineage, Members, Signals};
 use crate::lookup::Root;
 use crate::sys::proc::Ends;
-use crate::sys::{interrupt, mem, proc};
+use crate::sys::{interrupt, limits, proc};
 use crate::tier::Tracker;
 use killer_common::record::Member;
 
@@ -73,7 +73,7 @@ pub fn wait(f: &Lineage<'_>, what: For, limit: Option<Duration>, quiet: bool) ->
             || somebody(f, 1, false, &|m| (m.tgid, m.leader_start) == main),
         ),
         For::Size(n) => {
-            let most = mem::some_descriptors().max(1);
+            let most = limits::some_descriptors().max(1);
             until(limit, progress(f, quiet), || f.listed().len() <= n, || somebody(f, most, true, &all))
         }
     };

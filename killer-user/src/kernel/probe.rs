@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use crate::sys::small;
+use crate::sys::proc_text;
 
 /// Reads a number from a file of /proc/sys.
 pub fn sysctl(name: &str) -> Option<u64> {
-    small::text(&format!("/proc/sys/{name}")).trim().parse().ok()
+    proc_text::text(&format!("/proc/sys/{name}")).trim().parse().ok()
 }
 
 /// `kernel.pid_max`, when it can be read.

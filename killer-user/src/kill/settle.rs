@@ -9,7 +9,7 @@ use killer_common::record::Member;
 
 use super::wanted::{Key, key};
 use crate::sys::proc::{self, Ends, none_there};
-use crate::sys::{alive, interrupt, mem};
+use crate::sys::{alive, interrupt, limits};
 
 /// How a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +75,7 @@ impl Awaited {
     /// those that are.
     pub fn released(&mut self) -> bool {
         self.open.retain(|(_, fd)| !proc::pidfd_ended(fd));
-        let most = mem::some_descriptors().max(1);
+        let most = limits::some_descriptors().max(1);
         while self.open.len() < most
             && let Some(m) = self.closed.pop()
         {

@@ -9,7 +9,7 @@ use super::gate::Lease;
 use super::wanted::{Key, key, wanted};
 use super::{Fate, Order, Outcome, Survivor, Target, proof};
 use crate::lineage::{Clock, Gated, Members, Repairs, Signals};
-use crate::sys::mem;
+use crate::sys::limits;
 use crate::sys::proc::{no_room, none_there};
 
 /// One order's passes.
@@ -43,7 +43,7 @@ impl<'o, Fd> Sweep<'o, Fd> {
             sent: HashMap::new(),
             targets: Vec::new(),
             held: VecDeque::new(),
-            most: mem::some_descriptors(),
+            most: limits::some_descriptors(),
             passes: 0,
             cancelled: 0,
             gates: super::Gates::default(),

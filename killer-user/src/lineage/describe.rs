@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::sys::alive::{self, Look, look};
 use crate::sys::entry::Entry;
-use crate::sys::small;
+use crate::sys::proc_text;
 use killer_common::record::Member;
 
 /// Facts about a member that the kernel map does not keep.
@@ -41,7 +41,7 @@ pub fn describe(m: &Member) -> Option<Outside> {
         }
     };
     Some(Outside {
-        cmdline: small::arguments(m.tgid),
+        cmdline: proc_text::arguments(m.tgid),
         ppid: s.ppid as u32,
         pgrp: s.pgrp as u32,
         session: s.session as u32,
@@ -98,7 +98,7 @@ pub fn explain(m: &Member) -> (&'static str, String) {
     let tracer = field("TracerPid");
     if !tracer.is_empty() && tracer != "0" {
         let held = |pid: &str| {
-            let status = small::text(&format!("/proc/{}/status", m.tgid));
+            let status = proc_text::text(&format!("/proc/{}/status", m.tgid));
             status.lines().any(|l| l.strip_prefix("TracerPid:").is_some_and(|t| t.trim() == pid))
         };
         let tracer = with_name(&tracer, held);
@@ -112,7 +112,7 @@ pub fn explain(m: &Member) -> (&'static str, String) {
     }
     let state = field("State");
     if state.starts_with('D') {
-        let wchan = small::text(&format!("/proc/{pid}/wchan"));
+        let wchan = proc_text::text(&format!("/proc/{pid}/wchan"));
         let wchan = if wchan.is_empty() || wchan == "0" { "an unknown place".into() } else { wchan };
         return (
             "uninterruptible",
@@ -132,10 +132,10 @@ pub fn explain(m: &Member) -> (&'static str, String) {
 
 /// A number with the name of the process that has it, when `still` says of the number afterwards that it is still the one.
 fn with_name(pid: &str, still: impl Fn(&str) -> bool) -> String {
-    let name = pid.parse().map(small::name).unwrap_or_default();
+    let name = pid.parse().map(proc_text::name).unwrap_or_default();
     match name.is_empty() || !still(pid) {
         true => pid.to_owned(),
-        false => format!("{pid} ({})", small::shown(&name)),
+        false => format!("{pid} ({})", proc_text::shown(&name)),
     }
 }
 

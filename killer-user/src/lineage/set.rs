@@ -13,7 +13,7 @@ use super::family::{Census, Clock, Members, Signals};
 use super::syscall_gate::Closing;
 use crate::keep::{Lapses, Slot};
 use crate::lookup::{Root, registry};
-use crate::sys::{interrupt, mem, proc};
+use crate::sys::{clock, interrupt, proc};
 use crate::tier::Tracker;
 
 /// A root and the roots inside it, from the tracker.
@@ -153,11 +153,11 @@ impl Signals for Lineage<'_> {
 
 impl Clock for Lineage<'_> {
     fn monotonic(&self) -> u64 {
-        mem::monotonic_ns()
+        clock::monotonic_ns()
     }
 
     fn boottime(&self) -> u64 {
-        mem::boottime_ns()
+        clock::boottime_ns()
     }
 
     fn interrupted(&self) -> bool {

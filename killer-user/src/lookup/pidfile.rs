@@ -134,7 +134,7 @@ fn seconds(t: SystemTime) -> f64 {
 
 /// Wall-clock second at which a process started.
 fn started(ticks: u64) -> f64 {
-    let boot = seconds(SystemTime::now()) - crate::sys::mem::boottime_ns() as f64 / 1e9;
+    let boot = seconds(SystemTime::now()) - crate::sys::clock::boottime_ns() as f64 / 1e9;
     boot + ticks as f64 / 100.0
 }
 

@@ -5,7 +5,7 @@ use std::io;
 use procfs::FromRead;
 use thiserror::Error;
 
-use crate::sys::{alive::start_of, entry::Entry, mem, proc, small};
+use crate::sys::{alive::start_of, clock, entry::Entry, proc, proc_text};
 
 /// A process that was found.
 #[derive(Debug)]
@@ -88,7 +88,7 @@ pub fn open(pid: u32, inode: Option<u64>) -> Result<Process, ProcessError> {
     {
         return Err(ProcessError::Inode { pid, is, wanted });
     }
-    let start_ticks = mem::host_ticks(stat.starttime);
+    let start_ticks = clock::host_ticks(stat.starttime);
     if start_of(pid) != Some(start_ticks) || proc::pidfd_ended(&pidfd) {
         return Err(ProcessError::Gone(pid));
     }
@@ -99,7 +99,7 @@ pub fn open(pid: u32, inode: Option<u64>) -> Result<Process, ProcessError> {
 pub fn ancestors() -> Vec<u32> {
     let mut v = vec![std::process::id()];
     let mut at = std::process::id();
-    while let Ok(s) = procfs::process::Stat::from_read(&small::read(&format!("/proc/{at}/stat"))[..]) {
+    while let Ok(s) = procfs::process::Stat::from_read(&proc_text::read(&format!("/proc/{at}/stat"))[..]) {
         let up = s.ppid as u32;
         if up <= 1 || v.contains(&up) {
             break;
@@ -115,7 +115,7 @@ pub fn ancestors() -> Vec<u32> {
 /// is who has only started all that: a listener, whose end the session survives. Whoever cannot be looked at counts.
 pub fn near(callers: &[u32]) -> usize {
     let stat =
-        |pid: u32| procfs::process::Stat::from_read(&small::read(&format!("/proc/{pid}/stat"))[..]).ok();
+        |pid: u32| procfs::process::Stat::from_read(&proc_text::read(&format!("/proc/{pid}/stat"))[..]).ok();
     let own = callers.first().and_then(|&p| stat(p)).map(|s| s.session);
     let hangs = |pid: u32| match stat(pid) {
         None => 1,
@@ -133,5 +133,5 @@ pub fn owner(pid: u32) -> Option<u32> {
 
 /// Name of a process, for people.
 pub fn comm(pid: u32) -> String {
-    small::shown(&small::name(pid))
+    proc_text::shown(&proc_text::name(pid))
 }

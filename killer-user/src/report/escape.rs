@@ -50,7 +50,7 @@ pub fn cut(s: &str, most: usize) -> String {
 /// Bytes of a `comm`, which need not be UTF-8, up to the first NUL.
 pub fn comm(bytes: &[u8]) -> String {
     let len = bytes.iter().position(|&b| b == 0).unwrap_or(bytes.len());
-    crate::sys::small::shown(&bytes[..len])
+    crate::sys::proc_text::shown(&bytes[..len])
 }
 
 /// Only ASCII, for terminals that know no more.

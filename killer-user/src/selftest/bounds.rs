@@ -3,7 +3,7 @@
 use nix::sys::resource::{Resource, getrlimit};
 
 use crate::kernel::probe;
-use crate::sys::small;
+use crate::sys::proc_text;
 
 /// `CAP_SYS_RESOURCE`, which raises limits.
 const RESOURCE: u32 = 24;
@@ -27,8 +27,11 @@ pub fn fit(victim: &str, size: u32, room: u64) -> u32 {
 
 /// Tasks that a swarm may have, and what says so.
 pub fn room() -> (u64, String) {
-    let tasks =
-        small::text("/proc/loadavg").split([' ', '/']).nth(4).and_then(|n| n.parse().ok()).unwrap_or(0u64);
+    let tasks = proc_text::text("/proc/loadavg")
+        .split([' ', '/'])
+        .nth(4)
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(0u64);
     let mut least = (u64::MAX, String::new());
     let mut at_most = |n: u64, what: String| {
         if n < least.0 {
@@ -55,7 +58,7 @@ pub fn room() -> (u64, String) {
 /// Every cgroup above this process that bounds tasks: where, most, now.
 fn cgroups() -> Vec<(String, u64, u64)> {
     let mut found = Vec::new();
-    for line in small::text("/proc/self/cgroup").lines() {
+    for line in proc_text::text("/proc/self/cgroup").lines() {
         let mut parts = line.splitn(3, ':').skip(1);
         let mount = match parts.next() {
             Some("") => "/sys/fs/cgroup",

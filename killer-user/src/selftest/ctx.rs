@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::sys::{mem, offspring};
+use crate::sys::{clock, offspring};
 
 /// The most that a victim's user may ever have.
 const MOST_TASKS: u64 = 2000;
@@ -140,7 +140,7 @@ impl Ctx {
 
     /// Time is over, or the tester is gone.
     pub fn over(&self) -> bool {
-        mem::monotonic_ns() >= self.given.deadline || hung_up(self.leash, Duration::ZERO)
+        clock::monotonic_ns() >= self.given.deadline || hung_up(self.leash, Duration::ZERO)
     }
 
     /// It is time to tell.
@@ -151,7 +151,7 @@ impl Ctx {
     /// Does nothing until it is over, then ends.
     pub fn hold(&self) -> ! {
         loop {
-            let left = self.given.deadline.saturating_sub(mem::monotonic_ns());
+            let left = self.given.deadline.saturating_sub(clock::monotonic_ns());
             if left == 0 || hung_up(self.leash, Duration::from_nanos(left)) {
                 offspring::exit(0)
             }

@@ -14,7 +14,7 @@ use super::ctx::{Given, number};
 use super::janitor;
 use crate::keep::{KeepError, Slot};
 use crate::sys::launch::{self, Launch};
-use crate::sys::{child, mem, offspring, proc};
+use crate::sys::{child, clock, offspring, proc};
 use crate::tier::{Paths, Tracker};
 
 /// How long a victim may live at most.
@@ -94,7 +94,7 @@ impl Stage {
             leash: number(&self.leash.read),
             stop: number(&stop.read),
             tokens: number(&bag.read),
-            deadline: mem::monotonic_ns() + LEASE.as_nanos() as u64,
+            deadline: clock::monotonic_ns() + LEASE.as_nanos() as u64,
             uid: stranger(),
             size,
             signal,

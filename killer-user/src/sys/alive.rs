@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use procfs::process::Stat;
 
 use super::entry::Entry;
-use super::{mem, proc};
+use super::{clock, proc};
 
 /// Set when something that is there could not be looked at.
 static BLIND: AtomicBool = AtomicBool::new(false);
@@ -30,7 +30,7 @@ const TICKS: u64 = 100;
 /// Start of a living process in clock ticks since boot; a zombie that nobody has reaped is not alive.
 pub fn start_of(pid: u32) -> Option<u64> {
     let s = Entry::open(pid).and_then(|e| e.stat()).ok()?;
-    (!matches!(s.state, 'Z' | 'X')).then_some(mem::host_ticks(s.starttime))
+    (!matches!(s.state, 'Z' | 'X')).then_some(clock::host_ticks(s.starttime))
 }
 
 /// What /proc says of a process that is known by number and start.
@@ -48,7 +48,7 @@ pub enum Look {
 pub fn look(pid: u32, start: u64) -> Look {
     match Entry::open(pid).and_then(|e| e.stat().map(|s| (e, s))) {
         Ok((e, s)) => {
-            let ticks = mem::host_ticks(s.starttime);
+            let ticks = clock::host_ticks(s.starttime);
             // The offset of a time namespace may be a part of a tick.
             let same = start == 0 || near_start(ticks, start) || near_start(ticks.saturating_sub(1), start);
             if same { Look::Here(e, Box::new(s)) } else { Look::Gone }

@@ -340,7 +340,7 @@ impl PassOn {
 
 /// What waits for a process that holds everything back, as far as /proc shows it.
 fn waiting(pid: i32) -> u64 {
-    let status = super::small::read(&format!("/proc/{pid}/status"));
+    let status = super::proc_text::read(&format!("/proc/{pid}/status"));
     let word = |key: &[u8]| {
         let line = status.split(|b| *b == b'\n').find_map(|l| l.strip_prefix(key))?;
         u64::from_str_radix(std::str::from_utf8(line).ok()?.trim(), 16).ok()

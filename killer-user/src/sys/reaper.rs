@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::entry::{self, Entry};
-use super::{mem, small};
+use super::{clock, proc_text};
 
 /// Who waits at all has waited by then, in all likelihood.
 pub const PATIENCE: Duration = Duration::from_secs(5);
@@ -23,7 +23,7 @@ fn dead() -> Vec<(u32, u64, bool)> {
     let one = |pid: u32| {
         let s = Entry::open(pid).and_then(|e| e.stat()).ok()?;
         let dead = matches!(s.state, 'Z' | 'X') && s.num_threads <= 1 && s.ppid == 1;
-        dead.then(|| (pid, mem::host_ticks(s.starttime), small::name(pid).starts_with(b"killer")))
+        dead.then(|| (pid, clock::host_ticks(s.starttime), proc_text::name(pid).starts_with(b"killer")))
     };
     entry::everybody().unwrap_or_default().into_iter().filter_map(one).collect()
 }

@@ -93,7 +93,7 @@ pub fn forget(paths: &Paths) {
         let _ = std::fs::remove_file(dir.join(format!("{begin}{v}")));
     }
     // Whom its last signals were for, and what a `killer` left that was killed while it wrote.
-    let last = super::last::prefix(paths);
+    let last = super::last_signal::prefix(paths);
     let of = |n: &str| match n.strip_prefix('.') {
         Some(n) => n.starts_with(&begin) || n.starts_with(&last),
         None => n.starts_with(&last) && gone_whole,

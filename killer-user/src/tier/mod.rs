@@ -1,7 +1,7 @@
 //! The choice among the tiers, and those without programs: behind [`Keep`](crate::keep::Keep) nobody knows which one it is.
 
 mod files;
-pub mod last;
+pub mod last_signal;
 pub mod memory;
 mod named;
 mod place;

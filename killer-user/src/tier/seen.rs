@@ -6,8 +6,8 @@ use std::io;
 use killer_common::record::Member;
 
 use crate::sys::alive::{self, Look};
+use crate::sys::clock;
 use crate::sys::entry::{self, Entry};
-use crate::sys::mem;
 
 /// Nanoseconds of a clock tick of /proc (USER_HZ is 100).
 const TICK: u64 = 10_000_000;
@@ -49,7 +49,7 @@ pub fn process(pid: u32) -> Option<Seen> {
     Some(Seen {
         pid,
         ppid: s.ppid as u32,
-        start: mem::host_ticks(s.starttime),
+        start: clock::host_ticks(s.starttime),
         threads: s.num_threads,
         uid,
         comm: name(&stat).to_owned(),

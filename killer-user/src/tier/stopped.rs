@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::files::Id;
 use super::seen::{self, Seen};
-use crate::sys::{mem, proc};
+use crate::sys::{clock, proc};
 
 /// How long one closing goes on against those who fork and exit all the time. On a slow machine one pass over hundreds takes
 /// as long, and whoever was born in it is for the second.
@@ -19,8 +19,8 @@ pub struct Stopped(RefCell<HashSet<Id>>);
 impl Stopped {
     /// Passes until nobody is new, or for so long as makes sense; two at least.
     pub fn all(&self, mut pass: impl FnMut(&dyn Fn() -> bool) -> bool) {
-        let end = mem::monotonic_ns() + MOST.as_nanos() as u64;
-        let in_time = || mem::monotonic_ns() < end;
+        let end = clock::monotonic_ns() + MOST.as_nanos() as u64;
+        let in_time = || clock::monotonic_ns() < end;
         let mut passes = 0;
         while pass(&in_time) && (in_time() || passes < 1) {
             passes += 1;

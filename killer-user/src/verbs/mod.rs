@@ -15,7 +15,7 @@ use clap::{ArgMatches, Args};
 use crate::cli::{self, Asked, Common, Entry, Exit, What, Wrong};
 use crate::ending::Ending;
 use crate::host::{Failure, Tell};
-use crate::sys::mem;
+use crate::sys::limits;
 use screen::Screen;
 
 /// One verb. Its fields are its arguments; the options of every verb come by themselves.
@@ -133,7 +133,7 @@ pub fn main(args: impl Iterator<Item = OsString>, ready: impl FnOnce(u8)) -> u8 
         Err(e) => return say(&e),
     };
     ready(request.common.verbose);
-    mem::make_room();
+    limits::make_room();
     let screen = Screen::new(&request.common);
     let done = match &request.what {
         What::Kill(k) => kill::kill(k, &screen),

@@ -8,8 +8,8 @@ use killer_common::{ctl, reason};
 use super::Programs;
 use crate::bpf::ctl::Adoption;
 use crate::keep::{Changes, Sets, Slot, Taken, Whose};
+use crate::sys::clock;
 use crate::sys::launch::{self, Launch, Spawned};
-use crate::sys::mem;
 
 const ADOPT_LEASE: Duration = Duration::from_secs(5);
 const ADOPT_PASSES: u32 = 24;
@@ -43,7 +43,7 @@ fn take(t: &Programs, slot: Slot, whose: Whose) -> io::Result<Taken> {
     let mut passes = 0;
     let mut quiet = 0;
     while passes < ADOPT_PASSES && quiet < 2 {
-        let until = mem::monotonic_ns() + ADOPT_LEASE.as_nanos() as u64;
+        let until = clock::monotonic_ns() + ADOPT_LEASE.as_nanos() as u64;
         t.adopt_mode(Some(Adoption { into: slot, until, from }))?;
         let added = t.global().added;
         t.walk()?;

@@ -9,11 +9,11 @@ use super::Programs;
 use crate::bpf::canary;
 use crate::bpf::syscall_gate::SyscallGate;
 use crate::keep::{Closes, Gate};
-use crate::sys::mem;
+use crate::sys::clock;
 
 impl Gate for Programs {
     fn is_closed(&self, slot: u32) -> bool {
-        gate::kind_at(self.gate_word(slot).load(Ordering::SeqCst), mem::monotonic_ns()) != gate::OPEN
+        gate::kind_at(self.gate_word(slot).load(Ordering::SeqCst), clock::monotonic_ns()) != gate::OPEN
     }
 
     /// A refuses forks, D kills newborns before their first instruction.

@@ -18,8 +18,8 @@ use crate::keep::{KeepError, What};
 use crate::kernel::probe;
 use crate::kernel::tier::Tier;
 use crate::sys::bpf::{self, Hash};
+use crate::sys::limits;
 use crate::sys::map::Mapped;
-use crate::sys::mem;
 
 /// Below so many descriptors programs are opened when they are needed: two dozen would leave none to signal with.
 const FEW: u64 = 64;
@@ -56,7 +56,7 @@ impl Programs {
         let ctl = pins.get("progs", P_CTL)?;
         let features = features(&ctl)?;
         let tier = tier_of(features);
-        let few = mem::descriptors() < FEW;
+        let few = limits::descriptors() < FEW;
         let mut programs = vec![(P_CTL, Some(ctl))];
         for name in pins.programs(tier) {
             let fd = pins.get("progs", name)?;

@@ -7,7 +7,7 @@ use crate::kernel::{btf, probe};
 use crate::report::human::count;
 use crate::report::message::plain;
 use crate::report::model::Check;
-use crate::sys::{proc, reaper, small};
+use crate::sys::{proc, proc_text, reaper};
 use crate::tier::{Limits, Tracker, map_bytes};
 
 /// One check.
@@ -129,7 +129,7 @@ pub fn reaper() -> Option<Check> {
     let found = reaper::unreaped();
     let text = format!(
         "PID 1 ({}) has not waited within {} s for {}, {} of killer's own among them",
-        small::shown(&small::name(1)),
+        proc_text::shown(&proc_text::name(1)),
         reaper::PATIENCE.as_secs(),
         count(found.all as u64, "dead process", "dead processes"),
         found.ours

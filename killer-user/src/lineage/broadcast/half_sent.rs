@@ -7,14 +7,14 @@ use killer_common::record::Member;
 
 use crate::lineage::family::Members;
 use crate::lineage::set::Lineage;
-use crate::sys::mem;
+use crate::sys::clock;
 
 /// A claim of an older broadcast may be a number's former owner's: newborns' words are written while it holds.
 const HOLD_NS: u64 = 2_000_000_000;
 
 /// Members whose signal has an unknown outcome, and that signal.
 pub fn half_sent(f: &Lineage<'_>) -> Vec<(Member, i32)> {
-    let behind = mem::boottime_ns().saturating_sub(mem::monotonic_ns());
+    let behind = clock::boottime_ns().saturating_sub(clock::monotonic_ns());
     let Some(broadcasts) = f.tracker().broadcasts() else { return Vec::new() };
     let claimed = |t: &u32| {
         let word = broadcasts.claim(*t)?.load(Ordering::SeqCst);

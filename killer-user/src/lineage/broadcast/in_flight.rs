@@ -13,7 +13,7 @@ use super::pending::{Pending, pending, waits};
 use crate::keep::Broadcasts;
 use crate::lineage::family::{Clock, Members};
 use crate::lineage::set::Lineage;
-use crate::sys::mem;
+use crate::sys::clock;
 
 /// How long a broadcast waits for the one before, ms, and for how many members it looks.
 const SETTLE_MS: u32 = 500;
@@ -39,7 +39,7 @@ impl Lineage<'_> {
         let Some(broadcasts) = self.tracker.broadcasts() else { return 0 };
         let mut behind = 0;
         for _ in 0..SETTLE_MS {
-            let now = mem::monotonic_ns();
+            let now = clock::monotonic_ns();
             let until = now + HOLDS.as_nanos() as u64;
             let Some(before) = broadcasts.renew(self.root.slot.slot, now, until) else {
                 return 0;
@@ -93,7 +93,7 @@ impl Lineage<'_> {
     /// Waits for that. Who was sent it at birth meanwhile may fork as well before he takes it, so new ones are asked, until twice
     /// nobody had to be waited for.
     fn forks_are_over(&self) -> bool {
-        let end = mem::monotonic_ns() + IN_FLIGHT.as_nanos() as u64;
+        let end = clock::monotonic_ns() + IN_FLIGHT.as_nanos() as u64;
         let mut calls = ForkCalls::default();
         let mut asked = HashSet::new();
         let mut quiet = 0;
@@ -118,7 +118,7 @@ impl Lineage<'_> {
     /// Waits until nobody of them has the signal pending, but who may never take it: whether that took any time. `None` when there
     /// is somebody at the end.
     fn until_taken(&self, of: &[u32], end: u64) -> Option<bool> {
-        let begun = mem::monotonic_ns();
+        let begun = clock::monotonic_ns();
         let mut left: Vec<(u32, Pending)> = of.iter().map(|&t| (t, Pending::Soon)).collect();
         let mut waited = false;
         loop {
@@ -126,7 +126,7 @@ impl Lineage<'_> {
                 one.1 = waits(one.0, self.cast.signal);
             }
             left.retain(|one| one.1 != Pending::No);
-            let long = mem::monotonic_ns() - begun >= HELD.as_nanos() as u64;
+            let long = clock::monotonic_ns() - begun >= HELD.as_nanos() as u64;
             if left.iter().all(|one| one.1 == Pending::Held && long) {
                 return Some(waited);
             }
@@ -139,7 +139,7 @@ impl Lineage<'_> {
 
     /// A moment's wait, in which the broadcast holds on; false when it has been long enough.
     fn goes_on(&self, end: u64) -> bool {
-        if mem::monotonic_ns() >= end || self.interrupted() {
+        if clock::monotonic_ns() >= end || self.interrupted() {
             return false;
         }
         self.go_on();

@@ -10,7 +10,7 @@ use super::pending::Pending;
 use crate::keep::Broadcast;
 use crate::lineage::family::{Members, Repairs};
 use crate::lineage::set::Lineage;
-use crate::sys::mem;
+use crate::sys::clock;
 
 impl Lineage<'_> {
     /// Index entries ever written for processes of the family.
@@ -41,7 +41,7 @@ impl Broadcasting for Lineage<'_> {
         self.cast.signal = signal;
         self.watch_lapses();
         let behind = self.let_settle(signal);
-        self.cast.epoch = mem::monotonic_ns() & claim::EPOCH_MASK;
+        self.cast.epoch = clock::monotonic_ns() & claim::EPOCH_MASK;
         let Some(broadcasts) = self.tracker.broadcasts() else { return behind };
         if self.census().tasks > self.listed().len() as i64 {
             // Of a process with threads one may take the signal while another forks.
@@ -51,7 +51,7 @@ impl Broadcasting for Lineage<'_> {
                     None
                 });
         }
-        let until = mem::monotonic_ns() + HOLDS.as_nanos() as u64;
+        let until = clock::monotonic_ns() + HOLDS.as_nanos() as u64;
         // Where they are not sent it at birth anyway, nothing changes.
         self.cast.later.set(value.is_some() && self.sends_at_birth());
         let b = Broadcast { epoch: self.cast.epoch, signal, value, newborns, later: self.cast.later.get() };
@@ -62,7 +62,7 @@ impl Broadcasting for Lineage<'_> {
     }
 
     fn go_on(&self) {
-        let now = mem::monotonic_ns();
+        let now = clock::monotonic_ns();
         if let Some(b) = self.tracker.broadcasts().filter(|_| self.is_current()) {
             b.renew(self.root.slot.slot, now, now + HOLDS.as_nanos() as u64);
         }
@@ -89,7 +89,7 @@ impl Broadcasting for Lineage<'_> {
     fn exchange(&self, tgid: u32, from: u64, to: u64) -> bool {
         let Some(broadcasts) = self.tracker.broadcasts() else {
             if to == claim::SENT {
-                self.cast.sent.borrow_mut().insert(tgid, mem::boottime_ns());
+                self.cast.sent.borrow_mut().insert(tgid, clock::boottime_ns());
             }
             return true;
         };

@@ -1,7 +1,7 @@
 //! Whether a signal still waits for a process, as /proc has it.
 
 use crate::sys::entry::Entry;
-use crate::sys::{proc, small};
+use crate::sys::{proc, proc_text};
 
 /// Whether a signal that was sent has been taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,14 +17,14 @@ pub enum Pending {
 
 /// True while a signal waits for a process or its main thread, also as far as anybody knows.
 pub fn pending(pid: u32, signal: i32) -> bool {
-    let status = small::text(&format!("/proc/{pid}/status"));
+    let status = proc_text::text(&format!("/proc/{pid}/status"));
     let unknown = status.is_empty() && proc::exists(pid);
     unknown || has(&status, "SigPnd:", signal) || has(&status, "ShdPnd:", signal)
 }
 
 /// How a signal waits for a process.
 pub fn waits(pid: u32, signal: i32) -> Pending {
-    let status = small::text(&format!("/proc/{pid}/status"));
+    let status = proc_text::text(&format!("/proc/{pid}/status"));
     if status.is_empty() {
         return if proc::exists(pid) { Pending::Soon } else { Pending::No };
     }
@@ -37,7 +37,7 @@ pub fn waits(pid: u32, signal: i32) -> Pending {
     };
     // Any thread may take it.
     let Ok(threads) = Entry::open(pid).and_then(|e| e.threads()) else { return Pending::Soon };
-    match threads.iter().any(|t| takes(&small::text(&format!("/proc/{pid}/task/{t}/status")))) {
+    match threads.iter().any(|t| takes(&proc_text::text(&format!("/proc/{pid}/task/{t}/status")))) {
         true => Pending::Soon,
         false => Pending::Held,
     }
@@ -62,7 +62,7 @@ mod tests {
         let send = |signal| kill_process(pid, signal).expect("an own child");
         assert_eq!(waits(child.id(), 15), Pending::No);
         send(Signal::STOP);
-        while !small::text(&format!("/proc/{}/status", child.id())).contains("State:\tT") {
+        while !proc_text::text(&format!("/proc/{}/status", child.id())).contains("State:\tT") {
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
         send(Signal::TERM);

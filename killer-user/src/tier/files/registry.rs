@@ -11,7 +11,7 @@ use killer_common::{MAX_DEPTH, MAX_ROOTS, reason};
 
 use super::record::{Id, RootFile, code};
 use crate::keep::{KeepError, Slot};
-use crate::sys::{alive, mem};
+use crate::sys::{alive, clock};
 use crate::tier::seen;
 
 /// A directory with a file for each root.
@@ -230,7 +230,7 @@ impl FileRegistry {
             state: R_STARTING,
             parent: outer.map_or((0, 0), |p| (parent, p.generation)),
             depth,
-            born: mem::boottime_ns(),
+            born: clock::boottime_ns(),
             owner: seen::me(),
             name: name.to_owned(),
             flags,
@@ -277,13 +277,13 @@ impl FileRegistry {
 
     /// Notes the last signal and who asked.
     pub fn note_kill(&self, s: Slot, signal: i32, uid: u32, outcome: u8) -> io::Result<()> {
-        self.change(s, |p| p.last = (signal as u32, mem::boottime_ns(), uid, u32::from(outcome)))
+        self.change(s, |p| p.last = (signal as u32, clock::boottime_ns(), uid, u32::from(outcome)))
     }
 
     /// Counts a reason.
     pub fn reason(&self, s: Slot, reason: u32) -> io::Result<()> {
         self.change(s, |p| {
-            let r = p.reasons.entry(code(reason).to_owned()).or_insert((0, mem::boottime_ns()));
+            let r = p.reasons.entry(code(reason).to_owned()).or_insert((0, clock::boottime_ns()));
             r.0 += 1;
         })
     }

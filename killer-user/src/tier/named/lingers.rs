@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use crate::keep::KeepError;
 use crate::sys::entry::{self, Entry};
-use crate::sys::small;
+use crate::sys::proc_text;
 
 /// How many are named.
 const MOST: usize = 3;
 
 fn named(pid: u32) -> String {
-    format!("{pid} ({})", small::shown(&small::name(pid)))
+    format!("{pid} ({})", proc_text::shown(&proc_text::name(pid)))
 }
 
 /// Words for some, with the number of the others.

@@ -31,7 +31,7 @@ use crate::keep::{Changes, InFiles, Keep, KeepError, Sets, Slot, Taken, Whose};
 use crate::kernel::tier::Tier;
 use crate::sys::launch::{Launch, Spawned};
 use crate::sys::pass_on::PassOn;
-use crate::sys::{alive, mem, proc, supervise};
+use crate::sys::{alive, clock, proc, supervise};
 
 const ADOPT_PASSES: i32 = 24;
 
@@ -198,7 +198,7 @@ impl OnFiles for Scan {
     }
 
     fn prepare(&self, _: Slot, _: u32, root: &mut RootFile) -> io::Result<()> {
-        root.reasons.insert(super::files::code(reason::BEST_EFFORT).into(), (1, mem::boottime_ns()));
+        root.reasons.insert(super::files::code(reason::BEST_EFFORT).into(), (1, clock::boottime_ns()));
         Ok(())
     }
 }
@@ -275,7 +275,7 @@ impl Sets for Scan {
         let mut r = self.files.reasons(slot);
         if self.watches(slot).is_ok_and(|w| w.contains(&Watch::Lost)) {
             r.count[reason::SUPERVISOR as usize] += 1;
-            r.first[reason::SUPERVISOR as usize] = mem::boottime_ns();
+            r.first[reason::SUPERVISOR as usize] = clock::boottime_ns();
         }
         Some(r)
     }

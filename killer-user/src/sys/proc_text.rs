@@ -1,4 +1,4 @@
-//! Small files of the kernel's, as bytes and as text.
+//! Files of /proc as bytes and as text: names and arguments of processes, sysctls.
 
 use super::entry::{self, Entry};
 

@@ -1,4 +1,4 @@
-//! Whom the last signal of a service was for, kept beside the registry for people: a file a slot, replaced whole.
+//! The processes that the last signal of a service was for, kept beside the registry for people: a file a slot, replaced whole.
 
 use std::io;
 use std::os::unix::fs::DirBuilderExt;

@@ -1,0 +1,39 @@
+//! Resource limits of this process.
+
+use std::io;
+
+use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
+
+/// Lifts RLIMIT_MEMLOCK, which bounds BPF memory before 5.11 (`kernel/bpf/memalloc`, then memcg accounting).
+pub fn lift_memlock() -> io::Result<()> {
+    Ok(setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY)?)
+}
+
+/// Descriptors that no command needs more of.
+const DESCRIPTORS: u64 = 256;
+
+/// Soft and hard limit of open files. Not by rustix, for which this call cannot fail: a filter refuses it.
+fn nofile() -> Option<(u64, u64)> {
+    getrlimit(Resource::RLIMIT_NOFILE).ok()
+}
+
+/// Raises the limit of open files to what any command needs: the soft one as far as the hard one lets it, and with
+/// CAP_SYS_RESOURCE that one, too. What is started gets the caller's back.
+pub fn make_room() {
+    let Some((_, hard)) = nofile().filter(|(soft, _)| *soft < DESCRIPTORS) else { return };
+    for hard in [hard.max(DESCRIPTORS), hard] {
+        if setrlimit(Resource::RLIMIT_NOFILE, hard.min(DESCRIPTORS), hard).is_ok() {
+            return;
+        }
+    }
+}
+
+/// How many files this process may open.
+pub fn descriptors() -> u64 {
+    nofile().map_or(1024, |(soft, _)| soft)
+}
+
+/// How many descriptors may be held to sleep on, so that enough are left for everything else.
+pub fn some_descriptors() -> usize {
+    (descriptors().saturating_sub(16) / 4).min(64) as usize
+}
