@@ -1,6 +1,7 @@
 //! Dead ancestors of who lives stay known, whatever else dies on the host; where they do not, it is said.
 
 use killer_tests::{Launch, Objects, Service, TestEnv, eventually};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -30,13 +31,47 @@ fn way(nodes: &Value, pid: i64) -> Option<(Vec<bool>, Option<u64>)> {
     })
 }
 
-/// 4500 that fork and end, as another service.
-fn flood(env: &TestEnv) -> Option<Service> {
-    let done = env.path("flooded");
-    let launch = Launch::shell(FLOOD).arg("4500").arg(done.to_string_lossy()).quiet().nanny();
-    let noisy = launch.service(env, "noisy")?;
-    assert!(eventually(Duration::from_secs(120), || done.exists()), "the flood takes too long");
+/// This thread, and so all that it starts, runs on one processor; afterwards on those that it had.
+struct Pinned(CpuSet);
+
+impl Pinned {
+    fn to(cpu: usize) -> Pinned {
+        let all = sched_getaffinity(None).expect("the processors of this thread");
+        let mut one = CpuSet::new();
+        one.set(cpu);
+        sched_setaffinity(None, &one).expect("one of them");
+        Pinned(all)
+    }
+}
+
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        let _ = sched_setaffinity(None, &self.0);
+    }
+}
+
+/// Others fork and end, as services of their own, until each of the dead that can be pushed out is: on every processor more
+/// than the 128 that stay at hand there (F60), and then more than the whole map holds.
+fn flood(env: &TestEnv) -> Option<Vec<Service>> {
+    let all = sched_getaffinity(None).expect("the processors of this thread");
+    let mut cpus: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|cpu| all.is_set(*cpu)).collect();
+    let last = cpus.pop()?;
+    let mut noisy = Vec::new();
+    for (cpu, n) in cpus.into_iter().map(|cpu| (cpu, "300")).chain([(last, "4500")]) {
+        let _there = Pinned::to(cpu);
+        let (name, done) = (format!("noisy-{}", noisy.len()), env.path(&format!("flooded-{}", noisy.len())));
+        let launch = Launch::shell(FLOOD).arg(n).arg(done.to_string_lossy()).quiet().nanny();
+        noisy.push(launch.service(env, &name)?);
+        assert!(eventually(Duration::from_secs(120), || done.exists()), "the flood takes too long");
+    }
     Some(noisy)
+}
+
+/// Everything ends.
+#[track_caller]
+fn end(env: &TestEnv, quiet: &Service, noisy: &[Service]) {
+    env.killer(["-KILL", "quiet", "noisy-*"]).ok();
+    noisy.iter().chain([quiet]).for_each(Service::assert_dead);
 }
 
 #[track_caller]
@@ -56,11 +91,7 @@ fn survive_others(env: TestEnv) {
     assert!(all >= 3, "{all}");
     env.killer(["-s", "KILL", &format!("--whom=subtree:{orphan}"), "quiet"]).ok();
     assert!(eventually(Duration::from_secs(10), || kept() + 3 <= all), "{} of {all} are kept", kept());
-    for it in ["quiet", "noisy"] {
-        env.killer(["-KILL", it]).ok();
-    }
-    quiet.assert_dead();
-    noisy.assert_dead();
+    end(&env, &quiet, &noisy);
 }
 
 #[test]
@@ -103,11 +134,7 @@ fn that_are_forgotten_are_counted() {
     let json = env.killer(["-o", "json", "-s", "CONT", &format!("--whom=subtree:{main}"), "quiet"]);
     assert_eq!((json.exit(), &json.json()["outcome"]), (64, &"unsure".into()), "{json}");
     of(orphan).ok().silent();
-    for it in ["quiet", "noisy"] {
-        env.killer(["-KILL", it]).ok();
-    }
-    quiet.assert_dead();
-    noisy.assert_dead();
+    end(&env, &quiet, &noisy);
 }
 
 /// What a launcher within a service has started stands below it, also when it has ended.
