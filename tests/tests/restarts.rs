@@ -2,10 +2,11 @@
 //! released when `killer` comes back, and every verb shows what was started.
 
 use killer_tests::{Launch, Service, TestEnv, eventually, free_port, get, skip};
+use std::io::Read;
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -43,7 +44,7 @@ const ENDS: [&[&str]; 3] =
 impl Daemon<'_> {
     fn start(&self, env: &TestEnv) -> Service {
         // Reaped at once: a program takes the zombie in its pidfile for a running one, and not every host's PID 1 is quick.
-        let script = "log=$2; shift 2; exec \"$@\" >>\"$log\" 2>&1 <&-";
+        let script = "log=$2; shift 2; exec \"$@\" >>\"$log\" 2>&1 </dev/null";
         let mut launch = Launch::shell(script).arg(env.path("daemon.log").to_string_lossy()).quiet().nanny();
         for word in &self.argv {
             launch = launch.arg(word);
@@ -170,6 +171,104 @@ fn gunicorn() {
         "shown:app",
     ]);
     Daemon { argv, options: &[], ready: &|| serves(port), ends: &ENDS }.restarts(&env);
+}
+
+/// A master and its helpers, some of which come with the first who logs in.
+#[test]
+fn dovecot() {
+    let Some((env, program)) = world("dovecot", Some("/usr/sbin/dovecot".into()), "dovecot-imapd") else {
+        return;
+    };
+    let (port, dir) = (free_port(), env.dir.path().display().to_string());
+    let conf = format!(
+        "protocols = imap\nbase_dir = {dir}/run\nstate_dir = {dir}/run\nlog_path = {dir}/dovecot.log\nlisten = 127.0.0.1\nssl = no\n\
+         passdb {{\n driver = static\n args = nopassword=y\n}}\nuserdb {{\n driver = static\n args = uid=1 gid=1 home={dir}\n}}\n\
+         service imap-login {{\n inet_listener imap {{\n  port = {port}\n }}\n}}\n"
+    );
+    let path = env.path("dovecot.conf");
+    std::fs::write(&path, conf).expect("fixture");
+    let (program, path) = (program.display().to_string(), path.display().to_string());
+    let ready = || greets(port, "* OK");
+    // In the foreground, and as the daemon that it is by itself.
+    for argv in [words(&[&program, "-F", "-c", &path]), words(&[&program, "-c", &path])] {
+        Daemon { argv, options: &[], ready: &ready, ends: &ENDS }.restarts(&env);
+    }
+}
+
+/// Whether who listens there says this first.
+fn greets(port: u16, words: &str) -> bool {
+    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return false };
+    let mut said = vec![0; words.len()];
+    stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a time limit");
+    stream.read_exact(&mut said).is_ok_and(|()| said == words.as_bytes())
+}
+
+/// Its processes give themselves names (`smbd-notifyd`, `cleanupd`), and its databases are locked.
+#[test]
+fn samba() {
+    let Some((env, program)) = world("samba", Some("/usr/sbin/smbd".into()), "samba") else { return };
+    let (port, dir) = (free_port(), env.dir.path().display().to_string());
+    let mut conf = format!(
+        "[global]\nworkgroup = T\nnetbios name = T\nserver role = standalone server\nsmb ports = {port}\n\
+         interfaces = 127.0.0.1\nbind interfaces only = yes\ndisable netbios = yes\nlog file = {dir}/smbd.log\n\
+         load printers = no\nprinting = bsd\nprintcap name = /dev/null\n"
+    );
+    for each in [
+        "pid directory",
+        "lock directory",
+        "state directory",
+        "cache directory",
+        "private dir",
+        "ncalrpc dir",
+    ] {
+        let own = env.path(each.split(' ').next().expect("a word"));
+        std::fs::create_dir(&own).expect("fixture");
+        std::fs::set_permissions(&own, std::fs::Permissions::from_mode(0o755)).expect("chmod");
+        conf.push_str(&format!("{each} = {}\n", own.display()));
+    }
+    let path = env.path("smb.conf");
+    std::fs::write(&path, conf).expect("fixture");
+    let argv =
+        words(&[&program.to_string_lossy(), "-F", "--no-process-group", "-s", &path.to_string_lossy()]);
+    let ready = || TcpStream::connect(("127.0.0.1", port)).is_ok();
+    Daemon { argv, options: &[], ready: &ready, ends: &ENDS }.restarts(&env);
+}
+
+/// In Apache: a watchdog in a session of its own starts again what ends, and an application is forked by its preloader. (With
+/// stdin closed it does not come up as a daemon, under whomever.)
+#[test]
+fn passenger() {
+    let module = Path::new("/usr/lib/apache2/modules/mod_passenger.so");
+    let program = module.exists().then(|| PathBuf::from("/usr/sbin/apache2"));
+    let Some((env, program)) = world("passenger", program, "libapache2-mod-passenger") else { return };
+    let (port, dir) = (free_port(), env.dir.path().display().to_string());
+    for each in ["app", "app/public", "instances"] {
+        std::fs::create_dir(env.path(each)).expect("fixture");
+    }
+    std::fs::write(
+        env.path("app/config.ru"),
+        "run lambda { |_| [200, {'Content-Type' => 'text/plain'}, ['ok']] }\n",
+    )
+    .expect("fixture");
+    let conf = format!(
+        "ServerRoot {dir}\nServerName localhost\nPidFile {dir}/apache.pid\nListen 127.0.0.1:{port}\nErrorLog {dir}/error.log\n\
+         LoadModule mpm_event_module /usr/lib/apache2/modules/mod_mpm_event.so\n\
+         LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so\n\
+         LoadModule passenger_module {}\nUser www-data\nGroup www-data\n\
+         PassengerRoot /usr/lib/ruby/vendor_ruby/phusion_passenger/locations.ini\nPassengerRuby /usr/bin/ruby\n\
+         PassengerInstanceRegistryDir {dir}/instances\nPassengerDisableSecurityUpdateCheck on\n\
+         PassengerDisableAnonymousTelemetry on\nDocumentRoot {dir}/app/public\n\
+         <Directory {dir}/app>\nRequire all granted\n</Directory>\n",
+        module.display()
+    );
+    let path = env.path("apache.conf");
+    std::fs::write(&path, conf).expect("fixture");
+    let (program, path) = (program.display().to_string(), path.display().to_string());
+    // The application runs when it has answered.
+    let ready = || serves(port);
+    for argv in [words(&[&program, "-f", &path, "-DFOREGROUND"]), words(&[&program, "-f", &path])] {
+        Daemon { argv, options: &[], ready: &ready, ends: &ENDS }.restarts(&env);
+    }
 }
 
 /// `postmaster.pid` is refused while a process has that number, and shared memory while somebody is attached to it.
