@@ -2,7 +2,7 @@
 
 use killer_tests::{Launch, Service, TestEnv, eventually, everywhere, find, killer, names_pid, pids};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// One worker that leaves its session, the oldest, and two that stay; then the first process does what `$2` says.
@@ -148,6 +148,149 @@ fn of_a_cgroup() {
     let line = text.lines().find(|l| names_pid(l, moved)).unwrap_or_default();
     assert!(line.contains("left its cgroup") && text.matches("left its").count() == 2, "{text}");
     end(&env, &service);
+}
+
+/// One worker in each namespace that this kernel lets a worker have, `mount=PID` and so on, and two in the service's own.
+const APART: &str = r#"
+    facts="pid=$$"
+    for one in mount:mnt net:net user:user ipc:ipc uts:uts cgroup:cgroup; do
+        unshare --${one%:*} true 2>/dev/null || continue
+        unshare --${one%:*} sleep 50 & p=$!
+        while [ "$(readlink /proc/$p/ns/${one#*:})" = "$(readlink /proc/$$/ns/${one#*:})" ]; do sleep 0.02; done
+        facts="$facts ${one%:*}=$p"
+    done
+    sleep 50 & a=$!; setsid sleep 50 & c=$!
+    while [ "$(cut -d' ' -f6 /proc/$c/stat)" != $c ]; do sleep 0.02; done
+    echo ready $facts a=$a c=$c >"$1"; eval "$2""#;
+
+/// Of whom it is said which namespaces, of a worker's key or of another process.
+fn apart(service: &Service, nodes: &Value) -> BTreeMap<String, Value> {
+    let mut found = BTreeMap::new();
+    for n in nodes.as_array().expect("nodes") {
+        let spaces = &n["other_namespaces"];
+        if n["alive"] == true && *spaces != serde_json::json!([]) {
+            let pid = n["pid"].to_string();
+            let words = service.facts.iter().flat_map(|f| f.split_whitespace());
+            let key = words
+                .filter_map(|w| w.split_once('='))
+                .find(|(_, v)| *v == pid)
+                .map(|(key, _)| key.to_owned());
+            found.insert(key.unwrap_or(pid), spaces.clone());
+        }
+        found.extend(apart(service, &n["children"]));
+    }
+    found
+}
+
+/// Another namespace is told, by what the first process had at the start, and is no escape but for the PID namespace.
+#[test]
+fn of_namespaces() {
+    everywhere("of_namespaces", |env| {
+        for how in ["wait", "exit 0"] {
+            let Some(service) = Launch::shell(APART).arg(how).service(env, "svc") else { return };
+            let stays = || chosen(env, "all").contains(&service.fact("pid"));
+            assert!(
+                how == "wait" || eventually(Duration::from_secs(10), || !stays()),
+                "the first process stays"
+            );
+            let tree = env.killer(["tree", "-o", "json", "svc"]).ok().json();
+            let found = apart(&service, &tree["tree"]);
+            let words = ["mount", "network", "user", "IPC", "UTS", "cgroup"]
+                .map(|n| serde_json::json!([format!("{n} namespace")]));
+            let keys = ["mount", "net", "user", "ipc", "uts", "cgroup"];
+            let has = |key: &str| service.facts.iter().any(|f| f.contains(&format!(" {key}=")));
+            let want =
+                keys.iter().zip(words).filter(|(k, _)| has(k)).map(|(k, w)| ((*k).to_owned(), w)).collect();
+            assert_eq!(found, want, "{how}: {tree}");
+            assert!(!found.is_empty(), "this kernel has no namespaces at all");
+            for (key, spaces) in &found {
+                let said = format!("[in another {}]", spaces[0].as_str().expect("words"));
+                for verb in ["tree", "status"] {
+                    let text = env.killer([verb, "svc"]).ok().stdout.clone();
+                    let line = text.lines().find(|l| names_pid(l, service.fact(key))).unwrap_or_default();
+                    assert!(line.contains(&said), "{said}: {text}");
+                }
+            }
+            // They are found by every way to end a service, as they were.
+            assert_eq!(chosen(env, "escaped"), BTreeSet::from([service.fact("c")]), "{tree}");
+            end(env, &service);
+        }
+    });
+}
+
+/// The PID namespace hides: numbers are others in it.
+#[test]
+fn of_a_pid_namespace() {
+    everywhere("of_a_pid_namespace", |env| {
+        let script = r#"
+            unshare --pid --fork true 2>/dev/null || { echo skip no PID namespaces >"$1"; exit; }
+            rm -f "$3"
+            unshare --pid --fork sh -c 'read -r b rest </proc/self/stat; echo $b >"$0.new"; mv "$0.new" "$0"; exec sleep 50' "$3" &
+            until [ -e "$3" ]; do sleep 0.02; done
+            read -r b <"$3"
+            echo ready pid=$$ b=$b >"$1"; eval "$2""#;
+        for how in ["wait", "exit 0"] {
+            let number = env.path("number");
+            let launch = Launch::shell(script).arg(how).arg(number.to_string_lossy());
+            let Some(service) = launch.service(env, "svc") else { return };
+            let stays = || chosen(env, "all").contains(&service.fact("pid"));
+            assert!(
+                how == "wait" || eventually(Duration::from_secs(10), || !stays()),
+                "the first process stays"
+            );
+            assert_eq!(chosen(env, "escaped"), BTreeSet::from([service.fact("b")]), "{how}");
+            let tree = env.killer(["tree", "-o", "json", "svc"]).ok().json();
+            assert_eq!(left(&tree["tree"]), [(service.fact("b").into(), r#"["PID namespace"]"#.to_owned())]);
+            end(env, &service);
+        }
+    });
+}
+
+/// A service with a namespace of its own: who is in it is a way to look for it, and who left it is not found by that.
+#[test]
+fn of_a_service_with_its_own_namespace() {
+    everywhere("of_a_service_with_its_own_namespace", |env| {
+        let script = r#"
+            sleep 50 & a=$!; nsenter --uts=/proc/$3/ns/uts sleep 50 & b=$!
+            n=0
+            while [ "$(readlink /proc/$b/ns/uts)" = "$(readlink /proc/$$/ns/uts)" ]; do
+                n=$((n + 1)); [ $n -lt 200 ] || { echo skip no way back >"$1"; exit; }; sleep 0.02
+            done
+            echo ready pid=$$ a=$a b=$b >"$1"; eval "$2""#;
+        for how in ["wait", "exit 0"] {
+            let inner = env.command();
+            let mut command = std::process::Command::new("unshare");
+            command.arg("--uts").arg(inner.get_program()).args([
+                "run",
+                "--name",
+                "svc",
+                "--detach",
+                "--keep-fds",
+                "--",
+            ]);
+            command
+                .envs(inner.get_envs().filter_map(|(k, v)| Some((k, v?))))
+                .stdin(std::process::Stdio::null());
+            let Some((running, service)) =
+                Launch::shell(script).arg(how).arg(std::process::id().to_string()).under(env, command, "svc")
+            else {
+                return;
+            };
+            running.finish(Duration::from_secs(90)).ok();
+            let stays = || chosen(env, "all").contains(&service.fact("pid"));
+            assert!(
+                how == "wait" || eventually(Duration::from_secs(10), || !stays()),
+                "the first process stays"
+            );
+            let b = BTreeSet::from([service.fact("b")]);
+            let verify = env.killer(["verify", "-o", "json", "svc"]).json();
+            assert_eq!(missed(&verify, "UTS namespace"), b, "{verify}");
+            let tree = env.killer(["tree", "-o", "json", "svc"]).ok().json();
+            let want = BTreeMap::from([("b".to_owned(), serde_json::json!(["UTS namespace"]))]);
+            assert_eq!(apart(&service, &tree["tree"]), want, "{tree}");
+            end(env, &service);
+        }
+    });
 }
 
 /// In session 0: under an init that never calls `setsid`, and where the session's leader is outside the PID namespace.

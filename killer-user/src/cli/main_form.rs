@@ -27,8 +27,8 @@ pub struct MainForm {
         overrides_with = "signal"
     )]
     pub signal: String,
-    /// Whom: all, main, control (each with -fail), leaves, orphans, escaped, uid:USER, exe:GLOB, born:<SPAN, depth:N,
-    /// subtree:PID; '!' is everybody else, a comma intersects
+    /// Whom: all, main, control (each with -fail), leaves, orphans, escaped (left the session, process group, cgroup or PID
+    /// namespace), uid:USER, exe:GLOB, born:<SPAN, depth:N, subtree:PID; '!' is everybody else, a comma intersects
     #[arg(long, visible_alias = "who", aliases = ["kill-who", "kill-whom"], default_value = "all", value_parser = whom::parse, overrides_with = "whom")]
     pub whom: Whom,
     /// Value for a real-time signal, as sigqueue(3) sends it, to everybody that --whom picks (systemd: main and control only)

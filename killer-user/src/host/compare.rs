@@ -81,13 +81,30 @@ impl Looks<'_> {
     fn all(&self, pid: u32, now: &Seen, home: &Home) -> Vec<OtherWay> {
         let group = self.by(|s| s.stat.pgrp as u32 == home.pgrp);
         let session = self.by(|s| s.stat.session as u32 == home.session);
-        vec![
+        let mut ways = vec![
             self.way("process group", "kill -- -PGID, shells", &group),
             self.way("session", "pkill -s", &session),
             self.way("/proc parent walk", "psutil, pstree, tree-kill", &walk(self.seen, pid)),
             self.way("process name", "killall, pkill -x", &self.by(|s| s.name == now.name)),
             self.cgroup(home),
-        ]
+        ];
+        ways.extend(self.namespaces(home));
+        ways
+    }
+
+    /// Those that the service does not share with the caller, and so hardly with everybody else.
+    fn namespaces(&self, home: &Home) -> Vec<OtherWay> {
+        let inode = |pid, name: &str| Entry::open(pid).and_then(|e| e.inode(&format!("ns/{name}"))).ok();
+        let all = lineage::NAMESPACES
+            .into_iter()
+            .map(|(name, words)| (name, words, home.namespaces.get(name).copied()));
+        let all = all.chain([("pid", "PID namespace", home.pid_ns)]);
+        let own = all.filter(|(name, _, i)| i.is_some() && inode(std::process::id(), name) != *i);
+        let ways = own.map(|(name, words, i)| {
+            let same = self.seen.keys().copied().filter(|pid| inode(*pid, name) == i).collect();
+            self.way(words, "pkill --ns", &same)
+        });
+        ways.collect()
     }
 
     fn by(&self, f: impl Fn(&Seen) -> bool) -> HashSet<u32> {

@@ -125,6 +125,7 @@ fn forest(t: &Tracker, who: Vec<Process>, command: Option<&str>) -> Vec<Node> {
             alive: now.is_some_and(|m| m.leader_start == p.start),
             tasks: None,
             escaped: Vec::new(),
+            other_namespaces: Vec::new(),
             age_s: models::seconds_since(p.start),
             unknown_ancestors: None,
             children: Vec::new(),

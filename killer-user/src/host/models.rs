@@ -4,7 +4,7 @@ use killer_common::record::{B_ADOPTED, B_CONTROL, Member};
 
 use super::exact;
 use super::main_process::{self, Main};
-use crate::lineage::{self, Home, Node};
+use crate::lineage::{self, Home, Node, Outside};
 use crate::lookup::{Root, registry};
 use crate::report::escape;
 use crate::report::model;
@@ -85,15 +85,16 @@ pub fn nodes(t: &Tracker, forest: &[Node], main: Option<Main>, home: Option<&Hom
         let outside = if n.ended.is_none() { lineage::describe(&n.member) } else { None };
         let mut p = process(t, &n.member, main);
         p.command = outside.as_ref().map(|o| o.cmdline.join(" ")).filter(|c| !c.is_empty());
-        let escaped = match (home, &outside) {
-            (Some(h), Some(o)) => h.escapes(o).into_iter().map(String::from).collect(),
+        let judged = |how: fn(&Home, &Outside) -> Vec<&'static str>| match (home, &outside) {
+            (Some(h), Some(o)) => how(h, o).into_iter().map(String::from).collect(),
             _ => Vec::new(),
         };
         let node = model::Node {
             process: p,
             alive: n.ended.is_none(),
             tasks: outside.as_ref().map(|o| o.threads),
-            escaped,
+            escaped: judged(Home::escapes),
+            other_namespaces: judged(Home::other_namespaces),
             age_s: seconds_since(n.member.born),
             unknown_ancestors: n.unknown,
             children,

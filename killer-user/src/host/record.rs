@@ -65,10 +65,10 @@ impl StopRecord {
             return whole;
         }
         let mut less = Self { started: Vec::new(), ..self.clone() };
-        if less.encode().len() > STOP_LEN
-            && let Some(home) = &mut less.home
-        {
-            home.cgroups.clear();
+        for clear in [|h: &mut Home| h.namespaces.clear(), |h: &mut Home| h.cgroups.clear()] {
+            if less.encode().len() > STOP_LEN {
+                less.home.as_mut().into_iter().for_each(clear);
+            }
         }
         less.encode()
     }
@@ -222,6 +222,7 @@ mod tests {
                 session: 3,
                 pgrp: 4,
                 pid_ns: Some(4_026_531_836),
+                namespaces: [("mnt", 4_026_531_841), ("user", 4_026_531_837)].into(),
                 cgroups: [(String::new(), "/a b:c".to_owned()), ("cpu,cpuacct".into(), "/".into())].into(),
             }),
             watch: Some((9, 1 << 50)),

@@ -24,6 +24,8 @@ pub struct Outside {
     pub cgroups: BTreeMap<String, String>,
     /// Inode of its PID namespace.
     pub pid_ns: Option<u64>,
+    /// Its other namespaces: name of [`NAMESPACES`] → inode.
+    pub namespaces: BTreeMap<&'static str, u64>,
     /// State letter.
     pub state: char,
     /// Tasks.
@@ -48,9 +50,29 @@ pub fn describe(m: &Member) -> Option<Outside> {
         exe: e.link("exe").ok().map(|e| e.to_string_lossy().into_owned()),
         cgroups: cgroups_of(&e),
         pid_ns: e.inode("ns/pid").ok(),
+        namespaces: namespaces_of(&e),
         state: s.state,
         threads: s.num_threads,
     })
+}
+
+/// Namespaces beside the PID namespace: their names in /proc, and for people.
+pub const NAMESPACES: [(&str, &str); 7] = [
+    ("mnt", "mount namespace"),
+    ("net", "network namespace"),
+    ("user", "user namespace"),
+    ("ipc", "IPC namespace"),
+    ("uts", "UTS namespace"),
+    ("cgroup", "cgroup namespace"),
+    ("time", "time namespace"),
+];
+
+/// Inodes of those that this kernel has and that the caller may look at.
+pub fn namespaces_of(e: &Entry) -> BTreeMap<&'static str, u64> {
+    NAMESPACES
+        .into_iter()
+        .filter_map(|(name, _)| Some((name, e.inode(&format!("ns/{name}")).ok()?)))
+        .collect()
 }
 
 /// Controllers → path of every hierarchy. `killer`'s own (tier `named`) moves who is tracked, which is no escape.

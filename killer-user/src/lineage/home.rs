@@ -1,11 +1,11 @@
-//! What "did not leave" means: session, process group, PID namespace and cgroups of a service's first process, as they were
+//! What "did not leave" means: session, process group, namespaces and cgroups of a service's first process, as they were
 //! at the start. That process may have ended, or changed them, since.
 
 use std::collections::BTreeMap;
 
 use killer_common::record::Member;
 
-use super::describe::{self, Outside, cgroups_of};
+use super::describe::{self, NAMESPACES, Outside, cgroups_of, namespaces_of};
 use crate::sys::entry::Entry;
 
 /// What a first process was at the start. A cgroup or namespace that is not there was not known, and nothing is judged by it.
@@ -18,6 +18,8 @@ pub struct Home {
     pub pgrp: u32,
     /// Inode of its PID namespace.
     pub pid_ns: Option<u64>,
+    /// Its other namespaces: name of [`NAMESPACES`] → inode.
+    pub namespaces: BTreeMap<&'static str, u64>,
     /// Controllers → path, of every hierarchy that there was. A long path is kept as `#` and its hash.
     pub cgroups: BTreeMap<String, String>,
 }
@@ -37,7 +39,8 @@ fn short(path: &str) -> String {
 impl From<&Outside> for Home {
     fn from(o: &Outside) -> Self {
         let cgroups = o.cgroups.iter().map(|(c, p)| (c.clone(), short(p))).collect();
-        Self { session: o.session, pgrp: o.pgrp, pid_ns: o.pid_ns, cgroups }
+        let namespaces = o.namespaces.clone();
+        Self { session: o.session, pgrp: o.pgrp, pid_ns: o.pid_ns, namespaces, cgroups }
     }
 }
 
@@ -47,7 +50,8 @@ impl Home {
         let e = Entry::open(pid).ok()?;
         let s = e.stat().ok()?;
         let cgroups = cgroups_of(&e).into_iter().map(|(c, path)| (c, short(&path))).collect();
-        Some(Self { session: s.session as u32, pgrp: s.pgrp as u32, pid_ns: e.inode("ns/pid").ok(), cgroups })
+        let (pid_ns, namespaces) = (e.inode("ns/pid").ok(), namespaces_of(&e));
+        Some(Self { session: s.session as u32, pgrp: s.pgrp as u32, pid_ns, namespaces, cgroups })
     }
 
     /// Of a member, as it is now.
@@ -60,7 +64,7 @@ impl Home {
         self.cgroups.get(controllers).is_some_and(|p| *p == short(path))
     }
 
-    /// How a member slipped from what other tools look at.
+    /// How a member slipped from what other tools look at when they end a service.
     pub fn escapes(&self, o: &Outside) -> Vec<&'static str> {
         let mut v = Vec::new();
         if o.session != self.session {
@@ -79,22 +83,39 @@ impl Home {
         v
     }
 
+    /// Other namespaces that a member is in, beside the PID namespace. They hide nobody: it can be seen and signalled as before.
+    pub fn other_namespaces(&self, o: &Outside) -> Vec<&'static str> {
+        let other = |name| matches!((self.namespaces.get(name), o.namespaces.get(name)), (Some(a), Some(b)) if a != b);
+        NAMESPACES.into_iter().filter(|(name, _)| other(*name)).map(|(_, words)| words).collect()
+    }
+
     /// To be kept: without NUL.
     pub fn text(&self) -> String {
         let mut out = format!("{} {} {}", self.session, self.pgrp, self.pid_ns.unwrap_or(0));
+        for (name, inode) in &self.namespaces {
+            out.push_str(&format!(" {name}={inode}"));
+        }
         for (c, p) in &self.cgroups {
             out.push_str(&format!("\n{c}:{p}"));
         }
         out
     }
 
-    /// The same again.
+    /// The same again, also what a version kept that knew the PID namespace only.
     pub fn read(text: &str) -> Option<Self> {
         let mut lines = text.split('\n');
-        let mut words = lines.next()?.split(' ').map(|w| w.parse::<u64>().ok());
-        let (session, pgrp, ns) = (words.next()??, words.next()??, words.next()??);
+        let mut words = lines.next()?.split(' ');
+        let mut number = || words.next()?.parse::<u64>().ok();
+        let (session, pgrp, ns) = (number()?, number()?, number()?);
+        let known = |w: &str| {
+            let (name, inode) = w.split_once('=')?;
+            let (name, _) = NAMESPACES.into_iter().find(|(n, _)| *n == name)?;
+            Some((name, inode.parse().ok()?))
+        };
+        let namespaces = words.filter_map(known).collect();
         let cgroups = lines.filter_map(|l| l.split_once(':')).map(|(c, p)| (c.into(), p.into())).collect();
-        Some(Self { session: session as u32, pgrp: pgrp as u32, pid_ns: (ns != 0).then_some(ns), cgroups })
+        let (session, pgrp, pid_ns) = (session as u32, pgrp as u32, (ns != 0).then_some(ns));
+        Some(Self { session, pgrp, pid_ns, namespaces, cgroups })
     }
 }
 
@@ -114,16 +135,61 @@ mod tests {
             session: 4,
             pgrp: 5,
             pid_ns: None,
+            namespaces: BTreeMap::new(),
             cgroups: [(String::new(), short(&long)), ("freezer".into(), "/".into())].into(),
         };
         assert_eq!(Home::read(&home.text()), Some(home.clone()));
         assert_eq!(home.escapes(&outside(4, &long)), Vec::<&str>::new());
         assert_eq!(home.escapes(&outside(6, "/else")), ["session", "cgroup"]);
         // Who starts in session 0 and leaves it has left.
-        let first = Home { session: 0, pgrp: 0, pid_ns: None, cgroups: BTreeMap::new() };
+        let first =
+            Home { session: 0, pgrp: 0, pid_ns: None, namespaces: BTreeMap::new(), cgroups: BTreeMap::new() };
         assert_eq!(Home::read(&first.text()), Some(first.clone()));
         assert_eq!(first.escapes(&outside(6, "/else")), ["session", "process group"]);
         assert_eq!(first.escapes(&Outside { pgrp: 0, ..outside(0, "/else") }), Vec::<&str>::new());
         assert_eq!(Home::read(""), None);
+    }
+
+    #[test]
+    fn another_namespace_is_told_and_no_escape() {
+        let inside = |mnt, net| Outside {
+            namespaces: [("mnt", mnt), ("net", net), ("uts", 7)].into(),
+            ..outside(4, "/x")
+        };
+        let mut home = Home::from(&inside(1, 2));
+        assert_eq!(Home::read(&home.text()), Some(home.clone()));
+        for (mnt, net, words) in
+            [(1, 2, &[][..]), (3, 2, &["mount namespace"]), (3, 4, &["mount namespace", "network namespace"])]
+        {
+            assert_eq!(home.other_namespaces(&inside(mnt, net)), words);
+            assert_eq!(home.escapes(&inside(mnt, net)), Vec::<&str>::new());
+        }
+        // What could not be read on one side says nothing.
+        home.namespaces.remove("mnt");
+        assert_eq!(home.other_namespaces(&inside(3, 2)), Vec::<&str>::new());
+        let other = Outside { pid_ns: Some(8), ..inside(3, 2) };
+        assert_eq!(home.escapes(&other), ["PID namespace"]);
+    }
+
+    #[test]
+    fn what_other_versions_kept_is_read() {
+        let old = Home::read("4 5 9\n:/a b\nname=new:/x").expect("a text of before");
+        assert_eq!((old.session, old.pgrp, old.pid_ns, old.namespaces.len()), (4, 5, Some(9), 0));
+        assert_eq!(old.cgroups.len(), 2);
+        assert_eq!(old.other_namespaces(&outside(4, "/a b")), Vec::<&str>::new());
+        let new = Home::read("4 5 9 mnt=1 later=2 net=x uts\n:/a b").expect("a text of later");
+        assert_eq!((new.namespaces, new.cgroups.len()), ([("mnt", 1)].into(), 1));
+    }
+
+    #[test]
+    fn all_namespaces_have_their_place() {
+        let home = Home {
+            session: u32::MAX,
+            pgrp: u32::MAX,
+            pid_ns: Some(u64::from(u32::MAX)),
+            namespaces: NAMESPACES.into_iter().map(|(name, _)| (name, u64::from(u32::MAX))).collect(),
+            cgroups: BTreeMap::new(),
+        };
+        assert!(home.text().len() < 160, "{}", home.text());
     }
 }

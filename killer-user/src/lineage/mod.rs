@@ -15,7 +15,7 @@ mod syscall_gate;
 mod tree;
 
 pub use broadcast::{Broadcasting, Pending, half_sent};
-pub use describe::{cgroups, describe};
+pub use describe::{NAMESPACES, Outside, cgroups, describe};
 #[cfg(test)]
 pub use family::Census;
 pub use family::{Clock, Freezing, Gated, Members, Repairs, Signals};

@@ -163,8 +163,10 @@ pub struct Node {
     /// Its tasks, where that could be read.
     #[cfg_attr(feature = "schema", serde(skip_serializing_if = "Option::is_none"))]
     pub tasks: Option<i64>,
-    /// How it left what other tools look at.
+    /// How it left what other tools look at when they end a service.
     pub escaped: Vec<String>,
+    /// Namespaces, beside the PID namespace, that are not those of the first process. Being there is no escape.
+    pub other_namespaces: Vec<String>,
     /// Born, seconds before now.
     pub age_s: u64,
     /// It was forked by a member, and that one and those above are no longer known: how many, or 0 when nobody knows that.

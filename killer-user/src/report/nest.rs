@@ -16,6 +16,7 @@ struct View<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     tasks: Option<i64>,
     escaped: &'a [String],
+    other_namespaces: &'a [String],
     age_s: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     unknown_ancestors: Option<u32>,
@@ -24,12 +25,14 @@ struct View<'a> {
 
 impl<'a> View<'a> {
     fn alone(node: &'a Node) -> Self {
-        let Node { process, alive, tasks, escaped, age_s, unknown_ancestors, children: _ } = node;
+        let Node { process, alive, tasks, escaped, other_namespaces, age_s, unknown_ancestors, children: _ } =
+            node;
         Self {
             process,
             alive: *alive,
             tasks: *tasks,
             escaped,
+            other_namespaces,
             age_s: *age_s,
             unknown_ancestors: *unknown_ancestors,
             children: Vec::new(),
@@ -87,6 +90,7 @@ mod tests {
             alive: true,
             tasks: None,
             escaped: vec![],
+            other_namespaces: vec![],
             age_s: 0,
             unknown_ancestors: None,
             children,

@@ -139,7 +139,7 @@ fn status_looks_like_systemctl() {
              ├─10 cron  [main; 2 tasks; left its cron]
              │ ├─11 cron  [ended]
              │ │ └─12 cron  [adopted; 2 tasks; left its cron]
-             │ └─13 cron  [2 tasks; left its cron]
+             │ └─13 cron  [2 tasks; left its cron; in another cron]
              └─[ancestors no longer known: 2]
                └─14 cron  [2 tasks; left its cron]
 "

@@ -134,7 +134,8 @@ pub fn reaper() -> Option<Check> {
         count(found.all as u64, "dead process", "dead processes"),
         found.ours
     );
-    let hint = "each keeps a number and nothing else; an init that waits for them, such as tini ('docker run --init')";
+    let hint = "before Linux 7.1 only a parent can take its dead child away, and theirs is PID 1; each keeps a number and nothing \
+                else; an init that waits for them, such as tini ('docker run --init')";
     (found.ours > 0).then(|| check("reaper", "warn", text, Some(hint)))
 }
 

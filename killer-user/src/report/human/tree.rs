@@ -72,6 +72,9 @@ fn label(n: &Node, s: &Style) -> String {
     if !n.escaped.is_empty() {
         marks.push(format!("left its {}", text(&n.escaped.join(", "))));
     }
+    if !n.other_namespaces.is_empty() {
+        marks.push(format!("in another {}", text(&n.other_namespaces.join(", "))));
+    }
     let marks = if marks.is_empty() { String::new() } else { format!("  [{}]", marks.join("; ")) };
     if n.alive {
         format!("{} {what}{marks}", p.pid)
@@ -91,6 +94,7 @@ mod tests {
             alive: pid % 2 == 1,
             tasks: None,
             escaped: vec![],
+            other_namespaces: vec![],
             age_s: 0,
             unknown_ancestors: None,
             children,

@@ -97,6 +97,7 @@ pub fn node(pid: u32, word: &str, children: Vec<Node>) -> Node {
         alive: pid != 11,
         tasks: Some(2),
         escaped: vec![word.into()],
+        other_namespaces: if pid == 13 { vec![word.into()] } else { vec![] },
         age_s: 1,
         unknown_ancestors: None,
         children,
