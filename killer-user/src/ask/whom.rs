@@ -20,7 +20,7 @@ pub enum Pick {
     Leaves,
     /// `orphans`: their creator is gone.
     Orphans,
-    /// `escaped`: they left the session, process group, cgroup or PID namespace of the root.
+    /// `escaped`: they left the session, process group, cgroup or PID namespace that the first process had at the start.
     Escaped,
     /// `uid:USER`: real uid.
     Uid(u32),
