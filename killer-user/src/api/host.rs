@@ -1,6 +1,6 @@
 //! The host, as what keeps its services shows it.
 
-use std::sync::Arc;
+use std::rc::Rc;
 
 use super::command::Command;
 use super::error::Error;
@@ -11,7 +11,7 @@ use crate::report::model;
 /// What keeps the services of this host. Whatever earlier callers have left is put right when it is opened: skipped hooks are
 /// accounted for, and an interrupted freeze is undone.
 #[derive(Clone, Debug)]
-pub struct Host(Arc<host::Host>);
+pub struct Host(Rc<host::Host>);
 
 impl Host {
     /// What is there; `None`: nothing is tracked. Nothing is loaded.
@@ -19,7 +19,7 @@ impl Host {
     /// # Errors
     /// [`Error::NotPermitted`], or [`Error::Failed`] when what is there is damaged or cannot be read.
     pub fn open() -> Result<Option<Self>, Error> {
-        Ok(host::Host::open()?.map(|h| Self(Arc::new(h))))
+        Ok(host::Host::open()?.map(|h| Self(Rc::new(h))))
     }
 
     /// What is there, else the best tier that works here is loaded.
@@ -27,7 +27,7 @@ impl Host {
     /// # Errors
     /// As [`Host::open`], and when no tier works.
     pub fn up() -> Result<Self, Error> {
-        Ok(Self(Arc::new(host::Host::up()?)))
+        Ok(Self(Rc::new(host::Host::up()?)))
     }
 
     /// The tier: `witnessed`, `typed`, `raw`, `legacy`, `named` or `scan`.
@@ -50,7 +50,7 @@ impl Host {
     /// [`Error::Unknown`].
     pub fn service(&self, name: &str) -> Result<Service, Error> {
         let (keeper, root) = names::find_one(name)?;
-        Ok(Service::new(Arc::new(keeper), root))
+        Ok(Service::new(Rc::new(keeper), root))
     }
 
     /// The innermost service that a process is a member of; `None`: it is in none.
@@ -59,7 +59,7 @@ impl Host {
     /// [`Error::Failed`] when that cannot be looked up.
     pub fn service_of(&self, pid: u32) -> Result<Option<Service>, Error> {
         let root = names::of_process(&self.0, pid)?;
-        Ok(root.map(|root| Service::new(Arc::clone(&self.0), root)))
+        Ok(root.map(|root| Service::new(Rc::clone(&self.0), root)))
     }
 
     /// Starts a program as a service; it is a member before its first instruction. It is not a child of this process, and lives
@@ -69,6 +69,6 @@ impl Host {
     /// [`Error::NotStarted`].
     pub fn start(&self, c: &Command) -> Result<Service, Error> {
         let root = run::detached(&self.0, c.asked())?;
-        Ok(Service::new(Arc::clone(&self.0), root))
+        Ok(Service::new(Rc::clone(&self.0), root))
     }
 }

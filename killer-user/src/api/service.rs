@@ -1,6 +1,6 @@
 //! One service, as a program has it.
 
-use std::sync::Arc;
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::error::Error;
@@ -19,12 +19,12 @@ const SIGTERM: i32 = 15;
 /// done to that one.
 #[derive(Clone, Debug)]
 pub struct Service {
-    keeper: Arc<host::Host>,
+    keeper: Rc<host::Host>,
     root: Root,
 }
 
 impl Service {
-    pub(super) fn new(keeper: Arc<host::Host>, root: Root) -> Self {
+    pub(super) fn new(keeper: Rc<host::Host>, root: Root) -> Self {
         Self { keeper, root }
     }
 
