@@ -90,6 +90,10 @@ fn complaints(room: &str, line: &str) -> Vec<String> {
     if room != "cli" && room != "verbs" && words("clap") {
         found.push("only cli/ and verbs/ know clap".into());
     }
+    let prints = ["print", "println", "eprint", "eprintln", "stdout", "stderr"].iter().any(|w| words(w));
+    if room == "host" && prints {
+        found.push("host/ prints nothing: it tells a Tell".into());
+    }
     if room == "kill" && TIERS.iter().any(|t| if t.starts_with('"') { code.contains(t) } else { words(t) }) {
         found.push("kill/ must not know on which tier it runs".into());
     }
@@ -118,6 +122,8 @@ mod tests {
     fn some_words_have_their_place() {
         assert!(complaints("sys", "unsafe { f() } // aya").is_empty());
         assert_eq!(complaints("verbs", "unsafe { f() }").len(), 1);
+        assert_eq!(complaints("host", "eprintln!();").len(), 1);
+        assert_eq!(complaints("host", "use clap::Args;").len(), 1);
         assert_eq!(complaints("kill", "if tier == Tier::Raw { aya::f() }").len(), 2);
     }
 }

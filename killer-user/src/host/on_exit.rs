@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::failure::Failure;
 use super::record::StopRecord;
-use super::{Tell, certainty, journal, open, pidfiles, place, survivors, thaw, wait};
+use super::{Silent, Tell, certainty, journal, open, pidfiles, place, survivors, thaw, wait};
 use crate::ask::span::Span;
 use crate::ending::Ending;
 use crate::kill::{Awaited, Order, SIGCONT, SIGKILL, Waited, empty, execute};
@@ -96,7 +96,7 @@ impl<'a> OnExit<'a> {
     /// CMD has ended, or nobody knows what became of it: ends what is left. What did not go well is said.
     pub fn end(self, slot: Slot, tell: &dyn Tell) {
         self.watch.begun();
-        if let Some(f) = end(self.t, slot, self.span, tell.quiet() || self.detached) {
+        if let Some(f) = end(self.t, slot, self.span, if self.detached { &Silent } else { tell }) {
             self.say(&f, tell);
         }
     }
@@ -131,14 +131,14 @@ fn live(t: &Tracker, name: &str, span: Span, detached: bool, w: &Watched) {
     }
     w.heard();
     w.wait(cmd);
-    if let Some(f) = end(t, slot, span, true) {
+    if let Some(f) = end(t, slot, span, &Silent) {
         journal::judgement(name, &f);
     }
 }
 
 /// Ends whoever is left of a root: SIGTERM first where there is time for it, then SIGKILL; returns when everybody who was a
 /// member has let go of files, ports and memory, or says who has not.
-fn end(t: &Tracker, slot: Slot, span: Span, quiet: bool) -> Option<Failure> {
+fn end(t: &Tracker, slot: Slot, span: Span, tell: &dyn Tell) -> Option<Failure> {
     // Hooks that were skipped may have left somebody out of the list.
     let _ = open::put_right(t);
     // Forgotten: nobody was left.
@@ -149,14 +149,14 @@ fn end(t: &Tracker, slot: Slot, span: Span, quiet: bool) -> Option<Failure> {
     let mut done = Waited::TimedOut;
     if span != Span::Finite(Duration::ZERO) && !empty(&family) {
         ask(t, &root);
-        done = wait::wait_released(&family, true, &mut awaited, span.limit(), quiet);
+        done = wait::wait_released(&family, true, &mut awaited, span.limit(), tell);
     }
     // Who does not want to wait so long has said so; what follows is short.
     interrupt::hold();
     let mut refused = None;
     if done != Waited::Done {
         match order(t, &root, SIGKILL, &mut awaited) {
-            Ok(()) => done = wait::wait_released(&family, true, &mut awaited, Some(RELEASE), quiet),
+            Ok(()) => done = wait::wait_released(&family, true, &mut awaited, Some(RELEASE), tell),
             Err(f) => refused = Some(f),
         }
     }

@@ -70,7 +70,7 @@ pub fn order(t: &Tracker, root: &Root, k: &Kill, tell: &dyn Tell) -> Result<Orde
         w.left.clear();
     }
     if let (Some(limit), true) = (k.wait.map(|w| w.span.limit()), case.may_wait()) {
-        w = wait(&family, k, &outcome, (began, limit), tell.quiet());
+        w = wait(&family, k, &outcome, (began, limit), tell);
     }
     case.wait = w.how;
     if let Some(Wait::Interrupted(sig)) = w.how {
@@ -195,14 +195,20 @@ impl Waiting {
 }
 
 /// Waits for what was asked to be waited for; `since`: CLOCK_MONOTONIC ns of the beginning, and the limit from there on.
-fn wait(family: &Lineage<'_>, k: &Kill, o: &Outcome, since: (u64, Option<Duration>), quiet: bool) -> Waiting {
+fn wait(
+    family: &Lineage<'_>,
+    k: &Kill,
+    o: &Outcome,
+    since: (u64, Option<Duration>),
+    tell: &dyn Tell,
+) -> Waiting {
     let gone = || Duration::from_nanos(clock::monotonic_ns() - since.0);
     let rest = || since.1.map(|l| l.saturating_sub(gone()));
     let mut awaited = Awaited::default();
     // Who had ended when it was to be signalled may hold something still.
     o.targets.iter().for_each(|t| awaited.add(t.member));
     let whole = k.whom.is_systemd();
-    let how = wait::wait_released(family, whole, &mut awaited, rest(), quiet);
+    let how = wait::wait_released(family, whole, &mut awaited, rest(), tell);
     let released = (Some(how == Waited::Done), Some(gone().as_micros() as u64));
     let how = match how {
         Waited::Done => Wait::Over,

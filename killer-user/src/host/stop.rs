@@ -289,7 +289,7 @@ impl Run<'_> {
     /// Until nobody is left (`whole`), or the main process is gone, and all that was held is released.
     fn wait_for(&mut self, whole: bool, limit: Option<Duration>) -> Waited {
         let family = Lineage::new(self.t, self.root.clone());
-        wait::wait_released(&family, whole, &mut self.awaited, limit, self.tell.quiet())
+        wait::wait_released(&family, whole, &mut self.awaited, limit, self.tell)
     }
 }
 

@@ -12,8 +12,15 @@ pub trait Tell: Debug {
     /// Text of whole lines, in which everything that a member can choose is escaped.
     fn message(&self, text: &str);
 
-    /// True when nothing is to be shown, not even the progress of a wait.
-    fn quiet(&self) -> bool;
+    /// True when the progress of a wait is shown.
+    fn shows_progress(&self) -> bool {
+        false
+    }
+
+    /// Shows which service is waited for and how many of it are alive; `None`: nothing is waited for any more.
+    fn progress(&self, waiting: Option<(&str, usize)>) {
+        let _ = waiting;
+    }
 
     /// How much more than usual is to be said; from 3 on the log of the eBPF programs.
     fn verbose(&self) -> u8;
@@ -36,10 +43,6 @@ pub struct Silent;
 
 impl Tell for Silent {
     fn message(&self, _: &str) {}
-
-    fn quiet(&self) -> bool {
-        true
-    }
 
     fn verbose(&self) -> u8 {
         0

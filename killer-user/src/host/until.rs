@@ -47,7 +47,7 @@ fn one(f: &Lineage<'_>, what: wait::For, good: Ending, rest: Option<Duration>, t
         }
         what => what,
     };
-    match wait::wait(f, what, rest, tell.quiet()) {
+    match wait::wait(f, what, rest, tell) {
         Waited::Done if good == Ending::MainGone => good,
         Waited::Done => match certainty::after(t, root, crate::kill::empty(f)) {
             Some(doubt) => tell.fail(&doubt.failure(name)),

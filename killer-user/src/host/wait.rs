@@ -1,9 +1,9 @@
 //! Waiting on kernel events: until a service is empty, its main process is gone, or it is small enough.
 
-use std::io::IsTerminal;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
+use super::Tell;
 use super::record::{Heir, StopRecord};
 use crate::kill::{Awaited, Waited, unreaped, until};
 use crate::lineage::{Lineage, Members, Signals};
@@ -39,45 +39,37 @@ fn somebody(f: &Lineage<'_>, most: usize, any: bool, among: &dyn Fn(&Member) -> 
     Ends::new(held, all)
 }
 
-/// A line on a terminal for waits over a second.
-fn progress(f: &Lineage<'_>, quiet: bool) -> impl FnMut() {
-    let show = !quiet && std::io::stderr().is_terminal();
-    let name = f.root().name.clone();
+/// Tells how many are left while a wait goes on.
+fn progress<'a>(f: &Lineage<'a>, tell: &'a dyn Tell) -> impl FnMut() + 'a {
     let (tracker, root) = (f.tracker(), f.root().clone());
     move || {
-        if show {
-            let n = Lineage::new(tracker, root.clone()).listed().len();
-            eprint!("\r\x1b[Kkiller: {name}: {n} alive");
+        if tell.shows_progress() {
+            let alive = Lineage::new(tracker, root.clone()).listed().len();
+            tell.progress(Some((&root.name, alive)));
         }
-    }
-}
-
-fn end_progress(quiet: bool) {
-    if !quiet && std::io::stderr().is_terminal() {
-        eprint!("\r\x1b[K");
     }
 }
 
 /// Waits for a condition of the whole service.
-pub fn wait(f: &Lineage<'_>, what: For, limit: Option<Duration>, quiet: bool) -> Waited {
+pub fn wait(f: &Lineage<'_>, what: For, limit: Option<Duration>, tell: &dyn Tell) -> Waited {
     let all = |_: &Member| true;
     let r = match what {
         For::Empty => {
-            until(limit, progress(f, quiet), || crate::kill::empty(f), || somebody(f, 1, false, &all))
+            until(limit, progress(f, tell), || crate::kill::empty(f), || somebody(f, 1, false, &all))
         }
         For::MainGone(main) => until(
             limit,
-            progress(f, quiet),
+            progress(f, tell),
             // A look that fails says nothing.
             || f.member(main.0).is_ok_and(|m| m.is_none_or(|m| (m.tgid, m.leader_start) != main)),
             || somebody(f, 1, false, &|m| (m.tgid, m.leader_start) == main),
         ),
         For::Size(n) => {
             let most = limits::some_descriptors().max(1);
-            until(limit, progress(f, quiet), || f.listed().len() <= n, || somebody(f, most, true, &all))
+            until(limit, progress(f, tell), || f.listed().len() <= n, || somebody(f, most, true, &all))
         }
     };
-    end_progress(quiet);
+    tell.progress(None);
     r
 }
 
@@ -89,7 +81,7 @@ pub fn wait_released(
     whole: bool,
     awaited: &mut Awaited,
     limit: Option<Duration>,
-    quiet: bool,
+    tell: &dyn Tell,
 ) -> Waited {
     let awaited = std::cell::RefCell::new(awaited);
     // Who had left the list before anybody could be asked to wait for him may hold something still, too.
@@ -103,7 +95,7 @@ pub fn wait_released(
     };
     let w = until(
         limit,
-        progress(f, quiet),
+        progress(f, tell),
         || empty() && awaited.borrow_mut().released(),
         || {
             let mut a = awaited.borrow_mut();
@@ -111,7 +103,7 @@ pub fn wait_released(
             a.ends().unwrap_or_else(|| somebody(f, 1, false, &|_| whole))
         },
     );
-    end_progress(quiet);
+    tell.progress(None);
     match w {
         // Whoever has let go since the last look is no survivor.
         Waited::TimedOut if empty() && awaited.borrow_mut().all_released() => Waited::Done,

@@ -99,8 +99,18 @@ impl Tell for Screen {
         }
     }
 
-    fn quiet(&self) -> bool {
-        self.quiet
+    fn shows_progress(&self) -> bool {
+        !self.quiet && std::io::stderr().is_terminal()
+    }
+
+    fn progress(&self, waiting: Option<(&str, usize)>) {
+        if !self.shows_progress() {
+            return;
+        }
+        let _ = match waiting {
+            Some((name, alive)) => write!(std::io::stderr(), "\r\x1b[Kkiller: {name}: {alive} alive"),
+            None => write!(std::io::stderr(), "\r\x1b[K"),
+        };
     }
 
     fn verbose(&self) -> u8 {
