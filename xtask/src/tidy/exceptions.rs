@@ -26,6 +26,25 @@ pub const TABLE: &[Exception] = &[
         "A file of Rust's own library.",
     ),
     may(Check::Unused, "killer-user: sha2", "build.rs takes xtask/src/sources.rs in, which names it."),
+    may(Check::Twice, "Cargo.toml: cpufeatures", "sha2 0.10 needs the older one, proptest the newer one."),
+    may(
+        Check::Twice,
+        "Cargo.toml: getrandom",
+        "stateright (models) needs the older one, tempfile (tests) the newer one.",
+    ),
+    may(Check::Twice, "Cargo.toml: hashbrown", "stateright (models) needs the older one, aya the newer one."),
+    may(Check::Twice, "Cargo.toml: rand", "stateright (models) needs the older one, proptest the newer one."),
+    may(Check::Twice, "Cargo.toml: rand_core", "As rand."),
+    may(
+        Check::Twice,
+        "Cargo.toml: syn",
+        "aya's num_enum needs the older one, other derives the newer one; none is in the program.",
+    ),
+    may(
+        Check::Twice,
+        "killer-ebpf/Cargo.toml: syn",
+        "aya's macros need the older one, serde's the newer one; none is in the object.",
+    ),
     may(
         Check::LongFunction,
         "models/src/hooks.rs:run",

@@ -1,8 +1,9 @@
-//! What the compiler does not check: lengths, citations, circles of files, dependencies that nobody names. Whatever
+//! What the compiler does not check: lengths, citations, circles of files, dependencies that nobody names, crates of others. Whatever
 //! is allowed all the same stands in [`exceptions`], each with its reason.
 
 mod circles;
 mod cited;
+mod crates;
 mod exceptions;
 mod modules;
 mod size;
@@ -28,6 +29,12 @@ pub enum Check {
     Circle,
     /// A dependency that no source names.
     Unused,
+    /// A crate from elsewhere than the registry.
+    Source,
+    /// A crate whose licence is not among those that are allowed.
+    Licence,
+    /// A crate that is built in several versions.
+    Twice,
 }
 
 /// One thing that is not as it should be.
@@ -48,5 +55,6 @@ pub fn check(root: &Path) -> Result<Vec<String>> {
     found.append(&mut cited::check(&sources));
     found.append(&mut circles::check(&sources, exceptions::TABLE)?);
     found.append(&mut unused::check(root, &sources)?);
+    found.append(&mut crates::check(root)?);
     Ok(exceptions::apply(found, exceptions::TABLE))
 }

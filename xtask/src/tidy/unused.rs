@@ -9,7 +9,7 @@ use super::{Check, Finding, Sources};
 use crate::run::{cargo, quiet};
 
 /// The manifests that cargo is asked about; the eBPF side is a workspace of its own.
-const WORKSPACES: [&str; 2] = ["Cargo.toml", "killer-ebpf/Cargo.toml"];
+pub const WORKSPACES: [&str; 2] = ["Cargo.toml", "killer-ebpf/Cargo.toml"];
 
 #[derive(Debug, Deserialize)]
 struct Metadata {
