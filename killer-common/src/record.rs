@@ -312,7 +312,8 @@ pub struct Global {
     pub marks: u64,
     /// Entries that `task_free` claimed: failed forks, and exits that were missed.
     pub freed: u64,
-    /// Tasks that have left their root, the last ones: whoever ends as their parent does not take them in again.
+    /// Tasks that have left their root, the last ones: whoever ends as their parent does not take them in again. Of two that leave
+    /// at once one may not be noted, which matters only when its parent, a member, ends before it does.
     pub left: [u64; 4],
     /// How many there were.
     pub leaves: u64,

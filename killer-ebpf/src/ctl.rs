@@ -70,6 +70,7 @@ fn root_of(ctx: *const u64) -> Result<*mut Root, i32> {
 
 #[inline(always)]
 fn set_name(ctx: *const u64, r: *mut Root) {
+    // SAFETY: r points to a whole Root; nothing is read.
     let name = unsafe { (&raw mut (*r).name) as *mut u64 };
     let mut i = 0;
     while i < NAME_LEN / 8 {
@@ -234,8 +235,7 @@ fn leave() -> i32 {
         return EBUSY;
     }
     if let Some(g) = GLOBAL.get_ptr_mut(0) {
-        // SAFETY: g points to a whole Global, the index is below 4. Two at once may take one place: the first is then as good as
-        // not noted, which matters only when its parent, a member, ends before it does.
+        // SAFETY: g points to a whole Global, the index is below 4. When two at once take one place the first is not noted.
         unsafe {
             let n = (*g).leaves;
             (*g).leaves = n + 1;
