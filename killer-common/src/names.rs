@@ -59,7 +59,7 @@ pub const WITNESS: [(&str, &str); 2] = [(P_FREE, "task_free"), (P_ALLOC, "task_a
 pub const P_FORK2: &str = "on_fork_again";
 /// Program on `signal_generate`: a claim is settled in the moment of queueing.
 pub const P_SIGNAL: &str = "on_signal";
-/// Programs that are attached and pinned as links, in attach order (exit first: docs/EXACTNESS.md, L7).
+/// Programs that are attached and pinned as links, in attach order (exit first: docs/internals/EXACTNESS.md, L7).
 pub const HOOKS: [(&str, &str); 6] = [
     (P_EXIT, "sched_process_exit"),
     (P_EXEC, "sched_process_exec"),

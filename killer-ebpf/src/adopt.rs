@@ -1,4 +1,4 @@
-//! Adopt mode: the edges that a running tree would lose while it is being taken in (docs/PROTOCOL.md 7).
+//! Adopt mode: the edges that a running tree would lose while it is being taken in (docs/internals/PROTOCOL.md 7).
 //!
 //! At each fork the edge child → creator is logged; at each thread's end its children, before they are
 //! reparented, and the process's own edge to its parent. First writer wins. The children list is walked

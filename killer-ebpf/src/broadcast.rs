@@ -1,4 +1,4 @@
-//! What a newborn owes to a broadcast that is under way (killer-common `claim`, docs/PROTOCOL.md 8).
+//! What a newborn owes to a broadcast that is under way (killer-common `claim`, docs/internals/PROTOCOL.md 8).
 //!
 //! Pending signals are not inherited (`kernel/fork.c:copy_process`, `init_sigpending`), handlers and masks are. So a
 //! child of a creator that has the signal still pending, or is just being sent it, is *behind*: it is sent the

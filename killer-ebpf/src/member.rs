@@ -1,6 +1,6 @@
 //! Changes of membership: the only writer of `births`, `pop`, `filter`, `members`, `index` and `reasons`.
 //!
-//! Orders (docs/PROTOCOL.md 2): birth: pop up, inserts up, filter up, insert, then the gate is read by the
+//! Orders (docs/internals/PROTOCOL.md 2): birth: pop up, inserts up, filter up, insert, then the gate is read by the
 //! caller. Removal: `delete(births) == 0` is the claim; index, filter, and pop down last.
 
 use aya_ebpf::bindings::BPF_ANY;
@@ -123,7 +123,7 @@ pub fn register(n: &Newborn) -> bool {
         add64(&raw mut (*p).inserts, 1);
     }
     filter_add(n.birth.tgid, 1);
-    // Walks that begin from here on meet it (docs/PROTOCOL.md 2, Sweep).
+    // Walks that begin from here on meet it (docs/internals/PROTOCOL.md 2, Sweep).
     let birth = Birth { walk: walks(), ..n.birth };
     let mut r = insert(n, &birth, 0);
     let mut met = None;

@@ -1,4 +1,4 @@
-//! Adoption of a running tree (docs/PROTOCOL.md 7) while it forks, ends and is reparented, and numbers are used again.
+//! Adoption of a running tree (docs/internals/PROTOCOL.md 7) while it forks, ends and is reparented, and numbers are used again.
 //!
 //! | action | mirrors |
 //! |---|---|

@@ -1,4 +1,4 @@
-//! Broadcast (docs/PROTOCOL.md 8): a signal that does not end its receivers, once along every lineage path.
+//! Broadcast (docs/internals/PROTOCOL.md 8): a signal that does not end its receivers, once along every lineage path.
 //!
 //! | action | mirrors |
 //! |---|---|

@@ -1,4 +1,4 @@
-//! KILL to all (docs/PROTOCOL.md 5): the gate as a lease, two sweepers, numbers used again, a crash.
+//! KILL to all (docs/internals/PROTOCOL.md 5): the gate as a lease, two sweepers, numbers used again, a crash.
 //!
 //! | action | mirrors |
 //! |---|---|
@@ -64,7 +64,7 @@ pub struct Gate {
     pub sweepers: usize,
     /// Ticks of the clock.
     pub ticks: u8,
-    /// A sweeper's lease is not to end because of the other one's end: does not hold, see docs/MODELS.md.
+    /// A sweeper's lease is not to end because of the other one's end: does not hold, see docs/internals/MODELS.md.
     pub strict: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Small models of the protocol (docs/PROTOCOL.md), one a file, each explored to the last state (docs/MODELS.md).
+//! Small models of the protocol (docs/internals/PROTOCOL.md), one a file, each explored to the last state (docs/internals/MODELS.md).
 //!
 //! A model is the code with everything left out that decides nothing: each action is one step that another CPU can come
 //! between, and says which function it mirrors. Memory is sequentially consistent. Each model takes a `Variant`: the code

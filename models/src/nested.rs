@@ -1,4 +1,4 @@
-//! "Empty" of a root with roots inside it (docs/PROTOCOL.md 4): double collect against forks, `exec` into other roots, new
+//! "Empty" of a root with roots inside it (docs/internals/PROTOCOL.md 4): double collect against forks, `exec` into other roots, new
 //! inner roots and exits.
 //!
 //! | action | mirrors |

@@ -1,4 +1,4 @@
-//! The walk over all tasks (docs/PROTOCOL.md 2, "Walk") beside everything that [`crate::hooks`] does, and the reap of
+//! The walk over all tasks (docs/internals/PROTOCOL.md 2, "Walk") beside everything that [`crate::hooks`] does, and the reap of
 //! what two walks did not meet.
 //!
 //! | step | mirrors |

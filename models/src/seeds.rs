@@ -1,4 +1,4 @@
-//! Marks of launchers (docs/PROTOCOL.md 3) against a KILL of the same root: what is a member, what has begun to run CMD,
+//! Marks of launchers (docs/internals/PROTOCOL.md 3) against a KILL of the same root: what is a member, what has begun to run CMD,
 //! and what "empty" means.
 //!
 //! | action | mirrors |

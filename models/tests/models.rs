@@ -1,6 +1,6 @@
 //! Each model to its last state, what it found in the code, and the known-bad changes that it has to catch.
 //!
-//! `cargo test -p killer-models -- --nocapture --test-threads 1` prints the table of docs/MODELS.md; with
+//! `cargo test -p killer-models -- --nocapture --test-threads 1` prints the table of docs/internals/MODELS.md; with
 //! `MODEL_TRACES=1` also the shortest way to each failure.
 
 use killer_models::{Explored, Verdict, every_state, first_failure, random_walks};

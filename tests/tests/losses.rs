@@ -1,4 +1,4 @@
-//! Ways to lose sight of a member, provoked one by one: each is noticed and said (docs/EXACTNESS.md).
+//! Ways to lose sight of a member, provoked one by one: each is noticed and said (docs/internals/EXACTNESS.md).
 
 use killer_tests::{Bystander, Launch, Out, TestEnv, skip};
 use std::time::Duration;

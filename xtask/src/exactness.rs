@@ -24,14 +24,14 @@ pub struct Options {
     /// In guests, each SERIES or SERIES:VARIANT (6.12, 7.x:preempt-full), instead of here
     #[arg(long, value_name = "GUEST", num_args = 1..)]
     vm: Vec<String>,
-    /// Put the row into docs/EXACTNESS.md
+    /// Put the row into docs/internals/EXACTNESS.md
     #[arg(long)]
     write: bool,
 }
 
-/// The table in docs/EXACTNESS.md.
+/// The table in docs/internals/EXACTNESS.md.
 const TABLE: Table<'_> = Table {
-    file: "docs/EXACTNESS.md",
+    file: "docs/internals/EXACTNESS.md",
     mark: "exactness",
     head: &[
         "kernel",

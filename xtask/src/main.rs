@@ -55,9 +55,9 @@ enum Task {
     Guests,
     /// The tests in guests with other kernels.
     Vm(vm::Options),
-    /// Forks by the forkers' own count against the tracker's: docs/EXACTNESS.md.
+    /// Forks by the forkers' own count against the tracker's: docs/internals/EXACTNESS.md.
     Exactness(exactness::Options),
-    /// Bombs, chains, revivers, adopted, signalled, killed, round after round: docs/EXACTNESS.md.
+    /// Bombs, chains, revivers, adopted, signalled, killed, round after round: docs/internals/EXACTNESS.md.
     Soak(soak::Options),
     /// Other ways to end a service, on the same adversaries; writes docs/PEERS.md.
     Peers(vm::peers::Options),

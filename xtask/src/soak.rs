@@ -27,14 +27,14 @@ pub struct Options {
     /// In guests, each SERIES or SERIES:VARIANT (6.12, 7.x:preempt-full), instead of here
     #[arg(long, value_name = "GUEST", num_args = 1..)]
     vm: Vec<String>,
-    /// Add the rounds to the row in docs/EXACTNESS.md
+    /// Add the rounds to the row in docs/internals/EXACTNESS.md
     #[arg(long)]
     write: bool,
 }
 
-/// The table in docs/EXACTNESS.md.
+/// The table in docs/internals/EXACTNESS.md.
 const TABLE: Table<'_> = Table {
-    file: "docs/EXACTNESS.md",
+    file: "docs/internals/EXACTNESS.md",
     mark: "soak",
     head: &[
         "kernel",

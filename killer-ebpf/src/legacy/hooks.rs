@@ -1,4 +1,4 @@
-//! What the hooks do, whichever way they were called. Orders as in the modern object (docs/PROTOCOL.md 2).
+//! What the hooks do, whichever way they were called. Orders as in the modern object (docs/internals/PROTOCOL.md 2).
 //!
 //! The start of a process is the moment of its registration: unique, which is all that identity needs, and at most some
 //! microseconds after the kernel's. The end of a process is counted: a thread's birth adds one, its end takes one.

@@ -26,7 +26,7 @@ pub(super) const CLASSIC: [(&str, &str); 3] = [
     (P_NEWTASK, "task/task_newtask"),
 ];
 
-/// Hooks of a tier in attach order: ends before births (docs/PROTOCOL.md 10); X, E, F, W.
+/// Hooks of a tier in attach order: ends before births (docs/internals/PROTOCOL.md 10); X, E, F, W.
 pub(super) fn hooks(tier: Tier, orphans: bool) -> Vec<(&'static str, &'static str)> {
     match tier {
         Tier::Witnessed => [WITNESS[0]].into_iter().chain(HOOKS).chain([WITNESS[1]]).collect(),

@@ -1,4 +1,4 @@
-//! Where the tracker is pinned, and the lock on it (docs/PROTOCOL.md 10).
+//! Where the tracker is pinned, and the lock on it (docs/internals/PROTOCOL.md 10).
 
 use std::fs::File;
 use std::io;

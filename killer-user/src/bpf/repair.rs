@@ -1,4 +1,4 @@
-//! Comparing the sets with the host: walks, and claims of what has ended unseen (docs/PROTOCOL.md 2).
+//! Comparing the sets with the host: walks, and claims of what has ended unseen (docs/internals/PROTOCOL.md 2).
 
 use std::io::{self, Read};
 

@@ -229,7 +229,7 @@ pub struct Adopted {
     pub passes: u32,
 }
 
-/// Takes a running process and its present descendants in (docs/PROTOCOL.md 7).
+/// Takes a running process and its present descendants in (docs/internals/PROTOCOL.md 7).
 pub fn adopt(t: &Tracker, name: &str, p: &Process) -> Result<Adopted, Failure> {
     let _lock = t.lock()?;
     if let Ok(Some(m)) = t.member(p.pid)

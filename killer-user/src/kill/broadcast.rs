@@ -1,5 +1,5 @@
 //! Any signal but KILL: each member once, and children of creators that had not received it when they forked
-//! (docs/PROTOCOL.md 8).
+//! (docs/internals/PROTOCOL.md 8).
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
 //! Freeze: newborns and forkers are held by the tier's hooks, everybody else by SIGSTOP, until nobody can run code of his
-//! own; and the way back (docs/PROTOCOL.md 12).
+//! own; and the way back (docs/internals/PROTOCOL.md 12).
 
 use std::collections::{HashMap, HashSet};
 use std::io;

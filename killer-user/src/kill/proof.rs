@@ -4,7 +4,7 @@ use super::Survivor;
 use crate::lineage::Members;
 
 /// True when the kernel's own count says that nobody is alive and nobody is coming. Two censuses and a third look:
-/// insertions and roots unchanged and all counts 0 ⇒ empty when the second began to count (docs/PROTOCOL.md 4).
+/// insertions and roots unchanged and all counts 0 ⇒ empty when the second began to count (docs/internals/PROTOCOL.md 4).
 pub fn empty<F: Members>(family: &F) -> bool {
     let a = family.census();
     if a.tasks != 0 {

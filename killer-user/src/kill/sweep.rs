@@ -64,7 +64,7 @@ impl<'o, Fd> Sweep<'o, Fd> {
 
     /// Sends to one member. It is that member, or nothing is sent: the pidfd is opened by number, and then either
     /// its inode is the entry's (an inode names one process for this boot), or the entry is read again and
-    /// still equal, so that the process had the number all the time (docs/PROTOCOL.md 2).
+    /// still equal, so that the process had the number all the time (docs/internals/PROTOCOL.md 2).
     pub(super) fn send<F>(&mut self, family: &F, m: Member)
     where
         F: Members + Signals<Fd = Fd> + Clock,

@@ -8,7 +8,7 @@ use killer_common::record::{Dead, Member};
 
 use super::stillness::Still;
 
-/// What the kernel counts, read in an order that makes two equal censuses a proof (docs/PROTOCOL.md 4).
+/// What the kernel counts, read in an order that makes two equal censuses a proof (docs/internals/PROTOCOL.md 4).
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Census {
     /// (slot, generation) of every root of the family.

@@ -1,5 +1,5 @@
 //! What this process was given by its caller, saved before Rust's runtime changes any of it, and given back to CMD
-//! (docs/PROTOCOL.md 11).
+//! (docs/internals/PROTOCOL.md 11).
 //!
 //! The runtime ignores SIGPIPE and opens /dev/null on closed descriptors before `main`, so the program calls [`save`] from its
 //! `.init_array`. What the rest of `killer` relies on is set there, too: SIGCHLD at its default (a child of a process that

@@ -1,4 +1,4 @@
-//! fork and exec by hand: what CMD inherits is what the caller of `killer` had (docs/PROTOCOL.md 11).
+//! fork and exec by hand: what CMD inherits is what the caller of `killer` had (docs/internals/PROTOCOL.md 11).
 //!
 //! `std::process::Command` resets what was inherited; the child here gets it back from [`inherit`](super::inherit).
 

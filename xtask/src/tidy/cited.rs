@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 
 use super::{Check, Finding, Sources};
 
-const FACTS: &str = "docs/KERNEL_FACTS.md";
+const FACTS: &str = "docs/internals/KERNEL_FACTS.md";
+/// Where a document lies that is cited by its name alone.
+const DOCUMENTS: [&str; 2] = ["docs", "docs/internals"];
 /// Who says which function each step mirrors.
 const MODELS: &str = "models/src/";
 /// The program itself, which is no function.
@@ -29,6 +31,7 @@ pub fn check(sources: &Sources) -> Vec<Finding> {
         for (n, line) in lines.iter().enumerate() {
             let said = prose(path, line);
             let mut wrong = known.documents(path, said);
+            wrong.extend(known.links(path, said));
             wrong.extend(known.facts(said));
             wrong.extend(known.code(said));
             if path.starts_with(MODELS) {
@@ -102,11 +105,33 @@ impl Known<'_> {
         wrong
     }
 
-    /// As it is written in a file: from the checkout, from the folder of that file, or from `docs/`.
+    /// As it is written in a file: from the checkout, from the folder of that file or from the one above, or from a
+    /// folder of documents.
     fn document(&self, path: &str, name: &str) -> Option<&str> {
         let folder = path.rsplit_once('/').map_or("", |(f, _)| f);
-        let places = [name.to_owned(), format!("{folder}/{name}"), format!("docs/{name}")];
-        places.iter().find_map(|p| self.sources.text(p))
+        let above = folder.rsplit_once('/').map_or("", |(f, _)| f);
+        let above = name.strip_prefix("../").map(|n| format!("{above}/{n}"));
+        let places = [name.to_owned(), format!("{folder}/{name}"), above.unwrap_or_default()];
+        let documents = DOCUMENTS.map(|d| format!("{d}/{name}"));
+        places.iter().chain(&documents).find_map(|p| self.sources.text(p.trim_start_matches('/')))
+    }
+
+    /// Links lead from the folder of the file: nothing else finds what they name.
+    fn links(&self, path: &str, line: &str) -> Vec<String> {
+        let folder = path.rsplit_once('/').map_or("", |(f, _)| f);
+        let links = line.split("](").skip(1).filter_map(|l| l.split([')', '#']).next());
+        let ours = links.filter(|l| path.ends_with(".md") && !l.is_empty() && !l.contains("://"));
+        let leads = |to: &&str| {
+            let mut at: Vec<_> = folder.split('/').filter(|f| !f.is_empty()).collect();
+            for step in to.split('/') {
+                match step {
+                    ".." => drop(at.pop()),
+                    step => at.push(step),
+                }
+            }
+            self.sources.text(&at.join("/")).is_some()
+        };
+        ours.filter(|l| !leads(l)).map(|l| format!("the link to {l}")).collect()
     }
 
     fn facts(&self, line: &str) -> Vec<String> {
@@ -225,8 +250,8 @@ mod tests {
     use super::*;
 
     fn wrong(path: &str, line: &str) -> Vec<String> {
-        let protocol = ("docs/PROTOCOL.md", "# Protocol\n\n## 1. Maps\n\n## 2. Orders of all\n");
-        let facts = ("docs/KERNEL_FACTS.md", "| F1 | One. | `kernel/fork.c` |\n");
+        let protocol = ("docs/internals/PROTOCOL.md", "# Protocol\n\n## 1. Maps\n\n## 2. Orders of all\n");
+        let facts = ("docs/internals/KERNEL_FACTS.md", "| F1 | One. | `kernel/fork.c` |\n");
         let code = ("killer-ebpf/src/fork.rs", "fn born() {}\nfn creator() {}\n");
         let found = check(&Sources::of(&[protocol, facts, code, (path, line)]));
         let prefix = format!("{path}: ");
@@ -235,13 +260,24 @@ mod tests {
 
     #[test]
     fn documents_and_headings() {
-        assert!(wrong("xtask/a.rs", "// docs/PROTOCOL.md 2) and PROTOCOL.md").is_empty());
-        assert_eq!(wrong("xtask/a.rs", "f(); // docs/PROTOCOL.md 9."), ["docs/PROTOCOL.md 9"]);
+        assert!(wrong("xtask/a.rs", "// docs/internals/PROTOCOL.md 2) and PROTOCOL.md").is_empty());
+        assert_eq!(
+            wrong("xtask/a.rs", "f(); // docs/internals/PROTOCOL.md 9."),
+            ["docs/internals/PROTOCOL.md 9"]
+        );
         assert_eq!(wrong("xtask/a.rs", "/// docs/NONE.md says why."), ["docs/NONE.md"]);
-        assert!(wrong("docs/A.md", "[x](PROTOCOL.md#2-orders-of-all)").is_empty());
-        assert_eq!(wrong("docs/A.md", "[x](PROTOCOL.md#orders)"), ["PROTOCOL.md#orders"]);
+        assert!(wrong("docs/internals/A.md", "[x](PROTOCOL.md#2-orders-of-all), PROTOCOL.md").is_empty());
+        assert_eq!(wrong("docs/internals/A.md", "[x](PROTOCOL.md#orders)"), ["PROTOCOL.md#orders"]);
         assert_eq!(wrong("docs/A.md", "\n## 1. Maps\nsection 4"), ["section 4"]);
         assert!(wrong("xtask/a.rs", "let a = \"docs/NONE.md\";").is_empty(), "code is no citation");
+    }
+
+    #[test]
+    fn links() {
+        assert!(wrong("docs/A.md", "[x](internals/PROTOCOL.md), [y](https://a.b/c.html)").is_empty());
+        assert!(wrong("docs/other/A.md", "[x](../internals/PROTOCOL.md)").is_empty());
+        assert!(wrong("A.md", "[x](docs/internals/PROTOCOL.md#2-orders-of-all)").is_empty());
+        assert_eq!(wrong("docs/A.md", "[x](PROTOCOL.md)"), ["the link to PROTOCOL.md"]);
     }
 
     #[test]

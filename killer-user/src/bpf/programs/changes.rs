@@ -27,7 +27,7 @@ fn consumed(t: &Programs, s: Slot, child: i32) -> io::Result<()> {
     Ok(())
 }
 
-/// Fills a root from a running process until the passes add nothing (docs/PROTOCOL.md 7).
+/// Fills a root from a running process until the passes add nothing (docs/internals/PROTOCOL.md 7).
 fn take(t: &Programs, slot: Slot, whose: Whose) -> io::Result<Taken> {
     if !t.can_walk() {
         return Err(io::Error::other(

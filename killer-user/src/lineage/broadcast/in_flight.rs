@@ -1,4 +1,4 @@
-//! Processes that may still owe a signal: a broadcast waits for the one before, and for forks in flight (docs/PROTOCOL.md 8).
+//! Processes that may still owe a signal: a broadcast waits for the one before, and for forks in flight (docs/internals/PROTOCOL.md 8).
 
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
