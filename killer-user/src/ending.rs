@@ -6,7 +6,7 @@ mod tables;
 #[cfg(test)]
 pub use tables::endings;
 #[cfg(feature = "cli")]
-pub use tables::{codes, codes_short};
+pub use tables::{code_number, codes, codes_of, codes_short, with_code};
 
 /// The endings, with word, exit code and meaning of each. The worse the later.
 macro_rules! endings {
@@ -35,7 +35,7 @@ macro_rules! endings {
                     Self::Interrupted(signal) => (
                         "interrupted",
                         SIGNALLED + signal as u8,
-                        "A signal to killer has ended it before it was done.",
+                        "A signal has ended killer before it was done.",
                     ),
                 }
             }
@@ -45,9 +45,9 @@ macro_rules! endings {
 
 endings! {
     Done: "done", 0, "What was asked is done.";
-    Nothing: "nothing", 0, "Nobody was there for it, and nobody had to be.";
-    DryRun: "dry-run", 0, "Nothing was signalled, only looked up.";
-    Stopped: "stopped", 0, "Whom the stop was for has ended.";
+    Nothing: "nothing", 0, "There was no process to signal, and none had to be there.";
+    DryRun: "dry-run", 0, "Processes were looked up, and none was signalled.";
+    Stopped: "stopped", 0, "The processes that the stop was for have ended.";
     Frozen: "frozen", 0, "Every process is held still.";
     Thawed: "thawed", 0, "Every process that was held goes on.";
     Empty: "empty", 0, "The service is empty.";
@@ -56,27 +56,27 @@ endings! {
     Started: "started", 0, "CMD runs in the background.";
     Adopted: "adopted", 0, "The process and its descendants are members.";
     MainSet: "main-set", 0, "The main process is chosen.";
-    Forgotten: "forgotten", 0, "The service that had ended is not known any more.";
+    Forgotten: "forgotten", 0, "The service, which had ended, is no longer known.";
     GivenUp: "given-up", 0, "The service lives on without a name.";
     Renamed: "renamed", 0, "The service has its new name.";
     Up: "up", 0, "The tracker is loaded.";
     Down: "down", 0, "The tracker is gone.";
     Dead: "nothing", 3, "The service has no live process.";
     Unknown: "unknown", 4, "No service has this name.";
-    WouldMissAll: "dry-run", 1, "Nobody would be signalled, and a -fail form was given.";
-    Nobody: "nothing", 1, "Nobody was there for it, and a -fail form, or a probe, was given.";
-    Unsure: "unsure", 64, "Some may not have been reached, or twice.";
-    Doubtful: "doubtful", 1, "What is known of went well, but the tracker cannot vouch for the rest.";
-    Partial: "partial", 64, "Some were signalled and some could not be.";
-    StillStopped: "partial", 64, "Some go on, and some could not be let go.";
+    WouldMissAll: "dry-run", 1, "No process would be signalled, and a -fail form was given.";
+    Nobody: "nothing", 1, "There was no process to signal, and a -fail form or a probe was given.";
+    Unsure: "unsure", 64, "Some processes may have been missed, or reached twice.";
+    Doubtful: "doubtful", 1, "All went well with what is known, but the tracker cannot vouch for the rest.";
+    Partial: "partial", 64, "Some processes were signalled, and some could not be.";
+    StillStopped: "partial", 64, "Some processes go on, and some could not be let go.";
     Fled: "doubtful", 124, "Processes were born faster than they could be stopped.";
-    Unseen: "doubtful", 124, "Whether some are stopped could not be looked at.";
-    Asleep: "doubtful", 124, "Some sleep in the kernel and may run when they wake.";
-    Running: "running", 124, "Some run although the service is frozen.";
-    Unreaped: "unreaped", 124, "All is released, and some are not reaped by their parents.";
+    Unseen: "doubtful", 124, "Some processes could not be looked at, so they may run.";
+    Asleep: "doubtful", 124, "Some processes sleep in the kernel and may run when they wake.";
+    Running: "running", 124, "Some processes run although the service is frozen.";
+    Unreaped: "unreaped", 124, "All is released, but some processes are not reaped by their parents yet.";
     Timeout: "timeout", 124, "What was waited for did not come in time.";
-    Survivors: "survivors", 124, "Some live on.";
-    NotExact: "not-exact", 5, "The set is not provably exact, and it had to be.";
+    Survivors: "survivors", 124, "Some processes live on.";
+    NotExact: "not-exact", 5, "The set is not provably exact, and --require-exact was given.";
     NotPermitted: "not-permitted", 77, "The kernel does not permit it to this caller.";
     Failed: "failed", 1, "It failed.";
     Usage: "usage", 2, "The command line is wrong.";
@@ -175,7 +175,7 @@ impl Ending {
         let text = match self {
             Self::Nothing | Self::DryRun | Self::WouldMissAll | Self::Nobody | Self::Dead => {
                 return match f.tasks_before {
-                    1.. if f.had_ended => format!("'{}': whom it was for had ended", f.service),
+                    1.. if f.had_ended => format!("'{}': the processes that it was for had ended", f.service),
                     0 => format!("'{}' has ended: it has no live process", f.service),
                     _ => format!("'{}': nobody matched --whom={}", f.service, f.whom),
                 };
@@ -210,14 +210,14 @@ impl Ending {
                 format!("{} after the timeout", n(f.left, "process lives on", "processes live on"))
             }
             Self::Survivors if f.left == 0 && f.tasks > 0 => {
-                format!("{} tasks are left, none of them listed", f.tasks)
+                format!("{} tasks are left, and none of them is listed", f.tasks)
             }
             Self::Survivors => n(f.left, "process lives on", "processes live on"),
             Self::Interrupted(_) => f.note.to_owned(),
             _ if f.refused > 0 => {
                 format!("{} could not be signalled", n(f.refused, "process", "processes"))
             }
-            _ => "not everybody may have been reached".into(),
+            _ => "some processes may not have been reached".into(),
         };
         format!("'{}': {text}", f.service)
     }

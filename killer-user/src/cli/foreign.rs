@@ -2,6 +2,7 @@
 
 use super::entry::{Entry, names as all};
 use crate::ask::{name, signal, span};
+use crate::ending::{self, Ending};
 
 /// The verb that a word is, or nearly is, as a command with `names` behind it.
 pub fn meant<A>(verbs: &[Entry<A>], word: &str, names: &[&str]) -> Option<String> {
@@ -56,13 +57,14 @@ pub fn instead(word: &str, names: &[&str]) -> Option<String> {
         }
         "start" | "create" | "new" | "spawn" => format!("'killer run --name {one} -- CMD' starts one"),
         "enable" | "disable" | "mask" | "unmask" | "is-enabled" | "preset" | "edit" | "cat" => {
-            format!("what starts at boot is the init system's; 'killer status {n}' shows what runs")
+            format!("the init system decides what starts at boot; 'killer status {n}' shows what runs")
         }
         "is-active" | "is-failed" | "is-running" | "show" | "info" | "inspect" | "stat" | "state" => {
-            format!("'killer status {n}' says it, its exit code too: 0 alive, 3 known but dead, 4 unknown")
+            let codes = ending::codes_of(&[Ending::Done, Ending::Dead, Ending::Unknown]);
+            format!("'killer status {n}' says it, and so does its exit code ({codes})")
         }
         "kill" | "pkill" | "killall" | "terminate" | "term" | "signal" | "end" | "destroy" => {
-            format!("to send a signal is the form without a verb: 'killer -s KILL {n}'")
+            format!("a signal is sent without a verb: 'killer -s KILL {n}'")
         }
         "quit" | "halt" | "shutdown" | "poweroff" => format!("'killer stop {n}' ends it"),
         "ps" | "top" | "htop" | "pstree" | "pgrep" | "pidof" => {
@@ -81,7 +83,7 @@ pub fn instead(word: &str, names: &[&str]) -> Option<String> {
         "logs" | "log" | "journal" => {
             "killer keeps no logs; the signals that it sent are in the system's log".to_owned()
         }
-        "watch" | "why" | "events" => format!("'killer tree {n}' shows who forked whom"),
+        "watch" | "why" | "events" => format!("'killer tree {n}' shows which process forked which"),
         "help" => "'killer --help' says what there is".to_owned(),
         "version" => "'killer --version' says it".to_owned(),
         _ => return None,

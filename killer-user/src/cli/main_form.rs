@@ -7,6 +7,7 @@ use super::usage::Wrong;
 use crate::ask::wait::{self, Wait};
 use crate::ask::whom::Whom;
 use crate::ask::{Kill, Names, Newborns, name, signal, value, whom};
+use crate::ending::{Ending, with_code};
 
 /// End a service completely: signal every process that it ever forked, and nobody else.
 #[derive(Debug, Parser)]
@@ -27,45 +28,46 @@ pub struct MainForm {
         overrides_with = "signal"
     )]
     pub signal: String,
-    /// Whom: all, main, control (each with -fail), leaves, orphans, escaped (left the session, process group, cgroup or PID
-    /// namespace), uid:USER, exe:GLOB, born:<SPAN, depth:N, subtree:PID; '!' is everybody else, a comma intersects
+    /// Which processes: all, main, control (each with -fail), leaves, orphans, escaped (left the session, process group,
+    /// cgroup or PID namespace), uid:USER, exe:GLOB, born:<SPAN, depth:N, subtree:PID; '!' takes all others, a comma takes
+    /// those that both words pick
     #[arg(long, visible_alias = "who", aliases = ["kill-who", "kill-whom"], default_value = "all", value_parser = whom::parse, overrides_with = "whom")]
     pub whom: Whom,
-    /// Value for a real-time signal, as sigqueue(3) sends it, to everybody that --whom picks (systemd: main and control only)
+    /// Value for a real-time signal, sent as sigqueue(3) does to every process that --whom picks (systemd: only to main and control)
     #[arg(long, alias = "kill-value", value_name = "INT", value_parser = value::parse, allow_hyphen_values = true)]
     pub value: Option<i32>,
-    /// Return when the kernel says that the service is empty and has let go of files, ports and memory, or after SPAN; with
-    /// 'reaped[:SPAN]' when their parents have reaped them, too, and their numbers are free
+    /// Wait until the kernel says that the service is empty and its files, ports and memory are released, for SPAN at most; with
+    /// 'reaped[:SPAN]' wait also until parents have reaped its processes, so that their numbers are free
     #[arg(long, value_name = "SPAN", num_args = 0..=1, require_equals = true, default_missing_value = "infinity", value_parser = wait::parse)]
     pub wait: Option<Wait>,
-    /// Exit 1 when nothing matched
-    #[arg(long)]
+    #[arg(long, help = with_code("Fail when nothing matched", Ending::Nobody))]
     pub fail: bool,
-    /// Print exactly what would be signalled, signal nothing
+    /// Print exactly what would be signalled, and signal nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,
-    /// Refuse (exit 5) unless the set is provably exact
-    #[arg(long)]
+    #[arg(long, help = with_code("Refuse unless the set is provably exact", Ending::NotExact))]
     pub require_exact: bool,
-    /// Go on although the set holds this killer or its ancestors: leave the set first
+    /// Go on although this killer or an ancestor of it is in the set: it leaves the set first
     #[arg(long)]
     pub include_self: bool,
-    /// What processes get that are born while the signal is sent to all: signal (once, when their creator had not received
-    /// it), ignore, kill
+    /// What a process gets that is born while the signal is sent to all: signal (once, if its creator had not received it), ignore
+    /// (nothing), kill (SIGKILL)
     #[arg(long, value_parser = choice::<Newborns>(), value_name = "WHAT", default_value = "signal", hide_possible_values = true)]
     pub newborns: Newborns,
-    /// Go on past names that nobody has; else one is enough that nothing is done
-    #[arg(long)]
+    #[arg(
+        long,
+        help = with_code("Skip names that no service has; without this option one is enough that nothing is done", Ending::Unknown)
+    )]
     pub keep_going: bool,
-    /// Print signal names; with words after it, what each stands for
+    /// Print the names of signals; with words after it, what each word stands for
     #[arg(short = 'l', long)]
     pub list: bool,
-    /// Print a table of signals; with words after it, their rows
+    /// Print a table of signals; with words after it, their rows only
     #[arg(short = 'L', long)]
     pub table: bool,
     #[command(flatten)]
     pub look: Look,
-    /// Service names; globs (cron*); '.service' is dropped
+    /// Names of services, or globs (cron*); a '.service' at the end is dropped
     #[arg(value_name = "NAME", value_parser = name::parse)]
     pub names: Vec<String>,
 }

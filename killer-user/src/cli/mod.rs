@@ -57,7 +57,7 @@ fn main_command<A>(verbs: &[Entry<A>]) -> Command {
     let row = |v: &Entry<A>| format!("  {:<27} {}\n", call(v).trim_end(), v.about);
     let rows: String = verbs.iter().map(row).collect();
     MainForm::command().after_help(format!(
-        "Verbs:\n{rows}  'killer VERB --help' says more; 'killer -- status' is a service called 'status'\n\n\
+        "Verbs:\n{rows}  'killer VERB --help' says more; 'killer -- status' signals a service called 'status'\n\n\
          Examples:\n{EXAMPLES}\n\n{}",
         ending::codes_short()
     ))

@@ -10,21 +10,30 @@ use super::common::choice;
 use super::usage::Wrong;
 use crate::ask::span::{self, Span};
 use crate::ask::{Command, KEEP, Log, Nest, Replace, Run, Word, name};
+use crate::ending::{Ending, code_number, codes_of};
+
+/// Below the options.
+fn after_help() -> String {
+    format!(
+        "The first process is a member before CMD's first instruction. In the foreground killer passes every signal that can be \
+         caught on to CMD, once, and exits with CMD's status ({} when signal N has ended CMD). {}. When the first process of a \
+         daemon has ended, the main process is the one that the pidfile names, or else one that killer guesses, and it says so.",
+        code_number(Ending::Interrupted(0)),
+        codes_of(&[Ending::NotStarted, Ending::NotExecutable, Ending::NotFound])
+    )
+}
 
 /// What stands behind `killer run`.
 #[derive(Clone, Debug, Args)]
 #[command(
     override_usage = "killer run [--name NAME] [OPTIONS] -- CMD...",
-    after_help = "The root is a member before CMD's first instruction. In the foreground every signal that can be caught is passed on to CMD, \
-                  once, and the exit status is CMD's (128+N when it died \
-                  of signal N); 125: killer failed, 126: CMD is not executable, 127: CMD was not found. When the first process of a \
-                  daemon has ended, the main process is who the pidfile names, else who can be guessed, which is said."
+    after_help = after_help()
 )]
 pub struct RunOptions {
-    /// Name of the service; without it one is made of CMD and a number, which -v says
+    /// Name of the service; without it killer makes one of CMD and a number, and -v prints it
     #[arg(long, value_parser = name::parse_new)]
     name: Option<String>,
-    /// A live service of this name is ended first, as by 'killer stop'; rename: it gets another name
+    /// If a live service has this name, end it first as 'killer stop' does; with 'rename' give it another name instead
     #[arg(
         long,
         value_parser = choice::<Replace>(),
@@ -36,17 +45,17 @@ pub struct RunOptions {
         requires = "name"
     )]
     replace: Option<Replace>,
-    /// Return as soon as CMD runs; it gets a session of its own, and none of the caller's descriptors
+    /// Return as soon as CMD runs; CMD gets a session of its own and none of the caller's descriptors
     #[arg(long, short)]
     detach: bool,
-    /// Where a detached CMD's output goes: to the end of FILE, or 'syslog'; without it nowhere
+    /// Append the output of a detached CMD to FILE, or send it to 'syslog'; without this option it is dropped
     #[arg(long, value_name = "FILE|syslog", requires = "detach")]
     log: Option<PathBuf>,
-    /// Leave a detached CMD the caller's descriptors, 0 to 2 too
+    /// Let a detached CMD keep the caller's descriptors, 0 to 2 included
     #[arg(long, requires = "detach")]
     keep_fds: bool,
-    /// End what is left of the service when CMD ends, or when this killer is ended, however: SIGTERM, then SIGKILL after SPAN; without
-    /// SPAN SIGKILL at once. 'run' returns when files, ports and memory are released
+    /// End what is left of the service when CMD ends, and also when this killer is ended in any way: by SIGTERM, and after SPAN by
+    /// SIGKILL; without SPAN by SIGKILL at once. 'run' returns when files, ports and memory are released
     #[arg(
         long,
         value_name = "SPAN",
@@ -62,7 +71,7 @@ pub struct RunOptions {
     /// Set a variable for CMD
     #[arg(long, value_name = "K=V", value_parser = clap::builder::OsStringValueParser::new())]
     env: Vec<OsString>,
-    /// simple, or forking: CMD is a daemon whose first process ends when it has started; then 'run' returns
+    /// simple, or forking: CMD is a daemon whose first process ends when the daemon has started, and 'run' returns then
     #[arg(
         long = "type",
         value_parser = choice::<Kind>(),
@@ -71,19 +80,20 @@ pub struct RunOptions {
         hide_possible_values = true
     )]
     kind: Kind,
-    /// Write CMD's PID to this file; with --type=forking: to which the daemon writes it
+    /// Write CMD's PID to this file; with --type=forking the daemon writes it there, and killer reads it
     #[arg(long, value_name = "FILE")]
     pidfile: Option<PathBuf>,
-    /// How 'killer stop' asks it to stop first: a command for /bin/sh -c, with MAINPID in its environment
+    /// Let 'killer stop' run this command first, by /bin/sh -c, with MAINPID in its environment
     #[arg(long, value_name = "CMD")]
     exec_stop: Option<String>,
-    /// So many services that have ended stay known; the longest-ended give their places
+    /// Remember this many services that have ended; the ones that ended first are forgotten first
     #[arg(long, value_name = "N", default_value_t = KEEP)]
     keep: usize,
-    /// Inside of the service that this is called in: it ends with that one
+    /// Start it inside of the service that this command runs in: it ends with that one
     #[arg(long, conflicts_with = "beside")]
     inside: bool,
-    /// Next to the service that this is called in; so it is with --detach, unless that one is a 'run' in the foreground
+    /// Start it beside the service that this command runs in; --detach does so anyway, unless that service is a 'run' in the
+    /// foreground
     #[arg(long)]
     beside: bool,
     /// Program and arguments

@@ -3,15 +3,16 @@
 use clap::Args;
 
 use crate::ask::{Names, name};
+use crate::ending::{Ending, with_code};
 
 /// Services, by name.
 #[derive(Clone, Debug, Args)]
 pub struct Services {
-    /// Service names; globs (cron*)
+    /// Names of services, or globs (cron*)
     #[arg(value_name = "NAME", required = true, value_parser = name::parse)]
     pub words: Vec<String>,
-    /// Go on past names that nobody has (exit 4 at the end)
-    #[arg(long)]
+    /// Names that no service has are skipped.
+    #[arg(long, help = with_code("Skip names that no service has, and say so at the end", Ending::Unknown))]
     pub keep_going: bool,
 }
 
@@ -25,8 +26,8 @@ impl Services {
 /// Services whose sets may have to be exact.
 #[derive(Clone, Debug, Args)]
 pub struct Exactly {
-    /// Exit 5 unless the set is provably exact
-    #[arg(long)]
+    /// The set has to be provably exact.
+    #[arg(long, help = with_code("Fail unless the set is provably exact", Ending::NotExact))]
     pub require_exact: bool,
     #[command(flatten)]
     services: Services,

@@ -9,35 +9,52 @@ use crate::ask::schedule::{self, Retry, Schedule};
 use crate::ask::span::{self, Span};
 use crate::ask::wait::{self, Wait};
 use crate::ask::{Mode, Stop, signal};
+use crate::ending::{Ending, codes_of, with_code};
+
+/// Below the options.
+fn after_help() -> String {
+    format!(
+        "First killer runs the command of 'run --exec-stop', as a control process. Then it sends the signal and SIGCONT, waits, sends \
+         SIGKILL, and waits. Several services are stopped one after the other. With --mode=mixed and no main process, the signal goes \
+         to all. The stop succeeds when the kernel says that no process is left (with --mode=process: when the main process has \
+         ended). {}. Each survivor is named with its reason.",
+        codes_of(&[Ending::Survivors])
+    )
+}
 
 /// What stands behind `killer stop`.
 #[derive(Clone, Debug, Args)]
 #[command(
     override_usage = "killer stop [OPTIONS] NAME...",
-    after_help = "First the command of 'run --exec-stop', as a control process; then the signal with SIGCONT, a wait, SIGKILL, a \
-                  wait; several services one after the other. A mixed one without a main process is for all. Exit status: 0 the kernel says \
-                  that nobody is left (with --mode=process: the main process has ended), 124 survivors, each with its reason."
+    after_help = after_help()
 )]
 pub struct StopOptions {
     /// First signal [default: TERM]
     #[arg(short, long, value_name = "SIG", value_parser = signal::parse)]
     signal: Option<i32>,
-    /// How long each wait takes at most, the one for the stop command too; SIGKILL to all has 5s at least
+    /// Wait this long at most each time, for the stop command too; after SIGKILL to all 5s at least
     #[arg(long, value_name = "SPAN", default_value = "90s", value_parser = span::parse)]
     timeout: Span,
-    /// Return when the parents of all have reaped them, too, and their numbers are free; 124 after SPAN
-    #[arg(long, value_name = "reaped:SPAN", require_equals = true, value_parser = wait::parse_reaped)]
+    #[arg(
+        long,
+        value_name = "reaped:SPAN",
+        require_equals = true,
+        value_parser = wait::parse_reaped,
+        help = with_code("Wait also until parents have reaped all of them, so that their numbers are free, for SPAN at most", Ending::Unreaped)
+    )]
     wait: Option<Wait>,
-    /// SIGHUP right after the signal: shells end by it
+    /// Send SIGHUP right after the signal: shells end by it
     #[arg(long)]
     send_sighup: bool,
-    /// control-group (all), mixed (the signal to the main process, SIGKILL to all), process (only the main process)
+    /// Which processes get the signals: control-group (all), mixed (the signal for the main process, SIGKILL for all), process (only
+    /// the main process)
     #[arg(long, value_parser = choice::<Mode>(), value_name = "MODE", default_value = "control-group", hide_possible_values = true)]
     mode: Mode,
-    /// Signals and waits instead: TERM/30/-9/5; N is --signal, N, KILL, N; what follows 'forever' is repeated, at the end all
+    /// Follow this schedule of signals and waits instead, such as TERM/30/-9/5; N alone is short for --signal, N, KILL, N; 'forever'
+    /// repeats what follows it, or everything when it comes last
     #[arg(short = 'R', long, value_name = "SCHEDULE", value_parser = schedule::parse, allow_hyphen_values = true)]
     retry: Option<Retry>,
-    /// Go on although the service holds this killer or its ancestors: leave it first
+    /// Go on although this killer or an ancestor of it is a member: it leaves the service first
     #[arg(long)]
     include_self: bool,
     #[command(flatten)]

@@ -14,6 +14,9 @@ use crate::report::model::{Check, Doctor, SCHEMA_VERSION};
 use crate::tier::{KeepError, Paths, Tracker, object_sha256, try_out};
 use checks::check;
 
+/// Why it is no better tier where the caller has chosen it.
+const ASKED: &str = "KILLER_TIER asks for this one";
+
 /// The tier in use, or that would be, and why it is no better one.
 fn tier(
     paths: &Paths,
@@ -24,10 +27,10 @@ fn tier(
     let open = Tracker::open(paths);
     if Tracker::is_forced() {
         let tier = open.map_or_else(|_| Tracker::without_programs(), |t| t.tier());
-        return (tier, "KILLER_TIER asks for this one".into());
+        return (tier, ASKED.into());
     }
     let known = offsets.as_ref().ok().filter(|_| able);
-    let witnessed = known.map_or_else(|| Err("the failed checks above".to_owned()), witness::acts);
+    let witnessed = known.map_or_else(|| Err("the checks above failed".to_owned()), witness::acts);
     let better = open.as_ref().ok().and_then(|t| t.better().map(String::from));
     // Nothing is loaded: tried out for real, in a place of its own.
     let tried = match &open {
@@ -43,6 +46,7 @@ fn tier(
     };
     let why = match (tier, witnessed) {
         (Tier::Witnessed, _) => "there is none".into(),
+        (t, _) if Tracker::asked() == Some(t) => ASKED.into(),
         (t, _) if t.is_without_programs() && matches!(tried, Some(Err(_))) => {
             tried.and_then(Result::err).map(|e| e.to_string()).unwrap_or_default()
         }
@@ -53,7 +57,9 @@ fn tier(
             }
             _ => why,
         },
-        (_, Ok(())) => "the tracker was loaded when the birth witness was silent, or with KILLER_TIER".into(),
+        (_, Ok(())) => {
+            "the tracker was loaded when the birth witness was silent, or with KILLER_TIER set".into()
+        }
     };
     (tier, plain(&why))
 }
@@ -85,11 +91,11 @@ pub fn doctor() -> Doctor {
         c.push(check(
             "other versions",
             "warn",
-            format!("pins of {} at {}", others.join(", "), paths.root.display()),
-            Some("their services are not visible to this killer; use that version's 'down'"),
+            format!("there are pins of {} at {}", others.join(", "), paths.root.display()),
+            Some("this killer does not see their services; that version's 'down' ends them"),
         ));
     }
-    c.push(tracker(&paths));
+    c.push(tracker(&paths, tier));
     let here = Here::of(tier, offsets.as_ref().ok());
     let words = tier.guarantees(&here).into_iter().map(String::from);
     let limits = tier.limits(&here).into_iter().map(|s| format!("not promised: {s}"));
@@ -105,13 +111,16 @@ pub fn doctor() -> Doctor {
     }
 }
 
-fn tracker(paths: &Paths) -> Check {
+fn tracker(paths: &Paths, tier: Tier) -> Check {
     match Tracker::open(paths) {
         Ok(t) => {
             let h = t.hooks().map(|h| h.health()).unwrap_or_default();
             let n = registry::all(&t).len() as u64;
             if t.tier().is_without_programs() {
-                let text = format!("none; {} in a registry of files", human::count(n, "service", "services"));
+                let text = format!(
+                    "this tier loads none; {} in a registry of files",
+                    human::count(n, "service", "services")
+                );
                 return check("tracker", "ok", text, None);
             }
             let at = paths.version();
@@ -156,7 +165,11 @@ fn tracker(paths: &Paths) -> Check {
                 let text = format!("{}; {}", f.what, f.why.unwrap_or_default());
                 return check("tracker", "fail", text, f.next.as_deref());
             }
-            check("tracker", "ok", "not loaded; the first 'run', 'adopt' or 'up' loads it", None)
+            let text = match tier.is_without_programs() {
+                true => "this tier loads none; the first 'run' or 'adopt' makes a registry of files",
+                false => "it is not loaded; the first 'run', 'adopt' or 'up' loads it",
+            };
+            check("tracker", "ok", text, None)
         }
         Err(e) => {
             let f = Failure::from(e);

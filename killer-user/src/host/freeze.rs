@@ -20,7 +20,7 @@ pub fn cannot(t: &Tracker) -> Result<(), Failure> {
         Some(_) => Ok(()),
         None => Err(Failure::new(Ending::Failed, "this tier cannot freeze")
             .why("it has no hook in which a fork can be held")
-            .next("'killer doctor' says what a better tier needs; -s STOP stops who is there now")),
+            .next("'killer doctor' says what a better tier needs; -s STOP stops the processes that are there now")),
     }
 }
 

@@ -63,7 +63,7 @@ pub fn remember(t: &Tracker, root: &Root, signal: i32, ending: Ending, orders: &
     let kept =
         serde_json::to_vec(&last).map_err(Into::into).and_then(|b| last_signal::keep(t, root.slot.slot, &b));
     if let Err(e) = kept {
-        log::info!("{}: whom the signal was for cannot be kept: {e}", root.name);
+        log::info!("{}: the processes that the signal was for cannot be noted: {e}", root.name);
     }
 }
 
@@ -92,7 +92,7 @@ pub fn tree(t: &Tracker, r: &Root) -> Tree {
     let Some(l) = of(t, r) else {
         let note = match r.record.last_at {
             0 => "no signal has been sent to it by name since it was started",
-            _ => "whom the last signal was for is not remembered",
+            _ => "the processes that the last signal was for are not remembered",
         };
         return Tree { note: Some(note.into()), ..empty };
     };

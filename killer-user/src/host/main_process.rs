@@ -131,6 +131,6 @@ pub fn settle(t: &Tracker, r: &Root) {
 /// What is said to whoever asks for a main process that is not there, while others are.
 pub fn gone(name: &str) -> Failure {
     Failure::new(Ending::Failed, format!("'{name}': the main process is gone")).next(format!(
-        "'killer status {name}' shows who is left, 'killer set-main {name} PID' chooses another"
+        "'killer status {name}' shows the processes that are left, 'killer set-main {name} PID' chooses another"
     ))
 }

@@ -85,7 +85,7 @@ impl<'a> OnExit<'a> {
             }
             Err(e) => Failure::new(Ending::Done, what)
                 .why(format!("no other one can be started: {e}"))
-                .next("who kills this killer now leaves the service alive"),
+                .next("if this killer is killed now, the service lives on"),
         };
         self.lost += 1;
         if self.lost <= SAID {
@@ -116,7 +116,7 @@ fn who(w: &Watch) -> Option<(u32, u64)> {
 fn note(t: &Tracker, slot: Slot, who: Option<(u32, u64)>) {
     let Ok(_lock) = t.lock() else { return };
     if let Err(e) = StopRecord::change(t, slot, |r| r.watch = who) {
-        log::warn!("who watches over the service cannot be kept: {e}");
+        log::warn!("the supervisor of the service cannot be noted: {e}");
     }
 }
 
@@ -205,5 +205,5 @@ fn left(family: &Lineage<'_>, name: &str, awaited: &Awaited) -> Failure {
         format!("'{name}': {n} not let go of everything {} s after SIGKILL", RELEASE.as_secs()),
     )
     .why(text)
-    .next(format!("'killer status {name}' shows who lives"))
+    .next(format!("'killer status {name}' shows the live processes"))
 }

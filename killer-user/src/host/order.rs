@@ -251,7 +251,7 @@ fn remarks(t: &Tracker, k: &Kill, o: &Outcome, stray: usize, began: u64) -> Vec<
     if stray > 0 {
         let who = human::count(stray as u64, "member has", "members have");
         notes.push(format!(
-            "{who} ancestors that are no longer known: whether '{}' means them nobody can tell",
+            "{who} ancestors that are no longer known: nobody can tell whether '{}' means them",
             k.whom.text
         ));
     }

@@ -75,7 +75,7 @@ pub fn make(t: &Tracker, w: &Wish<'_>) -> Result<(Slot, bool), Failure> {
             Ending::NotStarted,
             format!("all {} places for services are taken by live ones", killer_common::MAX_ROOTS - 1),
         )
-        .next("end some of them: 'killer list' shows who they are")
+        .next("end some of them: 'killer list' shows them")
     })?;
     let slot = t.create(free, outer, w.flags, name).map_err(failed)?;
     Ok((slot, true))

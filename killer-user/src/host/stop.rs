@@ -194,7 +194,9 @@ impl Run<'_> {
             Mode::Process => f.why("--mode=process is for nobody else"),
             Mode::Mixed => {
                 self.mode = Mode::ControlGroup;
-                f.why("the first signal goes to all of it, SIGKILL to who is left after the wait")
+                f.why(
+                    "the first signal goes to the whole service, and SIGKILL to what is left after the wait",
+                )
             }
         };
         self.report.notes.push(f.why.as_ref().map_or(f.what.clone(), |w| format!("{}: {w}", f.what)));

@@ -42,8 +42,8 @@ pub fn failure(r: &Stop, doubt: Option<Doubt>) -> Option<Failure> {
         Ending::Doubtful => doubt.map(|d| d.failure(&r.service)),
         Ending::Unreaped => Some(survivors::number_taken(f)),
         Ending::Interrupted(_) => Some(
-            f.why("who was signalled stays signalled; it may end yet")
-                .next(format!("'killer status {}' shows who lives", r.service)),
+            f.why("the processes that were signalled stay signalled; they may end yet")
+                .next(format!("'killer status {}' shows the live processes", r.service)),
         ),
         _ => Some(f),
     }

@@ -87,7 +87,7 @@ pub fn nobody(r: &Receipt) -> Option<Failure> {
     let f = Failure::new(r.ending, r.ending.sentence(&told(r)));
     let f = match r.tasks {
         0 => f,
-        _ => f.next(format!("'killer tree {}' shows who is there", r.service)),
+        _ => f.next(format!("'killer tree {}' shows its processes", r.service)),
     };
     Some(match (r.signal, r.dry_run) {
         (0, _) => f,
@@ -105,10 +105,12 @@ pub fn failure(r: &Receipt, doubt: Option<Doubt>) -> Option<Failure> {
         Ending::Doubtful => return doubt.map(|d| d.failure(&r.service)),
         Ending::Nobody | Ending::WouldMissAll | Ending::Dead => return nobody(r),
         Ending::Unreaped => number_taken(f),
-        Ending::Interrupted(_) => f.why("nothing is gated or stopped; who was signalled stays signalled"),
+        Ending::Interrupted(_) => {
+            f.why("nothing is gated or stopped; the processes that were signalled stay signalled")
+        }
         // What makes it so is the last of its notes.
         Ending::Unsure => f.why(r.notes.last().cloned().unwrap_or_default()).next(format!(
-            "'killer tree {}' shows who is there; send it again where twice does no harm",
+            "'killer tree {}' shows its processes; send the signal again if a second one does no harm",
             r.service
         )),
         _ => Failure { why: refusal(), ..f },
@@ -117,15 +119,15 @@ pub fn failure(r: &Receipt, doubt: Option<Doubt>) -> Option<Failure> {
 
 /// Everything is released, and numbers are taken still.
 pub fn number_taken(f: Failure) -> Failure {
-    f.why("until then its number is taken: a start that looks for a process of this number finds one")
-        .next("see to its parent: it has to wait for it")
+    f.why("its number is taken until it is reaped: a start that looks for a process of this number finds one")
+        .next("its parent has to wait for it: look after that process")
 }
 
 /// Says so of main processes where it was not waited for.
 pub fn say_unreaped(service: &str, who: &[Survivor], tell: &dyn Tell) {
     for p in who {
         let what = format!("'{service}': main process {} ({}): {}", p.process.pid, p.process.comm, p.text);
-        let why = "a start that looks for a process of this number finds it until then";
+        let why = "its number is taken until it is reaped: a start that looks for a process of this number finds one";
         let next = "'--wait=reaped' waits for that";
         tell.message(&crate::report::message::render(&what, Some(why), Some(next)));
     }

@@ -55,7 +55,7 @@ impl Tier {
         const CALLS: &str = "a service that forks against a kill is stopped at its system calls";
         match self {
             Self::Witnessed => vec![
-                "every birth and end below a service is registered by LSM hooks that the kernel never skips: exact",
+                "exact: every birth and end below a service is registered by LSM hooks, which the kernel never skips",
                 "a service that is being killed cannot fork: its forks are refused",
                 "\"empty\" is the kernel's own count; every signal is checked against the process's identity",
             ],
@@ -79,11 +79,11 @@ impl Tier {
                 CALLS,
             ],
             Self::Named => vec![
-                "every process below a service is in its directory of a cgroup hierarchy that killer alone uses: exact",
-                "\"empty\" is the kernel's own word: it refuses to remove the directory while a task is in it",
+                "exact: every process of a service is in that service's directory of a cgroup hierarchy that killer alone uses",
+                "\"empty\" is the kernel's own word: it removes the directory only when no task is in it",
             ],
             Self::Scan => vec![
-                "best effort: members are who descends from a supervisor process that orphans come to, as /proc shows it",
+                "best effort: the members are the descendants of a supervisor process, which adopts orphans, as /proc shows them",
                 "a service from 'run' is empty when its supervisor has no child left (waitpid says ECHILD)",
                 "a service that is being killed is stopped first (SIGSTOP), so that it does not fork",
             ],
@@ -94,27 +94,31 @@ impl Tier {
     pub fn limits(self, here: &Here) -> Vec<&'static str> {
         match self {
             Self::Named => vec![
-                "a member that is root can move itself out of the hierarchy",
-                "no gate: a service that is being killed can fork until the last pass",
-                "signals but KILL can miss or repeat a process that is forked meanwhile; dead ancestors are not remembered",
+                "a hold on members that are root: such a member can move itself out of the hierarchy",
+                "a gate: a service that is being killed can fork until the last pass",
+                "exactly one signal for a process that is forked meanwhile: signals other than KILL can miss it, or reach it twice",
+                "the memory of dead ancestors",
             ],
             Self::Typed if !here.birth_gate => {
-                vec!["a gate that is closed at once: forks of a first pass run until gate C stops them"]
+                vec![
+                    "a gate that closes at once: what is forked during the first pass runs until gate C stops it",
+                ]
             }
             Self::Raw => vec![
-                "'adopt', 'freeze' at birth and the repair walk, which need BTF; dead processes are tidied away by number",
-                "names and uids of members are those of their last exec",
+                "'adopt', a 'freeze' of newborns and the repair walk, which need BTF; entries of dead processes are removed by number",
+                "the present names and uids of members: those of their last exec are shown",
             ],
             Self::Legacy => vec![
-                "'adopt' and the repair walk, which need BTF; dead processes are tidied away by number",
-                "what happens while no 'killer serve' holds the links, where this kernel cannot pin them",
-                "a process whose other thread dies in the middle of its exec stays in the count until it is gone",
+                "'adopt' and the repair walk, which need BTF; entries of dead processes are removed by number",
+                "sight of what happens while no 'killer serve' holds the links, if this kernel cannot pin them",
+                "an exact count of threads: a process with a thread that dies in the middle of an exec is counted until it is gone",
             ],
             Self::Scan => vec![
-                "exactness, ever: who kills the supervisor, or enters another PID namespace, slips away",
-                "an adopted process's orphans are found only if they were seen while their parent lived",
-                "signals but KILL can miss or repeat a process that is forked meanwhile; dead ancestors are not remembered",
-                "a killer that is killed in the middle of -s KILL leaves members stopped: give the command again",
+                "exactness, ever: a process that kills the supervisor, or enters another PID namespace, slips away",
+                "all orphans of an adopted process: they are found only if they were seen while their parent lived",
+                "exactly one signal for a process that is forked meanwhile: signals other than KILL can miss it, or reach it twice",
+                "the memory of dead ancestors",
+                "a clean end of a kill that is cut short: if killer is killed in the middle of -s KILL, members stay stopped until the command is given again",
             ],
             _ => Vec::new(),
         }

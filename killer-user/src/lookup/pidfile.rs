@@ -24,10 +24,10 @@ pub enum PidfileError {
     #[error("pidfile is not a regular file")]
     Kind,
     /// Others may write it.
-    #[error("pidfile is writable by {0}: anybody could choose the victim")]
+    #[error("pidfile is writable by {0}, so others could choose which process is signalled")]
     Writable(&'static str),
     /// It belongs to someone who is neither root nor the caller.
-    #[error("pidfile belongs to uid {0}, who is neither root nor you")]
+    #[error("pidfile belongs to uid {0}, which is neither root nor you")]
     Owner(u32),
     /// Nothing in it.
     #[error("pidfile is empty")]

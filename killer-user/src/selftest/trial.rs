@@ -197,12 +197,12 @@ fn control(
     let lived = !proc::pidfd_ended(accomplice);
     let _ = proc::pidfd_send(accomplice, SIGKILL, None);
     if !lived {
-        return failed("somebody who is no member was killed");
+        return failed("a process that is no member was killed");
     }
     match judged {
         Err(Not::Escaped(why)) if why == HELD => {}
         Err(e) => return Err(e),
-        Ok(_) => return failed("the judge did not notice somebody who still held the pipe"),
+        Ok(_) => return failed("the judge did not notice a process that still held the pipe"),
     }
     bystander.untouched()?;
     let _ = proc::pidfd_send(&bystander.pidfd, libc::SIGTERM, None);
@@ -263,7 +263,7 @@ fn bystander(stage: &Stage, at: Option<i32>) -> Result<Bystander, Not> {
 }
 
 /// The worst that can be.
-const HELD: &str = "the kernel said empty, and somebody still held the pipe";
+const HELD: &str = "the kernel said empty, and a process still held the pipe";
 
 /// KILL to all, and the judgement.
 fn killed(t: &Tracker, slot: Slot, kept: &Kept, release: Duration) -> Result<Passed, Not> {
@@ -319,7 +319,7 @@ fn once(t: &Tracker, slot: Slot, kept: &mut Kept, signal: i32) -> Result<usize, 
     let missed = counts.get(&0).copied().unwrap_or(0);
     let double: u32 = counts.range(2..).map(|(_, n)| n).sum();
     match (told, missed, double) {
-        (0, ..) => failed("nobody told how often the signal came"),
+        (0, ..) => failed("no process told how often the signal came"),
         (_, 0, 0) => Ok(told as usize),
         (_, m, d) if promised => {
             escaped(format!("of {told} that told, {m} had missed the signal, {d} had it twice"))

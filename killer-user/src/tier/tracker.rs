@@ -227,6 +227,11 @@ impl Tracker {
         named::missing()
     }
 
+    /// The tier that the caller asks for.
+    pub fn asked() -> Option<Tier> {
+        Tier::named(&std::env::var("KILLER_TIER").ok()?)
+    }
+
     /// True when a tier without programs is asked for.
     pub fn is_forced() -> bool {
         forced().is_some()

@@ -10,12 +10,12 @@ use crate::ending::Ending;
 use crate::host::{Failure, done, run};
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "An adopted service is not exact: orphans from before have lost their lineage.")]
+#[command(after_help = "An adopted service is not exact: processes that were orphaned before have lost their lineage.")]
 pub struct Adopt {
     /// Name for the service
     #[arg(value_parser = name::parse_new)]
     name: String,
-    /// The process, with its pidfs inode to be sure
+    /// The process; with its pidfs inode no other process can be taken for it
     #[arg(long, value_name = "PID[:INODE]", value_parser = pidspec::parse, required_unless_present = "pidfile", conflicts_with = "pidfile", allow_hyphen_values = true)]
     pid: Option<(u32, Option<u64>)>,
     /// A file with its PID

@@ -11,7 +11,7 @@ pub struct Doctor {}
 
 impl Verb for Doctor {
     const NAME: &'static str = "doctor";
-    const ABOUT: &'static str = "Show what this kernel can do and what is guaranteed";
+    const ABOUT: &'static str = "Show what this kernel can do and what killer promises on it";
     const TAKES_NAMES: bool = false;
 
     fn perform(&self, screen: &Screen) -> Result<Ending, Failure> {

@@ -7,7 +7,7 @@ use crate::host::{Failure, done, tracker};
 
 #[derive(Debug, clap::Args)]
 pub struct Down {
-    /// Also while services are tracked, or when the pins are damaged: what was tracked is lost
+    /// Do it also while services are tracked, or when the pins are damaged; what was tracked is lost
     #[arg(long)]
     force: bool,
 }

@@ -4,7 +4,7 @@ use super::Verb;
 use super::screen::Screen;
 use super::several::{Did, each};
 use crate::ask::{Names, name};
-use crate::ending::Ending;
+use crate::ending::{Ending, with_code};
 use crate::host::names::{self, For};
 use crate::host::{Failure, changes, done};
 use crate::lookup::Root;
@@ -12,22 +12,21 @@ use crate::lookup::Root;
 #[derive(Debug, clap::Args)]
 #[command(
     override_usage = "killer forget [--live] NAME... | --ended",
-    after_help = "What has ended is forgotten. With --live a service that lives is given up: it has no name any more, no command of killer \
-                  reaches it, and what is started in it is outside. It takes a place until it has ended; 'killer adopt NAME --pid PID' \
-                  with one of its processes gives it a name again."
+    after_help = "Services that have ended are forgotten. With --live a live service is given up: it has no name any more, no command of \
+                  killer reaches it, and what is started in it is outside of it. It takes a place until it has ended. 'killer adopt \
+                  NAME --pid PID' with one of its processes gives it a name again."
 )]
 pub struct Forget {
-    /// Every service that has ended
+    /// Forget every service that has ended
     #[arg(long, conflicts_with_all = ["words", "keep_going"])]
     ended: bool,
-    /// Give up live ones, too: they live on without a name
+    /// Give up live services, too: they live on without a name
     #[arg(long, conflicts_with = "ended")]
     live: bool,
-    /// Service names; globs (cron*)
+    /// Names of services, or globs (cron*)
     #[arg(value_name = "NAME", value_parser = name::parse, required_unless_present = "ended")]
     words: Vec<String>,
-    /// Go on past names that nobody has (exit 4 at the end)
-    #[arg(long)]
+    #[arg(long, help = with_code("Skip names that no service has, and say so at the end", Ending::Unknown))]
     keep_going: bool,
 }
 

@@ -10,18 +10,19 @@ use crate::report::{human, ktap};
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Each trial is a service that is killed by name, judged by a pipe that only its members hold, beside a bystander that \
-                  must live. Safe on a host in use: bounded in time, number and users, with a tracker of its own. \
-                  -o ktap is what kselftest and LAVA read. Exit status: 0 all passed (or were skipped, with the reason), 1 one failed."
+    after_help = "Each trial is a service that is killed by name. The judge is a pipe that only its members hold, and a bystander beside \
+                  it must live. The test is safe on a host in use: it has a tracker of its own, and it is bounded in time, number and \
+                  users. -o ktap is what kselftest and LAVA read. The test succeeds when every trial has passed, or was skipped with \
+                  the reason."
 )]
 pub struct Selftest {
-    /// Each trial once and small: a few seconds
+    /// Run each trial once and small: this takes a few seconds
     #[arg(long)]
     quick: bool,
-    /// Only trials with this in their name
+    /// Run only the trials with this in their name
     #[arg(long, value_name = "TRIAL")]
     only: Vec<String>,
-    /// So many rounds of each trial, within two minutes
+    /// Run this many rounds of each trial, within two minutes
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     rounds: Option<u32>,
 }

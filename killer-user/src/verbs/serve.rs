@@ -7,14 +7,14 @@ use crate::host::{Failure, serve};
 
 #[derive(Debug, clap::Args)]
 pub struct Serve {
-    /// In a session of its own
+    /// Run in a session of its own
     #[arg(long)]
     detach: bool,
 }
 
 impl Verb for Serve {
     const NAME: &'static str = "serve";
-    const ABOUT: &'static str = "Hold the programs where they cannot be pinned; ends with SIGTERM";
+    const ABOUT: &'static str = "Hold the programs where they cannot be pinned, until SIGTERM";
     const TAKES_NAMES: bool = false;
 
     fn no_document(&self) -> Option<(&'static str, &'static str)> {

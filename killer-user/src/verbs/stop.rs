@@ -18,7 +18,7 @@ pub struct Stop {
 impl Verb for Stop {
     const NAME: &'static str = "stop";
     const USAGE: &'static str = "NAME...";
-    const ABOUT: &'static str = "End services: stop command, SIGTERM, wait, SIGKILL; verified empty";
+    const ABOUT: &'static str = "End services as systemd does, and check that they are empty";
 
     fn check(&self) -> Result<(), Wrong> {
         self.options.asked().map(drop)

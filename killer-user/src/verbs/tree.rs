@@ -11,7 +11,7 @@ use crate::report::{Style, graph, human, model};
 
 #[derive(Debug, clap::Args)]
 pub struct Tree {
-    /// Whom the last signal was for instead, also when all of them have ended
+    /// Show the processes that the last signal was for instead, also when all of them have ended
     #[arg(long)]
     last: bool,
     #[command(flatten)]

@@ -7,7 +7,7 @@ use crate::host::{Failure, done, tracker};
 
 #[derive(Debug, clap::Args)]
 pub struct Up {
-    /// Keep what is started from now on in a named cgroup hierarchy, too, and compare the two
+    /// Keep what is started from now on in a named cgroup hierarchy as well, and compare the two
     #[arg(long, value_name = "TIER", value_parser = ["named"])]
     witness: Option<String>,
 }

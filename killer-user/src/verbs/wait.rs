@@ -8,17 +8,16 @@ use super::several::{Did, each};
 use crate::ask::Until;
 use crate::ask::span::{self, Span};
 use crate::cli::Services;
-use crate::ending::Ending;
+use crate::ending::{Ending, with_code};
 use crate::host::names::{self, For};
 use crate::host::{Failure, until};
 
 #[derive(Debug, clap::Args)]
 pub struct Wait {
-    /// empty, main-gone, or size<=N
+    /// What to wait for: empty, main-gone, or size<=N
     #[arg(long, default_value = "empty", value_parser = Until::read, value_name = "WHAT")]
     until: Until,
-    /// Give up after this span (exit 124)
-    #[arg(long, value_name = "SPAN", value_parser = span::parse)]
+    #[arg(long, value_name = "SPAN", value_parser = span::parse, help = with_code("Give up after this span", Ending::Timeout))]
     timeout: Option<Span>,
     #[command(flatten)]
     services: Services,

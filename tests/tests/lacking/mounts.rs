@@ -53,6 +53,20 @@ fn doctor_speaks_of_this_tier() {
     }
 }
 
+/// A tier of programs that needs no BTF says nothing of it, and does not explain why a better one was not chosen for it.
+#[test]
+fn doctor_speaks_of_the_tier_that_is_asked_for() {
+    let Some(env) = TestEnv::new("doctor_speaks_of_the_tier_that_is_asked_for") else { return };
+    let mut command = env.command();
+    command.arg("doctor").env("KILLER_TIER", "raw");
+    let out = env.finish(command);
+    if !out.stdout.contains("tier: raw") {
+        return skip(&env.test, "no tier raw here");
+    }
+    assert!(out.ok().stdout.contains("not a better one: KILLER_TIER asks for this one"), "{out}");
+    assert!(!out.stdout.contains(" BTF: "), "{out}");
+}
+
 /// No word about what other kernels do.
 #[test]
 fn doctor_speaks_of_this_kernel() {

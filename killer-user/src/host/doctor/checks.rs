@@ -18,14 +18,17 @@ pub fn check(name: &str, result: &str, text: impl Into<String>, hint: Option<&st
 /// Capabilities.
 pub fn privileges(tier: Tier, missing: &[&str]) -> Check {
     match missing {
-        [] => check("privileges", "ok", "CAP_SYS_ADMIN or CAP_BPF with CAP_PERFMON", None),
-        some if Tracker::is_forced() && tier == Tier::Scan => {
-            check("privileges", "ok", format!("no {}, and this tier needs none", some.join(", ")), None)
-        }
+        [] => check("privileges", "ok", "this process has CAP_SYS_ADMIN, or CAP_BPF and CAP_PERFMON", None),
+        some if Tracker::is_forced() && tier == Tier::Scan => check(
+            "privileges",
+            "ok",
+            format!("this process lacks {}, and this tier needs none of it", some.join(", ")),
+            None,
+        ),
         some => check(
             "privileges",
             "warn",
-            format!("lacks {}: only the tier scan works without", some.join(", ")),
+            format!("this process lacks {}: only the tier scan works without", some.join(", ")),
             Some("run it as root"),
         ),
     }
@@ -34,7 +37,7 @@ pub fn privileges(tier: Tier, missing: &[&str]) -> Check {
 /// The process file system.
 pub fn proc() -> Check {
     match proc::mounted() {
-        Ok(()) => check("/proc", "ok", "of this PID namespace", None),
+        Ok(()) => check("/proc", "ok", "it shows this PID namespace", None),
         Err(why) => check("/proc", "fail", why, Some("mount -t proc proc /proc")),
     }
 }
@@ -42,14 +45,14 @@ pub fn proc() -> Check {
 /// Whether numbers of processes are the kernel's own.
 pub fn pid_namespace(tier: Tier, initial: bool) -> Check {
     match initial {
-        true => check("PID namespace", "ok", "the initial one", None),
+        true => check("PID namespace", "ok", "this is the initial one", None),
         false if Tracker::is_forced() && tier.is_without_programs() => {
-            check("PID namespace", "ok", "not the initial one, which this tier does not need", None)
+            check("PID namespace", "ok", "this is not the initial one, which this tier does not need", None)
         }
         false => check(
             "PID namespace",
             "warn",
-            "not the initial one: the programs see other PIDs, tiers without programs work",
+            "this is not the initial one: programs in the kernel see other PIDs here, so only tiers without programs work",
             Some("run it on the host"),
         ),
     }
@@ -61,18 +64,18 @@ pub fn btf(tier: Tier, offsets: &Result<btf::Offsets, btf::BtfError>) -> Option<
         Some(check("BTF", "warn", format!("{why}: not needed for the tier {}", tier.name()), Some(hint)))
     };
     match offsets {
-        Ok(_) if tier.is_without_programs() => None,
+        Ok(_) if !matches!(tier, Tier::Witnessed | Tier::Typed) => None,
         Ok(_) => Some(check("BTF", "ok", format!("{} has every field that is needed", btf::VMLINUX), None)),
         Err(e) if Path::new(btf::VMLINUX).exists() => {
-            lacks(plain(&e.to_string()), "better tiers do not know this kernel's layout")
+            lacks(plain(&e.to_string()), "a better tier needs every field")
         }
         Err(_) if !probe::sys_mounted() => lacks(
-            "nothing is mounted at /sys, so nobody knows whether this kernel has it".into(),
+            "nothing is mounted at /sys, so whether this kernel has it is not known".into(),
             "mount -t sysfs sysfs /sys",
         ),
         Err(_) => lacks(
             format!("{} is missing", btf::VMLINUX),
-            "better tiers need a kernel with CONFIG_DEBUG_INFO_BTF=y",
+            "a better tier needs a kernel with CONFIG_DEBUG_INFO_BTF=y",
         ),
     }
 }
@@ -81,13 +84,13 @@ pub fn btf(tier: Tier, offsets: &Result<btf::Offsets, btf::BtfError>) -> Option<
 pub fn bpffs(tier: Tier, near: &Path) -> Option<Check> {
     match probe::is_bpffs(near) {
         true if tier.is_without_programs() => None,
-        true => Some(check("bpffs", "ok", format!("at {}", near.display()), None)),
+        true => Some(check("bpffs", "ok", format!("mounted at {}", near.display()), None)),
         false if !probe::sys_mounted() => {
-            let text = "none: nothing is mounted at /sys";
+            let text = "there is none, because nothing is mounted at /sys";
             Some(check("bpffs", "warn", text, Some("mount -t sysfs sysfs /sys; 'up' mounts one there")))
         }
         false => {
-            let text = format!("none at {}; 'up' mounts one at /sys/fs/bpf", near.display());
+            let text = format!("there is none at {}; 'up' mounts one at /sys/fs/bpf", near.display());
             Some(check("bpffs", "warn", text, None))
         }
     }
@@ -108,7 +111,7 @@ pub fn lockdown(tier: Tier) -> Option<Check> {
             Some(check("lockdown", "warn", text, None))
         }
         "confidentiality" => {
-            let text = "confidentiality: adoption cannot read the kernel's lists of children";
+            let text = "confidentiality: 'adopt' cannot read the kernel's lists of children";
             Some(check("lockdown", "warn", text, None))
         }
         _ if tier.is_without_programs() => None,
@@ -119,7 +122,7 @@ pub fn lockdown(tier: Tier) -> Option<Check> {
 /// The hierarchy of a tier.
 pub fn named() -> Check {
     match Tracker::named_missing() {
-        None => check("named cgroups", "ok", "a hierarchy of its own can be mounted (tier named)", None),
+        None => check("named cgroups", "ok", "the tier named can mount a hierarchy of its own", None),
         Some(why) => check("named cgroups", "warn", format!("the tier named cannot be used: {why}"), None),
     }
 }
@@ -134,8 +137,8 @@ pub fn reaper() -> Option<Check> {
         count(found.all as u64, "dead process", "dead processes"),
         found.ours
     );
-    let hint = "before Linux 7.1 only a parent can take its dead child away, and theirs is PID 1; each keeps a number and nothing \
-                else; an init that waits for them, such as tini ('docker run --init')";
+    let hint = "on this kernel only its parent can take a dead child away, and the parent of these is PID 1; each keeps its number and \
+                nothing else; use an init that waits for them, such as tini ('docker run --init')";
     (found.ours > 0).then(|| check("reaper", "warn", text, Some(hint)))
 }
 
@@ -145,20 +148,20 @@ pub fn programs(tier: Tier, offsets: Option<&btf::Offsets>) -> Vec<Check> {
     c.push(match tier {
         Tier::Witnessed => check("gate A", "ok", "forks of a service that is being killed are refused", None),
         Tier::Typed if offsets.is_some_and(|o| o.send_signal_task.is_some()) => {
-            let text = "bpf_send_signal_task: newborns of a service that is being killed die before their first instruction";
+            let text = "newborns of a service that is being killed die before their first instruction (bpf_send_signal_task)";
             check("gate D", "ok", text, None)
         }
         Tier::Typed => {
-            let text = "no bpf_send_signal_task in this kernel: gate C, at system calls, is used when a first pass was not enough";
+            let text = "this kernel has no bpf_send_signal_task: when a first pass was not enough, gate C stops members at system calls";
             check("gate D", "warn", text, None)
         }
-        _ => check("gate C", "ok", "at system calls, when a first pass was not enough", None),
+        _ => check("gate C", "ok", "when a first pass was not enough, members are stopped at their system calls", None),
     });
     if matches!(tier, Tier::Witnessed | Tier::Typed) {
         c.push(match offsets.is_some_and(|o| o.inodes) {
             true => check("pidfs inodes", "ok", "every signal is checked against the process's inode", None),
             false => {
-                let text = "none in this kernel: identity is checked by reading the entry twice";
+                let text = "this kernel has none: identity is checked by reading the entry twice";
                 check("pidfs inodes", "warn", text, None)
             }
         });

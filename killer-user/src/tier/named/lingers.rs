@@ -43,7 +43,7 @@ pub fn kept(tag: &str, time: Duration) -> KeepError {
         ),
         (true, false) => (
             format!(
-                "it stays until the dead that were in it have been waited for by their parents; not waited for here: {}",
+                "it stays until the parents of the dead processes in it have waited for them; not waited for yet: {}",
                 zombies.join("; ")
             ),
             format!(
@@ -53,8 +53,9 @@ pub fn kept(tag: &str, time: Duration) -> KeepError {
             ),
         ),
         (true, true) => (
-            format!("it was not let go within {} s, and nobody is seen who holds it", time.as_secs()),
-            "give 'killer down' again; who is in another PID namespace is not seen from here".to_owned(),
+            format!("it was not let go within {} s, and no process is seen that holds it", time.as_secs()),
+            "give 'killer down' again; processes of another PID namespace cannot be seen from here"
+                .to_owned(),
         ),
     };
     KeepError::Kept { what, why, next }
@@ -72,10 +73,10 @@ pub fn open(tag: &str, mount: &Path) -> KeepError {
     KeepError::Kept {
         what: format!("the cgroup hierarchy name={tag}"),
         why: match who.is_empty() {
-            true => format!("{} is in use, and nobody is seen who uses it", mount.display()),
+            true => format!("{} is in use, and no process is seen that uses it", mount.display()),
             false => format!("{} is in use by {}", mount.display(), some(&who)),
         },
-        next: "give 'killer down' again when nobody has a file or a directory of it open".into(),
+        next: "give 'killer down' again when no process has a file or a directory of it open".into(),
     }
 }
 
