@@ -12,6 +12,7 @@ mod interrupt;
 mod lint;
 mod miri;
 mod ordeal;
+mod prose;
 mod rooms;
 mod run;
 mod soak;

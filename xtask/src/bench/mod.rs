@@ -15,7 +15,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 
 use crate::demo::BPFFS;
-use crate::{binary, interrupt, run};
+use crate::{binary, interrupt, prose, run};
 
 const BEGIN: &str = "<!-- bench: begin -->";
 const END: &str = "<!-- bench: end -->";
@@ -187,5 +187,5 @@ fn write(text: &str) -> Result<()> {
         }
         _ => format!("{}\n\n{BEGIN}\n\n{}\n{END}\n", old.trim_end(), text.trim()),
     };
-    std::fs::write(&path, new).with_context(|| path.display().to_string())
+    std::fs::write(&path, prose::wrapped(&new)).with_context(|| path.display().to_string())
 }

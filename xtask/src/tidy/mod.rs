@@ -1,4 +1,5 @@
-//! What the compiler does not check: lengths, citations, circles of files, dependencies that nobody names, crates of others. Whatever
+//! What the compiler does not check: lengths, widths of documents, citations, circles of files, dependencies that nobody
+//! names, crates of others. Whatever
 //! is allowed all the same stands in [`exceptions`], each with its reason.
 
 mod circles;
@@ -9,6 +10,7 @@ mod modules;
 mod size;
 mod sources;
 mod unused;
+mod width;
 
 use std::path::Path;
 
@@ -35,6 +37,8 @@ pub enum Check {
     Licence,
     /// A crate that is built in several versions.
     Twice,
+    /// A document with a line that is too wide.
+    Width,
 }
 
 /// One thing that is not as it should be.
@@ -56,5 +60,6 @@ pub fn check(root: &Path) -> Result<Vec<String>> {
     found.append(&mut circles::check(&sources, exceptions::TABLE)?);
     found.append(&mut unused::check(root, &sources)?);
     found.append(&mut crates::check(root)?);
+    found.append(&mut width::check(&sources));
     Ok(exceptions::apply(found, exceptions::TABLE))
 }

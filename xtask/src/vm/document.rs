@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use super::kernel::MATRIX;
 use super::row::Row;
 use super::variant::ALL;
+use crate::prose;
 
 /// Writes it.
 pub fn write(mut rows: Vec<Row>, path: &Path) -> Result<()> {
@@ -20,11 +21,11 @@ pub fn write(mut rows: Vec<Row>, path: &Path) -> Result<()> {
 
 fn text(rows: &[Row]) -> String {
     let mut out = String::from(
-        "# Kernels\n\nWritten by `cargo xtask vm --full`, or `--document` from the last run of each row (`kernels.jsonl`); never edit by hand. One \
-         row of it again: `cargo xtask vm KERNEL --variant NAME`.\n\n\
-         Every row is a guest under QEMU (emulated processors, no KVM) with a kernel of Debian's, the static `killer`, and \
-         the end-to-end tests. The oracle of the tests is a pipe that only the members hold, not a map of ours. The tier is \
-         the one that `killer doctor` names in the guest. Timings in such guests mean nothing and are not shown.\n\n\
+        "# Kernels\n\n`cargo xtask vm --full` writes this document, and `--document` writes it from the last run of each row \
+         (`kernels.jsonl`). It is never edited by hand. `cargo xtask vm KERNEL --variant NAME` runs one row again.\n\n\
+         Every row is a guest under QEMU (emulated processors, no KVM). It has one of Debian's kernels, the static `killer`, and the \
+         end-to-end tests. The judge of the tests is a pipe that only the members of a service hold, not a map of `killer`'s. The \
+         tier is the one that `killer doctor` names in the guest. Timings in such guests mean nothing and are not shown.\n\n\
          | kernel | release | variant | tier | passed | failed | skipped |\n|---|---|---|---|--:|--:|--:|\n",
     );
     for row in rows {
@@ -45,7 +46,7 @@ fn text(rows: &[Row]) -> String {
     skips(&mut out, rows);
     variants(&mut out);
     provenance(&mut out, rows);
-    out
+    prose::wrapped(&out)
 }
 
 fn failures(out: &mut String, rows: &[Row]) {

@@ -14,7 +14,7 @@ use super::transcript::Transcript;
 use super::variant::Variant;
 use super::{payload, systemd};
 use crate::ordeal::Table;
-use crate::run;
+use crate::{prose, run};
 
 /// Kernels that are compared when none is named.
 const KERNELS: [&str; 3] = ["5.10", "6.12", "7.x"];
@@ -47,23 +47,27 @@ const LEADERS: Table<'_> =
 
 /// What a table cannot say.
 const WORDS: &str = "\n## Members that are moved, members that nobody waits for\n\n\
-    `systemd-scope` is a member that calls `systemd-run --scope`: systemd, who is no member, moves it to a cgroup of its own, out of \
-    its unit's. `autoreap` makes children with `CLONE_AUTOREAP` (7.1+), which leave no zombie; kernels without it skip it. A table \
-    above without these rows is older than they are. On every kernel of [KERNELS.md](KERNELS.md) the same is tried with `killer` by \
-    `adversaries::moved_by_a_manager`, with a stand-in for systemd, and `adversaries::reaped_by_itself`.\n";
+    `systemd-scope` is a member that calls `systemd-run --scope`. Then systemd, which is no member, moves it out of its unit's cgroup \
+    to one of its own. `autoreap` makes children with `CLONE_AUTOREAP` (7.1+), which leave no zombie. Kernels without this flag skip \
+    it. A table above without these rows is older than the rows are. On every kernel of [KERNELS.md](KERNELS.md) `killer` is tried on \
+    the same: by `adversaries::moved_by_a_manager`, with a stand-in for systemd, and by `adversaries::reaped_by_itself`.\n";
 
 /// The part of the document that [`LEADERS`] is in.
 fn section() -> String {
     let before = "\n## A process whose leader thread has exited\n\n    cargo xtask peers --leaders\n\n\
-        Its other threads run on and fork; all of it is in one cgroup, and `1` is written to `cgroup.kill`.\n\n";
-    let after = "\nSo this difference is gone from 7.3 on, and in 6.12.117; 6.1 and 6.18.15 spare such a process. What is left on new kernels: \
-        `cgroup.kill` reaches who is in the cgroup when it is written, so that members which left it, or were born or moved into \
-        another one, live on; it answers before anybody has ended, and does not say whether somebody lives or still holds files and \
-        ports; it needs cgroup v2 (5.14+) and a cgroup that holds this service and nobody else; and it knows one signal.\n";
+        The other threads of the process run on and fork. The whole process is in one cgroup, and `1` is written to its \
+        `cgroup.kill`.\n\n";
+    let after = "\nSo this difference is gone from 7.3 on, and in 6.12.117. Linux 6.1 and 6.18.15 spare such a process. On new kernels these \
+        differences are left:\n\n\
+        * `cgroup.kill` reaches the processes that are in the cgroup when it is written. Members that left the cgroup live on, and so \
+        do members that were born or moved into another one.\n\
+        * It answers before any process has ended, and does not say whether one lives or still holds files and ports.\n\
+        * It needs cgroup v2 (5.14+), and a cgroup that holds this service and no other process.\n\
+        * It knows one signal.\n";
     let (begin, end) = ("<!-- leaders: begin -->\n", "<!-- leaders: end -->\n");
     let old = std::fs::read_to_string(run::root().join(LEADERS.file)).unwrap_or_default();
     let kept = old.split_once(begin).and_then(|(_, rest)| rest.split_once(end)).map_or("", |(rows, _)| rows);
-    format!("{WORDS}{before}{begin}{kept}{end}{after}")
+    prose::wrapped(&format!("{WORDS}{before}{begin}{kept}{end}{after}"))
 }
 
 /// Asks the kernels; each is a guest of its own.
@@ -146,13 +150,16 @@ pub fn run(options: &Options) -> Result<()> {
 
 fn document(rows: &[(Kernel, Transcript)]) -> String {
     let mut out = String::from(
-        "# Other ways to end a service\n\nWritten by `cargo xtask peers`; never edit by hand.\n\n\
-         Each adversary is started once for each way, in a guest whose PID 1 is systemd (one processor on kernels before \
-         6.5, else two), and ended by that way, used once as \
-         it is typed. What counts is who still holds a FIFO that only the adversary's processes hold, two seconds later. A \
-         bystander that runs the same program must live on. *escape*: processes that live on. *a stranger died*: the \
-         bystander did not live on. *not there*: this kernel has no such thing. One run each: a race that is lost once in \
-         a hundred times may not show.\n\n| way | how it is used |\n|---|---|\n",
+        "# Other ways to end a service\n\n`cargo xtask peers` writes this document; it is never edited by hand.\n\n\
+         An adversary is a program that tries to escape. Each one is started once for each way of ending it, in a guest whose PID 1 \
+         is systemd (with one processor on kernels before 6.5, else with two). The way is used once, as it is typed. Only the \
+         adversary's processes hold a certain FIFO; a process that still holds it two seconds later has escaped. Beside the adversary \
+         runs a bystander, which is the same program and must live on.\n\n\
+         * *escape*: so many processes live on.\n\
+         * *a stranger died*: the bystander did not live on.\n\
+         * *not there*: this kernel has no such thing.\n\n\
+         Each case is run once, so a race that is lost once in a hundred times may not show.\n\n\
+         | way | how it is used |\n|---|---|\n",
     );
     for (way, how) in WAYS {
         let _ = writeln!(out, "| {way} | {how} |");
@@ -187,7 +194,7 @@ fn document(rows: &[(Kernel, Transcript)]) -> String {
             WAYS.map(|(w, _)| score(said, w)).join(", ")
         );
     }
-    out + &section()
+    prose::wrapped(&out) + &section()
 }
 
 fn score(said: &Transcript, way: &str) -> String {
