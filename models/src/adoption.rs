@@ -329,7 +329,7 @@ impl Model for Adoption {
                 !s.procs.iter().any(|p| p.other && p.member)
             }),
             Property::always("the count is not 0 while the adoption goes on", |_, s: &State| !s.zero),
-            Property::always("in the end the count is who is there", |m: &Adoption, s: &State| {
+            Property::always("in the end the count is what is there", |m: &Adoption, s: &State| {
                 let there = s.procs.iter().filter(|p| p.member && p.life == Life::Alive).count();
                 s.pop == there as i8 || !over(m, s, free)
             }),

@@ -66,11 +66,16 @@ impl Model for World {
                 s.pop != 0 || !s.alive()
             }),
             Property::always("count 0 is for good (I3)", |_, s: &State| !s.was_empty || s.pop == 0),
-            Property::always("who runs is registered (I1)", |m: &World, s: &State| m.all_registered(s)),
-            Property::always("no stranger is a member", |m: &World, s: &State| !m.stranger_is_member(s)),
-            Property::always("who runs is indexed, unless a hook was skipped", |m: &World, s: &State| {
-                m.skip_fork != s.skip_fork || m.skip_exit != s.skip_exit || m.all_indexed(s)
+            Property::always("every task that runs is registered (I1)", |m: &World, s: &State| {
+                m.all_registered(s)
             }),
+            Property::always("no stranger is a member", |m: &World, s: &State| !m.stranger_is_member(s)),
+            Property::always(
+                "every task that runs is indexed, unless a hook was skipped",
+                |m: &World, s: &State| {
+                    m.skip_fork != s.skip_fork || m.skip_exit != s.skip_exit || m.all_indexed(s)
+                },
+            ),
             Property::always(
                 "in the end the count is 0, unless an exit was missed",
                 |m: &World, s: &State| {
@@ -105,7 +110,7 @@ impl World {
         })
     }
 
-    /// Everybody of ours who runs is registered.
+    /// Every task of ours that runs is registered.
     pub fn all_registered(&self, s: &State) -> bool {
         s.tasks.iter().all(|t| {
             !t.ours

@@ -333,7 +333,7 @@ impl Model for Gate {
         let mut all = vec![
             Property::always("no stranger is signalled", |_, s: &State| !s.stranger_hit),
             Property::always("\"empty\" is never said early", |_, s: &State| !s.wrongly_empty),
-            Property::always("who is not in a pass under the gate is killed at birth", |_, s: &State| {
+            Property::always("a task in no pass under the gate is killed at birth", |_, s: &State| {
                 !s.slipped
             }),
             Property::always("nobody's lease is cut short by another", |_, s: &State| !s.cut_short),

@@ -239,9 +239,10 @@ impl Model for Repair {
                 "count 0: nobody is alive or coming (I3), or it is doubtful",
                 |m: &Repair, s: &State| m.lost() || s.w.doubted || s.w.pop != 0 || !s.w.alive(),
             ),
-            Property::always("who runs is registered (I1), or it is doubtful", |m: &Repair, s: &State| {
-                m.lost() || s.w.doubted || m.world.all_registered(&s.w)
-            }),
+            Property::always(
+                "every task that runs is registered (I1), or it is doubtful",
+                |m: &Repair, s: &State| m.lost() || s.w.doubted || m.world.all_registered(&s.w),
+            ),
             Property::always("no stranger is a member", |m: &Repair, s: &State| {
                 !m.world.stranger_is_member(&s.w)
             }),

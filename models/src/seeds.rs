@@ -273,14 +273,14 @@ impl Model for Seeds {
         vec![
             Property::always("the count is never negative", |_, s: &State| s.pop >= 0),
             Property::always("CMD never runs untracked", |_, s: &State| s.child != Child::Cmd || s.entry),
-            Property::always("after \"empty\" nobody runs who was coming", |_, s: &State| {
+            Property::always("after \"empty\" no task runs that was coming", |_, s: &State| {
                 // Doomed ones die before their first instruction.
                 !s.said || s.doomed || !matches!(s.child, Child::Cmd) && !s.entry
             }),
             Property::always("a mark is never uncounted: count 0 means that nobody comes", |_, s: &State| {
                 s.pop > 0 || !s.mark
             }),
-            Property::always("in the end the count is who is there", |m: &Seeds, s: &State| {
+            Property::always("in the end the count is what is there", |m: &Seeds, s: &State| {
                 let there = i8::from(s.member) + i8::from(s.entry);
                 s.pop == there && !s.mark || !over(m, s, free)
             }),

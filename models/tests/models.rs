@@ -78,11 +78,11 @@ mod births {
         exit_hook_attached_last: World::nothing_skipped(Typed, Mutant::ExitHookLast)
             => "in the end the count is 0, unless an exit was missed";
         removal_at_the_leaders_exit: World::nothing_skipped(Typed, Mutant::LeaderExit)
-            => "who runs is indexed, unless a hook was skipped";
+            => "every task that runs is indexed, unless a hook was skipped";
         start_not_compared: World::three(Typed, Mutant::NoStart) => "no stranger is a member";
         counted_after_the_insert: World::three(Typed, Mutant::InsertFirst)
             => "count 0: nobody is alive or coming (I3)";
-        stale_entry_kept: World::three(Typed, Mutant::KeepStale) => "who runs is registered (I1)";
+        stale_entry_kept: World::three(Typed, Mutant::KeepStale) => "every task that runs is registered (I1)";
         task_free_claims_nothing: World::nothing_skipped(Witnessed, Mutant::NoFree)
             => "no stranger is a member";
     }
@@ -96,14 +96,14 @@ mod seeds {
         as_built: Seeds::three(Variant::AsBuilt);
     }
     fails! { "mutant":
-        child_first: Seeds::three(Variant::ChildFirst) => "after \"empty\" nobody runs who was coming";
+        child_first: Seeds::three(Variant::ChildFirst) => "after \"empty\" no task runs that was coming";
         membership_not_asked: Seeds::three(Variant::NoQuestion) => "CMD never runs untracked";
         mark_claimed_before_the_child_is_inserted: Seeds::three(Variant::MarkFirst)
-            => "after \"empty\" nobody runs who was coming";
+            => "after \"empty\" no task runs that was coming";
         counted_down_without_winning: Seeds::three(Variant::NoWin) => "the count is never negative";
         child_does_not_wait: Seeds::three(Variant::NoPipe) => "CMD never runs untracked";
         mark_counted_late: Seeds::three(Variant::CountLate) => "the count is never negative";
-        exit_hook_leaves_marks: Seeds::three(Variant::MarkStays) => "in the end the count is who is there";
+        exit_hook_leaves_marks: Seeds::three(Variant::MarkStays) => "in the end the count is what is there";
     }
 }
 
@@ -124,7 +124,7 @@ mod gate {
     }
     fails! { "mutant":
         gate_read_before_the_insert: Gate::three(Variant::GateFirst)
-            => "who is not in a pass under the gate is killed at birth";
+            => "a task in no pass under the gate is killed at birth";
         no_second_read: Gate::three(Variant::NoSecondRead) => "no stranger is signalled";
         saw_nothing_is_empty: Gate::three(Variant::NothingSeen) => "\"empty\" is never said early";
         no_lease: Gate::three(Variant::NoLease) => "in the end the gate is open";
@@ -199,7 +199,7 @@ mod adoption {
     fails! { "mutant":
         forks_not_logged: Adoption::three(Variant::NoForkLog) => "quiet: all of the lineage are members";
         ends_not_logged: Adoption::three(Variant::NoExitLog) => "quiet: all of the lineage are members";
-        no_second_look: Adoption::three(Variant::NoRecheck) => "in the end the count is who is there";
+        no_second_look: Adoption::three(Variant::NoRecheck) => "in the end the count is what is there";
         no_hold: Adoption::three(Variant::NoHold) => "the count is not 0 while the adoption goes on";
         guesses: Adoption::three(Variant::Guesses) => "no outsider is taken in";
     }
@@ -224,19 +224,19 @@ mod repair {
     }
     fails! { "mutant":
         walk_meets_newborns: Repair::one_walk(Typed, Variant::MeetsNewborns)
-            => "who runs is registered (I1), or it is doubtful";
+            => "every task that runs is registered (I1), or it is doubtful";
         walk_fills_in_place: Repair::one_walk(Witnessed, Variant::InPlace)
-            => "who runs is registered (I1), or it is doubtful";
+            => "every task that runs is registered (I1), or it is doubtful";
         thread_exits_while_the_walk_registers_it: Repair::lost_thread(Variant::LiveZero)
             => "in the end the count is 0";
         births_under_a_sweep_not_doubted: Repair::stamps(Variant::NotDoubted)
-            => "who runs is registered (I1), or it is doubtful";
+            => "every task that runs is registered (I1), or it is doubtful";
         stamps_not_renewed: Repair::stamps(Variant::StampsNotRenewed)
-            => "who runs is registered (I1), or it is doubtful";
+            => "every task that runs is registered (I1), or it is doubtful";
         stamps_not_renewed_witnessed: Repair::stamps_witnessed(Variant::StampsNotRenewed)
-            => "who runs is registered (I1), or it is doubtful";
+            => "every task that runs is registered (I1), or it is doubtful";
         one_walk_is_enough: Repair::stamps(Variant::OneWalk)
-            => "who runs is registered (I1), or it is doubtful";
+            => "every task that runs is registered (I1), or it is doubtful";
         counted_down_without_winning: Repair::lost_thread(Variant::NoWin) => "the count is never negative";
         no_second_look: Repair::lost_thread(Variant::NoRecheck) => "in the end the count is 0";
     }
