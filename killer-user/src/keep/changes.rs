@@ -17,7 +17,7 @@ pub struct Taken {
     pub quiet: bool,
 }
 
-/// Changes of a set that a second list of it must learn of. So they are no part of [`Keep`]: they are to be had from whoever
+/// Changes of a set that a second list of it must learn of. So they are no part of [`Keep`]: they are to be had from the one that
 /// has both lists.
 pub trait Changes: Keep {
     /// Starts a process as a member of a root (`flags`: `B_MAIN`, `B_CONTROL`), a member before its first instruction. `ready`

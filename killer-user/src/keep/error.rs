@@ -66,7 +66,7 @@ pub enum KeepError {
     Kept {
         /// What.
         what: String,
-        /// Who seems to be the reason.
+        /// What seems to be the reason.
         why: String,
         /// What to do.
         next: String,

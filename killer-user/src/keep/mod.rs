@@ -3,7 +3,7 @@
 //!
 //! [`Keep`] is what they all can. What a tier may lack is a trait of its own, which it has or has not: [`Gate`],
 //! [`Broadcasts`], [`Freezer`], [`Hooks`], [`Past`], [`InFiles`]. [`Changes`] is what puts processes into sets: apart, so
-//! that whoever has only a [`Keep`] cannot do it past the cross-check.
+//! that a caller with only a [`Keep`] cannot do it past the cross-check.
 
 mod broadcasts;
 mod changes;

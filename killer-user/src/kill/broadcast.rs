@@ -13,9 +13,10 @@ use super::wanted::{key, wanted};
 use crate::ask::Newborns;
 use crate::lineage::{Broadcasting, Clock, Gated, Members, Pending, Repairs, Signals};
 
-/// Passes, a millisecond each, that are made for those who may turn out to be behind while somebody does not take it.
+/// Passes, a millisecond each, that are made for processes that may turn out to be behind while one does not take it.
 const SETTLED: u32 = 200;
-/// How long lineages may hop away from the list, or not come to take what they were sent, before the set counts as unsure.
+/// How long lineages may hop away from the list, or not come to take what they were sent, before the set counts as
+/// unsure.
 const MOST: Duration = Duration::from_secs(5);
 /// How long newborns that are behind are left to the sweeper, for the sake of a queued value.
 const LATER: Duration = Duration::from_secs(2);
@@ -27,7 +28,7 @@ impl<Fd> Sweep<'_, Fd> {
         F: Members + Signals<Fd = Fd> + Clock + Gated + Broadcasting + Repairs,
     {
         if self.order.signal == 0 || !self.order.is_for_all() {
-            // A probe, or a set that newborns are not in by themselves: who is there now.
+            // A probe, or a set that newborns do not join by themselves: it means the processes that are there now.
             self.passes = 1;
             for m in wanted(self.order, family) {
                 self.send(family, m);
@@ -38,7 +39,7 @@ impl<Fd> Sweep<'_, Fd> {
             Newborns::Ignore => claim::NEWBORNS_IGNORE,
             _ => claim::NEWBORNS_SIGNAL,
         };
-        // Before the list: who is born from here on dies at birth.
+        // Before the list: a process that is born from here on dies at birth.
         let mut gate = (self.order.newborns == Newborns::Kill).then(|| Lease::close(family));
         self.behind = family.begin(self.order.signal, self.order.value, policy);
         self.until_claimed(family, &mut gate);
@@ -49,9 +50,9 @@ impl<Fd> Sweep<'_, Fd> {
         self.unsure |= !family.finish();
     }
 
-    /// Passes until a whole list has nobody without a claim: whoever is born from then on has a creator with one, and is
-    /// decided at birth. The *numbers* of the list are asked, not the entries: one that has ended since the list was made
-    /// may have left a child that is in none yet.
+    /// Passes until no process of a whole list is without a claim: one that is born from then on has a creator with
+    /// one, and is decided at birth. The *numbers* of the list are asked, not the entries: one that has ended since
+    /// the list was made may have left a child that is in none yet.
     fn until_claimed<F>(&mut self, family: &mut F, gate: &mut Option<Lease>)
     where
         F: Members + Signals<Fd = Fd> + Clock + Gated + Broadcasting + Repairs,
@@ -64,7 +65,7 @@ impl<Fd> Sweep<'_, Fd> {
                 self.unlike = true;
             }
             let (listed, whole) = family.listed_whole();
-            // Who is undecided is in its fork hook still, and may be left to the next list.
+            // A process that is undecided is still in its fork hook, and may be left to the next list.
             let mut undecided = false;
             let mut nobodys = |t: &u32| {
                 let state = family.claim(*t);
@@ -77,18 +78,18 @@ impl<Fd> Sweep<'_, Fd> {
             let new: Vec<Member> = members.into_iter().filter(|m| !self.sent.contains_key(&key(m))).collect();
             self.passes += 1;
             if new.is_empty() && !ended && whole && !undecided {
-                // Where newborns are not sent it at birth, a fork in flight may yet bring somebody who is behind.
+                // Where newborns are not sent it at birth, a fork in flight may yet bring a process that is behind.
                 let pending = family.pending();
                 let enough = waited >= SETTLED && (pending == Pending::Held || family.sends_at_birth());
                 let over = pending == Pending::No && calm || enough;
-                // Nobody can say whether who was in no list was born before its creator took the signal.
+                // Whether a process that was in no list was born before its creator took the signal cannot be said.
                 let lapsed = over && family.lapsed();
                 self.unsure |= lapsed;
                 if over && !lapsed {
                     if !family.leave_to_births() {
                         return;
                     }
-                    // Who was born before that and left to this sweep is in the next list.
+                    // A process that was born before that and left to this sweep is in the next list.
                     self.unlike |= pending != Pending::No;
                     calm = true;
                     continue;
@@ -104,7 +105,7 @@ impl<Fd> Sweep<'_, Fd> {
                 continue;
             }
             idle = if new.is_empty() { idle + 1 } else { 0 };
-            // Whoever is sent it now may be in the middle of a fork: two quiet looks after that.
+            // A process that is sent it now may be in the middle of a fork: two quiet looks after that.
             calm = family.sends_at_birth();
             for m in new {
                 self.send_claimed(family, m);
@@ -129,7 +130,8 @@ impl<Fd> Sweep<'_, Fd> {
         F: Members + Signals<Fd = Fd> + Clock + Broadcasting + Repairs,
     {
         let mut skipped = false;
-        // Not to be had: a newborn that is decided at birth, or was undecided when this looked: then the next list has it.
+        // Not to be had: a newborn that is decided at birth, or was undecided when this looked: then the next list
+        // has it.
         let take = || family.exchange(m.tgid, claim::NONE, claim::CLAIMED);
         let settle = |fate| {
             let to = if fate == Fate::Gone { claim::NONE } else { claim::SENT };

@@ -1,4 +1,4 @@
-//! Freeze: newborns and forkers are held by the tier's hooks, everybody else by SIGSTOP, until nobody can run code of his
+//! Freeze: newborns and forkers are held by the tier's hooks, all others by SIGSTOP, until none can run code of its
 //! own; and the way back (docs/internals/PROTOCOL.md 12).
 
 use std::collections::{HashMap, HashSet};
@@ -19,10 +19,10 @@ pub const SIGSTOP: i32 = 19;
 /// `SIGCONT`
 pub const SIGCONT: i32 = 18;
 
-/// Who still runs so long after SIGSTOP was woken by somebody.
+/// A process that still runs so long after SIGSTOP was woken by another one.
 const AGAIN: Duration = Duration::from_millis(20);
 
-/// After so long without a look at those who are left, it is said.
+/// After so long without a look at the processes that are left, it is said.
 const BLIND: Duration = Duration::from_secs(1);
 
 /// Why nothing was frozen.
@@ -36,8 +36,8 @@ pub enum FreezeError {
     Io(#[from] io::Error),
 }
 
-/// Holds the whole set still; `order` says for how long to try. Who cannot be held is a survivor of the outcome, and the
-/// set stays frozen; interrupted, it is thawed again and the outcome is unsure.
+/// Holds the whole set still; `order` says for how long to try. A process that cannot be held is a survivor of the
+/// outcome, and the set stays frozen; interrupted, it is thawed again and the outcome is unsure.
 ///
 /// # Errors
 /// [`FreezeError`]; nothing is held then.
@@ -53,12 +53,12 @@ where
     earlier.retain(|m| family.stillness(m) == Still::Stopped);
     let was = family.set_freeze(R_FREEZING)?;
     if was & R_FROZEN != 0 {
-        // Held already: who was woken since is stopped again, and nothing is undone when this call dies.
+        // Held already: a process that was woken since is stopped again, and nothing is undone when this call dies.
         family.set_freeze(R_FROZEN)?;
     } else if was & !R_UNDONE == 0
         && let Err(e) = earlier.iter().try_for_each(|m| family.note_stopped(m, true))
     {
-        // A thaw would let go on who was stopped before.
+        // A thaw would let a process go on that was stopped before.
         family.set_freeze(0)?;
         return Err(e.into());
     }
@@ -80,8 +80,9 @@ where
     Ok(run.outcome(family, began, before.tasks, after.tasks, empty, left))
 }
 
-/// Lets it go on. Who was stopped before the freeze stays so. Whom it could not reach is a survivor of the outcome, or, where it
-/// could not find out whether that was all, the outcome is unsure: the thaw is under way then until another call ends it.
+/// Lets it go on. A process that was stopped before the freeze stays so. One that could not be reached is a survivor
+/// of the outcome, or, where it could not find out whether that was all, the outcome is unsure: the thaw is under way
+/// then until another call ends it.
 ///
 /// # Errors
 /// When the tier could not.
@@ -93,7 +94,7 @@ where
     let before = family.census();
     let order = Order { signal: SIGCONT, ..order.clone() };
     let mut run = Sweep::new(&order);
-    // First nobody is held any more, else the hooks would stop again whom SIGCONT wakes.
+    // First no process is held any more, else the hooks would stop again what SIGCONT wakes.
     let left = match family.set_freeze(R_THAWING)? & !R_UNDONE {
         0 => Vec::new(),
         _ => run.wake(family),
@@ -121,7 +122,7 @@ fn unknown(member: Member) -> Survivor {
     Survivor { member, code: "unknown", text }
 }
 
-/// Every member; an error when a look at one of them fails. Who is listed and not found has ended since.
+/// Every member; an error when a look at one of them fails. One that is listed and not found has ended since.
 fn everybody<F: Members>(family: &F) -> io::Result<Vec<Member>> {
     let listed = family.listed();
     let mut members = family.members(&listed);
@@ -135,7 +136,7 @@ fn everybody<F: Members>(family: &F) -> io::Result<Vec<Member>> {
 }
 
 impl<Fd> Sweep<'_, Fd> {
-    /// Stops whoever runs until nobody does and nobody was born meanwhile. Answers who could not be held in time.
+    /// Stops what runs, until no member runs and none was born meanwhile. Answers those that could not be held in time.
     fn until_still<F>(&mut self, family: &mut F, began: u64) -> Vec<Survivor>
     where
         F: Members + Signals<Fd = Fd> + Clock + Gated + Freezing + Repairs,
@@ -158,7 +159,7 @@ impl<Fd> Sweep<'_, Fd> {
                 true => blind.or(Some(family.monotonic())),
                 false => None,
             };
-            // Who is in no list is found before anybody says that nobody runs.
+            // A process that is in no list is found before it is said that none runs.
             if left.is_empty() && whole && family.census().inserts == inserts && !family.lapsed() {
                 return left;
             }
@@ -177,8 +178,8 @@ impl<Fd> Sweep<'_, Fd> {
             let born = family.census().inserts.saturating_sub(inserts) as usize;
             let ahead = new.max(born);
             if ahead >= fewest && self.passes >= 3 && !self.gates.birth && !self.gates.syscalls {
-                // Somebody forks ahead of the passes, and they do not become fewer. Not before: to attach waits for a grace
-                // period, which forkers on one processor put off for seconds, and stopped ones do not.
+                // Somebody forks ahead of the passes, and they do not become fewer. Not before: to attach waits for a
+                // grace period, which forkers on one processor put off for seconds, and stopped ones do not.
                 wanted = true;
             }
             if wanted && !self.gates.syscalls {
@@ -194,8 +195,8 @@ impl<Fd> Sweep<'_, Fd> {
         }
     }
 
-    /// SIGSTOP to whoever runs, in the order given: parents before the children that would be an orphaned process group without
-    /// them. Answers who is not known to be still, and how many of them are new.
+    /// SIGSTOP to each that runs, in the order given: parents before the children that would be an orphaned process
+    /// group without them. Answers those that are not known to be still, and how many of them are new.
     fn stop_runners<F>(
         &mut self,
         family: &mut F,
@@ -216,7 +217,7 @@ impl<Fd> Sweep<'_, Fd> {
             };
             let k = key(&m);
             let now = family.monotonic();
-            // Whom nobody sees has it from the first time, unless he was woken: that is not known either.
+            // A process that cannot be seen has it from the first time, unless it was woken: that is not known either.
             let again = if left_over.code == "unknown" { BLIND } else { AGAIN };
             if since.get(&k).is_none_or(|at| now - at > again.as_nanos() as u64) {
                 new += usize::from(since.insert(k, now).is_none());
@@ -228,8 +229,8 @@ impl<Fd> Sweep<'_, Fd> {
         (left, new)
     }
 
-    /// Goes on closing the gate at system calls; answers whether that is still of use: a gate that cannot be closed is no reason to
-    /// go on for ever.
+    /// Goes on closing the gate at system calls; answers whether that is still of use: a gate that cannot be closed
+    /// is no reason to go on for ever.
     fn close_at_syscalls<F: Gated>(&mut self, family: &mut F) -> bool {
         let closed = family.gate_at_syscalls();
         let can = closed.is_ok();
@@ -237,7 +238,7 @@ impl<Fd> Sweep<'_, Fd> {
         can
     }
 
-    /// SIGCONT to everybody whom the freeze has stopped. Answers whom it could not reach.
+    /// SIGCONT to every process that the freeze has stopped. Answers those that could not be reached.
     fn wake<F>(&mut self, family: &F) -> Vec<Survivor>
     where
         F: Members + Signals<Fd = Fd> + Clock + Freezing,

@@ -49,7 +49,7 @@ impl Lease {
     pub fn at_syscalls<F: Gated>(&mut self, family: &mut F) {
         if self.wanted && !self.gates.syscalls {
             let closed = family.gate_at_syscalls();
-            // Who finds out that it is needed asks once more.
+            // A caller that finds out that it is needed asks once more.
             self.wanted = closed.is_ok();
             self.gates.syscalls = closed.unwrap_or(false);
         }

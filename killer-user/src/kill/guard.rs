@@ -21,9 +21,10 @@ pub enum Refusal {
     Ancestor(u32),
 }
 
-/// Refuses PID 1, and an order that would signal the caller or its ancestors unless they are meant. It looks at whom the order
-/// is for, not at the whole set; and a main process far away, which the caller's session does not hang on, is meant when it is
-/// named: from a session below a tracked listener, the listener alone can be told something.
+/// Refuses PID 1, and an order that would signal the caller or its ancestors unless they are meant. It looks at the
+/// processes that the order is for, not at the whole set; and a main process far away, which the caller's session
+/// does not hang on, is meant when it is named: from a session below a tracked listener, the listener alone can be
+/// told something.
 pub fn check<F: Members + Clock>(family: &F, order: &Order) -> Result<(), Refusal> {
     if order.signal == 0 {
         return Ok(());

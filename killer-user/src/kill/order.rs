@@ -19,7 +19,7 @@ pub struct Order {
     pub signal: i32,
     /// Value of a real-time signal.
     pub value: Option<i32>,
-    /// Whom it is for; an intersection. Empty: all.
+    /// Which processes it is for; an intersection. Empty: all.
     pub picks: Vec<Pick>,
     /// Main process of the root.
     pub main: Option<(u32, u64)>,
@@ -31,8 +31,8 @@ pub struct Order {
     pub dry_run: bool,
     /// The caller and its ancestors, which a set must not hold.
     pub caller: Vec<u32>,
-    /// So many of them its session hangs on; who is behind them may be signalled when the order names the main process, and not
-    /// when it is for many.
+    /// Its session hangs on so many of them; an ancestor behind these may be signalled when the order names the main
+    /// process, and not when it is for many.
     pub near: usize,
     /// Members among the caller's ancestors are meant, too.
     pub include_self: bool,
@@ -120,8 +120,8 @@ pub struct Outcome {
     pub unsure: bool,
     /// Of a freeze: births went on until time was over, so somebody may run although nobody was seen to.
     pub fled: bool,
-    /// Somebody had not taken a queued value in time: his children are sent it at birth from then on, which signalfd(2) does not
-    /// show as sigqueue(3) sends it.
+    /// A process had not taken a queued value in time: its children are sent it at birth from then on, which
+    /// signalfd(2) does not show as sigqueue(3) sends it.
     pub unlike: bool,
     /// Members that had not taken the same signal of the broadcast before, although it was waited for.
     pub behind: usize,
@@ -129,7 +129,7 @@ pub struct Outcome {
     pub gates: Gates,
     /// Launchers whose pending fork was cancelled.
     pub cancelled: usize,
-    /// Who is still there when an order to end all has run out of patience.
+    /// The processes that are still there when an order to end all has run out of patience.
     pub survivors: Vec<Survivor>,
     /// ns from the start until the last signal was sent.
     pub signalled_after: u64,

@@ -14,13 +14,13 @@ pub fn empty<F: Members>(family: &F) -> bool {
     if b.tasks != 0 || a.inserts != b.inserts || a.roots != b.roots {
         return false;
     }
-    // An outsider's mark is in no insertions: it can come into a root that was counted, and its child's own launch into one
-    // that was not, while the second census counts. Such a child is an insertion by now.
+    // An outsider's mark is in no insertions: it can come into a root that was counted, and its child's own launch
+    // into one that was not, while the second census counts. Such a child is an insertion by now.
     let c = family.census();
     b.inserts == c.inserts && b.roots == c.roots
 }
 
-/// Who is still there, and why.
+/// The processes that are still there, each with the reason.
 pub fn survivors<F: Members>(family: &F) -> Vec<Survivor> {
     family
         .members(&family.listed())

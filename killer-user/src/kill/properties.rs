@@ -136,7 +136,7 @@ fn an_ancestor_far_away_may_be_named() {
         let r = execute(&mut f, &o);
         assert_eq!(r.err(), refused.then_some(Refusal::Ancestor(3)), "{near} {whom:?}");
     }
-    // Whoever else is there does not matter: nobody but the main process is signalled.
+    // Other processes do not matter: only the main process is signalled.
     o.caller = vec![2, 3];
     (o.near, o.picks) = (1, vec![Pick::Main]);
     assert!(execute(&mut f, &o).is_ok());

@@ -1,4 +1,4 @@
-//! Waiting for "released": who was a member has ended to its last thread and has let go of files, ports and
+//! Waiting for "released": each process that was a member has ended to its last thread and has let go of files, ports and
 //! memory (the exit hook comes before that, so `pop == 0` is not enough; F11).
 
 use std::collections::HashSet;
@@ -71,8 +71,8 @@ impl Awaited {
         }
     }
 
-    /// Drops who has let go of everything; true when nobody is left. While there are more than may be open, it looks at
-    /// those that are.
+    /// Drops the processes that have let go of everything; true when none is left. While there are more than may be
+    /// open, it looks at those that are.
     pub fn released(&mut self) -> bool {
         self.open.retain(|(_, fd)| !proc::pidfd_ended(fd));
         let most = limits::some_descriptors().max(1);
@@ -92,7 +92,7 @@ impl Awaited {
         self.open.is_empty() && self.closed.is_empty()
     }
 
-    /// Drops everybody who has let go of everything, however few may be open at a time; true when nobody is left.
+    /// Drops all processes that have let go of everything, however few may be open at a time; true when none is left.
     pub fn all_released(&mut self) -> bool {
         self.open.retain(|(_, fd)| !proc::pidfd_ended(fd));
         self.closed.retain(|m| match hold(m) {
@@ -103,7 +103,7 @@ impl Awaited {
         self.open.is_empty() && self.closed.is_empty()
     }
 
-    /// Who has not let go.
+    /// The processes that have not let go.
     pub fn left(&self) -> Vec<Member> {
         self.open.iter().map(|(m, _)| *m).chain(self.closed.iter().copied()).collect()
     }
@@ -121,11 +121,11 @@ impl Awaited {
     }
 }
 
-/// Who of them has ended, and is not reaped by its parent yet. Its number is taken until then (kill(2) finds it), which the next
-/// start of a daemon takes for a daemon that runs.
+/// Those of them that have ended, and are not reaped by their parents yet. Such a number is taken until then (kill(2)
+/// finds it), which the next start of a daemon takes for a daemon that runs.
 pub fn unreaped(of: &[Member]) -> Vec<Member> {
     let zombie = |m: &&Member| {
-        // One cheap question to the kernel for each; /proc is read of those only who are there.
+        // One cheap question to the kernel for each; /proc is read only of those that are there.
         proc::exists(m.tgid)
             && matches!(alive::look(m.tgid, m.leader_start), alive::Look::Here(_, s) if s.state == 'Z')
     };
@@ -143,8 +143,8 @@ fn hold(m: &Member) -> std::io::Result<Option<OwnedFd>> {
         r => r?,
     };
     let same = match (m.inode, proc::pidfd_inode(&fd)) {
-        // Looked at after it was opened: had the number become another's between, what was opened has ended. Who cannot be
-        // looked at is waited for.
+        // Looked at after it was opened: had the number become another's between, what was opened has ended. What
+        // cannot be looked at is waited for.
         (0, _) | (_, Err(_)) => !matches!(alive::look(m.tgid, m.leader_start), alive::Look::Gone),
         (inode, Ok(now)) => inode == now,
     };

@@ -18,7 +18,8 @@ pub struct Sweep<'o, Fd> {
     /// What was signalled, and when (CLOCK_BOOTTIME ns, read before it was sent).
     pub(super) sent: HashMap<Key, u64>,
     targets: Vec<Target>,
-    /// What is slept on between passes, at most `most`. However many are signalled: a descriptor is no condition for a signal.
+    /// What is slept on between passes, at most `most`. However many are signalled: a descriptor is no condition for
+    /// a signal.
     held: VecDeque<Fd>,
     most: usize,
     pub(super) passes: u32,
@@ -27,7 +28,7 @@ pub struct Sweep<'o, Fd> {
     last_sent: u64,
     /// Somebody may have been missed.
     pub(super) unsure: bool,
-    /// Births went on to the end, and nobody knows who runs.
+    /// Births went on to the end, so whether a process runs is not known.
     pub(super) fled: bool,
     /// Children that are forked from now on may get a queued value as the kernel's own signal.
     pub(super) unlike: bool,
@@ -80,7 +81,8 @@ impl<'o, Fd> Sweep<'o, Fd> {
         self.deliver(family, m, signal, || true, |_| {})
     }
 
-    /// Sends a signal to one member; after its identity was checked `may` says whether, and `then` is told what came of it.
+    /// Sends a signal to one member; after its identity was checked `may` says whether, and `then` is told what came
+    /// of it.
     /// `None`: it may not, and may be tried again.
     pub(super) fn deliver<F>(
         &mut self,
@@ -132,7 +134,7 @@ impl<'o, Fd> Sweep<'o, Fd> {
         }
     }
 
-    /// Opens whoever has this number; what is only slept on makes room when there are no descriptors left.
+    /// Opens the process that has this number now; what is only slept on makes room when there are no descriptors left.
     fn open<F: Signals<Fd = Fd>>(&mut self, family: &F, tgid: u32) -> std::io::Result<Fd> {
         loop {
             match family.open(tgid) {

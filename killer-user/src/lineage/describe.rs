@@ -75,7 +75,7 @@ pub fn namespaces_of(e: &Entry) -> BTreeMap<&'static str, u64> {
         .collect()
 }
 
-/// Controllers → path of every hierarchy. `killer`'s own (tier `named`) moves who is tracked, which is no escape.
+/// Controllers → path of every hierarchy. `killer`'s own (tier `named`) moves tracked processes, which is no escape.
 pub(super) fn cgroups_of(e: &Entry) -> BTreeMap<String, String> {
     let of = cgroups(e).into_iter().map(|(_, controllers, path)| (controllers, path));
     of.filter(|(c, _)| !c.starts_with("name=killer")).collect()
@@ -152,7 +152,8 @@ pub fn explain(m: &Member) -> (&'static str, String) {
     ("alive", format!("alive in state {state}"))
 }
 
-/// A number with the name of the process that has it, when `still` says of the number afterwards that it is still the one.
+/// A number with the name of the process that has it, when `still` says of the number afterwards that it is still the
+/// one.
 fn with_name(pid: &str, still: impl Fn(&str) -> bool) -> String {
     let name = pid.parse().map(proc_text::name).unwrap_or_default();
     match name.is_empty() || !still(pid) {

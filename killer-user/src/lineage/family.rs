@@ -1,5 +1,6 @@
-//! What the engine needs of a set that is signalled. Each of its functions asks for the traits that it uses, so what a function
-//! can do to a set is read from its first line; it does not know which tier keeps the set, and its tests put a fake behind it.
+//! What the engine needs of a set that is signalled. Each of its functions asks for the traits that it uses, so what
+//! a function can do to a set is read from its first line; it does not know which tier keeps the set, and its tests
+//! put a fake behind it.
 
 use std::io;
 use std::time::Duration;
@@ -71,8 +72,8 @@ pub trait Gated {
     fn open_gate(&self, until: u64);
     /// True when newborns of a gated family die before their first instruction.
     fn gate_at_birth(&self) -> bool;
-    /// Begins to close the gate at system calls, too, or goes on with that: to be asked again until it answers true. It opens
-    /// when the family is dropped.
+    /// Begins to close the gate at system calls, too, or goes on with that: to be asked again until it answers true.
+    /// It opens when the family is dropped.
     fn gate_at_syscalls(&mut self) -> io::Result<bool>;
     /// Takes launchers' marks away, so that no pending `run` or `exec` adds a process; answers how many.
     fn cancel_marks(&self) -> usize;
@@ -80,7 +81,8 @@ pub trait Gated {
 
 /// What holds a family still.
 pub trait Freezing {
-    /// Changes whether newborns and forkers are held still (`R_FREEZING`, `R_FROZEN`, `R_THAWING`, 0); answers what it was.
+    /// Changes whether newborns and forkers are held still (`R_FREEZING`, `R_FROZEN`, `R_THAWING`, 0); answers what
+    /// it was.
     fn set_freeze(&self, to: u64) -> io::Result<u64>;
     /// Whether a process can run code of its own.
     fn stillness(&self, m: &Member) -> Still;
@@ -94,7 +96,7 @@ pub trait Repairs {
     fn repair(&self) -> io::Result<()>;
     /// True where the kernel may skip runs of the hooks, so that a newborn may be in no list.
     fn can_lapse(&self) -> bool;
-    /// When runs of the hooks were skipped since this was asked last, or since the order began: compares the set with every
-    /// task. True when somebody was found who was in no list.
+    /// When runs of the hooks were skipped since this was asked last, or since the order began: compares the set with
+    /// every task. True when a process was found that was in no list.
     fn lapsed(&self) -> bool;
 }

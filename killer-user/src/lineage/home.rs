@@ -8,11 +8,12 @@ use killer_common::record::Member;
 use super::describe::{self, NAMESPACES, Outside, cgroups_of, namespaces_of};
 use crate::sys::entry::Entry;
 
-/// What a first process was at the start. A cgroup or namespace that is not there was not known, and nothing is judged by it.
+/// What a first process was at the start. A cgroup or namespace that is not there was not known, and nothing is
+/// judged by it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Home {
-    /// Session. 0 is one as well: that of an init which never called `setsid`, or one whose leader is outside the PID namespace.
-    /// Nobody comes back to it who has left it: `setsid` makes a new one.
+    /// Session. 0 is one as well: that of an init which never called `setsid`, or one whose leader is outside the PID
+    /// namespace. A process that has left it cannot come back: `setsid` makes a new one.
     pub session: u32,
     /// Process group; 0 as for the session.
     pub pgrp: u32,
@@ -83,7 +84,8 @@ impl Home {
         v
     }
 
-    /// Other namespaces that a member is in, beside the PID namespace. They hide nobody: it can be seen and signalled as before.
+    /// Other namespaces that a member is in, beside the PID namespace. They hide nobody: it can be seen and signalled
+    /// as before.
     pub fn other_namespaces(&self, o: &Outside) -> Vec<&'static str> {
         let other = |name| matches!((self.namespaces.get(name), o.namespaces.get(name)), (Some(a), Some(b)) if a != b);
         NAMESPACES.into_iter().filter(|(name, _)| other(*name)).map(|(_, words)| words).collect()
@@ -141,7 +143,7 @@ mod tests {
         assert_eq!(Home::read(&home.text()), Some(home.clone()));
         assert_eq!(home.escapes(&outside(4, &long)), Vec::<&str>::new());
         assert_eq!(home.escapes(&outside(6, "/else")), ["session", "cgroup"]);
-        // Who starts in session 0 and leaves it has left.
+        // A process that starts in session 0 and leaves it has left.
         let first =
             Home { session: 0, pgrp: 0, pid_ns: None, namespaces: BTreeMap::new(), cgroups: BTreeMap::new() };
         assert_eq!(Home::read(&first.text()), Some(first.clone()));

@@ -6,7 +6,8 @@ use super::Lineage;
 use crate::lookup::process;
 
 impl Lineage<'_> {
-    /// Whoever left the family's list last, oldest or not: whether it has let go of everything is for its pidfd to say.
+    /// The processes that left the family's list last, in any order: their pidfds say whether they have let go of
+    /// everything.
     pub fn ending(&self) -> Vec<Member> {
         let slots: Vec<(u32, u32)> =
             self.slots().iter().map(|&s| (s, self.tracker.slot(s).map_or(0, |r| r.generation))).collect();
@@ -29,7 +30,7 @@ impl Lineage<'_> {
     }
 }
 
-/// The same with the name that the process of that number has now: for who was found to be there still.
+/// The same with the name that the process of that number has now: for one that was found to be there still.
 pub fn named(m: Member) -> Member {
     let mut comm = [0; 16];
     for (to, from) in comm[..15].iter_mut().zip(process::comm(m.tgid).bytes()) {

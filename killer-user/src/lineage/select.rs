@@ -15,7 +15,7 @@ use super::{Lineage, Members};
 /// A process: number and start.
 type Id = (u32, u64);
 
-/// Whether a pick asks who forked whom over more than one fork; of a subtree, below which process.
+/// Whether a pick asks which process forked which over more than one fork; of a subtree, below which process.
 fn asks_ancestors(pick: &Pick) -> Option<Option<u32>> {
     match pick {
         Pick::Not(p) => asks_ancestors(p),
@@ -25,8 +25,8 @@ fn asks_ancestors(pick: &Pick) -> Option<Option<u32>> {
     }
 }
 
-/// Members of whom nobody can tell whether `picks` means them, because ancestors of theirs are no longer known: how many, and
-/// whether there were programs to remember these.
+/// Members of which it cannot be told whether `picks` means them, because ancestors of theirs are no longer known:
+/// how many, and whether there were programs to remember these.
 pub fn strays(f: &Lineage<'_>, picks: &[Pick]) -> (usize, bool) {
     let asked: Vec<Option<u32>> = picks.iter().filter_map(asks_ancestors).collect();
     if asked.is_empty() {
@@ -42,7 +42,7 @@ pub fn strays(f: &Lineage<'_>, picks: &[Pick]) -> (usize, bool) {
         let mut seen = HashSet::new();
         let mut at = **m;
         loop {
-            // Below the one that is asked for: no matter who is above that.
+            // Below the one that is asked for: what is above that does not matter.
             if asked.contains(&Some(at.tgid)) {
                 return false;
             }
@@ -119,7 +119,8 @@ impl Snapshot<'_> {
                 by(&|m| !parents.contains(&(m.tgid, m.leader_start)))
             }
             Pick::Orphans => {
-                // Who was started from outside (main, control, adopted) has no parent among the members; it may live.
+                // A process that was started from outside (main, control, adopted) has no parent among the members;
+                // it may live.
                 by(&|m| {
                     let up = (m.creator_tgid, m.creator_start);
                     !self.is_main(m) && !alive.contains_key(&up) && !lives(up)
@@ -171,7 +172,7 @@ impl Snapshot<'_> {
         below
     }
 
-    /// Who forked whom, the dead that are remembered among them: a link that has died does not end a lineage.
+    /// Which process forked which, the dead that are remembered included: a link that has died does not end a lineage.
     fn creators(&self) -> HashMap<Id, Id> {
         let dead = self.dead.iter().map(|d| &d.member);
         dead.chain(self.members)
@@ -190,7 +191,7 @@ impl Snapshot<'_> {
     }
 }
 
-/// Whether so many forks lie between the root and this process, by who forked whom.
+/// Whether so many forks lie between the root and this process, by the remembered forks.
 fn is_deep(mut at: Id, wanted: u32, up: &HashMap<Id, Id>) -> bool {
     let mut depth = 0;
     // One step too many is enough to know that it is not so deep.

@@ -48,8 +48,8 @@ impl<'a> Lineage<'a> {
         self.places().into_iter().map(|s| s.slot).collect()
     }
 
-    /// The same with their generations, which tell who was a member from who is in a slot that was used again. Nobody when the
-    /// root was forgotten: then nothing is left of it.
+    /// The same with their generations, which tell a former member from one of a slot that was used again. Nobody
+    /// when the root was forgotten: then nothing is left of it.
     fn places(&self) -> Vec<Slot> {
         registry::places(self.tracker, &self.root)
     }

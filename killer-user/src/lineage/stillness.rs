@@ -13,8 +13,8 @@ pub enum Still {
     Gone,
     /// Every thread is stopped.
     Stopped,
-    /// A stop waits for it and some thread sleeps in the kernel, uninterruptibly (a vfork parent, a disk): it stops, or ends,
-    /// before it runs code of its own again.
+    /// A stop waits for it and some thread sleeps in the kernel, uninterruptibly (a vfork parent, a disk): it stops,
+    /// or ends, before it runs code of its own again.
     Waits,
     /// It runs, or will be woken: the states of its threads.
     Runs(String),
@@ -95,7 +95,8 @@ impl Threads {
             Threads { held: 0, asleep: 0, free: 0, .. } => Still::Gone,
             // The only one takes what is the group's.
             Threads { asleep: 0, free: 0, .. } | Threads { held: 0, asleep: 1, free: 0, .. } => Still::Waits,
-            // Whom the stop was given to may wake last, and the others run until then (kernel/signal.c:complete_signal).
+            // The thread that was given the stop may wake last, and the others run until then
+            // (kernel/signal.c:complete_signal).
             _ => Still::Asleep,
         }
     }

@@ -11,8 +11,8 @@ pub struct Node {
     pub member: Member,
     /// When it ended, CLOCK_BOOTTIME ns; `None` while it lives.
     pub ended: Option<u64>,
-    /// It stands at the top although it was forked by a member: so many ancestors within the family are no longer known; 0:
-    /// nobody knows how many.
+    /// It stands at the top although it was forked by a member: so many ancestors within the family are no longer
+    /// known; 0: nobody knows how many.
     pub unknown: Option<u32>,
     /// What it forked.
     pub children: Vec<Node>,
@@ -177,7 +177,7 @@ mod tests {
         };
         assert_eq!(tops(1, &[main, orphan], &[]), [(10, None), (14, Some(4))]);
         let dead = |m| Dead { member: m, ended: 9 };
-        // Known to its grandfather: who is above that one is missing.
+        // Known to its grandfather: what is above that one is missing.
         let known = [dead(forked(13, 12, 1, (3, 0), 0)), dead(forked(12, 11, 1, (2, 0), 0))];
         assert_eq!(tops(1, &[orphan], &known), [(12, Some(2))]);
         // The main process of an inner service, with its launcher's end: three above it, of which one is known again.

@@ -1,4 +1,5 @@
-//! The processes that the last signal of a service was for, kept beside the registry for people: a file a slot, replaced whole.
+//! The processes that the last signal of a service was for, kept beside the registry for people: a file a slot,
+//! replaced whole.
 
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
@@ -33,7 +34,7 @@ pub fn keep(t: &Tracker, slot: u32, bytes: &[u8]) -> io::Result<()> {
     FileRegistry::at(dir).put(&name, bytes)
 }
 
-/// What is kept of a slot, whoever had it.
+/// What is kept of a slot, whichever root had it.
 pub fn kept(t: &Tracker, slot: u32) -> Option<Vec<u8>> {
     let (dir, name) = file(t, slot);
     is_ours(&dir).ok()?;

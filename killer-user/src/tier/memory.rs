@@ -1,5 +1,5 @@
-//! What is remembered beside the pins: which services the programs kept. Pins can be unmounted or removed by hand, and then
-//! nobody knows what is tracked; "nobody knows" is not "nothing".
+//! What is remembered beside the pins: which services the programs kept. Pins can be unmounted or removed by hand,
+//! and then nobody knows what is tracked; "nobody knows" is not "nothing".
 
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
@@ -63,7 +63,8 @@ fn gone(paths: &Paths) -> Vec<String> {
     gone.unwrap_or_default()
 }
 
-/// Notes which services the programs keep, as `live` finds them: under a lock, so that who has looked last has written last.
+/// Notes which services the programs keep, as `live` finds them: under a lock, so that the call that has looked last
+/// has written last.
 ///
 /// # Errors
 /// There is no place for it: a tracker whose pins are lost later is not missed then.
@@ -92,7 +93,7 @@ pub fn forget(paths: &Paths) {
     for v in gone(paths) {
         let _ = std::fs::remove_file(dir.join(format!("{begin}{v}")));
     }
-    // Whom its last signals were for, and what a `killer` left that was killed while it wrote.
+    // The processes that its last signals were for, and what a `killer` left that was killed while it wrote.
     let last = super::last_signal::prefix(paths);
     let of = |n: &str| match n.strip_prefix('.') {
         Some(n) => n.starts_with(&begin) || n.starts_with(&last),

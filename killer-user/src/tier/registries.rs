@@ -1,5 +1,5 @@
-//! Where a caller's registries in files may be, and which are there: a service is found in the tier that took it in, whatever
-//! tier would be the best one now, and whatever another one says.
+//! Where a caller's registries in files may be, and which are there: a service is found in the tier that took it in,
+//! whatever tier would be the best one now, and whatever another one says.
 
 use super::place::run_root;
 use super::{named, scan};
@@ -55,7 +55,7 @@ pub(super) fn found() -> Found {
             let (mut a, b) = (found_of(Tier::Named), found_of(Tier::Scan));
             a.keeps.extend(b.keeps);
             a.failed.extend(b.failed);
-            // In their order, but who has live services comes first.
+            // In their order, but one that has live services comes first.
             a.keeps.sort_by_key(|k| !busy(&**k));
             a
         }

@@ -81,7 +81,7 @@ pub fn member(pid: u32) -> io::Result<Option<Seen>> {
     }
 }
 
-/// Every process that /proc shows. In the order of their numbers: who is born meanwhile can be missed.
+/// Every process that /proc shows. In the order of their numbers: one that is born meanwhile can be missed.
 pub fn everybody() -> io::Result<HashMap<u32, Seen>> {
     let mut all = HashMap::new();
     let noted = |e| {

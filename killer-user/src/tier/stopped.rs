@@ -1,4 +1,4 @@
-//! The gate of tiers that have none in the kernel: who is stopped does not fork.
+//! The gate of tiers that have none in the kernel: a stopped process does not fork.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -8,11 +8,11 @@ use super::files::Id;
 use super::seen::{self, Seen};
 use crate::sys::{clock, proc};
 
-/// How long one closing goes on against those who fork and exit all the time. On a slow machine one pass over hundreds takes
-/// as long, and whoever was born in it is for the second.
+/// How long one closing goes on against processes that fork and exit all the time. On a slow machine one pass over
+/// hundreds takes as long, and what was born in it is for the second.
 const MOST: Duration = Duration::from_millis(200);
 
-/// Whom this process has stopped.
+/// The processes that this one has stopped.
 #[derive(Debug, Default)]
 pub struct Stopped(RefCell<HashSet<Id>>);
 
@@ -32,7 +32,8 @@ impl Stopped {
         self.0.borrow().contains(&id)
     }
 
-    /// Stops the process of that number if it is the one, looked at after it was opened; true when it was not stopped before.
+    /// Stops the process of that number if it is the one, looked at after it was opened; true when it was not stopped
+    /// before.
     pub fn one(&self, pid: u32, is_the_one: impl Fn(&Seen) -> bool) -> bool {
         if pid == std::process::id() {
             return false;
@@ -48,7 +49,7 @@ impl Stopped {
         self.0.borrow_mut().insert((s.pid, s.start))
     }
 
-    /// Lets go on whom this process has stopped.
+    /// Lets the processes go on that this one has stopped.
     pub fn go_on(&self) {
         for id in self.0.borrow_mut().drain() {
             let Ok(fd) = proc::pidfd_open(id.0) else { continue };

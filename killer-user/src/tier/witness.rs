@@ -1,5 +1,5 @@
-//! The second witness (`up --witness=named`): what the programs keep is kept in the named hierarchy, too, and the two sets
-//! are compared. Neither knows of the other: a difference says that one of them is wrong.
+//! The second witness (`up --witness=named`): what the programs keep is kept in the named hierarchy, too, and the two
+//! sets are compared. Neither knows of the other: a difference says that one of them is wrong.
 
 use std::collections::HashSet;
 use std::io;
@@ -49,7 +49,7 @@ impl Witness {
         self.0.tree().enter(pid, &place(s))
     }
 
-    /// Puts who was adopted there; what they fork meanwhile is there by itself, or in the next pass.
+    /// Puts adopted processes there; what they fork meanwhile is there by itself, or in the next pass.
     pub fn adopt(&self, keep: &dyn Keep, s: Slot) -> io::Result<()> {
         self.0.tree().make_place(&place(s))?;
         for _ in 0..ADOPT_PASSES {
@@ -71,7 +71,7 @@ impl Witness {
         let _ = self.0.tree().remove(&place(s));
     }
 
-    /// True when the two sets differ by somebody whom both of two looks found in one of them only.
+    /// True when the two sets differ by a process that both of two looks found in one of them only.
     pub fn differs(&self, keep: &dyn Keep, s: Slot) -> bool {
         // Without a directory the service is older than the witness.
         let Some(first) = self.odd(keep, s).filter(|o| !o.is_empty()) else { return false };
@@ -79,7 +79,7 @@ impl Witness {
         self.odd(keep, s).is_some_and(|second| first.intersection(&second).next().is_some())
     }
 
-    /// Who is in one set only.
+    /// The processes that are in one set only.
     fn odd(&self, keep: &dyn Keep, s: Slot) -> Option<HashSet<(u32, u64)>> {
         let there: HashSet<u32> = self.0.tree().inside(&place(s))?.into_iter().collect();
         let here: HashSet<u32> = keep.listed(&|x| u32::from(x) == s.slot).into_iter().collect();

@@ -47,7 +47,7 @@ pub struct World {
     pub reaped: Vec<(u32, u64, u32)>,
     pub inodes: bool,
     pub gate_at_birth: bool,
-    /// Children of who is claimed are left to the sweeper.
+    /// Children of a process that is claimed are left to the sweeper.
     pub later: bool,
     pub syscalls: bool,
     /// It was asked for once: the next time it is closed.
@@ -138,7 +138,8 @@ impl World {
                     p.forks_left -= 1;
                 }
                 self.birth(child, true, creator);
-                // A signal is received at once here: who has been sent it has no child behind, but who is claimed has.
+                // A signal is received at once here: a process that has been sent it has no child behind, but one
+                // that is claimed has.
                 match self.procs[&pid].claim {
                     claim::SENT => {
                         let c = self.procs.get_mut(&child).unwrap();

@@ -2,7 +2,7 @@
 
 use super::pending::Pending;
 
-/// A broadcast: claims, one for each process, that say who was sent the signal (see `killer_common::claim`).
+/// A broadcast: claims, one for each process, that say whether it was sent the signal (see `killer_common::claim`).
 pub trait Broadcasting {
     /// Begins a broadcast: from here on newborns are decided at birth; it holds for some time after the command, for forks in
     /// flight. Answers how many members have not taken the same signal of the broadcast before although it has waited for
@@ -11,8 +11,8 @@ pub trait Broadcasting {
     fn begin(&mut self, signal: i32, value: Option<i32>, newborns: u32) -> usize;
     /// The broadcast goes on.
     fn go_on(&self);
-    /// Thread group ids in PID order, and whether nobody was added between the beginning and the end of the list: then whoever
-    /// lives has somebody in it. A lineage that hops from number to number can slip from a list in PID order.
+    /// Thread group ids in PID order, and whether none was added between the beginning and the end of the list: then every
+    /// live process has an entry in it. A lineage that hops from number to number can slip from a list in PID order.
     fn listed_whole(&self) -> (Vec<u32>, bool);
     /// The claim of a process in this broadcast, `killer_common::claim` states.
     fn claim(&self, tgid: u32) -> u64;

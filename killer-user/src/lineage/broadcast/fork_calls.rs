@@ -1,12 +1,12 @@
-//! Forks that began before a moment and may not be over: each thread that was there then is looked at until it was seen outside of a
-//! fork. How long a fork takes says nothing: on a busy machine one of a few milliseconds took 600.
+//! Forks that began before a moment and may not be over: each thread that was there then is looked at until it was
+//! seen outside of a fork. How long a fork takes says nothing: on a busy machine one of a few milliseconds took 600.
 
 use std::collections::HashMap;
 
 use crate::sys::entry::{self, Entry};
 
-/// Ticks (10 ms) of code of its own after which a thread has certainly left the system call that it was in. Two may be counted that
-/// were none: the kernel's figures are samples (`kernel/sched/cputime.c:cputime_adjust`).
+/// Ticks (10 ms) of code of its own after which a thread has certainly left the system call that it was in. Two may
+/// be counted that were none: the kernel's figures are samples (`kernel/sched/cputime.c:cputime_adjust`).
 const OWN_TICKS: u64 = 3;
 /// Ticks in all, in the kernel or not: no fork takes half a second of a processor, unless it copies tens of gigabytes.
 const ALL_TICKS: u64 = 50;
@@ -31,7 +31,8 @@ enum Seen {
     Runs,
 }
 
-/// Threads that may be in such a fork, with the processor time (ticks: of their own code, in all) that they had at the first look.
+/// Threads that may be in such a fork, with the processor time (ticks: of their own code, in all) that they had at
+/// the first look.
 #[derive(Debug, Default)]
 pub struct ForkCalls {
     open: HashMap<(u32, u32), (u64, u64)>,
@@ -42,7 +43,8 @@ impl ForkCalls {
     pub fn add(&mut self, tgids: &[u32]) -> bool {
         let before = self.open.len();
         for &tgid in tgids {
-            // Who cannot be looked at counts as one thread that runs; who has ended is found out by the next look.
+            // A process that cannot be looked at counts as one thread that runs; the next look finds out that one has
+            // ended.
             let tids = match Entry::open(tgid).and_then(|e| e.threads()) {
                 Ok(tids) => tids,
                 Err(e) if entry::over(&e) => continue,
@@ -78,7 +80,7 @@ fn in_fork(tgid: u32, tid: u32) -> (Seen, (u64, u64)) {
         Err(e) if entry::over(e) => return (Seen::Outside, (0, 0)),
         Err(_) => return (Seen::Runs, (0, 0)),
     };
-    // Before the state: who is stopped then may have come to that since.
+    // Before the state: a thread that is stopped then may have come to that since.
     let call = thread.text("syscall");
     let stat = match thread.stat() {
         Ok(s) => s,
@@ -95,8 +97,8 @@ fn in_fork(tgid: u32, tid: u32) -> (Seen, (u64, u64)) {
     (if seen == Seen::Inside && after() { Seen::Outside } else { seen }, spent)
 }
 
-/// What `/proc/PID/task/TID/syscall` says: `running`, or the number of the call (-1: none), its arguments, and where stack and
-/// program are (`fs/proc/base.c:proc_pid_syscall`, `lib/syscall.c`).
+/// What `/proc/PID/task/TID/syscall` says: `running`, or the number of the call (-1: none), its arguments, and where
+/// stack and program are (`fs/proc/base.c:proc_pid_syscall`, `lib/syscall.c`).
 fn of(call: &str, state: char) -> Seen {
     let mut words = call.split_ascii_whitespace();
     let Some(number) = words.next().and_then(|n| n.parse::<i64>().ok()) else { return Seen::Runs };

@@ -38,7 +38,7 @@ impl Lineage<'_> {
         if found.is_empty() {
             return found;
         }
-        // The lock goes with its holder: who has it knows that no other sweeper is between claim and send.
+        // The lock goes with its holder: a caller that has it knows that no other sweeper is between claim and send.
         let Some(broadcasts) = self.tracker().broadcasts() else { return Vec::new() };
         let Ok(_lock) = self.tracker().lock() else { return Vec::new() };
         let fresh = |m: &Member| {

@@ -1,4 +1,5 @@
-//! Processes that may still owe a signal: a broadcast waits for the one before, and for forks in flight (docs/internals/PROTOCOL.md 8).
+//! Processes that may still owe a signal: a broadcast waits for the one before, and for forks in flight
+//! (docs/internals/PROTOCOL.md 8).
 
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
@@ -19,11 +20,11 @@ use crate::sys::clock;
 const SETTLE_MS: u32 = 500;
 const SETTLE_MOST: usize = 1024;
 
-/// How long forks that were in flight are waited for before the set counts as unsure, and for how many generations: a newborn that was
-/// sent the signal at birth may fork as well before it takes it.
+/// How long forks that were in flight are waited for before the set counts as unsure, and for how many generations: a
+/// newborn that was sent the signal at birth may fork as well before it takes it.
 const IN_FLIGHT: Duration = Duration::from_secs(5);
 const GENERATIONS: usize = 16;
-/// How long it is waited for somebody who blocks the signal, is stopped, or sleeps.
+/// How long a process is waited for that blocks the signal, is stopped, or sleeps.
 const HELD: Duration = Duration::from_millis(200);
 
 /// True while a signal waits for a process, or its fork hook may be about to send it.
@@ -33,8 +34,9 @@ fn may_owe(broadcasts: &dyn Broadcasts, tgid: u32, signal: i32) -> bool {
 }
 
 impl Lineage<'_> {
-    /// Waits, for a moment only, until nobody has the signal of the broadcast before still pending: a child that is forked
-    /// then would owe two, and one word cannot say so. Answers how many have not taken it, when it is `signal` again.
+    /// Waits, for a moment only, until nobody has the signal of the broadcast before still pending: a child that is
+    /// forked then would owe two, and one word cannot say so. Answers how many have not taken it, when it is `signal`
+    /// again.
     pub(super) fn let_settle(&self, signal: i32) -> usize {
         let Some(broadcasts) = self.tracker.broadcasts() else { return 0 };
         let mut behind = 0;
@@ -44,7 +46,7 @@ impl Lineage<'_> {
             let Some(before) = broadcasts.renew(self.root.slot.slot, now, until) else {
                 return 0;
             };
-            // Who was sent it at birth meanwhile is in a later list, before his creator can have taken it.
+            // A process that was sent it at birth meanwhile is in a later list, before its creator can have taken it.
             let mut asked = HashSet::new();
             behind = 0;
             loop {
@@ -66,7 +68,7 @@ impl Lineage<'_> {
         behind
     }
 
-    /// How the signal waits for the one of all whom it waits for longest.
+    /// How the signal waits for that one of all processes that it waits for longest.
     pub(super) fn worst_pending(&self) -> Pending {
         let mut worst = Pending::No;
         for t in self.listed() {
@@ -78,8 +80,8 @@ impl Lineage<'_> {
         worst
     }
 
-    /// Entries of system calls are stamped no more, once nobody has the signal pending and forks in flight are over: of who forks
-    /// then all threads have received it. False when such a fork may still be in flight.
+    /// Entries of system calls are stamped no more, once nobody has the signal pending and forks in flight are over:
+    /// all threads of a process that forks then have received it. False when such a fork may still be in flight.
     pub(super) fn end_stamps(&mut self) -> bool {
         let Some(stamps) = self.cast.stamps.take() else { return true };
         let over = self.forks_are_over();
@@ -90,8 +92,8 @@ impl Lineage<'_> {
         over
     }
 
-    /// Waits for that. Who was sent it at birth meanwhile may fork as well before he takes it, so new ones are asked, until twice
-    /// nobody had to be waited for.
+    /// Waits for that. A process that was sent it at birth meanwhile may fork before it takes it, too, so new ones
+    /// are asked, until twice nobody had to be waited for.
     fn forks_are_over(&self) -> bool {
         let end = clock::monotonic_ns() + IN_FLIGHT.as_nanos() as u64;
         let mut calls = ForkCalls::default();
@@ -115,8 +117,8 @@ impl Lineage<'_> {
         true
     }
 
-    /// Waits until nobody of them has the signal pending, but who may never take it: whether that took any time. `None` when there
-    /// is somebody at the end.
+    /// Waits until none of them has the signal pending, but those that may never take it: whether that took any time.
+    /// `None` when there is somebody at the end.
     fn until_taken(&self, of: &[u32], end: u64) -> Option<bool> {
         let begun = clock::monotonic_ns();
         let mut left: Vec<(u32, Pending)> = of.iter().map(|&t| (t, Pending::Soon)).collect();

@@ -21,7 +21,7 @@ impl Lineage<'_> {
         indexed
     }
 
-    /// Where newborns are not decided at birth: who was forked by somebody that had been sent the signal owes nothing, as
+    /// Where newborns are not decided at birth: a child of a process that had been sent the signal owes nothing, as
     /// far as its start says.
     fn owes_nothing(&self, tgid: u32) -> u64 {
         let Ok(Some(m)) = self.tracker.member(tgid) else { return claim::SENT };
@@ -72,8 +72,8 @@ impl Broadcasting for Lineage<'_> {
         if self.tracker.broadcasts().is_none() {
             return (self.listed(), true);
         }
-        // Counted after the index entry is there, and before the creator can end: a birth that was counted as an insertion
-        // before the list began may be indexed behind the list's back.
+        // Counted after the index entry is there, and before the creator can end: a birth that was counted as an
+        // insertion before the list began may be indexed behind the list's back.
         let before = self.indexed();
         let listed = self.listed();
         (listed, self.indexed() == before)

@@ -8,10 +8,10 @@ use crate::sys::{proc, proc_text};
 pub enum Pending {
     /// By everybody.
     No,
-    /// It waits for somebody who blocks it, is stopped, or sleeps uninterruptibly (a vfork parent, whose child is there; a disk):
-    /// hardly in the middle of a fork that would be over soon.
+    /// It waits for a process that blocks it, is stopped, or sleeps uninterruptibly (a vfork parent, whose child is
+    /// there; a disk): hardly in the middle of a fork that would be over soon.
     Held,
-    /// It waits for somebody who will take it when he runs, and may be in the middle of a fork.
+    /// It waits for a process that will take it when it runs, and may be in the middle of a fork.
     Soon,
 }
 

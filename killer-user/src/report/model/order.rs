@@ -21,7 +21,7 @@ pub struct Signalled {
     pub error: Option<String>,
 }
 
-/// Who is still there, and why.
+/// The processes that are still there, each with the reason.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Survivor {

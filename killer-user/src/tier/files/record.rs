@@ -35,7 +35,7 @@ pub struct RootFile {
     pub name: String,
     /// `R_SUPERVISED`.
     pub flags: u64,
-    /// Last signal: number, when, who, exit code.
+    /// Last signal: number, time, sender, exit code.
     pub last: (u32, u64, u32, u32),
     /// Reasons by code: how often, and first when.
     pub reasons: BTreeMap<String, (u64, u64)>,

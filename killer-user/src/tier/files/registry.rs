@@ -171,8 +171,8 @@ impl FileRegistry {
         v
     }
 
-    /// Held for the moment of one change only: who notes a signal or a reason does not have the lock of the registry, and must
-    /// not write an old record over a new one.
+    /// Held for the moment of one change only: a call that notes a signal or a reason does not have the lock of the
+    /// registry, and must not write an old record over a new one.
     fn one_change(&self) -> io::Result<FileLock> {
         let f = std::fs::OpenOptions::new()
             .write(true)
@@ -275,7 +275,7 @@ impl FileRegistry {
         self.change(s, |p| *p = RootFile { generation: p.generation, ..RootFile::default() })
     }
 
-    /// Notes the last signal and who asked.
+    /// Notes the last signal and its sender.
     pub fn note_kill(&self, s: Slot, signal: i32, uid: u32, outcome: u8) -> io::Result<()> {
         self.change(s, |p| p.last = (signal as u32, clock::boottime_ns(), uid, u32::from(outcome)))
     }

@@ -1,4 +1,4 @@
-//! The named cgroup v1 hierarchy: mounting, directories, who is in them.
+//! The named cgroup v1 hierarchy: mounting, directories, the processes in them.
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -63,8 +63,8 @@ impl Hierarchy {
         Self { mount, tag: tag(place) }
     }
 
-    /// Mounts it, unless it is mounted. In another mount namespace it is the same one: the kernel knows it by its name. Under
-    /// the lock of its registry.
+    /// Mounts it, unless it is mounted. In another mount namespace it is the same one: the kernel knows it by its
+    /// name. Under the lock of its registry.
     pub fn mounted(&self) -> Result<(), KeepError> {
         if self.mount.join("cgroup.procs").try_exists().map_err(|e| failed("look for the mount", e))? {
             return Ok(());
@@ -93,10 +93,11 @@ impl Hierarchy {
         self.mount.join("cgroup.procs").exists()
     }
 
-    /// Takes it down. Whoever lives on in a directory is nobody's member any more.
+    /// Takes it down. A process that lives on in a directory is no member any more.
     ///
     /// # Errors
-    /// The kernel keeps it: says who seems to be the reason, and what to do. It is unmounted then, and can be mounted again.
+    /// The kernel keeps it: says which process seems to be the reason, and what to do. It is unmounted then, and can
+    /// be mounted again.
     pub fn unmount(&self) -> Result<(), KeepError> {
         self.clear(&self.mount);
         let gone = |e: rustix::io::Errno| match e {
@@ -104,9 +105,10 @@ impl Hierarchy {
             e => KeepError::Io { what: format!("unmounting {}", self.mount.display()), source: e.into() },
         };
         unmount(&self.mount, UnmountFlags::empty()).map_err(gone)?;
-        // The last unmount ends the hierarchy only when it has no directories (`kernel/cgroup/cgroup.c:cgroup_kill_sb`), and a
-        // removed directory counts until the last process that was in it has been waited for, and a worker has freed it. A
-        // later unmount may find none; one of another mount namespace is the last, too.
+        // The last unmount ends the hierarchy only when it has no directories
+        // (`kernel/cgroup/cgroup.c:cgroup_kill_sb`), and a removed directory counts until the last process that was
+        // in it has been waited for, and a worker has freed it. A later unmount may find none; one of another mount
+        // namespace is the last, too.
         let end = Instant::now() + MOST;
         while !self.vanishes() {
             if Instant::now() >= end {
@@ -156,7 +158,7 @@ impl Hierarchy {
         self.numbers_of(place, "cgroup.procs").ok().flatten()
     }
 
-    /// Numbers in a file of a directory; `None` when there is none. Who cannot be read has been noted.
+    /// Numbers in a file of a directory; `None` when there is none. One that cannot be read has been noted.
     fn numbers_of(&self, place: &str, file: &str) -> io::Result<Option<Vec<u32>>> {
         match numbers(&self.mount.join(place).join(file)) {
             Ok(v) => Ok(Some(v)),

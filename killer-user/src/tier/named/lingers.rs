@@ -1,4 +1,5 @@
-//! Who keeps a hierarchy in the kernel that was unmounted: the dead whom nobody has waited for, and other mount namespaces.
+//! What keeps a hierarchy in the kernel that was unmounted: dead processes that are not reaped, and other mount
+//! namespaces.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -61,7 +62,8 @@ pub fn kept(tag: &str, time: Duration) -> KeepError {
     KeepError::Kept { what, why, next }
 }
 
-/// The error for one that cannot be unmounted: who has a directory of it as working directory, or a file open.
+/// The error for one that cannot be unmounted: the processes that have a directory of it as working directory, or a
+/// file open.
 pub fn open(tag: &str, mount: &Path) -> KeepError {
     let here = |path: std::io::Result<PathBuf>| path.is_ok_and(|p| p.starts_with(mount));
     let holds = |pid: &u32| {

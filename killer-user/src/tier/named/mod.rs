@@ -1,9 +1,10 @@
-//! The tier `named`: a cgroup v1 hierarchy of our own without controllers, a directory a root. The kernel's inheritance of
-//! cgroups keeps the sets; nobody delegates this hierarchy, and nothing else uses it.
+//! The tier `named`: a cgroup v1 hierarchy of our own without controllers, a directory a root. The kernel's
+//! inheritance of cgroups keeps the sets; nobody delegates this hierarchy, and nothing else uses it.
 //!
 //! "Empty" is `rmdir`, which the kernel refuses while a task of the directory has not come to `cgroup_exit` in
 //! `do_exit` (`kernel/cgroup/cgroup.c:cgroup_destroy_locked`, `cgroup_is_populated`). Zombies do not count; a live
-//! thread counts, also when its leader has ended; files are closed by then. A fork in flight counts, because its creator does.
+//! thread counts, also when its leader has ended; files are closed by then. A fork in flight counts, because its
+//! creator does.
 
 mod hierarchy;
 mod lingers;
@@ -58,7 +59,7 @@ impl Named {
     /// Opens it where it has been made; `NotLoaded` elsewhere.
     pub fn open(at: &Place) -> Result<Self, KeepError> {
         let n = Self::over(files::open(&home(at).join("book"))?, at);
-        // What nobody is in need not be mounted, by whoever cannot.
+        // A hierarchy without processes need not be mounted by a caller that cannot mount.
         if !n.tree.is_mounted() && n.files.roots().is_empty() && missing().is_some() {
             return Err(KeepError::NotLoaded);
         }
@@ -149,8 +150,8 @@ impl Named {
         seen::entry(s, slot, p.generation, p.flags((s.pid, s.start)), creator)
     }
 
-    /// True when the kernel says that nobody is in the directory; it is gone then, and nobody can come. With services inside
-    /// it stays: the count of its own tasks, which the kernel takes under its lock, has to do.
+    /// True when the kernel says that nobody is in the directory; it is gone then, and nobody can come. With services
+    /// inside it stays: the count of its own tasks, which the kernel takes under its lock, has to do.
     fn removed(&self, p: &RootFile) -> bool {
         self.tree.remove(&p.place).is_ok() || self.tree.has_inner(&p.place)
     }
@@ -337,7 +338,7 @@ impl Keep for Named {
     }
 
     fn close_gate(&self, slot: u32, _: u64) {
-        // Most sets are dead after one pass; only who forks against it is stopped.
+        // Most sets are dead after one pass; only what forks against it is stopped.
         if self.closed.replace(self.closed.get() + 1) > 0 {
             self.stop(slot);
         }

@@ -31,8 +31,8 @@ impl End {
         Ok(i32::from_ne_bytes(status))
     }
 
-    /// Reaps it when it has started nothing, or ends with what it has started: else it is left to whom orphans come to, who need
-    /// not wait for anybody.
+    /// Reaps it when it has started nothing, or ends with what it has started: else it is left to the process that orphans come to,
+    /// which need not wait for anything.
     pub fn reap(self) {
         if proc::readable(&self.line, LAST) {
             // ECHILD: it needs nobody.

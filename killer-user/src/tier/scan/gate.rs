@@ -1,4 +1,4 @@
-//! The gate of a tier that has none: who is stopped does not fork. SIGSTOP to everybody until nobody is new.
+//! The gate of a tier that has none: a stopped process does not fork. SIGSTOP goes to all until none is new.
 
 use super::descent::Tops;
 use super::{Scan, Watch};
@@ -11,8 +11,8 @@ impl Scan {
     pub(super) fn stop(&self, slot: u32) {
         let family = self.files.family(slot);
         self.stopped.all(|in_time| {
-            // Chains of processes that fork and exit come to the supervisor, link by link: a look at its children is short
-            // enough to catch them, a look at all of /proc is not.
+            // Chains of processes that fork and exit come to the supervisor, link by link: a look at its children is
+            // short enough to catch them, a look at all of /proc is not.
             let mut new = false;
             let tops = self.tops();
             while self.stop_orphans(&family, &tops) && in_time() {

@@ -1,8 +1,9 @@
-//! The tier `scan`: neither programs nor root. Members are who descends from a supervisor process, as /proc shows it.
+//! The tier `scan`: neither programs nor root. Members are the descendants of a supervisor process, as /proc shows them.
 //!
-//! The supervisor is a subreaper (`kernel/exit.c:find_new_reaper`): orphans among its descendants become its children, so
-//! it has no child left exactly when no descendant is left, and takes its mark away then. Only somebody who may enter another
-//! PID namespace, or kill the supervisor, slips away. What it was told of an adopted process it can only look at.
+//! The supervisor is a subreaper (`kernel/exit.c:find_new_reaper`): orphans among its descendants become its
+//! children, so it has no child left exactly when no descendant is left, and takes its mark away then. Only a
+//! process that may enter another PID namespace, or kill the supervisor, slips away. An adopted process, which the
+//! supervisor was told of, it can only look at.
 
 mod descent;
 mod end;
@@ -39,7 +40,7 @@ const ADOPT_PASSES: i32 = 24;
 #[derive(Debug)]
 pub struct Scan {
     files: FileRegistry,
-    /// Who was found to be a member: descent is for life, so (number, start) is enough.
+    /// The processes that were found to be members: descent is for life, so (number, start) is enough.
     known: RefCell<HashMap<Id, u32>>,
     stopped: Stopped,
     /// Where supervisors say how what this process started has ended.
@@ -56,8 +57,8 @@ enum Watch {
     Lost,
 }
 
-/// Where the registry of this user may be, the best place first. What a caller's environment says differs from login to login:
-/// whoever looks for a service looks at all of them.
+/// Where the registry of this user may be, the best place first. What a caller's environment says differs from login
+/// to login: a call that looks for a service looks at all of them.
 pub(super) fn homes(at: &Place) -> Vec<PathBuf> {
     let uid = rustix::process::geteuid().as_raw();
     if at.chosen {
@@ -91,7 +92,7 @@ fn notes(s: Slot, w: Id) -> String {
     format!("known.{}.{}.{}", s.slot, s.generation, w.0)
 }
 
-/// One look at all processes: who is there, and whose member each is.
+/// One look at all processes: which there are, and of which root each is a member.
 struct Everybody {
     all: HashMap<u32, Seen>,
     slots: HashMap<u32, u32>,
@@ -217,7 +218,7 @@ impl Sets for Scan {
         let l = self.everybody();
         let found = l.slots.iter().filter(|(_, s)| **s == slot).filter_map(|(p, _)| l.all.get(p));
         let tasks = found.map(|s| s.threads - i64::from(s.leader_dead)).sum();
-        // Whom nobody could look at is not said to be dead.
+        // A process that could not be looked at is not said to be dead.
         if watches.contains(&Watch::Running) || !l.whole { i64::max(tasks, 1) } else { tasks }
     }
 

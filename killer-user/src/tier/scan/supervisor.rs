@@ -45,7 +45,7 @@ impl Scan {
         });
         match &spawned {
             Ok(Ok(pid)) => main = *pid,
-            // Before it is said: who is told of it may forget the service at once.
+            // Before it is said: a caller that is told of it may forget the service at once.
             _ => self.end_watch(s, me),
         }
         // Nobody reads it any more when `killer run` was killed: the service goes on.
@@ -92,7 +92,7 @@ impl Scan {
         let _ = to.write_all(start_line::encode(&Ok(Ok(passes))).as_bytes());
         let keep = forks.iter().map(AsFd::as_fd).chain([to.as_fd()]);
         supervise::let_go(&keep.collect::<Vec<_>>());
-        // Who was there one look ago can have forked since it was last heard of.
+        // A process that was there one look ago can have forked since it was last heard of.
         let mut before = Vec::new();
         while !ids.is_empty() || !before.is_empty() {
             match &forks {
@@ -130,7 +130,7 @@ impl Scan {
         }
     }
 
-    /// Adds what descends from `ids`, drops who has ended; true when somebody was new.
+    /// Adds what descends from `ids`, drops what has ended; true when a process was new.
     fn grow(&self, s: Slot, me: Id, ids: &mut Vec<Id>) -> bool {
         let Ok(all) = seen::everybody() else { return false };
         let before = ids.clone();
