@@ -33,7 +33,7 @@ pub fn main(options: &Options) -> Result<()> {
 }
 
 fn prebuilt() -> PathBuf {
-    root().join("killer-ebpf/prebuilt")
+    root().join("killer-user/prebuilt")
 }
 
 fn build(force: bool) -> Result<()> {

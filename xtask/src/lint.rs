@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use crate::run::{cargo, root, shown};
 use crate::tally::Tally;
-use crate::{rooms, tidy, tools};
+use crate::{package, rooms, tidy, tools};
 
 /// All checks; each counts as one.
 pub fn run() -> Result<Tally> {
@@ -20,6 +20,8 @@ pub fn run() -> Result<Tally> {
     clippy.args(["clippy", "--quiet", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]);
     tally.check("clippy", shown(clippy.current_dir(&here)));
     tally.check("clippy of killer-ebpf", ebpf_clippy(&here));
+    tally.check("packages", package::outside(&here));
+    tally.check("features", package::features(&here));
     tally.check("rooms", rooms(&here.join("killer-user/src")));
     tally.check("tidy", tidy(&here));
     Ok(tally)

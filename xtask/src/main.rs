@@ -12,10 +12,12 @@ mod interrupt;
 mod lint;
 mod miri;
 mod ordeal;
+mod package;
 mod prose;
 mod rooms;
 mod run;
 mod soak;
+#[path = "../../killer-user/build/sources.rs"]
 mod sources;
 mod tally;
 mod test;
@@ -38,7 +40,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Make killer-ebpf/prebuilt/ from its sources; installs the tools for it. Quick when nothing has changed.
+    /// Make killer-user/prebuilt/ from its sources; installs the tools for it. Quick when nothing has changed.
     BuildEbpf(ebpf::Options),
     /// Build everything and run all tests; the last line counts them.
     Test(test::Options),

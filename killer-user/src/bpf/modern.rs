@@ -14,11 +14,11 @@ use crate::kernel::btf;
 
 /// The eBPF object of this build.
 pub static OBJECT: &[u8] =
-    aya::include_bytes_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/../killer-ebpf/prebuilt/modern.bpf.o"));
+    aya::include_bytes_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/prebuilt/modern.bpf.o"));
 
 /// Its sha256, as recorded when it was built.
 pub fn object_sha256() -> &'static str {
-    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../killer-ebpf/prebuilt/manifest.toml"))
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/prebuilt/manifest.toml"))
         .lines()
         .find_map(|l| l.strip_prefix("\"modern.bpf.o\" = \"")?.strip_suffix('"'))
         .unwrap_or("unknown")

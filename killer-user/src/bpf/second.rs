@@ -16,7 +16,7 @@ use crate::sys::bpf;
 
 /// The object of this build.
 static OBJECT: &[u8] =
-    aya::include_bytes_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/../killer-ebpf/prebuilt/legacy.bpf.o"));
+    aya::include_bytes_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/prebuilt/legacy.bpf.o"));
 
 /// Bytes of a `task_struct` that are looked through for our own number.
 const TASK_BYTES: u64 = 16384;

@@ -25,7 +25,6 @@ pub const TABLE: &[Exception] = &[
         "killer-user/src/sys/entropy.rs: library/std/src/sys/random/linux.rs",
         "A file of Rust's own library.",
     ),
-    may(Check::Unused, "killer-user: sha2", "build.rs takes xtask/src/sources.rs in, which names it."),
     may(Check::Twice, "Cargo.toml: cpufeatures", "sha2 0.10 needs the older one, proptest the newer one."),
     may(
         Check::Twice,

@@ -1,4 +1,4 @@
-//! What the eBPF object is made from, and its hash. Shared with `killer-user/build.rs`, which refuses a stale object;
+//! What the eBPF object is made from, and its hash. Shared with `xtask`, which makes the object; the build script refuses a stale one;
 //! hence std and sha2 only.
 
 use std::io;

@@ -1,17 +1,15 @@
 //! Refuses to embed an eBPF object that was not made from the sources beside it.
 
-#[path = "../xtask/src/sources.rs"]
 mod sources;
 
 use std::path::Path;
 
 fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("killer-user/ lies in the checkout");
-    let manifest = root.join("killer-ebpf/prebuilt/manifest.toml");
-    println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-changed={}", root.join("xtask/src/sources.rs").display());
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("prebuilt/manifest.toml");
+    println!("cargo::rerun-if-changed=build");
     println!("cargo::rerun-if-changed={}", manifest.display());
-    println!("cargo::rerun-if-changed={}", root.join("killer-ebpf/prebuilt/modern.bpf.o").display());
+    println!("cargo::rerun-if-changed={}", manifest.with_file_name("modern.bpf.o").display());
     for input in sources::INPUTS {
         println!("cargo::rerun-if-changed={}", root.join(input).display());
     }
