@@ -18,7 +18,7 @@ const ELSEWHERE: [(&str, &str); 9] = [
     ("missed-exit", "losses.rs"),
     ("supervisor-gone", "kill_on_exit.rs"),
     ("tracker-gap", "losses.rs"),
-    ("witness-differs", "user_tiers/witness.rs"),
+    ("witness-differs", "user_tiers/cross_check.rs"),
 ];
 
 /// A new reason has a test.

@@ -95,7 +95,7 @@ pub fn account(t: &Tracker) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Counts against a root what the second witness, where there is one, says otherwise; to be asked again when all are dead.
+/// Counts against a root what the cross-check, where there is one, says otherwise; to be asked again when all are dead.
 pub fn second_look(t: &Tracker, slot: Slot) {
     let counted = t.reasons(slot.slot).is_some_and(|c| c.count[reason::WITNESS_DIFFERS as usize] != 0);
     if !counted && t.differs(slot) {

@@ -35,7 +35,7 @@ impl Host {
         Self::of(Tracker::up(&Paths::default())?)
     }
 
-    /// The same, but only what other callers can use, too; with a second witness where that is asked for (`and`).
+    /// The same, but only what other callers can use, too; with a cross-check where that is asked for (`and`).
     pub fn load(and: impl FnOnce(&mut Tracker) -> Result<(), Failure>) -> Result<Self, Failure> {
         unseen::lost()?;
         let mut t = Tracker::load(&Paths::default())?;

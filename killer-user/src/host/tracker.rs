@@ -9,17 +9,17 @@ use crate::report::message;
 use crate::tier::{KeepError, Paths, Tracker, memory};
 
 /// Loads and pins the tracker.
-pub fn up(witness: bool, tell: &dyn Tell) -> Result<Ending, Failure> {
+pub fn up(cross_check: bool, tell: &dyn Tell) -> Result<Ending, Failure> {
     let paths = Paths::default();
     Host::load(|t| {
-        if witness && t.tier().is_without_programs() {
-            let what = format!("the tier {} has no second witness", t.tier().name());
+        if cross_check && t.tier().is_without_programs() {
+            let what = format!("the tier {} has no cross-check", t.tier().name());
             return Err(Failure::new(Ending::Failed, what)
-                .why("it is programs that the named hierarchy is a witness of")
+                .why("the named hierarchy is compared with what programs keep")
                 .next("'killer doctor' says why there are none"));
         }
-        if witness {
-            t.up_witness()?;
+        if cross_check {
+            t.up_cross_check()?;
         }
         Tracker::sweep(&paths);
         Ok(())

@@ -1,5 +1,6 @@
 //! The choice among the tiers, and those without programs: behind [`Keep`](crate::keep::Keep) nobody knows which one it is.
 
+mod cross_check;
 mod files;
 pub mod last_signal;
 pub mod memory;
@@ -10,7 +11,6 @@ mod scan;
 mod seen;
 mod stopped;
 mod tracker;
-mod witness;
 
 #[cfg(test)]
 pub(crate) use crate::bpf::name_words;

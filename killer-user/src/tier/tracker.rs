@@ -3,9 +3,9 @@
 use std::io;
 use std::ops::Deref;
 
+use super::cross_check::CrossCheck;
 use super::place::run_root;
 use super::registries::{self, Found, forced};
-use super::witness::Witness;
 use super::{Paths, named};
 use crate::bpf::{self, PinLock, Programs};
 use crate::keep::{Changes, Keep, KeepError, Slot, Taken, Whose};
@@ -16,13 +16,13 @@ use crate::sys::proc;
 
 /// What keeps the sets here: one of the tiers, whichever.
 ///
-/// It is a [`Keep`]; what changes a set is its own, because the second witness has to see it.
+/// It is a [`Keep`]; what changes a set is its own, because the cross-check has to see it.
 #[derive(Debug)]
 pub struct Tracker {
     keep: Box<dyn Changes>,
     better: Option<String>,
     passed_by: bool,
-    witness: Option<Witness>,
+    cross_check: Option<CrossCheck>,
 }
 
 impl Deref for Tracker {
@@ -54,23 +54,23 @@ fn may_fall(why: &KeepError, paths: &Paths) -> bool {
 
 impl Tracker {
     fn of(keep: Box<dyn Changes>, better: Option<String>) -> Self {
-        Self { keep, better, passed_by: false, witness: None }
+        Self { keep, better, passed_by: false, cross_check: None }
     }
 
-    /// The programs, with the second witness where it was asked for.
+    /// The programs, with the cross-check where it was asked for.
     fn programs(t: Programs) -> Self {
-        Self { witness: Witness::open(&run_root()), ..Self::of(Box::new(t), None) }
+        Self { cross_check: CrossCheck::open(&run_root()), ..Self::of(Box::new(t), None) }
     }
 
-    /// From here on the named hierarchy is a second witness of what is started.
-    pub fn up_witness(&mut self) -> Result<(), KeepError> {
+    /// From here on the named hierarchy is a cross-check of what is started.
+    pub fn up_cross_check(&mut self) -> Result<(), KeepError> {
         if !self.tier().is_without_programs() {
-            self.witness = Some(Witness::up(&run_root())?);
+            self.cross_check = Some(CrossCheck::up(&run_root())?);
         }
         Ok(())
     }
 
-    /// As [`Changes::spawn`], before the second witness, too.
+    /// As [`Changes::spawn`], for the cross-check, too.
     pub fn spawn(
         &self,
         s: Slot,
@@ -79,34 +79,34 @@ impl Tracker {
         ready: &mut dyn FnMut(i32) -> io::Result<()>,
     ) -> io::Result<Spawned> {
         self.keep.spawn(s, flags, l, &mut |pid| {
-            if let Some(w) = &self.witness {
-                w.join(s, pid as u32)?;
+            if let Some(c) = &self.cross_check {
+                c.join(s, pid as u32)?;
             }
             ready(pid)
         })
     }
 
-    /// As [`Changes::adopt`], before the second witness, too.
+    /// As [`Changes::adopt`], for the cross-check, too.
     pub fn adopt(&self, s: Slot, whose: Whose) -> io::Result<Taken> {
         let taken = self.keep.adopt(s, whose)?;
-        if let Some(w) = &self.witness {
-            w.adopt(&*self.keep, s)?;
+        if let Some(c) = &self.cross_check {
+            c.adopt(&*self.keep, s)?;
         }
         Ok(taken)
     }
 
-    /// As [`Changes::forget`], before the second witness, too.
+    /// As [`Changes::forget`], for the cross-check, too.
     pub fn forget(&self, s: Slot) -> io::Result<()> {
         self.keep.forget(s)?;
-        if let Some(w) = &self.witness {
-            w.forget(s);
+        if let Some(c) = &self.cross_check {
+            c.forget(s);
         }
         Ok(())
     }
 
-    /// True when the second witness, where there is one, says otherwise.
+    /// True when the cross-check, where there is one, says otherwise.
     pub fn differs(&self, s: Slot) -> bool {
-        self.witness.as_ref().is_some_and(|w| w.differs(&*self.keep, s))
+        self.cross_check.as_ref().is_some_and(|c| c.differs(&*self.keep, s))
     }
 
     /// Opens what is there. Nothing is loaded or changed.

@@ -8,8 +8,8 @@ use crate::host::{Failure, done, tracker};
 #[derive(Debug, clap::Args)]
 pub struct Up {
     /// Keep what is started from now on in a named cgroup hierarchy as well, and compare the two
-    #[arg(long, value_name = "TIER", value_parser = ["named"])]
-    witness: Option<String>,
+    #[arg(long, alias = "witness", value_name = "TIER", value_parser = ["named"])]
+    cross_check: Option<String>,
 }
 
 impl Verb for Up {
@@ -18,7 +18,7 @@ impl Verb for Up {
     const TAKES_NAMES: bool = false;
 
     fn perform(&self, screen: &Screen) -> Result<Ending, Failure> {
-        tracker::up(self.witness.is_some(), screen)?;
+        tracker::up(self.cross_check.is_some(), screen)?;
         screen.document(done::up);
         Ok(Ending::Done)
     }

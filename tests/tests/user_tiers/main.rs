@@ -6,9 +6,9 @@
 mod adversaries;
 mod blind;
 mod boots;
+mod cross_check;
 mod hierarchy;
 mod pidfds;
-mod witness;
 
 use killer_tests::{Bystander, Launch, Pidfd, TestEnv};
 use std::sync::atomic::{AtomicU32, Ordering};

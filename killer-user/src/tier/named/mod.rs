@@ -121,14 +121,14 @@ impl Named {
         &self.tree
     }
 
-    /// True when it was made to be the witness of another tier.
-    pub fn is_witness(at: &Place) -> bool {
-        home(at).join("book/witness").exists()
+    /// True when it was made to be the cross-check of another tier.
+    pub fn is_cross_check(at: &Place) -> bool {
+        home(at).join("book/cross-check").exists()
     }
 
-    /// Makes it the witness of another tier.
-    pub fn be_witness(&self) -> Result<(), KeepError> {
-        self.files.put("witness", b"").map_err(|e| failed("make the registry", e))
+    /// Makes it the cross-check of another tier.
+    pub fn be_cross_check(&self) -> Result<(), KeepError> {
+        self.files.put("cross-check", b"").map_err(|e| failed("make the registry", e))
     }
 
     /// The root that a process is in.

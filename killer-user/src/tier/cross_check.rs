@@ -1,4 +1,4 @@
-//! The second witness (`up --witness=named`): what the programs keep is kept in the named hierarchy, too, and the two
+//! The cross-check (`up --cross-check=named`): what the programs keep is kept in the named hierarchy, too, and the two
 //! sets are compared. Neither knows of the other: a difference says that one of them is wrong.
 
 use std::collections::HashSet;
@@ -13,24 +13,24 @@ use crate::keep::{Keep, KeepError, Slot};
 const AGAIN: Duration = Duration::from_millis(10);
 const ADOPT_PASSES: u32 = 10;
 
-/// The hierarchy as a witness of the programs.
+/// The hierarchy beside the programs.
 #[derive(Debug)]
-pub struct Witness(Named);
+pub struct CrossCheck(Named);
 
 fn place(s: Slot) -> String {
     format!("w{}.{}", s.slot, s.generation)
 }
 
-impl Witness {
+impl CrossCheck {
     /// Opens it where it was asked for.
     pub fn open(at: &Place) -> Option<Self> {
-        if !Named::is_witness(at) {
+        if !Named::is_cross_check(at) {
             return None;
         }
         match Named::open(at) {
             Ok(n) => Some(Self(n)),
             Err(e) => {
-                log::warn!("the second witness is not there: {e}");
+                log::warn!("the cross-check is not there: {e}");
                 None
             }
         }
@@ -39,7 +39,7 @@ impl Witness {
     /// Asks for it.
     pub fn up(at: &Place) -> Result<Self, KeepError> {
         let n = Named::up(at)?;
-        n.be_witness()?;
+        n.be_cross_check()?;
         Ok(Self(n))
     }
 
@@ -73,7 +73,7 @@ impl Witness {
 
     /// True when the two sets differ by a process that both of two looks found in one of them only.
     pub fn differs(&self, keep: &dyn Keep, s: Slot) -> bool {
-        // Without a directory the service is older than the witness.
+        // Without a directory the service is older than the cross-check.
         let Some(first) = self.odd(keep, s).filter(|o| !o.is_empty()) else { return false };
         std::thread::sleep(AGAIN);
         self.odd(keep, s).is_some_and(|second| first.intersection(&second).next().is_some())

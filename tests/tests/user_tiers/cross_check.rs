@@ -2,16 +2,17 @@
 
 use killer_tests::{Bystander, Launch, TestEnv};
 
-/// The named hierarchy as a second witness of the programs: it agrees, and who is in one of the two only is a reason.
+/// The named hierarchy as a cross-check of the programs: it agrees, and who is in one of the two only is a reason.
 #[test]
-fn second_witness() {
-    let Some(env) = TestEnv::new("second_witness") else { return };
-    let up = env.killer(["up", "--witness=named"]);
+fn cross_check() {
+    let Some(env) = TestEnv::new("cross_check") else { return };
+    let up = env.killer(["up", "--cross-check=named"]);
     if up.stderr.contains("named cgroup v1 hierarchy") {
-        killer_tests::skip("second_witness", up.stderr.trim());
+        killer_tests::skip("cross_check", up.stderr.trim());
         return;
     }
     up.ok().silent();
+    env.killer(["up", "--witness=named"]).ok().silent();
     let agrees = |name: &str| {
         let out = env.killer(["status", name]);
         assert!(!out.stdout.contains("named cgroup hierarchy"), "{out}");
@@ -37,7 +38,7 @@ fn second_witness() {
     assert!(list.contains("witness-differs"), "{list}");
     env.killer(["verify", "mover"]);
     // A stranger in the directory of a service: not touched, but never ignored.
-    let bystander = Bystander::new("second_witness");
+    let bystander = Bystander::new("cross_check");
     let Some(other) = Launch::new("daemon").service(&env, "host") else { return };
     let dirs = std::fs::read_dir(&mount).expect("hierarchy").flatten().map(|e| e.path());
     let newest = dirs
