@@ -1,8 +1,9 @@
 //! Names that are made, names that are taken over, pidfiles that go, services that are given up alive.
 
 use std::path::Path;
+use std::time::Duration;
 
-use killer_tests::{Launch, TestEnv, everywhere_alone};
+use killer_tests::{Launch, TestEnv, eventually, everywhere_alone};
 
 #[test]
 fn a_name_is_made() {
@@ -173,6 +174,39 @@ fn a_live_one_is_given_up() {
         env.killer(["forget", "--live", "short"]).ok();
         env.killer(["adopt", "short", "--pid", &pid]).ok();
         env.killer(["-s", "KILL", "--wait", "short"]).ok();
+    });
+}
+
+/// A web server that was started by hand in a tracked login, say: the rest is ended, and it has a name of its own afterwards.
+#[test]
+fn one_with_its_descendants_outlives_the_rest() {
+    everywhere_alone("one_with_its_descendants_outlives_the_rest", |env| {
+        let script = r#"
+            setsid sh -c 'sleep 50 & echo $! >"$0.new"; mv "$0.new" "$0"; exec sleep 50' "$2" & w=$!
+            until [ -e "$2" ]; do sleep 0.02; done; read -r child <"$2"
+            sleep 50 & echo ready web=$w child=$child >"$1"; exec sleep 50"#;
+        let Some(service) = Launch::shell(script).arg(env.path("web").to_string_lossy()).service(env, "svc")
+        else {
+            return;
+        };
+        let web = service.fact("web");
+        env.killer(["-KILL", &format!("--whom=!subtree:{web}"), "svc"]).ok();
+        let left = |name: &str| {
+            let n = env.killer(["status", "-o", "json", name]).ok().json();
+            n["counts"]["processes"].as_u64()
+        };
+        assert!(eventually(Duration::from_secs(10), || left("svc") == Some(2)), "{:?}", left("svc"));
+        env.killer(["rename", "svc", "web"]).ok();
+        env.killer(["run", "--detach", "--name", "svc", "--", "sleep", "60"]).ok();
+        env.killer(["-KILL", "--wait", "svc"]).ok();
+        assert_eq!(left("web"), Some(2));
+        // Taken in again when it was given up: those who have ended are not counted.
+        env.killer(["forget", "--live", "web"]).ok();
+        let out = env.killer(["adopt", "web", "--pid", &web.to_string()]);
+        assert!(out.ok().stderr.contains("adopted 2 processes (2 tasks)"), "{out}");
+        service.assert_alive();
+        env.killer(["-KILL", "--wait", "web"]).ok();
+        service.assert_dead();
     });
 }
 

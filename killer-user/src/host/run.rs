@@ -12,7 +12,7 @@ use super::place::{self, Wish};
 use super::record::{Heir, StopRecord, no_heir};
 use super::start;
 use super::unknown::unknown;
-use super::{Tell, forking, pidfiles, replace, unseen};
+use super::{Tell, forking, pidfiles, replace, survivors, unseen};
 use crate::ask::span::Span;
 use crate::ask::{Command, Run, Whose};
 use crate::ending::Ending;
@@ -234,11 +234,13 @@ pub fn adopt(name: &str, whose: &Whose, tell: &dyn Tell) -> Result<(), Failure> 
     let _log = tell.relay(&t);
     let a = start::adopt(&t, name, &p)?;
     let e = super::models::exactness(&t, a.slot.slot);
-    let n = t.pop(a.slot.slot);
+    // Not all that it ever had: one that was given up has had others.
+    let root = registry::in_slot(&t, a.slot.slot);
+    let n = root.map(|r| survivors::counts(&Lineage::new(&t, r))).unwrap_or_default();
     let text = format!(
         "adopted {} ({}) in {} passes; {}\n",
         human::count(n.processes, "process", "processes"),
-        human::count(n.pop.max(0) as u64, "task", "tasks"),
+        human::count(n.tasks.max(0) as u64, "task", "tasks"),
         a.passes,
         human::exactness(&e)
     );
