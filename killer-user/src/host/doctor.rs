@@ -5,13 +5,14 @@ mod checks;
 use std::path::Path;
 
 use super::failure::Failure;
+use crate::keep::KeepError;
 use crate::kernel::tier::{Here, Tier};
 use crate::kernel::{btf, probe, witness};
 use crate::lookup::registry;
 use crate::report::human;
 use crate::report::message::plain;
 use crate::report::model::{Check, Doctor, SCHEMA_VERSION};
-use crate::tier::{KeepError, Paths, Tracker, object_sha256, try_out};
+use crate::tier::{Paths, Tracker, object_sha256, try_out};
 use checks::check;
 
 /// Why it is no better tier where the caller has chosen it.

@@ -5,10 +5,11 @@ use killer_common::record::{R_SUPERVISED, Root};
 
 use super::record::StopRecord;
 use crate::keep::Health;
+use crate::keep::Slot;
 use crate::kernel::tier::Tier;
 use crate::lookup::registry;
 use crate::sys::alive::alive;
-use crate::tier::{Slot, Tracker};
+use crate::tier::Tracker;
 
 /// A reason that was counted against a set.
 #[derive(Clone, Debug, PartialEq, Eq)]

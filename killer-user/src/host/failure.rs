@@ -1,7 +1,7 @@
 //! What, why, next step, and the ending that it means.
 
 use crate::ending::Ending;
-use crate::tier::KeepError;
+use crate::keep::KeepError;
 
 /// A failure as the user sees it: at most three lines.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,6 +7,7 @@ use super::record::StopRecord;
 use super::{Silent, Tell, certainty, journal, open, pidfiles, place, survivors, thaw, wait};
 use crate::ask::span::Span;
 use crate::ending::Ending;
+use crate::keep::Slot;
 use crate::kill::{Awaited, Order, SIGCONT, SIGKILL, Waited, empty, execute};
 use crate::lineage::{Lineage, Members};
 use crate::lookup::{Root, process, registry};
@@ -14,7 +15,7 @@ use crate::report::{escape, human, message};
 use crate::sys::daemon::Report;
 use crate::sys::watch::{Watch, Watched};
 use crate::sys::{alive, interrupt, proc, sched};
-use crate::tier::{Slot, Tracker};
+use crate::tier::Tracker;
 
 /// How long one order goes on before it is given up.
 const PATIENCE: Duration = Duration::from_secs(10);

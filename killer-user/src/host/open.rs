@@ -4,7 +4,8 @@ use std::ops::Deref;
 
 use super::failure::Failure;
 use super::{exact, thaw, unseen};
-use crate::tier::{KeepError, Paths, Tracker};
+use crate::keep::KeepError;
+use crate::tier::{Paths, Tracker};
 
 /// What keeps the sets, when what others have left is accounted for: skipped hooks count against every live service, and
 /// whoever a `killer` that died in the middle has left stopped goes on.

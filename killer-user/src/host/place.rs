@@ -6,8 +6,9 @@ use super::elsewhere;
 use super::failure::Failure;
 use crate::ask::{KEEP, Nest};
 use crate::ending::Ending;
+use crate::keep::Slot;
 use crate::lookup::{Root, registry};
-use crate::tier::{Slot, Tracker};
+use crate::tier::Tracker;
 
 /// What a new root is to be.
 #[derive(Clone, Copy, Debug)]

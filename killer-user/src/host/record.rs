@@ -7,10 +7,11 @@ use std::path::PathBuf;
 
 use killer_common::record::STOP_LEN;
 
+use crate::keep::Slot;
 use crate::lineage::Home;
 use crate::lookup::registry;
 use crate::sys::{alive, clock, proc_text};
-use crate::tier::{Slot, Tracker};
+use crate::tier::Tracker;
 
 /// Who may become the main process when the first process has ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

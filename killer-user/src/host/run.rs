@@ -191,7 +191,7 @@ fn own_or_able(pid: u32) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::new(Ending::NotPermitted, format!("not permitted to adopt process {pid} of another user"))
-        .why(crate::tier::KeepError::lack(&missing))
+        .why(crate::keep::KeepError::lack(&missing))
         .next("run it as root"))
 }
 

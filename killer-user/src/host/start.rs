@@ -13,12 +13,13 @@ use super::unseen;
 use super::{log_target, pidfiles};
 use crate::ask::Command;
 use crate::ending::Ending;
+use crate::keep::Slot;
 use crate::lineage::Home;
 use crate::lookup::process::Process;
 use crate::lookup::registry;
 use crate::sys::launch::{Launch, Step};
 use crate::sys::{proc_text, supervise};
-use crate::tier::{Slot, Tracker};
+use crate::tier::Tracker;
 
 /// `goes`: this process goes right after.
 fn launch(cmd: &Command, goes: bool) -> Result<Launch, Failure> {

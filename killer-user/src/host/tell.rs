@@ -4,8 +4,9 @@ use std::fmt::Debug;
 
 use super::failure::Failure;
 use crate::ending::Ending;
+use crate::keep::Held;
 use crate::report::message;
-use crate::tier::{Held, Tracker};
+use crate::tier::Tracker;
 
 /// Hears what happens while a call goes on: warnings, and what did not go well with one of several services.
 pub trait Tell: Debug {

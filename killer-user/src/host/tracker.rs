@@ -4,9 +4,10 @@ use super::failure::Failure;
 use super::open::{self, Host};
 use super::{Tell, models, unseen};
 use crate::ending::Ending;
+use crate::keep::KeepError;
 use crate::lookup::registry;
 use crate::report::message;
-use crate::tier::{KeepError, Paths, Tracker, memory};
+use crate::tier::{Paths, Tracker, memory};
 
 /// Loads and pins the tracker.
 pub fn up(cross_check: bool, tell: &dyn Tell) -> Result<Ending, Failure> {
