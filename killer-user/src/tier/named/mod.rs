@@ -8,27 +8,24 @@
 
 mod hierarchy;
 mod lingers;
+mod port;
+mod sets;
 
 use std::cell::Cell;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use killer_common::reason;
-use killer_common::record::{B_MAIN, Member, Pop, R_STARTING, Reasons};
+use killer_common::record::{B_MAIN, Member};
 
 pub use hierarchy::missing;
-use hierarchy::{Hierarchy, failed, no_such};
+use hierarchy::{Hierarchy, failed};
 
-use super::files::{self, FileRegistry, Id, OnFiles, RootFile};
+use super::files::{self, FileRegistry, Id, RootFile};
 use super::stopped::Stopped;
 use super::{Place, seen};
-use crate::keep::{Changes, InFiles, Keep, KeepError, Sets, Slot, Taken, Whose};
-use crate::kernel::{probe, tier::Tier};
-use crate::sys::alive;
+use crate::keep::{KeepError, Sets, Slot};
+use crate::kernel::probe;
 use crate::sys::entry::Entry;
-use crate::sys::launch::{self, Launch, Spawned};
-
-const PASSES: u32 = 24;
 
 /// The hierarchy and the registry of its roots.
 #[derive(Debug)]
@@ -184,192 +181,6 @@ impl Named {
         self.join(s, pid)?;
         let id: Id = (pid, seen::process(pid).map_or(0, |p| p.start));
         self.files.started(s, flags & B_MAIN != 0, id)
-    }
-}
-
-impl OnFiles for Named {
-    fn files(&self) -> &FileRegistry {
-        &self.files
-    }
-
-    fn prepare(&self, s: Slot, parent: u32, root: &mut RootFile) -> io::Result<()> {
-        let own = place(s.slot, s.generation);
-        root.place = match parent {
-            0 => own,
-            _ => format!("{}/{own}", self.files.root(parent).place),
-        };
-        self.tree.make_place(&root.place)
-    }
-}
-
-impl Sets for Named {
-    fn count(&self, slot: u32) -> i64 {
-        // Nobody knows, so nobody says that it is empty.
-        let Ok(p) = self.files.read(slot) else { return 1 };
-        if p.place.is_empty() {
-            return 0;
-        }
-        match self.tree.tasks(&p.place) {
-            Err(_) => 1,
-            Ok(None) => i64::from(!self.tree.is_mounted()),
-            Ok(Some(0)) if p.state == R_STARTING && p.owner_lives() => 1,
-            Ok(Some(0)) if self.removed(&p) => 0,
-            Ok(Some(0)) => self.tree.tasks(&p.place).ok().flatten().unwrap_or(0).max(1),
-            Ok(Some(n)) => n,
-        }
-    }
-
-    fn pop(&self, slot: u32) -> Pop {
-        let p = self.files.root(slot);
-        let now = self.tree.inside(&p.place).map_or(0, |v| v.len()) as u64;
-        Pop { pop: self.count(slot), processes: self.files.ever(slot, now), ..Pop::default() }
-    }
-
-    fn member(&self, tgid: u32) -> io::Result<Option<Member>> {
-        let Some(s) = seen::member(tgid)? else { return Ok(None) };
-        Ok(self.slot_of(&s).map(|(slot, p)| self.entry(&s, slot, &p)))
-    }
-
-    fn all_members(&self) -> io::Result<Vec<Member>> {
-        let listed = self.listed(&|_| true);
-        Ok(listed.into_iter().filter_map(|t| self.member(t).ok().flatten()).collect())
-    }
-
-    fn listed(&self, set: &dyn Fn(u16) -> bool) -> Vec<u32> {
-        let roots = self.files.roots().into_iter().filter(|(s, _)| set(*s as u16));
-        let mut v: Vec<u32> =
-            roots.flat_map(|(_, p)| self.tree.inside(&p.place).unwrap_or_default()).collect();
-        v.sort_unstable();
-        v.dedup();
-        v
-    }
-
-    fn whose(&self) -> io::Result<Option<u32>> {
-        Ok(self.member(std::process::id())?.map(|m| m.root))
-    }
-
-    fn sound(&self) -> io::Result<()> {
-        alive::sound()
-    }
-
-    fn reason(&self, s: Slot, reason: u32) -> io::Result<()> {
-        self.files.reason(s, reason)
-    }
-
-    fn reasons(&self, slot: u32) -> Option<Reasons> {
-        Some(self.files.reasons(slot))
-    }
-
-    fn cannot_miss(&self) -> bool {
-        true
-    }
-}
-
-impl Changes for Named {
-    fn spawn(
-        &self,
-        s: Slot,
-        flags: u32,
-        l: &Launch,
-        ready: &mut dyn FnMut(i32) -> io::Result<()>,
-    ) -> io::Result<Spawned> {
-        // The child waits before exec until this is done; when this process dies first, it ends.
-        launch::spawn(
-            l,
-            || Ok(()),
-            |pid| {
-                self.started(s, flags, pid as u32).map_err(|e| match no_such(&e) {
-                    true => io::Error::from_raw_os_error(libc::EPERM),
-                    false => e,
-                })?;
-                ready(pid)
-            },
-        )
-    }
-
-    fn adopt(&self, s: Slot, whose: Whose) -> io::Result<Taken> {
-        self.reason(s, reason::ADOPTED)?;
-        let first = seen::process(whose.0).filter(|p| p.start == whose.1);
-        if first.is_some() {
-            self.join(s, whose.0)?;
-        }
-        let (mut passes, mut quiet) = (0, 0);
-        while passes < PASSES && quiet < 2 {
-            passes += 1;
-            let mut new = 0;
-            let all = seen::everybody()?;
-            let mut order: Vec<&seen::Seen> = all.values().collect();
-            order.sort_by_key(|p| (p.start, p.pid));
-            for p in order {
-                let inside = |pid: u32| all.get(&pid).and_then(|p| self.slot_of(p)).map(|x| x.0);
-                if inside(p.ppid) == Some(s.slot) && inside(p.pid).is_none() && self.join(s, p.pid).is_ok() {
-                    new += 1;
-                }
-            }
-            quiet = if new == 0 { quiet + 1 } else { 0 };
-        }
-        if quiet < 2 {
-            self.reason(s, reason::ADOPT_UNSURE)?;
-        }
-        Ok(Taken { passes, quiet: quiet >= 2 })
-    }
-
-    fn forget(&self, s: Slot) -> io::Result<()> {
-        if self.count(s.slot) != 0 {
-            return Err(io::Error::from_raw_os_error(libc::EBUSY));
-        }
-        self.files.forget(s)
-    }
-}
-
-impl Keep for Named {
-    fn tier(&self) -> Tier {
-        Tier::Named
-    }
-
-    fn leave(&self) -> io::Result<bool> {
-        let was = self.whose()?.is_some();
-        self.tree.enter(std::process::id(), "")?;
-        Ok(was)
-    }
-
-    fn descent_is_for_life(&self) -> bool {
-        false
-    }
-
-    fn close_gate(&self, slot: u32, _: u64) {
-        // Most sets are dead after one pass; only what forks against it is stopped.
-        if self.closed.replace(self.closed.get() + 1) > 0 {
-            self.stop(slot);
-        }
-    }
-
-    fn open_gate(&self, _: u32, _: u64) {
-        self.stopped.go_on();
-    }
-
-    fn cancel_marks(&self, slot: u32) -> usize {
-        let p = self.files.root(slot);
-        let pending = p.state == R_STARTING && !p.place.is_empty();
-        usize::from(
-            pending
-                && self.tree.tasks(&p.place).is_ok_and(|t| t.is_some())
-                && self.tree.remove(&p.place).is_ok(),
-        )
-    }
-
-    fn in_files(&self) -> Option<&dyn InFiles> {
-        Some(self)
-    }
-}
-
-impl InFiles for Named {
-    fn dir(&self) -> &Path {
-        self.files.dir()
-    }
-
-    fn tear_down(&self) -> Result<(), KeepError> {
-        self.take_down()
     }
 }
 

@@ -8,31 +8,27 @@
 mod descent;
 mod end;
 mod gate;
+mod port;
+mod sets;
 mod start_line;
 mod supervisor;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::io::{self, ErrorKind};
-use std::os::fd::AsFd;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use killer_common::reason;
-use killer_common::record::{Member, Pop, R_STARTING, Reasons};
+use killer_common::record::Member;
 
 use descent::{Tops, climb};
 use end::End;
 
 use super::Place;
-use super::files::{self, FileRegistry, Id, OnFiles, RootFile};
+use super::files::{self, FileRegistry, Id, RootFile};
 use super::seen::{self, Seen};
 use super::stopped::Stopped;
-use crate::keep::{Changes, InFiles, Keep, KeepError, Sets, Slot, Taken, Whose};
-use crate::kernel::tier::Tier;
-use crate::sys::launch::{Launch, Spawned};
-use crate::sys::pass_on::PassOn;
-use crate::sys::{alive, clock, proc, supervise};
+use crate::keep::{KeepError, Slot};
+use crate::sys::alive;
 
 const ADOPT_PASSES: i32 = 24;
 
@@ -190,211 +186,5 @@ impl Scan {
         let p = self.files.read(slot)?;
         let s = Slot { slot, generation: p.generation };
         Ok(p.watchers.iter().chain(&p.adopters).map(|&w| self.watch(s, w)).collect())
-    }
-}
-
-impl OnFiles for Scan {
-    fn files(&self) -> &FileRegistry {
-        &self.files
-    }
-
-    fn prepare(&self, _: Slot, _: u32, root: &mut RootFile) -> io::Result<()> {
-        root.reasons.insert(super::files::code(reason::BEST_EFFORT).into(), (1, clock::boottime_ns()));
-        Ok(())
-    }
-}
-
-impl Sets for Scan {
-    fn count(&self, slot: u32) -> i64 {
-        // Nobody knows, so nobody says that it is empty.
-        let Ok(watches) = self.watches(slot) else { return 1 };
-        let starting = || {
-            let p = self.files.root(slot);
-            p.state == R_STARTING && p.owner_lives()
-        };
-        if watches.iter().all(|w| *w == Watch::Ended) {
-            return i64::from(watches.is_empty() && starting());
-        }
-        let l = self.everybody();
-        let found = l.slots.iter().filter(|(_, s)| **s == slot).filter_map(|(p, _)| l.all.get(p));
-        let tasks = found.map(|s| s.threads - i64::from(s.leader_dead)).sum();
-        // A process that could not be looked at is not said to be dead.
-        if watches.contains(&Watch::Running) || !l.whole { i64::max(tasks, 1) } else { tasks }
-    }
-
-    fn pop(&self, slot: u32) -> Pop {
-        let processes = self.listed(&|s| u32::from(s) == slot).len() as u64;
-        let ever = self.files.ever(slot, processes);
-        Pop { pop: self.count(slot), processes: ever, ..Pop::default() }
-    }
-
-    fn member(&self, tgid: u32) -> io::Result<Option<Member>> {
-        let Some(s) = seen::member(tgid)? else { return Ok(None) };
-        let before = self.known.borrow().get(&(s.pid, s.start)).copied();
-        let slot = before.or_else(|| {
-            let tops = self.tops();
-            let up = |p| seen::process(p).map(|s| (s.ppid, s.start));
-            let found = (0..3).find_map(|_| climb(tgid, &tops, up))?;
-            self.known.borrow_mut().insert((s.pid, s.start), found);
-            Some(found)
-        });
-        let creator = seen::process(s.ppid).map_or(0, |c| c.start);
-        Ok(slot.map(|slot| self.entry(&s, slot, &self.files.root(slot), creator)))
-    }
-
-    fn all_members(&self) -> io::Result<Vec<Member>> {
-        let l = self.everybody();
-        let roots: HashMap<u32, RootFile> = self.files.roots().into_iter().collect();
-        let found = l.slots.iter().filter_map(|(pid, slot)| {
-            let s = l.all.get(pid)?;
-            let creator = l.all.get(&s.ppid).map_or(0, |c| c.start);
-            Some(self.entry(s, *slot, roots.get(slot)?, creator))
-        });
-        Ok(found.collect())
-    }
-
-    fn listed(&self, set: &dyn Fn(u16) -> bool) -> Vec<u32> {
-        let l = self.everybody();
-        let mut v: Vec<u32> = l.slots.iter().filter(|(_, s)| set(**s as u16)).map(|(p, _)| *p).collect();
-        v.sort_unstable();
-        v
-    }
-
-    fn whose(&self) -> io::Result<Option<u32>> {
-        Ok(self.member(std::process::id())?.map(|m| m.root))
-    }
-
-    fn sound(&self) -> io::Result<()> {
-        alive::sound()
-    }
-
-    fn reason(&self, s: Slot, reason: u32) -> io::Result<()> {
-        self.files.reason(s, reason)
-    }
-
-    fn reasons(&self, slot: u32) -> Option<Reasons> {
-        let mut r = self.files.reasons(slot);
-        if self.watches(slot).is_ok_and(|w| w.contains(&Watch::Lost)) {
-            r.count[reason::SUPERVISOR as usize] += 1;
-            r.first[reason::SUPERVISOR as usize] = clock::boottime_ns();
-        }
-        Some(r)
-    }
-
-    fn cannot_miss(&self) -> bool {
-        false
-    }
-}
-
-impl Changes for Scan {
-    fn spawn(
-        &self,
-        s: Slot,
-        flags: u32,
-        l: &Launch,
-        ready: &mut dyn FnMut(i32) -> io::Result<()>,
-    ) -> io::Result<Spawned> {
-        let (from, to) = supervise::pipe()?;
-        let Some(supervisor) = supervise::fork_for_good()? else {
-            drop(from);
-            self.supervise(to.into(), s, flags, l, ready)
-        };
-        drop(to);
-        let mut from = std::fs::File::from(from);
-        let spawned = start_line::line(&mut from).and_then(|line| start_line::decode(&line));
-        match &spawned {
-            Ok(Ok(pid)) => drop(self.ends.borrow_mut().insert(*pid, End::new(from, supervisor))),
-            _ => End::new(from, supervisor).reap(),
-        }
-        spawned
-    }
-
-    fn adopt(&self, s: Slot, whose: Whose) -> io::Result<Taken> {
-        self.reason(s, reason::ADOPTED)?;
-        let (from, to) = supervise::pipe()?;
-        let Some(adopter) = supervise::fork_for_good()? else {
-            drop(from);
-            self.adopter(to.into(), s, (whose.0, whose.1))
-        };
-        drop(to);
-        let mut from = std::fs::File::from(from);
-        let told =
-            start_line::line(&mut from).and_then(|line| start_line::decode(&line)?.map_err(|(_, e)| e));
-        let passes = told.inspect_err(|_| End::new(from, adopter).reap())?;
-        Ok(Taken { passes: passes as u32, quiet: passes < ADOPT_PASSES })
-    }
-
-    fn forget(&self, s: Slot) -> io::Result<()> {
-        if self.count(s.slot) != 0 {
-            return Err(io::Error::from_raw_os_error(libc::EBUSY));
-        }
-        let p = self.files.root(s.slot);
-        for w in p.watchers.iter().chain(&p.adopters) {
-            self.end_watch(s, *w);
-        }
-        self.files.forget(s)
-    }
-}
-
-impl Keep for Scan {
-    fn tier(&self) -> Tier {
-        Tier::Scan
-    }
-
-    fn leave(&self) -> io::Result<bool> {
-        Err(io::Error::new(
-            ErrorKind::Unsupported,
-            "without the kernel's help descent is for life (tier scan); run it from outside of the service",
-        ))
-    }
-
-    fn descent_is_for_life(&self) -> bool {
-        true
-    }
-
-    fn close_gate(&self, slot: u32, _: u64) {
-        self.stop(slot);
-    }
-
-    fn open_gate(&self, _: u32, _: u64) {
-        self.stopped.go_on();
-    }
-
-    /// There are none: a supervisor forks what it starts below itself.
-    fn cancel_marks(&self, _: u32) -> usize {
-        0
-    }
-
-    fn attend(&self, pid: i32, pass: &mut PassOn, ended: &mut dyn FnMut()) -> io::Result<i32> {
-        let Some(end) = self.ends.borrow_mut().remove(&pid) else { return Err(ErrorKind::NotFound.into()) };
-        // It may have ended, been reaped, and left its number to another, long before.
-        let fd = proc::pidfd_open(pid as u32).ok();
-        let is_member = matches!(self.member(pid as u32), Ok(Some(_)));
-        let fd = fd.filter(|fd| is_member && !proc::pidfd_ended(fd));
-        pass.attend_until(pid, fd, end.as_fd(), ended)?;
-        end.status()
-    }
-
-    fn await_end(&self, pid: i32, most: Duration) -> io::Result<Option<i32>> {
-        let Some(end) = self.ends.borrow_mut().remove(&pid) else { return Err(ErrorKind::NotFound.into()) };
-        if proc::readable(&end, most) {
-            return end.status().map(Some);
-        }
-        self.ends.borrow_mut().insert(pid, end);
-        Ok(None)
-    }
-
-    fn in_files(&self) -> Option<&dyn InFiles> {
-        Some(self)
-    }
-}
-
-impl InFiles for Scan {
-    fn dir(&self) -> &Path {
-        self.files.dir()
-    }
-
-    fn tear_down(&self) -> Result<(), KeepError> {
-        self.files.remove()
     }
 }
