@@ -7,11 +7,11 @@ use procfs::process::Stat;
 
 use super::failure::Failure;
 use super::main_process::Main;
-use super::record::StopRecord;
-use super::{certainty, models, service};
+use super::service::Service;
+use super::{certainty, models};
 use crate::lineage::{self, Home, Lineage, Members};
 use crate::lookup::Root;
-use crate::report::model::{self, Counts, OtherWay, SCHEMA_VERSION, Verify};
+use crate::report::model::{self, OtherWay, SCHEMA_VERSION, Verify};
 use crate::sys::alive::near_start;
 use crate::sys::entry::{self, Entry};
 use crate::sys::{clock, proc_text};
@@ -43,14 +43,13 @@ fn host() -> HashMap<u32, Seen> {
 
 /// What the kernel has, against every other way of finding it.
 pub fn compare(t: &Tracker, r: &Root) -> Result<Verify, Failure> {
-    let family = Lineage::new(t, r.clone());
-    let members = family.members(&family.listed());
+    let service = Service::read(t, r);
+    let (members, main) = (&service.members, service.main);
     let seen = host();
-    let main = models::main_of(t, r);
-    let oldest = service::of_main(&members, main);
-    let home = StopRecord::of(t, r.slot).home.or_else(|| oldest.as_ref().and_then(Home::of));
-    let looks = Looks { t, main, members: &members, seen: &seen };
-    let ways = match oldest.and_then(|m| Some((m.tgid, seen.get(&m.tgid)?, home?))) {
+    let looks = Looks { t, main, members, seen: &seen };
+    let first = service.first().and_then(|m| Some((m.tgid, seen.get(&m.tgid)?, service.home()?)));
+    let family = Lineage::new(t, r.clone());
+    let ways = match first {
         None => vec![looks.skipped("all", "", "the service has no live process")],
         Some((pid, now, home)) => looks.all(pid, now, &home),
     };
@@ -58,7 +57,7 @@ pub fn compare(t: &Tracker, r: &Root) -> Result<Verify, Failure> {
         version: SCHEMA_VERSION,
         kind: "verify",
         service: r.name.clone(),
-        counts: Counts { processes: members.len() as u64, tasks: family.census().tasks },
+        counts: service.counts,
         members: members.iter().map(|m| models::process(t, m, main)).collect(),
         ways,
         exactness: models::exactness(t, r.slot.slot),

@@ -18,7 +18,7 @@ pub struct Service<'t> {
     t: &'t Tracker,
     root: Root,
     /// In PID order; of a look that only counts, nobody.
-    members: Vec<Member>,
+    pub members: Vec<Member>,
     /// The main process, one of them.
     pub main: Option<Main>,
     /// Processes and tasks.
@@ -102,6 +102,16 @@ impl<'t> Service<'t> {
         }
     }
 
+    /// The main process, else the oldest member.
+    pub fn first(&self) -> Option<Member> {
+        of_main(&self.members, self.main)
+    }
+
+    /// What its first process was at the start; where that is not kept, what [`Service::first`] is now.
+    pub fn home(&self) -> Option<Home> {
+        self.kept.home.clone().or_else(|| self.first().as_ref().and_then(Home::of))
+    }
+
     /// Members as they were forked.
     pub fn forest(&self) -> Result<Vec<Node>, Failure> {
         let (t, r) = (self.t, &self.root);
@@ -112,14 +122,13 @@ impl<'t> Service<'t> {
         let within = |slot, generation| slots.contains(&(slot, generation));
         let tree = lineage::tree(r.slot.slot, &self.members, &dead, &within);
         certainty::sound(t)?;
-        let now = || of_main(&self.members, self.main).as_ref().and_then(Home::of);
-        let home = self.kept.home.clone().or_else(now);
+        let home = self.home();
         Ok(models::nodes(t, &tree, self.main, home.as_ref()))
     }
 }
 
 /// The main process, else the oldest member.
-pub fn of_main(members: &[Member], main: Option<Main>) -> Option<Member> {
+fn of_main(members: &[Member], main: Option<Main>) -> Option<Member> {
     let of_main = members.iter().find(|m| main.is_some_and(|x| x.key() == (m.tgid, m.leader_start)));
     of_main.or_else(|| members.iter().min_by_key(|m| m.born)).copied()
 }
