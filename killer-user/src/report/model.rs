@@ -123,7 +123,7 @@ pub struct Service {
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Services {
-    /// [`SCHEMA_VERSION`].
+    /// Version of the form of this document.
     pub version: u32,
     /// Always `list`.
     #[cfg_attr(feature = "schema", schemars(extend("const" = "list")))]
@@ -151,7 +151,7 @@ pub struct LastKill {
     pub reached: Option<u64>,
 }
 
-/// A node of a tree. [`super::nest`] serializes and drops it: a lineage can be ten thousand deep.
+/// A node of a tree. It is serialized and dropped without recursion: a lineage can be ten thousand deep.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Node {
@@ -210,7 +210,7 @@ pub struct Frozen {
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Status {
-    /// [`SCHEMA_VERSION`].
+    /// Version of the form of this document.
     pub version: u32,
     /// Always `status`.
     #[cfg_attr(feature = "schema", schemars(extend("const" = "status")))]
@@ -245,7 +245,7 @@ pub struct Status {
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Tree {
-    /// [`SCHEMA_VERSION`].
+    /// Version of the form of this document.
     pub version: u32,
     /// Always `tree`.
     #[cfg_attr(feature = "schema", schemars(extend("const" = "tree")))]
@@ -285,7 +285,7 @@ pub struct OtherWay {
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Verify {
-    /// [`SCHEMA_VERSION`].
+    /// Version of the form of this document.
     pub version: u32,
     /// Always `verify`.
     #[cfg_attr(feature = "schema", schemars(extend("const" = "verify")))]

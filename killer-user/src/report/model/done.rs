@@ -27,7 +27,7 @@ pub enum Verb {
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Done {
-    /// [`SCHEMA_VERSION`].
+    /// Version of the form of this document.
     pub version: u32,
     /// The verb.
     pub kind: Verb,

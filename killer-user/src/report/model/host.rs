@@ -23,7 +23,7 @@ pub struct Check {
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Doctor {
-    /// [`SCHEMA_VERSION`].
+    /// Version of the form of this document.
     pub version: u32,
     /// Always `doctor`.
     #[cfg_attr(feature = "schema", schemars(extend("const" = "doctor")))]
@@ -73,7 +73,7 @@ pub struct Trial {
 #[derive(Clone, Debug, Default, Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Selftest {
-    /// [`SCHEMA_VERSION`].
+    /// Version of the form of this document.
     pub version: u32,
     /// Always `selftest`.
     #[cfg_attr(feature = "schema", schemars(extend("const" = "selftest")))]

@@ -63,7 +63,7 @@ pub struct Times {
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Receipt {
-    /// [`SCHEMA_VERSION`].
+    /// Version of the form of this document.
     pub version: u32,
     /// Always `receipt`.
     #[cfg_attr(feature = "schema", schemars(extend("const" = "receipt")))]
@@ -147,7 +147,7 @@ pub struct StopCommand {
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Stop {
-    /// [`SCHEMA_VERSION`].
+    /// Version of the form of this document.
     pub version: u32,
     /// Always `stop`.
     #[cfg_attr(feature = "schema", schemars(extend("const" = "stop")))]
