@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::Verb;
 use super::screen::Screen;
+use super::verb::Verb;
 use crate::ask::{Whose, name, pidspec};
 use crate::cli::Wrong;
 use crate::ending::Ending;

@@ -1,7 +1,7 @@
 //! `killer doctor`: what this kernel can do, and what is guaranteed on it.
 
-use super::Verb;
 use super::screen::Screen;
+use super::verb::Verb;
 use crate::ending::Ending;
 use crate::host::{Failure, doctor};
 use crate::report::human;

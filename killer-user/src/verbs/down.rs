@@ -1,7 +1,7 @@
 //! `killer down`: takes the tracker away.
 
-use super::Verb;
 use super::screen::Screen;
+use super::verb::Verb;
 use crate::ending::Ending;
 use crate::host::{Failure, done, tracker};
 

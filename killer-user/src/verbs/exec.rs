@@ -2,8 +2,8 @@
 
 use std::ffi::OsString;
 
-use super::Verb;
 use super::screen::Screen;
+use super::verb::Verb;
 use crate::ask::name;
 use crate::ending::Ending;
 use crate::host::{Failure, run};

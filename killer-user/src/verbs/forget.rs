@@ -1,8 +1,8 @@
 //! `killer forget`: forgets what has ended, and gives up what lives.
 
-use super::Verb;
 use super::screen::Screen;
 use super::several::{Did, each};
+use super::verb::Verb;
 use crate::ask::{Names, name};
 use crate::ending::{Ending, with_code};
 use crate::host::names::{self, For};

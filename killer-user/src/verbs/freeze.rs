@@ -1,8 +1,8 @@
 //! `killer freeze`.
 
-use super::Verb;
 use super::screen::Screen;
 use super::several::{Did, each};
+use super::verb::Verb;
 use crate::cli::Services;
 use crate::ending::Ending;
 use crate::host::names::{self, For};

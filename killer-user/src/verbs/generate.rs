@@ -3,7 +3,8 @@
 use clap::{Args, Subcommand};
 
 use super::screen::Screen;
-use super::{ALL, Verb};
+use super::ALL;
+use super::verb::Verb;
 use crate::cli::generate;
 use crate::ending::Ending;
 use crate::host::Failure;

@@ -1,10 +1,10 @@
 //! The main form, without a verb: a signal to services.
 
-use super::ALL;
 use super::screen::Screen;
 use super::several::{Did, each};
+use super::verb::Any;
 use crate::ask::Kill;
-use crate::cli::foreign;
+use crate::cli::{Entry, foreign};
 use crate::ending::Ending;
 use crate::host::names::{self, For, Meant};
 use crate::host::{Failure, Host, Tell, signal};
@@ -13,17 +13,19 @@ use crate::report::{Style, human};
 use crate::sys::sched;
 
 /// Sends it.
-pub fn kill(k: &Kill, screen: &Screen) -> Result<Ending, Failure> {
+pub fn kill(k: &Kill, verbs: &[Entry<Any>], screen: &Screen) -> Result<Ending, Failure> {
     // To look at a set that is in the way costs a share of the CPU that hundreds of forkers do not leave.
     let hurry = sched::Hurry::start();
     let t = match Host::open()? {
         // What it has mapped and opened goes with this process: cheaper than piece by piece.
         Some(t) => std::mem::ManuallyDrop::new(t),
-        None => return Err(names::none(&k.names, For::Signal(&guess))),
+        None => {
+            return Err(names::none(&k.names, For::Signal(&|w, rest, alike| guess(verbs, w, rest, alike))));
+        }
     };
     let _log = screen.relay(&t);
     drop(hurry);
-    let found = names::resolve(&t, &k.names, For::Signal(&guess))?;
+    let found = names::resolve(&t, &k.names, For::Signal(&|w, rest, alike| guess(verbs, w, rest, alike)))?;
     let shown = |r: &Receipt, s: &Style| match k.dry_run || screen.verbose() > 0 {
         true => human::receipt(r, s),
         false => String::new(),
@@ -36,11 +38,11 @@ pub fn kill(k: &Kill, screen: &Screen) -> Result<Ending, Failure> {
 }
 
 /// What a word that is no service may have been meant for: a verb, or a signal or a span in the wrong place.
-fn guess(word: &str, rest: &[&str], alike: Option<&str>) -> Option<Meant> {
+fn guess(verbs: &[Entry<Any>], word: &str, rest: &[&str], alike: Option<&str>) -> Option<Meant> {
     if let (Some(how), None) = (foreign::instead(word, rest), alike) {
         return Some(Meant::Foreign(how));
     }
-    Some(Meant::Other(match (foreign::meant(ALL, word, rest), alike) {
+    Some(Meant::Other(match (foreign::meant(verbs, word, rest), alike) {
         (Some(c), Some(s)) => format!("did you mean the service '{s}', or '{c}'?"),
         (Some(c), None) => format!("'{c}' is probably meant"),
         (None, Some(_)) => return None,

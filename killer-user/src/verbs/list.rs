@@ -1,7 +1,7 @@
 //! `killer list`: every tracked service.
 
-use super::Verb;
 use super::screen::Screen;
+use super::verb::Verb;
 use crate::cli::Output;
 use crate::ending::Ending;
 use crate::host::{Failure, status};

@@ -6,92 +6,15 @@ mod screen;
 mod several;
 #[cfg(test)]
 mod tests;
+mod verb;
 
 use std::ffi::OsString;
-use std::fmt::Debug;
 
-use clap::{ArgMatches, Args};
-
-use crate::cli::{self, Asked, Common, Entry, Exit, What, Wrong};
-use crate::ending::Ending;
-use crate::host::{Failure, Tell};
+use crate::cli::{self, Common, Entry, Exit, What};
+use crate::host::Tell;
 use crate::sys::limits;
 use screen::Screen;
-
-/// One verb. Its fields are its arguments; the options of every verb come by themselves.
-trait Verb: Args + Debug + 'static {
-    /// As it is typed.
-    const NAME: &'static str;
-    /// What stands behind it, in the list of all verbs.
-    const USAGE: &'static str = "";
-    /// What it does, in a line.
-    const ABOUT: &'static str;
-    /// True when names of services stand behind it.
-    const TAKES_NAMES: bool = true;
-
-    /// Checks what clap cannot.
-    fn check(&self) -> Result<(), Wrong> {
-        Ok(())
-    }
-
-    /// Why it has no JSON document, and what has one.
-    fn no_document(&self) -> Option<(&'static str, &'static str)> {
-        None
-    }
-
-    /// Does it.
-    fn perform(&self, screen: &Screen) -> Result<Ending, Failure>;
-}
-
-/// A verb with its arguments, whichever it is.
-trait Act: Debug {
-    fn check(&self) -> Result<(), Wrong>;
-    fn no_document(&self) -> Option<(&'static str, &'static str)>;
-    fn perform(&self, screen: &Screen) -> Result<Ending, Failure>;
-}
-
-impl<V: Verb> Act for V {
-    fn check(&self) -> Result<(), Wrong> {
-        Verb::check(self)
-    }
-
-    fn no_document(&self) -> Option<(&'static str, &'static str)> {
-        Verb::no_document(self)
-    }
-
-    fn perform(&self, screen: &Screen) -> Result<Ending, Failure> {
-        Verb::perform(self, screen)
-    }
-}
-
-/// One of the verbs, with its arguments.
-#[derive(Debug)]
-struct Any(Box<dyn Act>);
-
-impl Asked for Any {
-    fn check(&self) -> Result<(), Wrong> {
-        self.0.check()
-    }
-
-    fn no_document(&self) -> Option<(&'static str, &'static str)> {
-        self.0.no_document()
-    }
-}
-
-fn read<V: Verb>(m: &ArgMatches) -> Result<Any, clap::Error> {
-    Ok(Any(Box::new(V::from_arg_matches(m)?)))
-}
-
-const fn entry<V: Verb>() -> Entry<Any> {
-    Entry {
-        name: V::NAME,
-        usage: V::USAGE,
-        about: V::ABOUT,
-        takes_names: V::TAKES_NAMES,
-        arguments: V::augment_args,
-        read: read::<V>,
-    }
-}
+use verb::{Any, entry};
 
 macro_rules! verbs {
     ($($file:ident :: $verb:ident)*) => {
@@ -136,7 +59,7 @@ pub fn main(args: impl Iterator<Item = OsString>, ready: impl FnOnce(u8)) -> u8 
     limits::make_room();
     let screen = Screen::new(&request.common);
     let done = match &request.what {
-        What::Kill(k) => kill::kill(k, &screen),
+        What::Kill(k) => kill::kill(k, ALL, &screen),
         What::Verb(v) => v.0.perform(&screen),
     };
     screen.end(done.unwrap_or_else(|f| screen.fail(&f))).code()
@@ -148,11 +71,4 @@ fn say(e: &Exit) -> u8 {
     screen.message(&e.stderr);
     screen.bytes(e.stdout.as_bytes());
     screen.end(e.ending).code()
-}
-
-/// A usage error that was seen late.
-impl From<Wrong> for Failure {
-    fn from(w: Wrong) -> Self {
-        Self::new(Ending::Usage, w.what).next(w.next)
-    }
 }

@@ -1,7 +1,7 @@
 //! `killer rename`: another name for a service.
 
-use super::Verb;
 use super::screen::Screen;
+use super::verb::Verb;
 use crate::ask::name;
 use crate::ending::Ending;
 use crate::host::{Failure, changes, done};

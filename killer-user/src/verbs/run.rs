@@ -1,7 +1,7 @@
 //! `killer run`: starts CMD as a tracked service.
 
-use super::Verb;
 use super::screen::Screen;
+use super::verb::Verb;
 use crate::cli::{RunOptions, Wrong};
 use crate::ending::Ending;
 use crate::host::{Failure, done, run};

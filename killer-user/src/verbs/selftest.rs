@@ -1,7 +1,7 @@
 //! `killer selftest`: every known way of escaping, tried on this kernel.
 
-use super::Verb;
 use super::screen::Screen;
+use super::verb::Verb;
 use crate::ask;
 use crate::cli::Output;
 use crate::ending::Ending;

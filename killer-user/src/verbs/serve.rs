@@ -1,7 +1,7 @@
 //! `killer serve`: holds what cannot be pinned, for a service manager.
 
-use super::Verb;
 use super::screen::Screen;
+use super::verb::Verb;
 use crate::ending::Ending;
 use crate::host::{Failure, serve};
 

@@ -1,7 +1,7 @@
 //! `killer set-main`: makes a member the main process.
 
-use super::Verb;
 use super::screen::Screen;
+use super::verb::Verb;
 use crate::ask::{name, pidspec};
 use crate::ending::Ending;
 use crate::host::{Failure, changes, done};

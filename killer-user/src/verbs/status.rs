@@ -2,9 +2,9 @@
 
 use std::cell::Cell;
 
-use super::Verb;
 use super::screen::Screen;
 use super::several::{Did, each};
+use super::verb::Verb;
 use crate::cli::Exactly;
 use crate::ending::Ending;
 use crate::host::names::{self, For};

@@ -1,8 +1,8 @@
 //! `killer stop`: the official stop command, SIGTERM, a wait, SIGKILL; verified empty.
 
-use super::Verb;
 use super::screen::Screen;
 use super::several::{Did, each};
+use super::verb::Verb;
 use crate::cli::{StopOptions, Wrong};
 use crate::ending::Ending;
 use crate::host::names::{self, For};

@@ -4,7 +4,8 @@ use std::ffi::OsString;
 
 use proptest::prelude::*;
 
-use super::{ALL, Any};
+use super::ALL;
+use super::verb::Any;
 use crate::ask::Kill;
 use crate::cli::{self, Exit, Output, RESERVED, Request, What, foreign, generate};
 use crate::ending::Ending;

@@ -1,8 +1,8 @@
 //! `killer tree`: the lineages.
 
-use super::Verb;
 use super::screen::Screen;
 use super::several::{Did, each};
+use super::verb::Verb;
 use crate::cli::{Output, Services};
 use crate::ending::Ending;
 use crate::host::names::{self, For};

@@ -1,8 +1,8 @@
 //! `killer verify`: what other ways of finding the members would have missed.
 
-use super::Verb;
 use super::screen::Screen;
 use super::several::{Did, each};
+use super::verb::Verb;
 use crate::cli::Exactly;
 use crate::ending::Ending;
 use crate::host::names::{self, For};

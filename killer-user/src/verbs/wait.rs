@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use super::Verb;
 use super::screen::Screen;
 use super::several::{Did, each};
+use super::verb::Verb;
 use crate::ask::Until;
 use crate::ask::span::{self, Span};
 use crate::cli::Services;

@@ -69,11 +69,6 @@ pub const TABLE: &[Exception] = &[
         "killer-ebpf/src/walk.rs:on_walk",
         "The verifier takes these lines as they are; each change of them has to be tried in every guest.",
     ),
-    may(
-        Check::Circle,
-        "verbs/mod.rs -> *",
-        "It lists the verbs, which each need the trait that makes them one, and its table makes help.",
-    ),
 ];
 
 /// What remains of `found` after `table`, and the entries of `table` that are needed no more.
