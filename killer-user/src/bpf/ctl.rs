@@ -6,7 +6,7 @@ use std::io;
 use killer_common::{NAME_LEN, ctl};
 
 use super::programs::Programs;
-use crate::keep::Slot;
+use crate::keep::{Candidate, Slot};
 use crate::sys::bpf;
 
 /// What an adoption starts from.
@@ -16,8 +16,8 @@ pub struct Adoption {
     pub into: Slot,
     /// End of the lease, `CLOCK_MONOTONIC` ns.
     pub until: u64,
-    /// Process that it starts from: tgid, start in clock ticks, pidfs inode (0: none).
-    pub from: (u32, u64, u64),
+    /// The process that it starts from.
+    pub from: Candidate,
 }
 
 /// A name as arguments of the on-demand program.
@@ -64,9 +64,10 @@ impl Programs {
     /// Enters, renews or (`None`) leaves adopt mode.
     pub fn adopt_mode(&self, a: Option<Adoption>) -> io::Result<()> {
         match a {
-            Some(a) => self
-                .ctl(ctl::ADOPT_MODE, a.into, &[a.until, u64::from(a.from.0), a.from.1, a.from.2])
-                .map(drop),
+            Some(Adoption { into, until, from }) => {
+                let rest = [until, u64::from(from.pid), from.start_ticks, from.inode];
+                self.ctl(ctl::ADOPT_MODE, into, &rest).map(drop)
+            }
             None => self.ctl(ctl::ADOPT_MODE, Slot { slot: 0, generation: 0 }, &[0]).map(drop),
         }
     }

@@ -13,9 +13,8 @@ use super::unseen;
 use super::{log_target, pidfiles};
 use crate::ask::Command;
 use crate::ending::Ending;
-use crate::keep::Slot;
+use crate::keep::{Candidate, Slot};
 use crate::lineage::Home;
-use crate::lookup::process::Process;
 use crate::lookup::registry;
 use crate::sys::launch::{Launch, Step};
 use crate::sys::{proc_text, supervise};
@@ -231,7 +230,7 @@ pub struct Adopted {
 }
 
 /// Takes a running process and its present descendants in (docs/internals/PROTOCOL.md 7).
-pub fn adopt(t: &Tracker, name: &str, p: &Process) -> Result<Adopted, Failure> {
+pub fn adopt(t: &Tracker, name: &str, p: &Candidate) -> Result<Adopted, Failure> {
     let _lock = t.lock()?;
     if let Ok(Some(m)) = t.member(p.pid)
         && m.leader_start / 10_000_000 == p.start_ticks
@@ -273,9 +272,9 @@ fn recall(t: &Tracker, slot: Slot, name: &str) -> Result<Adopted, Failure> {
     Ok(Adopted { slot, passes: 0 })
 }
 
-fn take(t: &Tracker, slot: Slot, p: &Process) -> Result<Adopted, Failure> {
+fn take(t: &Tracker, slot: Slot, p: &Candidate) -> Result<Adopted, Failure> {
     let (home, argv) = (Home::now(p.pid), proc_text::arguments(p.pid));
-    let taken = t.adopt(slot, (p.pid, p.start_ticks, p.inode))?;
+    let taken = t.adopt(slot, *p)?;
     if t.pop(slot.slot).processes == 0 {
         return Err(Failure::new(
             Ending::Failed,

@@ -5,8 +5,16 @@ use std::io;
 use super::{Keep, Slot};
 use crate::sys::launch::{Launch, Spawned};
 
-/// A process that is to be taken in: number, start in clock ticks, pidfs inode (0: none).
-pub type Whose = (u32, u64, u64);
+/// A running process that is to be taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// Its number.
+    pub pid: u32,
+    /// Its start in clock ticks, as /proc has it.
+    pub start_ticks: u64,
+    /// Its pidfs inode (6.9+); of no meaning before, and 0, which is compared with none, where there are no pidfds.
+    pub inode: u64,
+}
 
 /// What an adoption saw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +38,7 @@ pub trait Changes: Keep {
         ready: &mut dyn FnMut(i32) -> io::Result<()>,
     ) -> io::Result<Spawned>;
     /// Takes a running process and its present descendants in.
-    fn adopt(&self, s: Slot, whose: Whose) -> io::Result<Taken>;
+    fn adopt(&self, s: Slot, candidate: Candidate) -> io::Result<Taken>;
     /// Frees a slot whose count is 0. EBUSY: it is not.
     fn forget(&self, s: Slot) -> io::Result<()>;
 }

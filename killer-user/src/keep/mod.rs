@@ -26,7 +26,7 @@ use crate::sys::pass_on::PassOn;
 use crate::sys::{child, proc};
 
 pub use broadcasts::{Broadcast, Broadcasts};
-pub use changes::{Changes, Taken, Whose};
+pub use changes::{Candidate, Changes, Taken};
 pub use error::KeepError;
 pub(crate) use error::What;
 pub use freezer::Freezer;

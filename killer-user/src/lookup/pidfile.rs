@@ -11,8 +11,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rustix::fs::{Mode, OFlags};
 use thiserror::Error;
 
-use super::process::{self, Process, ProcessError};
+use super::process::{self, ProcessError};
 use crate::ask::pidspec;
+use crate::keep::Candidate;
 
 /// Why a pidfile was refused.
 #[derive(Debug, Error)]
@@ -119,7 +120,7 @@ fn read(opened: rustix::io::Result<OwnedFd>, owners: &[u32]) -> Result<Named, Pi
 }
 
 /// Reads a pidfile and opens the process that it means.
-pub fn open(path: &Path) -> Result<Process, PidfileError> {
+pub fn open(path: &Path) -> Result<Candidate, PidfileError> {
     let n = named(path, &[0, rustix::process::geteuid().as_raw()])?;
     let p = process::open(n.pid, None)?;
     if n.is_before(started(p.start_ticks)) {

@@ -5,18 +5,8 @@ use std::io;
 use procfs::FromRead;
 use thiserror::Error;
 
+use crate::keep::Candidate;
 use crate::sys::{alive::start_of, clock, entry::Entry, proc, proc_text};
-
-/// A process that was found.
-#[derive(Debug)]
-pub struct Process {
-    /// Thread group id.
-    pub pid: u32,
-    /// Start in clock ticks since boot, as /proc has it.
-    pub start_ticks: u64,
-    /// pidfs inode (6.9+); of no meaning before, and 0 where there are no pidfds.
-    pub inode: u64,
-}
 
 /// Why a number is no process that can be taken.
 #[derive(Debug, Error)]
@@ -51,7 +41,7 @@ pub enum ProcessError {
 /// `PF_KTHREAD`
 const PF_KTHREAD: u32 = 0x0020_0000;
 /// Opens a process by number and checks that it may be a service's root.
-pub fn open(pid: u32, inode: Option<u64>) -> Result<Process, ProcessError> {
+pub fn open(pid: u32, inode: Option<u64>) -> Result<Candidate, ProcessError> {
     if pid == 1 {
         return Err(ProcessError::Init);
     }
@@ -92,7 +82,7 @@ pub fn open(pid: u32, inode: Option<u64>) -> Result<Process, ProcessError> {
     if start_of(pid) != Some(start_ticks) || proc::pidfd_ended(&pidfd) {
         return Err(ProcessError::Gone(pid));
     }
-    Ok(Process { pid, start_ticks, inode: is })
+    Ok(Candidate { pid, start_ticks, inode: is })
 }
 
 /// The caller's process and its ancestors, nearest first, without PID 1.

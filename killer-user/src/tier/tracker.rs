@@ -8,7 +8,7 @@ use super::place::run_root;
 use super::registries::{self, Found, forced};
 use super::{Paths, named};
 use crate::bpf::{self, PinLock, Programs};
-use crate::keep::{Changes, Keep, KeepError, Slot, Taken, Whose};
+use crate::keep::{Candidate, Changes, Keep, KeepError, Slot, Taken};
 use crate::kernel::probe;
 use crate::kernel::tier::Tier;
 use crate::sys::launch::{Launch, Spawned};
@@ -87,8 +87,8 @@ impl Tracker {
     }
 
     /// As [`Changes::adopt`], for the cross-check, too.
-    pub fn adopt(&self, s: Slot, whose: Whose) -> io::Result<Taken> {
-        let taken = self.keep.adopt(s, whose)?;
+    pub fn adopt(&self, s: Slot, candidate: Candidate) -> io::Result<Taken> {
+        let taken = self.keep.adopt(s, candidate)?;
         if let Some(c) = &self.cross_check {
             c.adopt(&*self.keep, s)?;
         }

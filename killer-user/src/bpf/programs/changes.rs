@@ -7,7 +7,7 @@ use killer_common::{ctl, reason};
 
 use super::Programs;
 use crate::bpf::ctl::Adoption;
-use crate::keep::{Changes, Sets, Slot, Taken, Whose};
+use crate::keep::{Candidate, Changes, Sets, Slot, Taken};
 use crate::sys::clock;
 use crate::sys::launch::{self, Launch, Spawned};
 
@@ -28,7 +28,7 @@ fn consumed(t: &Programs, s: Slot, child: i32) -> io::Result<()> {
 }
 
 /// Fills a root from a running process until the passes add nothing (docs/internals/PROTOCOL.md 7).
-fn take(t: &Programs, slot: Slot, whose: Whose) -> io::Result<Taken> {
+fn take(t: &Programs, slot: Slot, candidate: Candidate) -> io::Result<Taken> {
     if !t.can_walk() {
         return Err(io::Error::other(
             "this tier has no walk over all tasks (the kernel has no BTF): start the service with 'run' instead",
@@ -39,7 +39,7 @@ fn take(t: &Programs, slot: Slot, whose: Whose) -> io::Result<Taken> {
     t.reason(slot, reason::ADOPTED)?;
     let cleared = t.clear_edges();
     let before = t.global();
-    let from = (whose.0, whose.1, if t.has_inodes() { whose.2 } else { 0 });
+    let from = Candidate { inode: if t.has_inodes() { candidate.inode } else { 0 }, ..candidate };
     let mut passes = 0;
     let mut quiet = 0;
     while passes < ADOPT_PASSES && quiet < 2 {
@@ -79,8 +79,8 @@ impl Changes for Programs {
         spawned
     }
 
-    fn adopt(&self, s: Slot, whose: Whose) -> io::Result<Taken> {
-        let taken = take(self, s, whose);
+    fn adopt(&self, s: Slot, candidate: Candidate) -> io::Result<Taken> {
+        let taken = take(self, s, candidate);
         let _ = self.adopt_mode(None);
         let _ = self.unseed();
         taken

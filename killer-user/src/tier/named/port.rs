@@ -8,7 +8,7 @@ use killer_common::record::R_STARTING;
 
 use super::hierarchy::no_such;
 use super::{Named, place};
-use crate::keep::{Changes, InFiles, Keep, KeepError, Sets, Slot, Taken, Whose};
+use crate::keep::{Candidate, Changes, InFiles, Keep, KeepError, Sets, Slot, Taken};
 use crate::kernel::tier::Tier;
 use crate::sys::launch::{self, Launch, Spawned};
 use crate::tier::files::{FileRegistry, OnFiles, RootFile};
@@ -53,11 +53,11 @@ impl Changes for Named {
         )
     }
 
-    fn adopt(&self, s: Slot, whose: Whose) -> io::Result<Taken> {
+    fn adopt(&self, s: Slot, candidate: Candidate) -> io::Result<Taken> {
         self.reason(s, reason::ADOPTED)?;
-        let first = seen::process(whose.0).filter(|p| p.start == whose.1);
+        let first = seen::process(candidate.pid).filter(|p| p.start == candidate.start_ticks);
         if first.is_some() {
-            self.join(s, whose.0)?;
+            self.join(s, candidate.pid)?;
         }
         let (mut passes, mut quiet) = (0, 0);
         while passes < PASSES && quiet < 2 {

@@ -9,7 +9,7 @@ use killer_common::reason;
 
 use super::end::End;
 use super::{ADOPT_PASSES, Scan, start_line};
-use crate::keep::{Changes, InFiles, Keep, KeepError, Sets, Slot, Taken, Whose};
+use crate::keep::{Candidate, Changes, InFiles, Keep, KeepError, Sets, Slot, Taken};
 use crate::kernel::tier::Tier;
 use crate::sys::launch::{Launch, Spawned};
 use crate::sys::pass_on::PassOn;
@@ -50,12 +50,12 @@ impl Changes for Scan {
         spawned
     }
 
-    fn adopt(&self, s: Slot, whose: Whose) -> io::Result<Taken> {
+    fn adopt(&self, s: Slot, candidate: Candidate) -> io::Result<Taken> {
         self.reason(s, reason::ADOPTED)?;
         let (from, to) = supervise::pipe()?;
         let Some(adopter) = supervise::fork_for_good()? else {
             drop(from);
-            self.adopter(to.into(), s, (whose.0, whose.1))
+            self.adopter(to.into(), s, (candidate.pid, candidate.start_ticks))
         };
         drop(to);
         let mut from = std::fs::File::from(from);
