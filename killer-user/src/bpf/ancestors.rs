@@ -9,31 +9,26 @@ use killer_common::record::{Dead, Member, TaskKey};
 use super::pins;
 use super::programs::Programs;
 use crate::keep::{Registry, Sets, What};
+use crate::sys::alive::Identity;
 use crate::sys::bpf::{self, Hash};
-
-type Key = (u32, u64);
-
-fn key(m: &Member) -> Key {
-    (m.tgid, m.leader_start)
-}
-
-fn creator(m: &Member) -> Key {
-    (m.creator_tgid, m.creator_start)
-}
 
 /// Elements are recycled under readers: what does not say its own number is another's.
 fn ended((k, m): (TaskKey, Member)) -> Option<Dead> {
-    (key(&m) == (k.tgid, k.start)).then_some(Dead { member: m, ended: m.ended })
+    (Identity::of(&m) == Identity { pid: k.tgid, start: k.start })
+        .then_some(Dead { member: m, ended: m.ended })
 }
 
 /// Of some ancestors those that nobody alive descends from, as far as creators are known.
-fn idle(ancestors: &[Dead], others: &[Dead], living: &[Member]) -> Vec<Key> {
-    let up: HashMap<Key, Key> =
-        others.iter().chain(ancestors).map(|d| (key(&d.member), creator(&d.member))).collect();
-    let mut used: HashSet<Key> = HashSet::new();
+fn idle(ancestors: &[Dead], others: &[Dead], living: &[Member]) -> Vec<Identity> {
+    let up: HashMap<Identity, Identity> = others
+        .iter()
+        .chain(ancestors)
+        .map(|d| (Identity::of(&d.member), Identity::creator(&d.member)))
+        .collect();
+    let mut used: HashSet<Identity> = HashSet::new();
     for m in living {
-        used.insert(key(m));
-        let mut at = creator(m);
+        used.insert(Identity::of(m));
+        let mut at = Identity::creator(m);
         while used.insert(at) {
             match up.get(&at) {
                 Some(next) => at = *next,
@@ -41,7 +36,7 @@ fn idle(ancestors: &[Dead], others: &[Dead], living: &[Member]) -> Vec<Key> {
             }
         }
     }
-    ancestors.iter().map(|d| key(&d.member)).filter(|k| !used.contains(k)).collect()
+    ancestors.iter().map(|d| Identity::of(&d.member)).filter(|k| !used.contains(k)).collect()
 }
 
 impl Programs {
@@ -73,8 +68,8 @@ impl Programs {
         // Who dies after the first read is alive in the second or dead in the third: no link of a living lineage is missed.
         let living = self.all_members()?;
         let idle = idle(&ancestors, &self.remembered()?, &living);
-        for (tgid, start) in &idle {
-            self.let_go(*tgid, *start)?;
+        for dead in &idle {
+            self.let_go(*dead)?;
         }
         Ok(idle.len())
     }
@@ -111,7 +106,7 @@ mod tests {
         let ancestors = [dead(1, 0), dead(3, 2), dead(4, 1), dead(5, 4), dead(7, 7)];
         let mut gone = idle(&ancestors, &[dead(2, 1)], &[member(9, 3)]);
         gone.sort_unstable();
-        assert_eq!(gone, [(4, 4), (5, 5), (7, 7)]);
+        assert_eq!(gone.iter().map(|p| p.pid).collect::<Vec<_>>(), [4, 5, 7]);
         assert!(idle(&ancestors[..1], &[], &[member(1, 0)]).is_empty());
     }
 }

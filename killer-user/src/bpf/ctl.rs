@@ -7,6 +7,7 @@ use killer_common::{NAME_LEN, ctl};
 
 use super::programs::Programs;
 use crate::keep::{Candidate, Slot};
+use crate::sys::alive::Identity;
 use crate::sys::bpf;
 
 /// What an adoption starts from.
@@ -79,8 +80,9 @@ impl Programs {
     }
 
     /// An ancestor without living descendants goes to the dead that may be forgotten; true when it was there.
-    pub(super) fn let_go(&self, tgid: u32, start: u64) -> io::Result<bool> {
-        self.ctl(ctl::LET_GO, Slot { slot: 0, generation: 0 }, &[u64::from(tgid), start]).map(|n| n == 1)
+    pub(super) fn let_go(&self, dead: Identity) -> io::Result<bool> {
+        self.ctl(ctl::LET_GO, Slot { slot: 0, generation: 0 }, &[u64::from(dead.pid), dead.start])
+            .map(|n| n == 1)
     }
 
     /// Begins a walk; answers its number.

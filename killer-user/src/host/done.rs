@@ -47,7 +47,7 @@ pub fn forgotten(name: &str, ending: Ending) -> Done {
 fn of(kind: Verb, name: &str, ending: Ending) -> Done {
     let mut done = Done::new(kind, Some(name), ending);
     if let Ok((t, root)) = find_one(name) {
-        done.main_pid = models::main_of(&t, &root).map(|m| m.pid);
+        done.main_pid = models::main_of(&t, &root).map(|m| m.process.pid);
         done.tier = Some(t.tier().name());
         done.counts = Some(survivors::counts(&Lineage::new(&t, root.clone())));
         done.exactness = Some(models::exactness(&t, root.slot.slot));

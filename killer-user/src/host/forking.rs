@@ -67,7 +67,7 @@ pub fn started(
         Some(m) if m.guessed && pidfile => {
             format!(
                 "'{name}': the pidfile names no process of it; process {} was guessed to be the main one",
-                m.pid
+                m.process.pid
             )
         }
         Some(_) => return Ok(Ending::Done),

@@ -65,7 +65,7 @@ pub fn say(
     // Who is refused does nothing, and one set of members may have nobody of theirs.
     let order = Order {
         picks: all.picks.to_vec(),
-        main: super::models::main_of(t, root).map(|m| m.key()),
+        main: super::models::main_of(t, root).map(|m| m.process),
         near: process::near(&process::ancestors()),
         home: super::record::StopRecord::of(t, root.slot).home,
         glob: name::matches,

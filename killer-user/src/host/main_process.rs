@@ -9,59 +9,53 @@ use super::failure::Failure;
 use super::record::{Heir, StopRecord, wall_second};
 use crate::ending::Ending;
 use crate::lookup::{Root, pidfile, registry};
+use crate::sys::alive::Identity;
 use crate::tier::Tracker;
 
 /// The main process of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Main {
-    /// Thread group id.
-    pub pid: u32,
-    /// Start of its leader.
-    pub start: u64,
+    /// The process.
+    pub process: Identity,
     /// Nobody has said that it is the one.
     pub guessed: bool,
 }
 
-type Key = (u32, u64);
-
-fn key(m: &Member) -> Key {
-    (m.tgid, m.leader_start)
+impl Main {
+    /// True when it is this member.
+    pub fn is(&self, m: &Member) -> bool {
+        self.process == Identity::of(m)
+    }
 }
 
-impl Main {
-    /// Number and start.
-    pub fn key(&self) -> Key {
-        (self.pid, self.start)
-    }
-
-    fn new((pid, start): Key, guessed: bool) -> Self {
-        Self { pid, start, guessed }
-    }
+/// The one that the registry has; nobody when it has none.
+pub fn registered(r: &Root) -> Identity {
+    Identity { pid: r.record.main_tgid, start: r.record.main_start }
 }
 
 /// The main process, while it is a member.
 pub fn of(t: &Tracker, r: &Root) -> Option<Main> {
-    let here = |k: Key| {
-        let m = t.member(k.0).ok().flatten()?;
-        (k.0 != 0 && key(&m) == k).then_some(k)
+    let here = |k: Identity| {
+        let m = t.member(k.pid).ok().flatten()?;
+        (k.pid != 0 && Identity::of(&m) == k).then_some(k)
     };
-    if let Some(k) = here((r.record.main_tgid, r.record.main_start)) {
-        return Some(Main::new(k, false));
+    if let Some(k) = here(registered(r)) {
+        return Some(Main { process: k, guessed: false });
     }
     let kept = StopRecord::of(t, r.slot);
     if let Some(k) = named(t, r, &kept) {
-        return Some(Main::new(k, false));
+        return Some(Main { process: k, guessed: false });
     }
     match kept.heir {
         Heir::Nobody => None,
-        Heir::Named(pid, start) => here((pid, start)).map(|k| Main::new(k, false)),
-        Heir::Guessed(pid, start) => here((pid, start)).map(|k| Main::new(k, true)),
-        Heir::Open => guess(t, r).map(|k| Main::new(k, true)),
+        Heir::Named(p) => here(p).map(|k| Main { process: k, guessed: false }),
+        Heir::Guessed(p) => here(p).map(|k| Main { process: k, guessed: true }),
+        Heir::Open => guess(t, r).map(|k| Main { process: k, guessed: true }),
     }
 }
 
 /// Who the pidfile names, when root or the service's user has written it since the service began.
-fn named(t: &Tracker, r: &Root, kept: &StopRecord) -> Option<Key> {
+fn named(t: &Tracker, r: &Root, kept: &StopRecord) -> Option<Identity> {
     let path = kept.pidfile.as_ref()?;
     let found = match pidfile::named(path, &kept.owners()) {
         Ok(found) => found,
@@ -72,31 +66,30 @@ fn named(t: &Tracker, r: &Root, kept: &StopRecord) -> Option<Key> {
     };
     let m = t.member(found.pid).ok().flatten()?;
     let ours = m.root == r.slot.slot && found.is_since(wall_second(r.record.born));
-    (ours && !found.is_before(wall_second(m.born))).then(|| key(&m))
+    (ours && !found.is_before(wall_second(m.born))).then(|| Identity::of(&m))
 }
 
 /// The one member that the first process has forked, else the one whose creator is no member. Nobody, when there are more.
-fn guess(t: &Tracker, r: &Root) -> Option<Key> {
-    let first = (r.record.main_tgid, r.record.main_start);
-    if first.0 == 0 || !registry::is_live_state(r) {
+fn guess(t: &Tracker, r: &Root) -> Option<Identity> {
+    let first = registered(r);
+    if first.pid == 0 || !registry::is_live_state(r) {
         return None;
     }
     let family = registry::family(t, r.slot.slot);
     let listed = t.listed(&|s| family.contains(&u32::from(s)));
     let members: Vec<Member> = listed.into_iter().filter_map(|p| t.member(p).ok().flatten()).collect();
-    let there: HashSet<Key> = members.iter().map(key).collect();
-    let creator = |m: &Member| (m.creator_tgid, m.creator_start);
+    let there: HashSet<Identity> = members.iter().map(Identity::of).collect();
     let own = || members.iter().filter(|m| m.root == r.slot.slot && m.flags & B_CONTROL == 0);
     let only = |among: &dyn Fn(&Member) -> bool| {
         let mut found = own().filter(|m| among(m));
         let one = found.next();
         (one, found.next().is_some())
     };
-    match only(&|m| creator(m) == first) {
+    match only(&|m| Identity::creator(m) == first) {
         (Some(_), true) => None,
-        (Some(m), false) => Some(key(m)),
-        (None, _) => match only(&|m| !there.contains(&creator(m))) {
-            (Some(m), false) => Some(key(m)),
+        (Some(m), false) => Some(Identity::of(m)),
+        (None, _) => match only(&|m| !there.contains(&Identity::creator(m))) {
+            (Some(m), false) => Some(Identity::of(m)),
             _ => None,
         },
     }
@@ -106,11 +99,11 @@ fn guess(t: &Tracker, r: &Root) -> Option<Key> {
 /// who asks next finds out again.
 pub fn settle(t: &Tracker, r: &Root) {
     let heir = |m: &Main| match m.guessed {
-        true => Heir::Guessed(m.pid, m.start),
-        false => Heir::Named(m.pid, m.start),
+        true => Heir::Guessed(m.process),
+        false => Heir::Named(m.process),
     };
     let new = |kept: &StopRecord| {
-        let m = of(t, r).filter(|m| m.key() != (r.record.main_tgid, r.record.main_start))?;
+        let m = of(t, r).filter(|m| m.process != registered(r))?;
         (kept.heir != heir(&m)).then(|| heir(&m))
     };
     let kept = StopRecord::of(t, r.slot);

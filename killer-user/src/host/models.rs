@@ -28,7 +28,7 @@ pub fn seconds_since(boottime: u64) -> u64 {
 
 /// A member as a model.
 pub fn process(t: &Tracker, m: &Member, main: Option<Main>) -> model::Process {
-    let is_main = main.is_some_and(|x| x.key() == (m.tgid, m.leader_start));
+    let is_main = main.is_some_and(|x| x.is(m));
     model::Process {
         pid: m.tgid,
         start: m.leader_start,

@@ -12,6 +12,7 @@ use crate::kill::{Awaited, Order, SIGCONT, SIGKILL, Waited, empty, execute};
 use crate::lineage::{Lineage, Members};
 use crate::lookup::{Root, process, registry};
 use crate::report::{escape, human, message};
+use crate::sys::alive::Identity;
 use crate::sys::daemon::Report;
 use crate::sys::watch::{Watch, Watched};
 use crate::sys::{alive, interrupt, proc, sched};
@@ -55,8 +56,8 @@ impl<'a> OnExit<'a> {
         Ok(Self { t, name, span, detached, watch, lost: 0 })
     }
 
-    /// The supervisor's number and start (ns), for whoever looks for it later.
-    pub fn who(&self) -> Option<(u32, u64)> {
+    /// The supervisor, for whoever looks for it later.
+    pub fn who(&self) -> Option<Identity> {
         who(&self.watch)
     }
 
@@ -110,11 +111,11 @@ impl<'a> OnExit<'a> {
     }
 }
 
-fn who(w: &Watch) -> Option<(u32, u64)> {
-    Some((w.pid(), alive::start_of(w.pid())? * TICK))
+fn who(w: &Watch) -> Option<Identity> {
+    Some(Identity { pid: w.pid(), start: alive::start_of(w.pid())? * TICK })
 }
 
-fn note(t: &Tracker, slot: Slot, who: Option<(u32, u64)>) {
+fn note(t: &Tracker, slot: Slot, who: Option<Identity>) {
     let Ok(_lock) = t.lock() else { return };
     if let Err(e) = StopRecord::change(t, slot, |r| r.watch = who) {
         log::warn!("the supervisor of the service cannot be noted: {e}");

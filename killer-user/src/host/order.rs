@@ -110,7 +110,7 @@ fn asked(t: &Tracker, root: &Root, k: &Kill, main: Option<Main>) -> Order {
         signal: k.signal,
         value: k.value,
         picks: k.whom.sets.clone(),
-        main: main.map(|m| m.key()),
+        main: main.map(|m| m.process),
         home: StopRecord::of(t, root.slot).home,
         glob: name::matches,
         dry_run: k.dry_run,
@@ -147,7 +147,7 @@ fn begin(t: &Tracker, family: &Lineage<'_>, k: &Kill) -> Result<Vec<String>, Fai
 /// What an order changes in the registry.
 fn settle(t: &Tracker, root: &Root, main: Option<Main>, order: &Order, o: &Outcome) {
     let told = |m: Main| {
-        let hit = |x: &Target| x.fate == Fate::Signalled && (x.member.tgid, x.member.leader_start) == m.key();
+        let hit = |x: &Target| x.fate == Fate::Signalled && m.is(&x.member);
         o.targets.iter().any(hit)
     };
     if !o.empty && signal::may_end(order.signal) && main.is_some_and(told) {

@@ -15,8 +15,8 @@ pub fn ended(t: &Tracker, root: &Root) {
     let kept = StopRecord::of(t, root.slot);
     let Some(path) = &kept.pidfile else { return };
     let mut numbers = vec![root.record.main_tgid];
-    if let Heir::Guessed(pid, _) | Heir::Named(pid, _) = kept.heir {
-        numbers.push(pid);
+    if let Heir::Guessed(p) | Heir::Named(p) = kept.heir {
+        numbers.push(p.pid);
     }
     if let Err(e) = remove(path, &kept.owners(), &numbers) {
         log::info!("pidfile {} stays: {e}", path.display());

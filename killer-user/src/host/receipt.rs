@@ -82,7 +82,7 @@ pub fn receipt(d: &Done<'_, '_>) -> Receipt {
         gates,
         // Again: what happened during the kill counts, too.
         exactness: models::exactness(t, root.slot.slot),
-        main_pid: d.main.map(|m| m.pid),
+        main_pid: d.main.map(|m| m.process.pid),
         main_guessed: d.main.is_some_and(|m| m.guessed),
         processes: d.before.processes,
         tasks: d.before.tasks,

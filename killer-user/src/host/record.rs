@@ -10,7 +10,8 @@ use killer_common::record::STOP_LEN;
 use crate::keep::Slot;
 use crate::lineage::Home;
 use crate::lookup::registry;
-use crate::sys::{alive, clock, proc_text};
+use crate::sys::alive::Identity;
+use crate::sys::{clock, proc_text};
 use crate::tier::Tracker;
 
 /// Who may become the main process when the first process has ended.
@@ -21,10 +22,10 @@ pub enum Heir {
     Nobody,
     /// Who can be guessed.
     Open,
-    /// Was guessed: number and start. It stays when others have ended, and has no heir.
-    Guessed(u32, u64),
+    /// Was guessed. It stays when others have ended, and has no heir.
+    Guessed(Identity),
     /// Was named by the pidfile.
-    Named(u32, u64),
+    Named(Identity),
 }
 
 /// As it is kept with its root: strings, each with a NUL. User, directory and command come first, then `key=value`.
@@ -44,8 +45,8 @@ pub struct StopRecord {
     pub heir: Heir,
     /// What the first process was at the start.
     pub home: Option<Home>,
-    /// Who watches over its launcher (`run --kill-on-exit`): number and start.
-    pub watch: Option<(u32, u64)>,
+    /// Who watches over its launcher (`run --kill-on-exit`).
+    pub watch: Option<Identity>,
     /// What was started, or adopted, for people: program and arguments with spaces between them.
     pub started: Vec<u8>,
 }
@@ -56,7 +57,7 @@ const STARTED: usize = 200;
 impl StopRecord {
     /// The number of the supervisor beside a root's launcher, while it is alive.
     pub fn watched(t: &Tracker, slot: Slot) -> Option<u32> {
-        Self::of(t, slot).watch.filter(|(pid, start)| alive::alive(*pid, *start)).map(|w| w.0)
+        Self::of(t, slot).watch.filter(|w| w.lives()).map(|w| w.pid)
     }
 
     /// For the tier to keep. What is for people only is left out where it would be too long.
@@ -87,14 +88,14 @@ impl StopRecord {
         match self.heir {
             Heir::Nobody => {}
             Heir::Open => put("heir", b"open"),
-            Heir::Guessed(pid, start) => put("heir", format!("guessed:{pid}:{start}").as_bytes()),
-            Heir::Named(pid, start) => put("heir", format!("named:{pid}:{start}").as_bytes()),
+            Heir::Guessed(p) => put("heir", format!("guessed:{}:{}", p.pid, p.start).as_bytes()),
+            Heir::Named(p) => put("heir", format!("named:{}:{}", p.pid, p.start).as_bytes()),
         }
         if let Some(h) = &self.home {
             put("home", h.text().as_bytes());
         }
-        if let Some((pid, start)) = self.watch {
-            put("watch", format!("{pid}:{start}").as_bytes());
+        if let Some(p) = self.watch {
+            put("watch", format!("{}:{}", p.pid, p.start).as_bytes());
         }
         if !self.started.is_empty() {
             put("started", &self.started);
@@ -120,7 +121,7 @@ impl StopRecord {
                 b"pidfile" => r.pidfile = Some(PathBuf::from(OsString::from_vec(value.to_vec()))),
                 b"heir" => r.heir = heir(&text(value)),
                 b"home" => r.home = Home::read(&text(value)),
-                b"watch" => r.watch = text(value).split_once(':').and_then(pair),
+                b"watch" => r.watch = text(value).split_once(':').and_then(identity),
                 b"started" => r.started = value.to_vec(),
                 _ => {}
             }
@@ -168,8 +169,8 @@ impl StopRecord {
     }
 }
 
-fn pair((pid, start): (&str, &str)) -> Option<(u32, u64)> {
-    Some((pid.parse().ok()?, start.parse().ok()?))
+fn identity((pid, start): (&str, &str)) -> Option<Identity> {
+    Some(Identity { pid: pid.parse().ok()?, start: start.parse().ok()? })
 }
 
 fn heir(text: &str) -> Heir {
@@ -178,8 +179,8 @@ fn heir(text: &str) -> Heir {
     let mut number = || words.next().and_then(|w| w.parse::<u64>().ok());
     match (how, number(), number()) {
         (Some("open"), ..) => Heir::Open,
-        (Some("guessed"), Some(pid), Some(start)) => Heir::Guessed(pid as u32, start),
-        (Some("named"), Some(pid), Some(start)) => Heir::Named(pid as u32, start),
+        (Some("guessed"), Some(pid), Some(start)) => Heir::Guessed(Identity { pid: pid as u32, start }),
+        (Some("named"), Some(pid), Some(start)) => Heir::Named(Identity { pid: pid as u32, start }),
         _ => Heir::Nobody,
     }
 }
@@ -218,7 +219,7 @@ mod tests {
             command: "kill -s QUIT $MAINPID; a=b".into(),
             forking: true,
             pidfile: Some("/run/a=b.pid".into()),
-            heir: Heir::Guessed(7, 1 << 60),
+            heir: Heir::Guessed(Identity { pid: 7, start: 1 << 60 }),
             home: Some(Home {
                 session: 3,
                 pgrp: 4,
@@ -226,14 +227,15 @@ mod tests {
                 namespaces: [("mnt", 4_026_531_841), ("user", 4_026_531_837)].into(),
                 cgroups: [(String::new(), "/a b:c".to_owned()), ("cpu,cpuacct".into(), "/".into())].into(),
             }),
-            watch: Some((9, 1 << 50)),
+            watch: Some(Identity { pid: 9, start: 1 << 50 }),
             started: b"/bin/x --y=\xff".to_vec(),
         }
     }
 
     #[test]
     fn a_record_comes_back() {
-        for heir in [Heir::Nobody, Heir::Open, Heir::Guessed(1, 2), Heir::Named(3, 4)] {
+        let p = Identity { pid: 1, start: 2 };
+        for heir in [Heir::Nobody, Heir::Open, Heir::Guessed(p), Heir::Named(p)] {
             let r = StopRecord { heir, ..record() };
             assert_eq!(StopRecord::read(&r.bytes()), Some(r));
         }

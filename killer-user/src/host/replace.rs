@@ -34,7 +34,7 @@ pub fn prepare(r: &Run, tell: &dyn Tell) -> Result<Run, Failure> {
     match how {
         Replace::End => end(&t, &old, tell)?,
         Replace::Rename => {
-            let number = models::main_of(&t, &old).map_or(old.slot.slot, |m| m.pid);
+            let number = models::main_of(&t, &old).map_or(old.slot.slot, |m| m.process.pid);
             let new = free(&t, &name::made(r.name.as_ref(), number))?;
             changes::rename(&r.name, &new)?;
             note(format!("the service that was '{}' is '{new}' now", r.name));

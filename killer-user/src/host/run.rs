@@ -19,6 +19,7 @@ use crate::ending::Ending;
 use crate::lineage::Lineage;
 use crate::lookup::{Root, pidfile, process, registry};
 use crate::report::{human, message};
+use crate::sys::alive::Identity;
 use crate::sys::pass_on::PassOn;
 use crate::sys::{daemon, interrupt};
 use crate::tier::Tracker;
@@ -107,7 +108,7 @@ fn wish(r: &Run, flags: u64) -> Wish<'_> {
 
 /// What is remembered of it: how it is asked to stop (as the same user, in the directory that `run` was called in), and who
 /// its main process is when the first one has ended.
-fn kept(r: &Run, watch: Option<(u32, u64)>) -> StopRecord {
+fn kept(r: &Run, watch: Option<Identity>) -> StopRecord {
     let here = std::env::current_dir().unwrap_or_else(|_| "/".into());
     StopRecord {
         user: r.command.user.clone().unwrap_or_default(),

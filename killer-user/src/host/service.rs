@@ -34,7 +34,7 @@ impl<'t> Service<'t> {
         let family = Lineage::new(t, root.clone());
         let members = family.members(&family.listed());
         let main = models::main_of(t, root);
-        let main = main.filter(|x| members.iter().any(|m| x.key() == (m.tgid, m.leader_start)));
+        let main = main.filter(|x| members.iter().any(|m| x.is(m)));
         let processes = members.len() as u64;
         Self::of(t, root, members, main, processes)
     }
@@ -69,7 +69,7 @@ impl<'t> Service<'t> {
 
     /// The entry of the main process.
     pub fn main_process(&self) -> Option<model::Process> {
-        let m = self.members.iter().find(|m| self.main.is_some_and(|x| x.key() == (m.tgid, m.leader_start)));
+        let m = self.members.iter().find(|m| self.main.is_some_and(|x| x.is(m)));
         m.map(|m| models::process(self.t, m, self.main))
     }
 
@@ -89,7 +89,7 @@ impl<'t> Service<'t> {
         model::Service {
             name: r.name.clone(),
             state: state.into(),
-            main_pid: self.main.map(|m| m.pid),
+            main_pid: self.main.map(|m| m.process.pid),
             main_guessed: self.main.is_some_and(|m| m.guessed),
             command: self.kept.command(),
             counts: self.counts,
@@ -129,6 +129,6 @@ impl<'t> Service<'t> {
 
 /// The main process, else the oldest member.
 fn of_main(members: &[Member], main: Option<Main>) -> Option<Member> {
-    let of_main = members.iter().find(|m| main.is_some_and(|x| x.key() == (m.tgid, m.leader_start)));
+    let of_main = members.iter().find(|m| main.is_some_and(|x| x.is(m)));
     of_main.or_else(|| members.iter().min_by_key(|m| m.born)).copied()
 }

@@ -213,7 +213,7 @@ impl Run<'_> {
         let family = Lineage::new(self.t, self.root.clone());
         let main = models::main_of(self.t, &self.root);
         for m in family.members(&family.listed()) {
-            if !narrow || main.is_some_and(|x| x.key() == (m.tgid, m.leader_start)) {
+            if !narrow || main.is_some_and(|x| x.is(&m)) {
                 self.awaited.add(m);
             }
         }
@@ -225,7 +225,7 @@ impl Run<'_> {
             return Ok(Waited::TimedOut);
         };
         let mut said = StopCommand { command: r.command.clone(), exit_code: None, error: None };
-        let main = models::main_of(self.t, &self.root).map_or(String::new(), |m| m.pid.to_string());
+        let main = models::main_of(self.t, &self.root).map_or(String::new(), |m| m.process.pid.to_string());
         let cmd = Command {
             argv: ["/bin/sh", "-c", ASK, "stop", &r.dir, &r.command].map(Into::into).into(),
             env: vec![("MAINPID".into(), main.into()), ("KILLER_SERVICE".into(), (&self.root.name).into())],

@@ -12,6 +12,7 @@ use crate::lineage::{self, Lineage, Members};
 use crate::lookup::{Root, process};
 use crate::report::human;
 use crate::report::model::{Counts, Receipt, Survivor};
+use crate::sys::alive::Identity;
 use crate::tier::Tracker;
 
 /// Processes and tasks now.
@@ -35,7 +36,7 @@ pub fn explain(f: &Lineage<'_>, whole: bool, left: &[Member]) -> Vec<(Member, St
     let members = f.members(&f.listed());
     let mut all: Vec<Member> = if whole { members.clone() } else { Vec::new() };
     for m in left {
-        if !all.iter().any(|a| (a.tgid, a.leader_start) == (m.tgid, m.leader_start)) {
+        if !all.iter().any(|a| Identity::of(a) == Identity::of(m)) {
             all.push(*m);
         }
     }

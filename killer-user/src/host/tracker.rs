@@ -56,7 +56,7 @@ fn losses<'a>(all: impl Iterator<Item = &'a Tracker>) -> Vec<String> {
     for t in all {
         for r in registry::all(t).into_iter().filter(|r| t.count(r.slot.slot) != 0) {
             v.push(match models::main_of(t, &r) {
-                Some(m) => format!("{} (main process {})", r.name, m.pid),
+                Some(m) => format!("{} (main process {})", r.name, m.process.pid),
                 None => {
                     let some = t.listed(&|s| u32::from(s) == r.slot.slot);
                     let pids: Vec<String> = some.iter().take(4).map(u32::to_string).collect();

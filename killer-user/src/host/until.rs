@@ -10,6 +10,7 @@ use crate::kill::Waited;
 use crate::lineage::{Lineage, Members};
 use crate::lookup::Root;
 use crate::report::model::{Done, Verb};
+use crate::sys::alive::Identity;
 use crate::tier::Tracker;
 
 /// What a wait ends with when it went well.
@@ -26,7 +27,7 @@ pub fn until(t: &Tracker, root: &Root, what: Until, limit: Option<Duration>, tel
     let f = Lineage::new(t, root.clone());
     let condition = match what {
         Until::Empty => wait::For::Empty,
-        Until::MainGone => wait::For::MainGone((0, 0)),
+        Until::MainGone => wait::For::MainGone(Identity::default()),
         Until::Size(n) => wait::For::Size(n),
     };
     let mut done = Done::new(Verb::Wait, Some(&root.name), one(&f, condition, good(what), limit, tell));
@@ -43,7 +44,7 @@ fn one(f: &Lineage<'_>, what: wait::For, good: Ending, rest: Option<Duration>, t
             if main.is_none() && f.census().tasks > 0 {
                 tell.fail(&main_process::gone(name));
             }
-            wait::For::MainGone(main.map_or((0, 0), |m| m.key()))
+            wait::For::MainGone(main.map_or_else(Identity::default, |m| m.process))
         }
         what => what,
     };

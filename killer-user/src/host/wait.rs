@@ -4,10 +4,12 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use super::Tell;
+use super::main_process;
 use super::record::{Heir, StopRecord};
 use crate::kill::{Awaited, Waited, unreaped, until};
 use crate::lineage::{Lineage, Members, Signals};
 use crate::lookup::Root;
+use crate::sys::alive::Identity;
 use crate::sys::proc::Ends;
 use crate::sys::{interrupt, limits, proc};
 use crate::tier::Tracker;
@@ -19,7 +21,7 @@ pub enum For {
     /// The kernel's count is 0.
     Empty,
     /// This process, the main one, has ended.
-    MainGone((u32, u64)),
+    MainGone(Identity),
     /// At most so many processes.
     Size(usize),
 }
@@ -61,8 +63,8 @@ pub fn wait(f: &Lineage<'_>, what: For, limit: Option<Duration>, tell: &dyn Tell
             limit,
             progress(f, tell),
             // A look that fails says nothing.
-            || f.member(main.0).is_ok_and(|m| m.is_none_or(|m| (m.tgid, m.leader_start) != main)),
-            || somebody(f, 1, false, &|m| (m.tgid, m.leader_start) == main),
+            || f.member(main.pid).is_ok_and(|m| m.is_none_or(|m| Identity::of(&m) != main)),
+            || somebody(f, 1, false, &|m| Identity::of(m) == main),
         ),
         For::Size(n) => {
             let most = limits::some_descriptors().max(1);
@@ -117,12 +119,12 @@ pub fn wait_released(
 
 /// Every main process that a service has had, as far as that is kept: their numbers are what pidfiles name.
 pub fn mains(t: &Tracker, root: &Root) -> Vec<Member> {
-    let mut keys = vec![(root.record.main_tgid, root.record.main_start)];
-    if let Heir::Guessed(pid, start) | Heir::Named(pid, start) = StopRecord::of(t, root.slot).heir {
-        keys.push((pid, start));
+    let mut all = vec![main_process::registered(root)];
+    if let Heir::Guessed(p) | Heir::Named(p) = StopRecord::of(t, root.slot).heir {
+        all.push(p);
     }
-    keys.retain(|k| k.0 != 0);
-    keys.iter().map(|k| Member { tgid: k.0, leader_start: k.1, ..Member::default() }).collect()
+    all.retain(|p| p.pid != 0);
+    all.iter().map(|p| Member { tgid: p.pid, leader_start: p.start, ..Member::default() }).collect()
 }
 
 /// So long a parent has to reap who was released, before anybody is told that it has not.

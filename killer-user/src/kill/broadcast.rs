@@ -9,9 +9,10 @@ use killer_common::record::Member;
 use super::Fate;
 use super::gate::Lease;
 use super::sweep::Sweep;
-use super::wanted::{key, wanted};
+use super::wanted::wanted;
 use crate::ask::Newborns;
 use crate::lineage::{Broadcasting, Clock, Gated, Members, Pending, Repairs, Signals};
+use crate::sys::alive::Identity;
 
 /// Passes, a millisecond each, that are made for processes that may turn out to be behind while one does not take it.
 const SETTLED: u32 = 200;
@@ -75,7 +76,8 @@ impl<Fd> Sweep<'_, Fd> {
             let open: Vec<u32> = listed.into_iter().filter(&mut nobodys).collect();
             let members = family.members(&open);
             let ended = members.len() < open.len();
-            let new: Vec<Member> = members.into_iter().filter(|m| !self.sent.contains_key(&key(m))).collect();
+            let new: Vec<Member> =
+                members.into_iter().filter(|m| !self.sent.contains_key(&Identity::of(m))).collect();
             self.passes += 1;
             if new.is_empty() && !ended && whole && !undecided {
                 // Where newborns are not sent it at birth, a fork in flight may yet bring a process that is behind.

@@ -10,9 +10,9 @@ use thiserror::Error;
 
 use super::gate::Gates;
 use super::sweep::Sweep;
-use super::wanted::{Key, key};
 use super::{Fate, Order, Outcome, Refusal, Survivor, guard, proof};
 use crate::lineage::{Clock, Freezing, Gated, Members, Repairs, Signals, Still};
+use crate::sys::alive::Identity;
 
 /// `SIGSTOP`
 pub const SIGSTOP: i32 = 19;
@@ -141,7 +141,7 @@ impl<Fd> Sweep<'_, Fd> {
     where
         F: Members + Signals<Fd = Fd> + Clock + Gated + Freezing + Repairs,
     {
-        let mut since: HashMap<Key, u64> = HashMap::new();
+        let mut since: HashMap<Identity, u64> = HashMap::new();
         let mut blind: Option<u64> = None;
         let mut idle = 0u32;
         let patience = self.order.patience.as_nanos() as u64;
@@ -201,7 +201,7 @@ impl<Fd> Sweep<'_, Fd> {
         &mut self,
         family: &mut F,
         members: Vec<Member>,
-        since: &mut HashMap<Key, u64>,
+        since: &mut HashMap<Identity, u64>,
     ) -> (Vec<Survivor>, usize)
     where
         F: Members + Signals<Fd = Fd> + Clock + Freezing,
@@ -215,7 +215,7 @@ impl<Fd> Sweep<'_, Fd> {
                 Still::Asleep => asleep(m),
                 Still::Unknown => unknown(m),
             };
-            let k = key(&m);
+            let k = Identity::of(&m);
             let now = family.monotonic();
             // A process that cannot be seen has it from the first time, unless it was woken: that is not known either.
             let again = if left_over.code == "unknown" { BLIND } else { AGAIN };
@@ -249,14 +249,14 @@ impl<Fd> Sweep<'_, Fd> {
             let members = everybody(family);
             self.unsure = members.is_err();
             let mut new = members.unwrap_or_default();
-            new.retain(|m| !self.sent.contains_key(&key(m)));
+            new.retain(|m| !self.sent.contains_key(&Identity::of(m)));
             self.passes += 1;
             if new.is_empty() && !self.unsure {
                 break;
             }
             for m in new {
                 let refused = if m.flags & B_STOPPED != 0 {
-                    self.sent.insert(key(&m), 0);
+                    self.sent.insert(Identity::of(&m), 0);
                     family.note_stopped(&m, false).err().map(|e| e.to_string())
                 } else {
                     match self.send_signal(family, m, SIGCONT) {
@@ -266,7 +266,7 @@ impl<Fd> Sweep<'_, Fd> {
                 };
                 if let Some(text) = refused {
                     // Once more in the next pass.
-                    self.sent.remove(&key(&m));
+                    self.sent.remove(&Identity::of(&m));
                     left.push(Survivor { member: m, code: "stopped", text });
                 }
             }

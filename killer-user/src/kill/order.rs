@@ -8,6 +8,7 @@ use super::gate::Gates;
 use crate::ask::Newborns;
 use crate::ask::whom::Pick;
 use crate::lineage::Home;
+use crate::sys::alive::Identity;
 
 /// `SIGKILL`
 pub const SIGKILL: i32 = 9;
@@ -22,7 +23,7 @@ pub struct Order {
     /// Which processes it is for; an intersection. Empty: all.
     pub picks: Vec<Pick>,
     /// Main process of the root.
-    pub main: Option<(u32, u64)>,
+    pub main: Option<Identity>,
     /// What its first process was at the start, where that is known.
     pub home: Option<Home>,
     /// Matches globs of the picks.

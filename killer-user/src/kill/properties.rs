@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use super::fake::{Event, Fake, World};
 use super::{Fate, Order, Refusal, SIGKILL, execute};
 use crate::ask::whom::Pick;
+use crate::sys::alive::Identity;
 
 fn order(signal: i32) -> Order {
     Order {
@@ -123,7 +124,7 @@ fn an_ancestor_far_away_may_be_named() {
     let mut f = world(3, 0, true, true, vec![]);
     let start = f.0.borrow().procs[&3].start;
     let mut o = order(15);
-    (o.main, o.picks) = (Some((3, start)), vec![Pick::Main]);
+    (o.main, o.picks) = (Some(Identity { pid: 3, start }), vec![Pick::Main]);
     o.caller = vec![50, 49, 3];
     for (near, whom, refused) in [
         (3, vec![Pick::Main], true),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use killer_common::record::Member;
 
-use super::wanted::{Key, key};
+use crate::sys::alive::Identity;
 use crate::sys::proc::{self, Ends, none_there};
 use crate::sys::{alive, interrupt, limits};
 
@@ -56,7 +56,7 @@ pub fn until(
 /// Processes that are waited for: by number, start and inode, and a bounded number of them open at a time.
 #[derive(Debug, Default)]
 pub struct Awaited {
-    known: HashSet<Key>,
+    known: HashSet<Identity>,
     all: Vec<Member>,
     closed: Vec<Member>,
     open: Vec<(Member, OwnedFd)>,
@@ -65,7 +65,7 @@ pub struct Awaited {
 impl Awaited {
     /// Waits for this one, too.
     pub fn add(&mut self, m: Member) {
-        if self.known.insert(key(&m)) {
+        if self.known.insert(Identity::of(&m)) {
             self.all.push(m);
             self.closed.push(m);
         }

@@ -6,9 +6,10 @@ use std::time::Duration;
 use killer_common::record::Member;
 
 use super::gate::Lease;
-use super::wanted::{Key, key, wanted};
+use super::wanted::wanted;
 use super::{Fate, Order, Outcome, Survivor, Target, proof};
 use crate::lineage::{Clock, Gated, Members, Repairs, Signals};
+use crate::sys::alive::Identity;
 use crate::sys::limits;
 use crate::sys::proc::{no_room, none_there};
 
@@ -16,7 +17,7 @@ use crate::sys::proc::{no_room, none_there};
 pub struct Sweep<'o, Fd> {
     pub(super) order: &'o Order,
     /// What was signalled, and when (CLOCK_BOOTTIME ns, read before it was sent).
-    pub(super) sent: HashMap<Key, u64>,
+    pub(super) sent: HashMap<Identity, u64>,
     targets: Vec<Target>,
     /// What is slept on between passes, at most `most`. However many are signalled: a descriptor is no condition for
     /// a signal.
@@ -95,19 +96,19 @@ impl<'o, Fd> Sweep<'o, Fd> {
     where
         F: Members + Signals<Fd = Fd> + Clock,
     {
-        self.sent.insert(key(&m), family.boottime());
+        self.sent.insert(Identity::of(&m), family.boottime());
         let fate = match self.open(family, m.tgid) {
             Err(e) if none_there(&e) => Fate::Gone,
             Err(e) => Fate::Refused(e.raw_os_error().unwrap_or(libc::EIO)),
             Ok(fd) => {
                 let same = match (m.inode, family.inode(&fd)) {
                     (0, _) | (_, None) => {
-                        matches!(family.member(m.tgid), Ok(Some(n)) if key(&n) == key(&m) && n.root == m.root)
+                        matches!(family.member(m.tgid), Ok(Some(n)) if Identity::of(&n) == Identity::of(&m) && n.root == m.root)
                     }
                     (a, Some(b)) => a == b,
                 };
                 if same && !may() {
-                    self.sent.remove(&key(&m));
+                    self.sent.remove(&Identity::of(&m));
                     return None;
                 }
                 let fate = if same { sent(family.send(&fd, signal, self.order.value)) } else { Fate::Gone };
@@ -154,8 +155,10 @@ impl<'o, Fd> Sweep<'o, Fd> {
         let mut idle = 0u32;
         let (mut stuck, mut left) = (0u32, i64::MAX);
         loop {
-            let new: Vec<Member> =
-                wanted(self.order, family).into_iter().filter(|m| !self.sent.contains_key(&key(m))).collect();
+            let new: Vec<Member> = wanted(self.order, family)
+                .into_iter()
+                .filter(|m| !self.sent.contains_key(&Identity::of(m)))
+                .collect();
             let found = !new.is_empty();
             if found || self.passes == 0 {
                 self.passes += 1;
@@ -199,20 +202,20 @@ impl<'o, Fd> Sweep<'o, Fd> {
 
     /// Sends again to what was sent KILL and is not on its way: nothing but a refusal can leave it there.
     fn forgive<F: Members>(&mut self, family: &F) {
-        let failed: Vec<Key> = self
+        let failed: Vec<Identity> = self
             .targets
             .iter()
             .filter(|t| !matches!(t.fate, Fate::Signalled))
-            .map(|t| key(&t.member))
+            .map(|t| Identity::of(&t.member))
             .collect();
         if failed.is_empty() {
             return;
         }
-        let still: HashSet<Key> = family.members(&family.listed()).iter().map(key).collect();
+        let still: HashSet<Identity> = family.members(&family.listed()).iter().map(Identity::of).collect();
         for k in failed {
             if still.contains(&k) {
                 self.sent.remove(&k);
-                self.targets.retain(|t| key(&t.member) != k);
+                self.targets.retain(|t| Identity::of(&t.member) != k);
             }
         }
     }

@@ -6,13 +6,7 @@ use killer_common::record::Member;
 
 use super::Order;
 use crate::lineage::{Clock, Members, Snapshot};
-
-/// What tells a member from another one that had its number: number and start.
-pub(super) type Key = (u32, u64);
-
-pub(super) fn key(m: &Member) -> Key {
-    (m.tgid, m.leader_start)
-}
+use crate::sys::alive::Identity;
 
 /// Members that the order is for, in PID order.
 pub fn wanted<F: Members + Clock>(order: &Order, family: &F) -> Vec<Member> {
@@ -27,8 +21,8 @@ pub fn wanted<F: Members + Clock>(order: &Order, family: &F) -> Vec<Member> {
             now: family.boottime(),
             glob: order.glob,
         };
-        let chosen: HashSet<Key> = snapshot.chosen(&order.picks);
-        members.retain(|m| chosen.contains(&key(m)));
+        let chosen: HashSet<Identity> = snapshot.chosen(&order.picks);
+        members.retain(|m| chosen.contains(&Identity::of(m)));
     }
     members
 }

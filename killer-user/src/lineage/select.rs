@@ -5,15 +5,12 @@ use std::collections::{HashMap, HashSet};
 use killer_common::record::{B_CONTROL, Dead, Member};
 
 use crate::ask::whom::Pick;
-use crate::sys::alive::alive;
+use crate::sys::alive::Identity;
 
 use super::describe;
 use super::home::Home;
 use super::tree::missing;
 use super::{Lineage, Members};
-
-/// A process: number and start.
-type Id = (u32, u64);
 
 /// Whether a pick asks which process forked which over more than one fork; of a subtree, below which process.
 fn asks_ancestors(pick: &Pick) -> Option<Option<u32>> {
@@ -35,7 +32,7 @@ pub fn strays(f: &Lineage<'_>, picks: &[Pick]) -> (usize, bool) {
     let (members, dead) = (f.members(&f.listed()), f.dead());
     let slot = f.root().slot.slot;
     let all = members.iter().chain(dead.iter().map(|d| &d.member));
-    let by: HashMap<(u32, u64), &Member> = all.map(|m| ((m.tgid, m.leader_start), m)).collect();
+    let by: HashMap<Identity, &Member> = all.map(|m| (Identity::of(m), m)).collect();
     let outside = by.values().filter(|m| m.root == slot).map(|m| m.above).min().unwrap_or(0);
     let mut remembered = false;
     let mut stray = |m: &&Member| {
@@ -46,8 +43,8 @@ pub fn strays(f: &Lineage<'_>, picks: &[Pick]) -> (usize, bool) {
             if asked.contains(&Some(at.tgid)) {
                 return false;
             }
-            let fresh = seen.insert((at.tgid, at.leader_start));
-            match by.get(&(at.creator_tgid, at.creator_start)) {
+            let fresh = seen.insert(Identity::of(&at));
+            match by.get(&Identity::creator(&at)) {
                 Some(up) if fresh => at = **up,
                 _ => break,
             }
@@ -61,8 +58,8 @@ pub fn strays(f: &Lineage<'_>, picks: &[Pick]) -> (usize, bool) {
 }
 
 /// Whether a process lives that is no member.
-fn lives(key: (u32, u64)) -> bool {
-    key.1 != 0 && alive(key.0, key.1)
+fn lives(who: Identity) -> bool {
+    who.start != 0 && who.lives()
 }
 
 /// Members at one moment, with what the picks need.
@@ -71,8 +68,8 @@ pub struct Snapshot<'a> {
     pub members: &'a [Member],
     /// Members that have ended, as far as they are remembered.
     pub dead: &'a [Dead],
-    /// tgid and start of the main process.
-    pub main: Option<(u32, u64)>,
+    /// The main process.
+    pub main: Option<Identity>,
     /// What the first process was at the start, where that is known.
     pub home: Option<&'a Home>,
     /// Now, CLOCK_BOOTTIME ns.
@@ -83,46 +80,44 @@ pub struct Snapshot<'a> {
 
 impl Snapshot<'_> {
     fn is_main(&self, m: &Member) -> bool {
-        self.main == Some((m.tgid, m.leader_start))
+        self.main == Some(Identity::of(m))
     }
 
-    /// (tgid, start) of the members that every pick takes.
-    pub fn chosen(&self, picks: &[Pick]) -> HashSet<(u32, u64)> {
-        let mut set: HashSet<(u32, u64)> = self.members.iter().map(|m| (m.tgid, m.leader_start)).collect();
+    /// The members that every pick takes.
+    pub fn chosen(&self, picks: &[Pick]) -> HashSet<Identity> {
+        let mut set: HashSet<Identity> = self.members.iter().map(|m| Identity::of(m)).collect();
         for p in picks {
-            let keep: HashSet<(u32, u64)> = self.one(p);
+            let keep: HashSet<Identity> = self.one(p);
             set.retain(|k| keep.contains(k));
         }
         set
     }
 
-    fn one(&self, p: &Pick) -> HashSet<Id> {
-        let by = |f: &dyn Fn(&Member) -> bool| -> HashSet<Id> {
-            self.members.iter().filter(|m| f(m)).map(|m| (m.tgid, m.leader_start)).collect()
+    fn one(&self, p: &Pick) -> HashSet<Identity> {
+        let by = |f: &dyn Fn(&Member) -> bool| -> HashSet<Identity> {
+            self.members.iter().filter(|m| f(m)).map(|m| Identity::of(m)).collect()
         };
-        let alive: HashMap<(u32, u64), &Member> =
-            self.members.iter().map(|m| ((m.tgid, m.leader_start), m)).collect();
+        let alive: HashMap<Identity, &Member> = self.members.iter().map(|m| (Identity::of(m), m)).collect();
         match p {
             Pick::All => by(&|_| true),
             Pick::Main => by(&|m| self.is_main(m)),
             Pick::Not(p) => {
                 let others = self.one(p);
-                by(&|m| !others.contains(&(m.tgid, m.leader_start)))
+                by(&|m| !others.contains(&Identity::of(m)))
             }
             Pick::Control => by(&|m| m.flags & B_CONTROL != 0),
             // As it is now: a process may have changed it without an exec, which is when the entry learns of it.
             Pick::Uid(u) => by(&|m| describe::uid(m).unwrap_or(m.uid) == *u),
             Pick::Born(d) => by(&|m| u128::from(self.now.saturating_sub(m.born)) <= d.as_nanos()),
             Pick::Leaves => {
-                let parents: HashSet<(u32, u64)> =
-                    self.members.iter().map(|m| (m.creator_tgid, m.creator_start)).collect();
-                by(&|m| !parents.contains(&(m.tgid, m.leader_start)))
+                let parents: HashSet<Identity> = self.members.iter().map(|m| Identity::creator(m)).collect();
+                by(&|m| !parents.contains(&Identity::of(m)))
             }
             Pick::Orphans => {
                 // A process that was started from outside (main, control, adopted) has no parent among the members;
                 // it may live.
                 by(&|m| {
-                    let up = (m.creator_tgid, m.creator_start);
+                    let up = Identity::creator(m);
                     !self.is_main(m) && !alive.contains_key(&up) && !lives(up)
                 })
             }
@@ -137,26 +132,26 @@ impl Snapshot<'_> {
             }),
             Pick::Depth(d) => {
                 let up = self.creators();
-                by(&|m| is_deep((m.tgid, m.leader_start), *d, &up))
+                by(&|m| is_deep(Identity::of(m), *d, &up))
             }
             Pick::Subtree(pid) => {
                 let below = self.below(*pid);
-                by(&|m| below.get(&(m.tgid, m.leader_start)) == Some(&true))
+                by(&|m| below.get(&Identity::of(m)) == Some(&true))
             }
         }
     }
 
     /// Whether each is below the process of that number, found out once for every one on the way up.
-    fn below(&self, pid: u32) -> HashMap<Id, bool> {
+    fn below(&self, pid: u32) -> HashMap<Identity, bool> {
         let up = self.creators();
         // The living one of that number, else the one that died last: it may have descendants.
-        let living = self.members.iter().find(|m| m.tgid == pid).map(|m| (m.tgid, m.leader_start));
-        let dead = up.keys().filter(|k| k.0 == pid).max_by_key(|k| k.1).copied();
+        let living = self.members.iter().find(|m| m.tgid == pid).map(|m| Identity::of(m));
+        let dead = up.keys().filter(|k| k.pid == pid).max_by_key(|k| k.start).copied();
         let Some(top) = living.or(dead) else { return HashMap::new() };
         let mut below = HashMap::from([(top, true)]);
         for m in self.members {
             let mut way = Vec::new();
-            let mut at = Some((m.tgid, m.leader_start));
+            let mut at = Some(Identity::of(m));
             let mut is = false;
             while let Some(k) = at {
                 if let Some(known) = below.get(&k) {
@@ -173,11 +168,9 @@ impl Snapshot<'_> {
     }
 
     /// Which process forked which, the dead that are remembered included: a link that has died does not end a lineage.
-    fn creators(&self) -> HashMap<Id, Id> {
+    fn creators(&self) -> HashMap<Identity, Identity> {
         let dead = self.dead.iter().map(|d| &d.member);
-        dead.chain(self.members)
-            .map(|m| ((m.tgid, m.leader_start), (m.creator_tgid, m.creator_start)))
-            .collect()
+        dead.chain(self.members).map(|m| (Identity::of(m), Identity::creator(m))).collect()
     }
 
     /// What "did not leave" means: what the first process was at the start; of a service that nobody saw start, the main
@@ -192,7 +185,7 @@ impl Snapshot<'_> {
 }
 
 /// Whether so many forks lie between the root and this process, by the remembered forks.
-fn is_deep(mut at: Id, wanted: u32, up: &HashMap<Id, Id>) -> bool {
+fn is_deep(mut at: Identity, wanted: u32, up: &HashMap<Identity, Identity>) -> bool {
     let mut depth = 0;
     // One step too many is enough to know that it is not so deep.
     while let Some(next) = up.get(&at).filter(|next| up.contains_key(next)) {

@@ -1,5 +1,6 @@
 //! The lineage as it was forked: living members, and the dead ones that have living descendants.
 
+use crate::sys::alive::Identity;
 use std::collections::{HashMap, HashSet};
 
 use killer_common::record::{B_ADOPTED, B_CONTROL, B_KID, B_MAIN, Dead, Member};
@@ -28,12 +29,6 @@ impl Drop for Node {
     }
 }
 
-type Key = (u32, u64);
-
-fn key(m: &Member) -> Key {
-    (m.tgid, m.leader_start)
-}
-
 /// How many ancestors of a member are missing when its creator is not there: `None` when nobody is missing. `slot` is the
 /// family's own root, and `outside` how many members of outer ones are above that.
 ///
@@ -54,34 +49,34 @@ pub fn missing(m: &Member, slot: u32, outside: u32) -> Option<u32> {
 
 /// Builds the forest of the root in `slot`. `within` says whether a root's slot and generation belong to the family.
 pub fn tree(slot: u32, living: &[Member], dead: &[Dead], within: &dyn Fn(u32, u32) -> bool) -> Vec<Node> {
-    let mut all: HashMap<Key, (Member, Option<u64>)> = HashMap::new();
+    let mut all: HashMap<Identity, (Member, Option<u64>)> = HashMap::new();
     for d in dead.iter().filter(|d| within(d.member.root, d.member.generation)) {
-        all.insert(key(&d.member), (d.member, Some(d.ended)));
+        all.insert(Identity::of(&d.member), (d.member, Some(d.ended)));
     }
     for m in living {
-        all.insert(key(m), (*m, None));
+        all.insert(Identity::of(m), (*m, None));
     }
     // Keep the living and their ancestors.
-    let mut keep: HashSet<Key> = HashSet::new();
+    let mut keep: HashSet<Identity> = HashSet::new();
     for m in living {
-        let mut at = key(m);
+        let mut at = Identity::of(m);
         while keep.insert(at) {
             match all.get(&at) {
-                Some((m, _)) if all.contains_key(&(m.creator_tgid, m.creator_start)) => {
-                    at = (m.creator_tgid, m.creator_start);
+                Some((m, _)) if all.contains_key(&Identity::creator(m)) => {
+                    at = Identity::creator(m);
                 }
                 _ => break,
             }
         }
     }
-    let mut children: HashMap<Key, Vec<Key>> = HashMap::new();
+    let mut children: HashMap<Identity, Vec<Identity>> = HashMap::new();
     let mut tops = Vec::new();
     for k in &keep {
         let (m, _) = &all[k];
-        let up = (m.creator_tgid, m.creator_start);
+        let up = Identity::creator(m);
         if keep.contains(&up) && up != *k { children.entry(up).or_default().push(*k) } else { tops.push(*k) }
     }
-    let born = |k: &Key| (all[k].0.born, k.0);
+    let born = |k: &Identity| (all[k].0.born, k.pid);
     tops.sort_by_key(born);
     for c in children.values_mut() {
         c.sort_by_key(born);
@@ -93,9 +88,9 @@ pub fn tree(slot: u32, living: &[Member], dead: &[Dead], within: &dyn Fn(u32, u3
     }
     // Entries are read while elements are recycled: creators in a ring have no top. Nobody is left out for that.
     let mut shown = reach(&tops, &children);
-    let mut rest: Vec<Key> = keep.iter().filter(|k| !shown.contains(*k)).copied().collect();
+    let mut rest: Vec<Identity> = keep.iter().filter(|k| !shown.contains(*k)).copied().collect();
     rest.sort_by_key(born);
-    let up = |k: &Key| (all[k].0.creator_tgid, all[k].0.creator_start);
+    let up = |k: &Identity| Identity::creator(&all[k].0);
     for k in rest {
         if shown.contains(&k) {
             continue;
@@ -112,8 +107,8 @@ pub fn tree(slot: u32, living: &[Member], dead: &[Dead], within: &dyn Fn(u32, u3
     forest
 }
 
-fn reach(from: &[Key], children: &HashMap<Key, Vec<Key>>) -> HashSet<Key> {
-    let mut seen: HashSet<Key> = from.iter().copied().collect();
+fn reach(from: &[Identity], children: &HashMap<Identity, Vec<Identity>>) -> HashSet<Identity> {
+    let mut seen: HashSet<Identity> = from.iter().copied().collect();
     let mut queue = from.to_vec();
     while let Some(k) = queue.pop() {
         queue.extend(children.get(&k).into_iter().flatten().filter(|c| seen.insert(**c)));
@@ -122,7 +117,11 @@ fn reach(from: &[Key], children: &HashMap<Key, Vec<Key>>) -> HashSet<Key> {
 }
 
 /// Builds a node without recursion: lineages can be ten thousand deep.
-fn node(top: Key, all: &HashMap<Key, (Member, Option<u64>)>, children: &HashMap<Key, Vec<Key>>) -> Node {
+fn node(
+    top: Identity,
+    all: &HashMap<Identity, (Member, Option<u64>)>,
+    children: &HashMap<Identity, Vec<Identity>>,
+) -> Node {
     let mut order = vec![top];
     let mut i = 0;
     while i < order.len() {
@@ -131,7 +130,7 @@ fn node(top: Key, all: &HashMap<Key, (Member, Option<u64>)>, children: &HashMap<
         }
         i += 1;
     }
-    let mut done: HashMap<Key, Node> = HashMap::new();
+    let mut done: HashMap<Identity, Node> = HashMap::new();
     for k in order.iter().rev() {
         let kids =
             children.get(k).map(|c| c.iter().filter_map(|c| done.remove(c)).collect()).unwrap_or_default();

@@ -3,10 +3,37 @@
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use killer_common::record::Member;
 use procfs::process::Stat;
 
 use super::entry::Entry;
 use super::{clock, proc};
+
+/// One process, and no other one for as long as the host is up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Identity {
+    /// Its number; 0: nobody.
+    pub pid: u32,
+    /// When its leader started, ns since boot.
+    pub start: u64,
+}
+
+impl Identity {
+    /// Of a member.
+    pub fn of(m: &Member) -> Self {
+        Self { pid: m.tgid, start: m.leader_start }
+    }
+
+    /// Of the process that forked a member.
+    pub fn creator(m: &Member) -> Self {
+        Self { pid: m.creator_tgid, start: m.creator_start }
+    }
+
+    /// As [`alive`].
+    pub fn lives(self) -> bool {
+        alive(self.pid, self.start)
+    }
+}
 
 /// Set when something that is there could not be looked at.
 static BLIND: AtomicBool = AtomicBool::new(false);
