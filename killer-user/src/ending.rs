@@ -1,5 +1,6 @@
-//! How a call ends: the only maker of an ending's word, of its exit code and of its sentence, and the only judge. Documents, journal,
-//! terminal, help, man page and the tables of the documentation are made from it, so that they cannot differ.
+//! How a call ends: the only maker of an ending's word, of its exit code and of its sentence, and the only judge.
+//! Documents, journal, terminal, help, man page and the tables of the documentation are made from it, so that they
+//! cannot differ.
 
 mod tables;
 
@@ -159,7 +160,7 @@ impl Ending {
         }
     }
 
-    /// True when who is left is listed below the sentence.
+    /// True when the processes that are left are listed below the sentence.
     pub fn lists_who(self) -> bool {
         matches!(self, Self::Survivors | Self::Unreaped)
     }
@@ -228,7 +229,7 @@ impl Ending {
 pub struct Facts<'a> {
     /// The service.
     pub service: &'a str,
-    /// Whom it was for.
+    /// Which processes it was for.
     pub whom: &'a str,
     /// Tasks before.
     pub tasks_before: i64,
@@ -287,7 +288,7 @@ pub struct Case {
     pub aimed: bool,
     /// Somebody was signalled.
     pub hit: bool,
-    /// What the kernel said to the first one whom it refused (errno).
+    /// What the kernel answered when it first refused one (errno).
     pub refused: Option<i32>,
     /// The kernel's count is 0.
     pub empty: bool,
@@ -336,7 +337,7 @@ impl Case {
         let engine = self.engine();
         let ending = match (self.interrupted, self.wait) {
             (Some(signal), _) => Ending::Interrupted(signal),
-            // Who was left is gone by now.
+            // What was left is gone by now.
             (None, Some(Wait::Over)) if engine == Ending::Survivors => self.good(),
             (None, None | Some(Wait::Over)) => engine,
             (None, Some(wait)) => wait.failed(),

@@ -9,7 +9,7 @@ use crate::ask::{Kill, Names, Newborns, signal, whom};
 use crate::ending::Ending;
 use crate::host::Failure;
 
-/// A signal to a service, and whom it is for; all members, unless [`Order::to`] says otherwise.
+/// A signal to a service, and the members that it is for; all members, unless [`Order::to`] says otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order(Kill);
 
@@ -42,7 +42,7 @@ impl Order {
         })
     }
 
-    /// Whom it is for, as `--whom=` has it: `"main"`, `"control"`, `"leaves"`, `"uid:www-data"`, ...
+    /// Which members it is for, as `--whom=` has it: `"main"`, `"control"`, `"leaves"`, `"uid:www-data"`, ...
     ///
     /// # Errors
     /// [`Error::Usage`]: there is no such set.

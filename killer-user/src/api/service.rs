@@ -15,8 +15,8 @@ use crate::report::model::{self, Exactness, Receipt};
 
 const SIGTERM: i32 = 15;
 
-/// A service that was found or started. It stays that one: when it has been forgotten and another one has its name, nothing is
-/// done to that one.
+/// A service that was found or started. It stays that one: when it has been forgotten and another one has its name,
+/// nothing is done to that one.
 #[derive(Clone, Debug)]
 pub struct Service {
     keeper: Rc<host::Host>,
@@ -51,10 +51,11 @@ impl Service {
         status::is_empty(&self.keeper, &self.root)
     }
 
-    /// Sends a signal. The receipt says for whom, how it ended and how sure that is.
+    /// Sends a signal. The receipt says for which processes, how it ended and how sure that is.
     ///
     /// # Errors
-    /// Nothing was signalled: [`Error::NotExact`], [`Error::Failed`] (this process or its ancestors are in the set, and others).
+    /// Nothing was signalled: [`Error::NotExact`], [`Error::Failed`] (this process or its ancestors are in the set,
+    /// and others).
     pub fn signal(&self, order: &Order) -> Result<Receipt, Error> {
         let asked = order.asked(self.name());
         Ok(signal::one(&self.keeper, &self.root, &[], &asked, &Silent)?.0)

@@ -71,7 +71,7 @@ pub struct Kill {
     pub names: Names,
     /// Signal; 0 probes.
     pub signal: i32,
-    /// Whom it is for.
+    /// Which processes it is for.
     pub whom: Whom,
     /// Value of a real-time signal.
     pub value: Option<i32>,
@@ -198,7 +198,7 @@ pub struct Stop {
     pub reaped: Option<Span>,
     /// SIGHUP after each signal but KILL.
     pub sighup: bool,
-    /// Whom.
+    /// Which processes.
     pub mode: Mode,
     /// Sets with the caller or its ancestors are meant.
     pub include_self: bool,

@@ -1,4 +1,4 @@
-//! The dead: those with living descendants, whom nothing pushes out, and the last ones of the others.
+//! The dead: those with living descendants, which nothing pushes out, and the last ones of the others.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -55,8 +55,8 @@ impl Programs {
         Ok(all.into_iter().filter_map(ended).collect())
     }
 
-    /// Lets those go whose descendants are all gone: two ends at once can have left one behind. Answers how many; the memory is
-    /// no more exact for it, but has place for others.
+    /// Lets those go whose descendants are all gone: two ends at once can have left one behind. Answers how many; the
+    /// memory is no more exact for it, but has place for others.
     ///
     /// # Errors
     /// Of the look-ups.
@@ -65,7 +65,8 @@ impl Programs {
         if ancestors.is_empty() {
             return Ok(0);
         }
-        // Who dies after the first read is alive in the second or dead in the third: no link of a living lineage is missed.
+        // A process that dies after the first read is alive in the second or dead in the third: no link of a living
+        // lineage is missed.
         let living = self.all_members()?;
         let idle = idle(&ancestors, &self.remembered()?, &living);
         for dead in &idle {

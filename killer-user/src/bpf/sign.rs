@@ -1,4 +1,5 @@
-//! Who holds the links of a directory of pins: a directory in it whose name has process and start.
+//! Which process holds the links of a directory of pins: a directory in it tells by its name, which has process and
+//! start.
 
 use std::path::Path;
 use std::time::Duration;
@@ -6,7 +7,7 @@ use std::time::Duration;
 use crate::keep::{KeepError, What};
 use crate::sys::{alive, proc};
 
-/// A directory of this name with process and start says who holds the links of a version directory.
+/// A directory of this name with process and start says which process holds the links of a version directory.
 const SIGN: &str = "keeper-";
 
 /// Notes this process as the keeper of a directory of pins.
@@ -24,7 +25,7 @@ fn signed(dir: &Path) -> Option<(u32, u64)> {
     })
 }
 
-/// Who cannot be looked at is not known to have ended.
+/// A process that cannot be looked at is not known to have ended.
 fn lives(pid: u32, start: u64) -> bool {
     alive::start_of(pid).map_or_else(|| matches!(alive::look(pid, 0), alive::Look::Unknown), |s| s == start)
 }

@@ -1,5 +1,5 @@
-//! What makes a success none: hooks that are gone, so that nobody knows who was forked since, and look-ups that failed, so that
-//! somebody may have been passed over.
+//! What makes a success none: hooks that are gone, so that it is not known what was forked since, and look-ups that
+//! failed, so that somebody may have been passed over.
 
 use killer_common::names::P_SIGNAL;
 use killer_common::reason;
@@ -26,8 +26,9 @@ impl Doubt {
     }
 }
 
-/// The doubt about everything that a call knew of. `proven`: the kernel's count says that nobody is left, which failed look-ups
-/// do not touch. To be asked before anybody is told, and before exactness is looked at: what is found here counts against it.
+/// The doubt about everything that a call knew of. `proven`: the kernel's count says that nobody is left, which
+/// failed look-ups do not touch. To be asked before anybody is told, and before exactness is looked at: what is found
+/// here counts against it.
 pub fn after(t: &Tracker, root: &Root, proven: bool) -> Option<Doubt> {
     links_gone(t, root, &[]).or_else(|| if proven { None } else { unread(t) })
 }
@@ -56,7 +57,8 @@ fn links_gone(t: &Tracker, root: &Root, but: &[&str]) -> Option<Doubt> {
     }
     Some(Doubt {
         why: format!("hooks of the tracker are gone ({}), so forks went unseen", gone.join(", ")),
-        next: "look for what it left; then 'killer down --force' and start the services again".into(),
+        next: "look for processes that it left; then 'killer down --force' and start the services again"
+            .into(),
     })
 }
 
@@ -65,6 +67,8 @@ pub fn sound(t: &Tracker) -> Result<(), Failure> {
     t.sound().and_then(|()| alive::sound()).map_err(|e| {
         let f = Failure::from(e);
         let why = f.why.unwrap_or(f.what);
-        Failure::new(f.ending, "the tracker could not be read").why(why).next("the same command again may do")
+        Failure::new(f.ending, "the tracker could not be read")
+            .why(why)
+            .next("the same command may work when it is given again")
     })
 }

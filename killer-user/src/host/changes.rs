@@ -67,7 +67,8 @@ fn forget_one(t: &Tracker, root: &Root) -> Result<(), Failure> {
     }
 }
 
-/// No member is touched and no count: only the name goes, so that whoever was a member stays one until it has ended.
+/// No member is touched and no count: only the name goes, so that a process that was a member stays one until it has
+/// ended.
 fn give_up_one(t: &Tracker, root: &Root) -> Result<(), Failure> {
     let name = &root.name;
     let _lock = t.lock()?;
@@ -101,7 +102,7 @@ fn give_up_one(t: &Tracker, root: &Root) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Forgets every service that has ended, and nobody who lives.
+/// Forgets every service that has ended, and none that lives.
 pub fn forget_ended() -> Result<Vec<Done>, Failure> {
     let mut forgotten = Vec::new();
     if let Some(t) = Host::open()? {

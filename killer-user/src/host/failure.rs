@@ -65,10 +65,10 @@ impl From<KeepError> for Failure {
             }
             KeepError::Proc(why) => Self::new(Ending::Failed, why)
                 .why("processes cannot be told from others without it")
-                .next("'mount -t proc proc /proc' mounts it; where it is mounted, the same command again may do"),
+                .next("'mount -t proc proc /proc' mounts it; where it is mounted, the same command may work when it is given again"),
             KeepError::NoSys => Self::new(Ending::Failed, "nothing is mounted at /sys")
                 .why("the kernel shows its BTF there, and a bpffs is mounted below it")
-                .next("'mount -t sysfs sysfs /sys' mounts it; where it is mounted, the same command again may do"),
+                .next("'mount -t sysfs sysfs /sys' mounts it; where it is mounted, the same command may work when it is given again"),
             KeepError::PidNamespace => {
                 Self::new(Ending::Failed, "killer does not work from inside a PID namespace")
                     .why("the kernel side knows processes by the host's numbers, which mean others here")
@@ -132,10 +132,10 @@ impl From<std::io::Error> for Failure {
                 .why(few_descriptors(&e))
                 .next("raise the limit of open files: 'ulimit -n 256', LimitNOFILE=256 of a service manager"),
             Some(libc::ENOMEM) => Self::new(Ending::Failed, "the kernel had no memory for it")
-                .next("the same command again may do"),
+                .next("the same command may work when it is given again"),
             Some(_) => Self::new(Ending::Failed, "the kernel has refused what this needs")
                 .why(e.to_string())
-                .next("the same command again may do; 'killer doctor' says what this host has"),
+                .next("the same command may work when it is given again; 'killer doctor' says what this host has"),
             None => Self::new(Ending::Failed, e.to_string()),
         }
     }

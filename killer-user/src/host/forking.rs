@@ -1,4 +1,4 @@
-//! `run --type=forking`: CMD's first process has ended; whether the daemon has started, and who its main process is.
+//! `run --type=forking`: CMD's first process has ended; whether the daemon has started, and which its main process is.
 
 use std::time::Duration;
 

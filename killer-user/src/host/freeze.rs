@@ -105,7 +105,7 @@ fn still_known(t: &Tracker, root: &Root) -> Result<(), Failure> {
     }
 }
 
-/// Everybody is told: the journal, the terminal, and whoever reads the receipt.
+/// The journal, the terminal and the receipt are told.
 fn say(r: &Receipt, doubt: Option<Doubt>, tell: &dyn Tell) {
     journal::signals(r);
     match failure(r, doubt) {

@@ -1,4 +1,4 @@
-//! How well a frozen service is held: who runs although it is, and what may have run unnoticed.
+//! How well a frozen service is held: which members run although it is, and what may have run unnoticed.
 
 use killer_common::record::{Member, R_FREEZING, R_FROZEN, R_THAWING, R_UNDONE};
 
@@ -19,7 +19,7 @@ pub fn word(f: &Frozen) -> Option<&'static str> {
     }
 }
 
-/// Members that run now, because somebody has sent them SIGCONT, and those of whom that is not known.
+/// Members that run now, because another process has sent them SIGCONT, and those of which that is not known.
 fn awake(t: &Tracker, root: &Root, members: &[Member]) -> (Vec<u32>, Vec<u32>) {
     let family = Lineage::new(t, root.clone());
     let (mut awake, mut unknown) = (Vec::new(), Vec::new());
@@ -35,7 +35,7 @@ fn awake(t: &Tracker, root: &Root, members: &[Member]) -> (Vec<u32>, Vec<u32>) {
 
 /// Runs of the hook on signals that the kernel has skipped since a root was frozen.
 fn unheard(t: &Tracker, at: &killer_common::record::Root) -> u32 {
-    // A look that fails is told by whoever asks whether all of them went well.
+    // A look that fails is told by the caller, which asks whether all of them went well.
     let now = t.freezer().and_then(|f| f.unheard().ok().flatten());
     now.map_or(0, |now| now.wrapping_sub(at.skipped))
 }

@@ -1,4 +1,4 @@
-//! Services inside of the one that is named: whom a signal that ends it ends with it.
+//! Services inside of the one that is named: a signal that ends it ends them, too.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ pub fn inside(t: &Tracker, root: &Root) -> Vec<String> {
     living.filter_map(|s| registry::in_slot(t, s)).map(|r| r.name).collect()
 }
 
-/// Whom the signal is for.
+/// Which processes the signal is for.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked<'a> {
     /// The sets.
@@ -62,7 +62,7 @@ pub fn say(
     if inner.is_empty() {
         return inner;
     }
-    // Who is refused does nothing, and one set of members may have nobody of theirs.
+    // A call that is refused does nothing, and one set of members may have none of theirs.
     let order = Order {
         picks: all.picks.to_vec(),
         main: super::models::main_of(t, root).map(|m| m.process),

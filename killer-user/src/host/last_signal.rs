@@ -1,4 +1,4 @@
-//! Whom the last signal of a service was for: `tree --last`.
+//! The processes that the last signal of a service was for: `tree --last`.
 
 use std::collections::HashMap;
 
@@ -38,7 +38,7 @@ fn boot() -> String {
     crate::sys::proc_text::text("/proc/sys/kernel/random/boot_id").trim().to_owned()
 }
 
-/// Remembers whom an order has reached; an order that has reached nobody changes nothing.
+/// Remembers the processes that an order has reached; an order that has reached none changes nothing.
 pub fn remember(t: &Tracker, root: &Root, signal: i32, ending: Ending, orders: &[&Receipt]) {
     let hit = orders.iter().flat_map(|r| &r.targets).filter(|x| x.result == "signalled");
     let mut who: Vec<Process> = hit.map(|x| x.process.clone()).collect();
@@ -79,7 +79,7 @@ pub fn reached(t: &Tracker, r: &Root) -> Option<u64> {
     of(t, r).filter(|l| l.generation == r.slot.generation).map(|l| l.reached)
 }
 
-/// Whom it was for, as a tree; those that have ended are marked.
+/// The processes that it was for, as a tree; those that have ended are marked.
 pub fn tree(t: &Tracker, r: &Root) -> Tree {
     let empty = Tree {
         version: SCHEMA_VERSION,
@@ -113,7 +113,7 @@ pub fn tree(t: &Tracker, r: &Root) -> Tree {
     Tree { last_kill: Some(last_kill), note, tree: forest(t, l.who, command.as_deref()), ..empty }
 }
 
-/// Below whoever forked them, where that one is among them, too.
+/// Each below the process that forked it, where that one is among them, too.
 fn forest(t: &Tracker, who: Vec<Process>, command: Option<&str>) -> Vec<Node> {
     let mut by_age: Vec<Process> = who;
     by_age.sort_by_key(|p| (p.start, p.pid));
@@ -132,7 +132,7 @@ fn forest(t: &Tracker, who: Vec<Process>, command: Option<&str>) -> Vec<Node> {
             process: p,
         }
     };
-    // From the youngest on: whoever forked somebody is older.
+    // From the youngest on: a process is younger than the one that forked it.
     let mut done: Vec<Option<Node>> = by_age.into_iter().map(|p| Some(node(p))).collect();
     for i in (0..done.len()).rev() {
         let up = done[i].as_ref().and_then(|n| place.get(&n.process.creator).copied());

@@ -51,7 +51,7 @@ fn connect() -> std::io::Result<UnixDatagram> {
     Ok(s)
 }
 
-/// The write end of a pipe whose lines a process of ours brings there, until everybody who could write is gone.
+/// The write end of a pipe whose lines a process of ours brings there, until every process that could write is gone.
 fn syslog(service: &str) -> Result<OwnedFd, Failure> {
     let failed = |e: std::io::Error| {
         Failure::new(Ending::NotStarted, format!("cannot reach the system's log at {SOCKET}"))
@@ -79,8 +79,8 @@ fn relay(from: &OwnedFd, tag: &str) {
         let stamp = jiff::Zoned::now().strftime("%b %e %H:%M:%S").to_string();
         let mut text = format!("<{PRIORITY}>{stamp} {tag}: ").into_bytes();
         text.extend_from_slice(line);
-        // The daemon may have been started again meanwhile, and then has another socket. While there is none, lines are lost,
-        // and CMD is not held up.
+        // The daemon may have been started again meanwhile, and then has another socket. While there is none, lines
+        // are lost, and CMD is not held up.
         for _ in 0..2 {
             if socket.is_none() {
                 socket = connect().ok();

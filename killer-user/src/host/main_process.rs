@@ -1,5 +1,5 @@
-//! Who the main process of a service is: the one that the registry has, the one that its pidfile names, or, when the first
-//! process of a daemon has ended as it should, who can be guessed (systemd's GuessMainPID=).
+//! Which the main process of a service is: the one that the registry has, the one that its pidfile names, or, when
+//! the first process of a daemon has ended as it should, the one that can be guessed (systemd's GuessMainPID=).
 
 use std::collections::HashSet;
 
@@ -95,8 +95,8 @@ fn guess(t: &Tracker, r: &Root) -> Option<Identity> {
     }
 }
 
-/// Remembers who was guessed or named: when that process ends, nobody is guessed in its place. Where that cannot be done,
-/// who asks next finds out again.
+/// Remembers the process that was guessed or named: when it ends, none is guessed in its place. Where that cannot be
+/// done, the next caller finds out again.
 pub fn settle(t: &Tracker, r: &Root) {
     let heir = |m: &Main| match m.guessed {
         true => Heir::Guessed(m.process),
@@ -121,7 +121,7 @@ pub fn settle(t: &Tracker, r: &Root) {
     }
 }
 
-/// What is said to whoever asks for a main process that is not there, while others are.
+/// What is said to a caller that asks for a main process that is not there, while others are.
 pub fn gone(name: &str) -> Failure {
     Failure::new(Ending::Failed, format!("'{name}': the main process is gone")).next(format!(
         "'killer status {name}' shows the processes that are left, 'killer set-main {name} PID' chooses another"

@@ -1,5 +1,6 @@
-//! What killer does to services: finds, starts, adopts, signals, stops, freezes and waits for them, and judges how it ended. It
-//! knows neither a command line nor a tell: what people should know meanwhile goes to whoever listens ([`Tell`]).
+//! What killer does to services: finds, starts, adopts, signals, stops, freezes and waits for them, and judges how it
+//! ended. It knows neither a command line nor a tell: what people should know meanwhile goes to a listener
+//! ([`Tell`]).
 
 mod certainty;
 pub mod changes;

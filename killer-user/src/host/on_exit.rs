@@ -28,7 +28,7 @@ const SIGTERM: i32 = 15;
 /// Nanoseconds in a clock tick of /proc.
 const TICK: u64 = 10_000_000;
 
-/// A launcher's promise, and who keeps it when the launcher is killed.
+/// A launcher's promise, and what keeps it when the launcher is killed.
 pub struct OnExit<'a> {
     t: &'a Tracker,
     name: &'a str,
@@ -40,8 +40,8 @@ pub struct OnExit<'a> {
 }
 
 impl<'a> OnExit<'a> {
-    /// Starts the supervisor, before CMD is there and before anything is held that it must not have. `report`: the launcher is in
-    /// the background, and has to report. This process has one thread.
+    /// Starts the supervisor, before CMD is there and before anything is held that it must not have. `report`: the
+    /// launcher is in the background, and has to report. This process has one thread.
     pub fn begin(
         t: &'a Tracker,
         name: &'a str,
@@ -75,7 +75,7 @@ impl<'a> OnExit<'a> {
         let what = format!("the supervisor of '{}' (process {old}) was ended or held by somebody", self.name);
         let (t, name, span, detached) = (self.t, self.name, self.span, self.detached);
         let fresh = Watch::start(None, |w| live(t, name, span, detached, w)).and_then(|w| {
-            // Of CMD it is not told: who watches over the launcher needs no more.
+            // Of CMD it is not told: a process that watches over the launcher needs no more.
             w.tell([u64::from(slot.slot), u64::from(slot.generation), 0])?;
             Ok(w)
         });
@@ -138,8 +138,8 @@ fn live(t: &Tracker, name: &str, span: Span, detached: bool, w: &Watched) {
     }
 }
 
-/// Ends whoever is left of a root: SIGTERM first where there is time for it, then SIGKILL; returns when everybody who was a
-/// member has let go of files, ports and memory, or says who has not.
+/// Ends what is left of a root: SIGTERM first where there is time for it, then SIGKILL; returns when every process
+/// that was a member has let go of files, ports and memory, or says which has not.
 fn end(t: &Tracker, slot: Slot, span: Span, tell: &dyn Tell) -> Option<Failure> {
     // Hooks that were skipped may have left somebody out of the list.
     let _ = open::put_right(t);
@@ -153,7 +153,7 @@ fn end(t: &Tracker, slot: Slot, span: Span, tell: &dyn Tell) -> Option<Failure> 
         ask(t, &root);
         done = wait::wait_released(&family, true, &mut awaited, span.limit(), tell);
     }
-    // Who does not want to wait so long has said so; what follows is short.
+    // A caller that does not want to wait so long has said so; what follows is short.
     interrupt::hold();
     let mut refused = None;
     if done != Waited::Done {
@@ -172,7 +172,7 @@ fn end(t: &Tracker, slot: Slot, span: Span, tell: &dyn Tell) -> Option<Failure> 
     }
 }
 
-/// SIGTERM to all, and SIGCONT, which whoever is stopped needs to hear it.
+/// SIGTERM to all, and SIGCONT, which a stopped process needs to hear it.
 fn ask(t: &Tracker, root: &Root) {
     if registry::frozen(t, root.slot.slot) == Some(root.slot.slot)
         && let Ok(_lock) = t.lock()

@@ -8,7 +8,7 @@ use crate::keep::KeepError;
 use crate::tier::{Paths, Tracker};
 
 /// What keeps the sets, when what others have left is accounted for: skipped hooks count against every live service, and
-/// whoever a `killer` that died in the middle has left stopped goes on.
+/// a process that a `killer` has left stopped, because it died in the middle, goes on.
 #[derive(Debug)]
 pub struct Host(Tracker);
 
@@ -51,7 +51,7 @@ impl Host {
     }
 }
 
-/// Accounts for what was noticed since the last call, and lets everybody go whom nobody else would.
+/// Accounts for what was noticed since the last call, and lets every process go that no other call would.
 pub fn put_right(t: &Tracker) -> Result<(), Failure> {
     exact::account(t)?;
     thaw::settle(t)

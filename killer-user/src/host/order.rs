@@ -33,7 +33,7 @@ pub struct Ordered {
     pub failure: Option<Failure>,
 }
 
-/// Who is left, each with its reason: entry, code, words.
+/// The processes that are left, each with its reason: entry, code, words.
 type Left = Vec<(Member, String, String)>;
 
 /// One order to one root. Its signals are in the journal; the rest is the caller's to tell.
@@ -151,7 +151,7 @@ fn settle(t: &Tracker, root: &Root, main: Option<Main>, order: &Order, o: &Outco
         o.targets.iter().any(hit)
     };
     if !o.empty && signal::may_end(order.signal) && main.is_some_and(told) {
-        // Who is left of a service whose main process was told to end is not its main process.
+        // What is left of a service whose main process was told to end is not its main process.
         no_heir(t, root.slot);
     }
     if order.ends_all() && o.empty && registry::frozen(t, root.slot.slot) == Some(root.slot.slot) {
@@ -205,7 +205,7 @@ fn wait(
     let gone = || Duration::from_nanos(clock::monotonic_ns() - since.0);
     let rest = || since.1.map(|l| l.saturating_sub(gone()));
     let mut awaited = Awaited::default();
-    // Who had ended when it was to be signalled may hold something still.
+    // A process that had ended when it was to be signalled may still hold something.
     o.targets.iter().for_each(|t| awaited.add(t.member));
     let whole = k.whom.is_systemd();
     let how = wait::wait_released(family, whole, &mut awaited, rest(), tell);
@@ -261,7 +261,7 @@ fn remarks(t: &Tracker, k: &Kill, o: &Outcome, stray: usize, began: u64) -> Vec<
 const UNSURE: &str = "processes were born unseen or faster than they could be listed, or did not come to take it: some may have \
      been signalled twice or not at all";
 
-/// What a queued value means for who was born meanwhile.
+/// What a queued value means for processes that were born meanwhile.
 fn queued(o: &Outcome, began: u64) -> Vec<String> {
     let mut notes = Vec::new();
     let late = |x: &&Target| x.fate == Fate::Signalled && x.member.born > began;

@@ -93,13 +93,13 @@ fn around(t: &Tracker, mine: u32, w: &Wish<'_>) -> Result<u32, Failure> {
                 Ending::NotStarted,
                 format!("'{}' cannot be started beside '{}'", w.name, root.name),
             )
-            .why(format!("without the kernel's help descent is for life (tier {})", t.tier().name()))
+            .why(format!("without the kernel's help a process belongs for life to the service that it descends from (tier {})", t.tier().name()))
             .next("start it from outside of the service, or inside of it: 'killer run --inside'"));
         }
         Some(Nest::Beside) => true,
         None if fixed => false,
         None => return Ok(0),
-        // Who waits for his own command waits for what that starts; a daemon's or a login's is for itself.
+        // A caller that waits for its command waits for what that starts; what a daemon or a login starts is for itself.
         Some(Nest::Usual) => !fixed && (w.flags | root.record.flags) & R_FOREGROUND == 0,
     };
     // What was given up is nobody's service: what is started in it is outside.
@@ -110,8 +110,8 @@ fn around(t: &Tracker, mine: u32, w: &Wish<'_>) -> Result<u32, Failure> {
     Ok(if beside { root.record.parent } else { mine })
 }
 
-/// After a start: the supervisor of what stands beside the service that it was called in does not end with that one. For a
-/// process with one thread; true when it is in no other service than what it keeps watch over.
+/// After a start: the supervisor of what stands beside the service that it was called in does not end with that one.
+/// For a process with one thread; true when it is in no other service than what it keeps watch over.
 pub fn step_out(t: &Tracker, started: Slot) -> bool {
     let outer = registry::in_slot(t, started.slot).map_or(0, |r| r.record.parent);
     match t.whose() {
@@ -127,7 +127,8 @@ pub fn words(t: &Tracker, started: Slot) -> Option<String> {
     Some(format!("'{}' is inside '{}' and ends with it", r.name, outer.name))
 }
 
-/// What has ended gives its place. Who is not forgotten stays known: the registry refuses it for whoever lives after all.
+/// What has ended gives its place. What is not forgotten stays known: the registry refuses it for a service that
+/// lives after all.
 fn give(t: &Tracker, ended: &[Root]) {
     for r in ended {
         match t.forget(r.slot) {

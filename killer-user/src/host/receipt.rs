@@ -29,9 +29,9 @@ pub struct Done<'a, 't> {
     pub outcome: &'a Outcome,
     /// Before.
     pub before: Counts,
-    /// Who is still there: entry, code, words.
+    /// The processes that are still there: entry, code, words.
     pub survivors: Vec<(Member, String, String)>,
-    /// Who has ended and is not reaped, in the same way.
+    /// Those that have ended and are not reaped, in the same way.
     pub unreaped: Vec<(Member, String, String)>,
     /// Whether all was released, and after how many µs.
     pub released: (Option<bool>, Option<u64>),

@@ -1,4 +1,4 @@
-//! What is remembered of a service beside the registry: how it is asked to stop, who its main process is when the first
+//! What is remembered of a service beside the registry: how it is asked to stop, which its main process is when the first
 //! one has ended, what its first process was at the start. The tier keeps it as bytes that go with the root.
 
 use std::ffi::OsString;
@@ -14,13 +14,13 @@ use crate::sys::alive::Identity;
 use crate::sys::{clock, proc_text};
 use crate::tier::Tracker;
 
-/// Who may become the main process when the first process has ended.
+/// Which process may become the main process when the first process has ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Heir {
     /// Nobody: an end that was no success, a main process that was chosen, an adoption.
     #[default]
     Nobody,
-    /// Who can be guessed.
+    /// One that can be guessed.
     Open,
     /// Was guessed. It stays when others have ended, and has no heir.
     Guessed(Identity),
@@ -41,7 +41,7 @@ pub struct StopRecord {
     pub forking: bool,
     /// Absolute path of the pidfile.
     pub pidfile: Option<PathBuf>,
-    /// Who follows the first process.
+    /// The process that follows the first one.
     pub heir: Heir,
     /// What the first process was at the start.
     pub home: Option<Home>,

@@ -17,7 +17,7 @@ const SIGTERM: i32 = 15;
 /// What each wait takes at most when the old one is ended: as `killer stop` without options.
 const PATIENCE: Span = Span::Finite(std::time::Duration::from_secs(90));
 
-/// The same with its name for good; whoever lives under it has been ended, or has another name.
+/// The same with its name for good; a service that lives under it has been ended, or has another name.
 pub fn prepare(r: &Run, tell: &dyn Tell) -> Result<Run, Failure> {
     let mut r = r.clone();
     let note = |what: String| tell.message(&message::render(&what, None, None));
@@ -65,7 +65,8 @@ fn free(t: &Tracker, wish: &str) -> Result<String, Failure> {
     Ok(name)
 }
 
-/// As `killer stop` ends it, in a process of its own: what that catches, and the threads that it has, are not the launcher's.
+/// As `killer stop` ends it, in a process of its own: what that catches, and the threads that it has, are not the
+/// launcher's.
 fn end(t: &Tracker, old: &Root, tell: &dyn Tell) -> Result<(), Failure> {
     let s = Stop {
         names: Names::one(&old.name),

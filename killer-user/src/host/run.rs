@@ -128,8 +128,8 @@ fn to_write(r: &Run) -> Option<&Path> {
     r.pidfile.as_deref().filter(|_| !r.forking)
 }
 
-/// A supervisor of its own: a small process in a session of its own that starts CMD and ends what it leaves; another one watches
-/// over it.
+/// A supervisor of its own: a small process in a session of its own that starts CMD and ends what it leaves; another
+/// one watches over it.
 fn background(t: &Tracker, r: &Run, span: Span, tell: &dyn Tell) -> Result<Ending, Failure> {
     let report = match daemon::background()? {
         Err(Some(said)) => {
@@ -185,7 +185,7 @@ pub fn exec(name: &str, argv: &[OsString], tell: &dyn Tell) -> Result<Ending, Fa
     Ok(Ending::of_command(t.attend(s.pid, &mut pass, &mut || {}).map_err(|e| run_failed(e.into()))?))
 }
 
-/// Another user's process is taken in by who may see and signal everybody's only.
+/// Another user's process is taken in only by a caller that may see and signal every user's.
 fn own_or_able(pid: u32) -> Result<(), Failure> {
     let missing = crate::kernel::probe::missing_caps();
     if missing.is_empty() || process::owner(pid).is_none_or(|u| u == rustix::process::geteuid().as_raw()) {

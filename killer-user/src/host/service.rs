@@ -59,7 +59,7 @@ impl<'t> Service<'t> {
         let frozen = frozen::state(t, root, &members);
         let tasks = registry::family(t, root.slot.slot).iter().map(|&s| t.count(s)).sum();
         if tasks == 0 {
-            // Who was listed has ended since.
+            // What was listed has ended since.
             members.clear();
             (main, processes) = (None, 0);
         }

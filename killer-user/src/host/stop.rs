@@ -33,13 +33,13 @@ struct Run<'a> {
     /// All that were named.
     named: &'a [Root],
     s: &'a Stop,
-    /// Whom it is for: of a mixed one whose main process is gone, all.
+    /// Which processes it is for: of a mixed one whose main process is gone, all.
     mode: Mode,
     tell: &'a dyn Tell,
     awaited: Awaited,
     /// The last signal that was asked for, without what goes along with it.
     asked: Option<i32>,
-    /// Who was sent SIGKILL because nothing else had ended him.
+    /// The processes that were sent SIGKILL because nothing else had ended them.
     forced: Vec<Process>,
     report: model::Stop,
 }
@@ -176,13 +176,13 @@ impl Run<'_> {
         Ok(last)
     }
 
-    /// How long a wait takes at most: after SIGKILL to all no less than that may take, so that whoever ends late in it still has time
-    /// to let go of what it holds.
+    /// How long a wait takes at most: after SIGKILL to all no less than that may take, so that a process that ends
+    /// late in it still has time to let go of what it holds.
     fn allowed(&self, limit: Duration) -> Duration {
         if self.asked == Some(SIGKILL) && self.whole() { limit.max(KILL_TIME) } else { limit }
     }
 
-    /// Who asks for the main process is told when there is none.
+    /// A caller that asks for the main process is told when there is none.
     fn seek_main(&mut self) {
         let asks = self.mode != Mode::ControlGroup || self.kept().is_some();
         if !asks || models::main_of(self.t, &self.root).is_some() {
@@ -208,7 +208,7 @@ impl Run<'_> {
         Some(StopRecord::of(self.t, self.root.slot)).filter(|r| !r.command.is_empty())
     }
 
-    /// Who is there, so that "released" can be waited for.
+    /// The processes that are there, so that "released" can be waited for.
     fn hold(&mut self, narrow: bool) {
         let family = Lineage::new(self.t, self.root.clone());
         let main = models::main_of(self.t, &self.root);
@@ -251,8 +251,8 @@ impl Run<'_> {
         Ok(self.wait(Some(Duration::ZERO)))
     }
 
-    /// A signal to whom the mode names, with SIGCONT and perhaps SIGHUP. Answers when the wait for it began (CLOCK_MONOTONIC
-    /// ns): SIGKILL's own is part of it, and what goes along with another signal.
+    /// A signal to the processes that the mode names, with SIGCONT and perhaps SIGHUP. Answers when the wait for it
+    /// began (CLOCK_MONOTONIC ns): SIGKILL's own is part of it, and what goes along with another signal.
     fn signal(&mut self, sig: i32, wait: Option<Duration>) -> Result<u64, Failure> {
         let narrow = match self.mode {
             Mode::ControlGroup => false,
@@ -273,7 +273,7 @@ impl Run<'_> {
         }
         let began = clock::monotonic_ns();
         for set in sets {
-            // Whoever is stopped would not hear it. Never in one broadcast with SIGSTOP: they flush each other.
+            // A stopped process would not hear it. Never in one broadcast with SIGSTOP: they flush each other.
             if sig != SIGCONT {
                 self.send(SIGCONT, set, None)?;
             }
@@ -295,7 +295,8 @@ impl Run<'_> {
     }
 }
 
-/// Runs a stop command in its directory. What it prints is no document of ours: it goes to stderr, or nowhere when that is closed.
+/// Runs a stop command in its directory. What it prints is no document of ours: it goes to stderr, or nowhere when
+/// that is closed.
 const ASK: &str = "if (: >&2); then exec >&2; else exec >/dev/null; fi; cd -- \"$1\" && eval \"$2\"";
 
 /// Since a CLOCK_MONOTONIC ns.

@@ -1,4 +1,4 @@
-//! What `stop` says at its end: that SIGKILL was needed, who is left.
+//! What `stop` says at its end: that SIGKILL was needed, which processes are left.
 
 use super::certainty::Doubt;
 use super::failure::Failure;
@@ -10,13 +10,13 @@ use crate::report::model::{Process, Receipt, Stop};
 /// So many processes are named.
 const SHOWN: usize = 8;
 
-/// Who was sent the signal of an order.
+/// The processes that were sent the signal of an order.
 pub fn signalled(r: &Receipt) -> Vec<Process> {
     let hit = r.targets.iter().filter(|t| t.result == "signalled");
     hit.map(|t| t.process.clone()).collect()
 }
 
-/// That SIGKILL was needed, and for whom; `None`: for nobody.
+/// That SIGKILL was needed, and for which processes; `None`: for none.
 pub fn needed_kill(who: &[Process]) -> Option<String> {
     let mut who: Vec<(u32, u64, &str)> = who.iter().map(|p| (p.pid, p.start, p.comm.as_str())).collect();
     who.sort_unstable();

@@ -1,4 +1,4 @@
-//! What came of an order, for people: who is left and why, what is said on stderr.
+//! What came of an order, for people: what is left and why, what is said on stderr.
 
 use killer_common::record::Member;
 
@@ -31,7 +31,7 @@ pub fn refused(root: &Root, r: Refusal) -> Failure {
     }
 }
 
-/// Who is still there, and why: everybody (`whole`), and who is waited for.
+/// The processes that are still there, and why: all of them (`whole`), and those that are waited for.
 pub fn explain(f: &Lineage<'_>, whole: bool, left: &[Member]) -> Vec<(Member, String, String)> {
     let members = f.members(&f.listed());
     let mut all: Vec<Member> = if whole { members.clone() } else { Vec::new() };
@@ -78,8 +78,8 @@ fn told(r: &Receipt) -> Facts<'_> {
     }
 }
 
-/// Nobody was there for the signal. `None` when there was somebody, or when that is what was wanted: SIGKILL to all of a service
-/// that has ended.
+/// Nobody was there for the signal. `None` when there was somebody, or when that is what was wanted: SIGKILL to all
+/// of a service that has ended.
 pub fn nobody(r: &Receipt) -> Option<Failure> {
     let wanted = r.ending == Ending::Nothing && r.signal == SIGKILL && r.whom == "all" && r.empty;
     if r.ending.is_good() && !r.targets.is_empty() || wanted {
@@ -134,7 +134,7 @@ pub fn say_unreaped(service: &str, who: &[Survivor], tell: &dyn Tell) {
     }
 }
 
-/// Says a failure on stderr, and who is left.
+/// Says a failure on stderr, and which processes are left.
 pub fn complain(f: &Failure, left: &[Survivor], tell: &dyn Tell) {
     let text = crate::report::message::render(&f.what, f.why.as_deref(), f.next.as_deref());
     let left = if f.ending.lists_who() { human::left(left) } else { String::new() };

@@ -1,4 +1,4 @@
-//! Whom a call tells, while it goes on, what people should know.
+//! The listener that a call tells, while it goes on, what people should know.
 
 use std::fmt::Debug;
 

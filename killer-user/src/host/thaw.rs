@@ -55,7 +55,7 @@ pub fn release(t: &Tracker, root: &Root) -> Result<Receipt, Failure> {
     if outcome.unsure {
         notes.push("not every member could be looked up: the next call of killer lets the rest go on".into());
     }
-    // Who is not known was not stopped: a thaw leaves nobody behind.
+    // A process that is not known was not stopped: a thaw leaves none behind.
     Ok(recorded(&family, SIGCONT, Passed { outcome: &outcome, before, notes, started, ending, doubt: None }))
 }
 
@@ -107,7 +107,7 @@ pub fn side_effects(t: &Tracker, root: &Root) -> Vec<String> {
     v
 }
 
-/// Lets everybody go whom a `killer` that died in the middle has left stopped.
+/// Lets every process go that a `killer`, which died in the middle, has left stopped.
 pub fn settle(t: &Tracker) -> Result<(), Failure> {
     const UNDER_WAY: u64 = R_FREEZING | R_THAWING;
     let left =

@@ -69,7 +69,8 @@ fn losses<'a>(all: impl Iterator<Item = &'a Tracker>) -> Vec<String> {
     v
 }
 
-/// Nobody comes after this one who could let go whom an interrupted freeze has left stopped. What is lost is lost all the same.
+/// No call comes after this one that could let the processes go that an interrupted freeze has left stopped. What is
+/// lost is lost all the same.
 fn leave(t: &Tracker) {
     if let Err(f) = open::put_right(t) {
         log::warn!("{}", f.what);

@@ -42,8 +42,8 @@ pub fn lost() -> Result<(), Failure> {
         Ending::Failed,
         format!("the tracker was lost: its pins at {} are gone", paths.root.display()),
     )
-    .why(format!("nobody knows what it kept any more; when it was last heard of: {names}"))
-    .next("see to these processes, then 'killer down --force' starts from nothing"))
+    .why(format!("what it kept is no longer known; when it was last heard of: {names}"))
+    .next("look after these processes; then 'killer down --force' makes a new start possible"))
 }
 
 /// Trackers of other versions that may keep live services.

@@ -26,8 +26,8 @@ pub enum For {
     Size(usize),
 }
 
-/// Live members to sleep on, at most so many, from the last in PID order: the one most likely to be the last to end. `any`:
-/// the end of any member matters, of those too that are not among them.
+/// Live members to sleep on, at most so many, from the last in PID order: the one most likely to be the last to end.
+/// `any`: the end of any member matters, of those too that are not among them.
 fn somebody(f: &Lineage<'_>, most: usize, any: bool, among: &dyn Fn(&Member) -> bool) -> Ends {
     let members = f.members(&f.listed());
     let wanted: Vec<&Member> = members.iter().rev().filter(|m| among(m)).collect();
@@ -75,9 +75,9 @@ pub fn wait(f: &Lineage<'_>, what: For, limit: Option<Duration>, tell: &dyn Tell
     r
 }
 
-/// Waits until everybody that is waited for has let go of files, ports and memory, and (`whole`) the service is empty: then for
-/// everybody who ever was a member.
-/// `awaited` knows afterwards who has not.
+/// Waits until everybody that is waited for has let go of files, ports and memory, and (`whole`) the service is
+/// empty: then for all processes that ever were members.
+/// `awaited` knows afterwards which have not.
 pub fn wait_released(
     f: &Lineage<'_>,
     whole: bool,
@@ -86,7 +86,7 @@ pub fn wait_released(
     tell: &dyn Tell,
 ) -> Waited {
     let awaited = std::cell::RefCell::new(awaited);
-    // Who had left the list before anybody could be asked to wait for him may hold something still, too.
+    // A process that had left the list before it could be waited for may still hold something, too.
     let empty = || {
         !whole
             || crate::kill::empty(f) && {
@@ -107,7 +107,7 @@ pub fn wait_released(
     );
     tell.progress(None);
     match w {
-        // Whoever has let go since the last look is no survivor.
+        // A process that has let go since the last look is no survivor.
         Waited::TimedOut if empty() && awaited.borrow_mut().all_released() => Waited::Done,
         Waited::TimedOut | Waited::Interrupted(_) => {
             awaited.borrow_mut().all_released();
@@ -127,11 +127,11 @@ pub fn mains(t: &Tracker, root: &Root) -> Vec<Member> {
     all.iter().map(|p| Member { tgid: p.pid, leader_start: p.start, ..Member::default() }).collect()
 }
 
-/// So long a parent has to reap who was released, before anybody is told that it has not.
+/// So long a parent has to reap what was released, before it is said that it has not.
 const REAPING: Duration = Duration::from_millis(50);
 
-/// Waits until none of them has its number any more (`asked`); without that, for the moment that a parent needs. Answers how it
-/// ended, and who is not reaped. No event tells it: the parent is not ours.
+/// Waits until none of them has its number any more (`asked`); without that, for the moment that a parent needs.
+/// Answers how it ended, and which are not reaped. No event tells it: the parent is not ours.
 pub fn wait_reaped(of: &[Member], asked: bool, limit: Option<Duration>) -> (Waited, Vec<Member>) {
     let limit = if asked { limit } else { Some(REAPING) };
     let end = limit.and_then(|l| Instant::now().checked_add(l));

@@ -124,7 +124,10 @@ pub fn explain(m: &Member) -> (&'static str, String) {
             status.lines().any(|l| l.strip_prefix("TracerPid:").is_some_and(|t| t.trim() == pid))
         };
         let tracer = with_name(&tracer, held);
-        return ("traced", format!("held by tracer {tracer}: it goes when the tracer goes on or dies"));
+        return (
+            "traced",
+            format!("held by tracer {tracer}: it can end when the tracer lets it go on, or dies"),
+        );
     }
     if field("CoreDumping") == "1" {
         return ("coredump", "dumping core".into());

@@ -27,7 +27,7 @@ pub enum PidfileError {
     /// Others may write it.
     #[error("pidfile is writable by {0}, so others could choose which process is signalled")]
     Writable(&'static str),
-    /// It belongs to someone who is neither root nor the caller.
+    /// It belongs to a user that is neither root nor the caller.
     #[error("pidfile belongs to uid {0}, which is neither root nor you")]
     Owner(u32),
     /// Nothing in it.

@@ -100,9 +100,10 @@ pub fn ancestors() -> Vec<u32> {
     v
 }
 
-/// How many of these (the caller and its ancestors, nearest first) the caller's session hangs on: who is in that session, or in
-/// another one with a terminal, and who started the leader of such a one, because that process holds the terminal. Behind them
-/// is who has only started all that: a listener, whose end the session survives. Whoever cannot be looked at counts.
+/// How many of these (the caller and its ancestors, nearest first) the caller's session hangs on: the processes in
+/// that session, or in another one with a terminal, and the one that started the leader of such a one, because that
+/// process holds the terminal. Behind them is the one that has only started all that: a listener, whose end the
+/// session survives. A process that cannot be looked at counts.
 pub fn near(callers: &[u32]) -> usize {
     let stat =
         |pid: u32| procfs::process::Stat::from_read(&proc_text::read(&format!("/proc/{pid}/stat"))[..]).ok();
@@ -116,7 +117,7 @@ pub fn near(callers: &[u32]) -> usize {
     reach.max().unwrap_or(0).min(callers.len())
 }
 
-/// Who a process belongs to.
+/// The user that a process belongs to.
 pub fn owner(pid: u32) -> Option<u32> {
     Entry::open(pid).and_then(|e| e.owner()).ok()
 }

@@ -121,12 +121,13 @@ pub fn abandoned(t: &Tracker, r: &Root) -> bool {
     !crate::sys::alive::alive(r.record.owner_tgid, r.record.owner_start)
 }
 
-/// Roots that have ended, and all that is inside them, too: the longest-ended first, as far as that is known. First of all
-/// stand those that a killed `run` left behind.
+/// Roots that have ended, and all that is inside them, too: the longest-ended first, as far as that is known. First
+/// of all stand those that a killed `run` left behind.
 pub fn ended(t: &Tracker) -> Vec<Root> {
     let mut all = every(t);
     all.retain(|r| r.name != crate::tier::CANARY);
-    // From the inside out: who holds somebody alive is alive. A tier of directories removes the inner ones first, too.
+    // From the inside out: a root that holds a live process is alive. A tier of directories removes the inner ones
+    // first, too.
     all.sort_by_key(|r| std::cmp::Reverse(r.record.depth));
     let mut alive = HashSet::new();
     let mut ended = Vec::new();
@@ -148,7 +149,8 @@ pub fn ended(t: &Tracker) -> Vec<Root> {
             *at = d.ended.max(*at);
         }
     }
-    // No record says when a root ended: it was not before its birth, its last signal, or the end of a member that is remembered.
+    // No record says when a root ended: it was not before its birth, its last signal, or the end of a member that is
+    // remembered.
     let heard = |r: &Root| {
         let of_dead = last.get(&r.slot).copied().unwrap_or(0);
         (is_live_state(r), r.record.born.max(r.record.last_at).max(of_dead))

@@ -97,8 +97,8 @@ pub struct Service {
     /// Nobody has said that it is the main process: it was guessed when the first process had ended.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub main_guessed: bool,
-    /// Program and arguments of its first process as they were given, or, of an adopted one, as they were then; the first 200
-    /// bytes.
+    /// Program and arguments of its first process as they were given, or, of an adopted one, as they were then; the
+    /// first 200 bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
     /// Now.
@@ -138,7 +138,7 @@ pub struct Services {
 pub struct LastKill {
     /// Signal name.
     pub signal: String,
-    /// Who asked.
+    /// The caller.
     pub uid: u32,
     /// When.
     pub at: String,
@@ -169,10 +169,11 @@ pub struct Node {
     pub other_namespaces: Vec<String>,
     /// Born, seconds before now.
     pub age_s: u64,
-    /// It was forked by a member, and that one and those above are no longer known: how many, or 0 when nobody knows that.
+    /// It was forked by a member, and that one and those above are no longer known: how many, or 0 when nobody knows
+    /// that.
     #[cfg_attr(feature = "schema", serde(skip_serializing_if = "Option::is_none"))]
     pub unknown_ancestors: Option<u32>,
-    /// What it forked; forty levels down all descendants, side by side (`creator` says who forked each).
+    /// What it forked; forty levels down all descendants, side by side (`creator` names the process that forked each).
     pub children: Vec<Node>,
 }
 
@@ -197,10 +198,10 @@ pub struct Frozen {
     pub unknown: Vec<u32>,
     /// SIGCONTs from elsewhere.
     pub wakes: u32,
-    /// Who gets one is stopped again at once (6.13+).
+    /// A member that gets one is stopped again at once (6.13+).
     pub stops_again: bool,
-    /// Runs of the hook on signals that the kernel has skipped since then (7.0+): a member that somebody sent SIGCONT may have
-    /// run without being counted.
+    /// Runs of the hook on signals that the kernel has skipped since then (7.0+): a member that somebody sent SIGCONT
+    /// may have run without being counted.
     pub unheard: u32,
     /// SIGHUPs of the kernel to process groups that were orphaned while they were stopped.
     pub hangups: u32,
@@ -268,7 +269,7 @@ pub struct Tree {
 pub struct OtherWay {
     /// What it is called.
     pub way: String,
-    /// Who looks like that.
+    /// What looks like that.
     pub used_by: String,
     /// Members that it finds.
     pub found: usize,

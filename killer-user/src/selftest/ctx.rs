@@ -194,7 +194,7 @@ impl Ctx {
         self.fail(&format!("execve of /proc/self/exe: {}", e.map_or("?", |e| e.desc())))
     }
 
-    /// Becomes the user that nobody is, who may have so many tasks: what bounds a swarm on a host in use.
+    /// Becomes a user that nobody else is and that may have so many tasks: what bounds a swarm on a host in use.
     pub fn confine(&self, tasks: u64) {
         use nix::sys::resource::{Resource, getrlimit, setrlimit};
         use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};

@@ -58,7 +58,7 @@ impl Stage {
                 return Err(e);
             }
         };
-        // Orphans of the victims come to us and vanish, whoever is init here.
+        // Orphans of the victims come to us and vanish, whichever process is init here.
         let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
         offspring::children_vanish();
         Ok(Self { tracker, leash, janitor })
@@ -132,7 +132,7 @@ impl Stage {
 }
 
 /// A user that nobody is (systemd's docs/UIDS-GIDS.md: the upper half of the range is nobody's); another for each
-/// trial, because RLIMIT_NPROC counts those who are not reaped yet.
+/// trial, because RLIMIT_NPROC counts those that are not reaped yet.
 fn stranger() -> u32 {
     use std::sync::atomic::{AtomicU32, Ordering};
     static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -207,7 +207,7 @@ impl Kept {
         self.stop = None;
     }
 
-    /// The next line; `None` when time is over, when all who could say something are dead, or on an interrupt.
+    /// The next line; `None` when time is over, when all that could say something are dead, or on an interrupt.
     pub fn said(&mut self, most: Duration) -> Option<Said> {
         let end = Instant::now() + most;
         loop {

@@ -54,7 +54,7 @@ fn thread_storm(ctx: Ctx) {
     ctx.hold()
 }
 
-/// Two who watch each other: when one dies, the other forks a new one.
+/// Two processes that watch each other: when one dies, the other forks a new one.
 fn revivers(ctx: Ctx) {
     offspring::children_vanish();
     let me = nix::unistd::getpid().as_raw() as u32;
@@ -132,7 +132,7 @@ fn bomb(ctx: Ctx) {
     ctx.hold()
 }
 
-/// Chains and families that fork all the time and count a signal, until they are told to stop; then whoever lives tells
+/// Chains and families that fork all the time and count a signal, until they are told to stop; then each that lives tells
 /// what came along its line of descent.
 fn counters(ctx: Ctx) {
     ctx.must("sigaction", offspring::listen(ctx.given.signal));

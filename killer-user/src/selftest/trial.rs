@@ -105,7 +105,7 @@ pub fn end(t: &Tracker, root: Root) -> bool {
     empty && t.forget(slot).is_ok()
 }
 
-/// Somebody who looks like a victim and must live on, unsignalled: TERM and KILL would both end it.
+/// A process that looks like a victim and must live on, unsignalled: TERM and KILL would both end it.
 struct Bystander {
     pidfd: OwnedFd,
     kept: Kept,

@@ -56,7 +56,7 @@ impl Report {
         close(&[self.0]);
     }
 
-    /// Lets go of the caller's world and says how the start went. In this order: who is told of it may look at once.
+    /// Lets go of the caller's world and says how the start went. In this order: a caller that is told of it may look at once.
     pub fn done(self, code: u8) {
         descriptors::close_callers(&[self.0]);
         descriptors::close_standard();
@@ -69,8 +69,8 @@ impl Report {
     }
 }
 
-/// Starts `life` in a process of its own, which ends with it: nobody's child but that of whom orphans come to, in a session
-/// of its own, in `/`, with no descriptor but `only`; without that, with all that this program has opened itself. Nothing that
+/// Starts `life` in a process of its own, which ends with it: the child of no process but the one that orphans come to, in a
+/// session of its own, in `/`, with no descriptor but `only`; without that, with all that this program has opened itself. Nothing that
 /// can be held back ends it. The process that calls has one thread.
 pub fn aside(only: Option<&OwnedFd>, life: impl FnOnce()) -> io::Result<()> {
     let Some(pid) = supervise::fork()? else {

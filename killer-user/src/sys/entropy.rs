@@ -1,11 +1,13 @@
-//! Random bytes for hash seeds, also where the kernel has none yet: early boot, before 3.17, behind a filter, without /dev.
+//! Random bytes for hash seeds, also where the kernel has none yet: early boot, before 3.17, behind a filter, without
+//! /dev.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What the standard library, and every crate of this program, calls for random bytes. The library's own way out, where the
-/// kernel has none, is a descriptor of /dev/urandom that it keeps: whoever closes all descriptors and goes on (a supervisor, a
-/// keeper) closes that one, too, and the next thread's first hash map aborts. The library looks the name up as a weak symbol,
-/// so that a program can have one of its own (`library/std/src/sys/random/linux.rs`).
+/// What the standard library, and every crate of this program, calls for random bytes. The library's own way out,
+/// where the kernel has none, is a descriptor of /dev/urandom that it keeps: a process that closes all descriptors
+/// and goes on (a supervisor, a keeper) closes that one, too, and the next thread's first hash map aborts. The
+/// library looks the name up as a weak symbol, so that a program can have one of its own
+/// (`library/std/src/sys/random/linux.rs`).
 ///
 /// Nothing here is a secret: what is seeded are hash maps and the order of an async runtime's branches.
 ///
@@ -50,8 +52,8 @@ fn device() -> Option<u64> {
     }
 }
 
-/// What differs from process to process and from call to call: the kernel's 16 random bytes of this exec (`AT_RANDOM`), the
-/// clock, the number.
+/// What differs from process to process and from call to call: the kernel's 16 random bytes of this exec
+/// (`AT_RANDOM`), the clock, the number.
 fn own() -> u64 {
     static CALLS: AtomicU64 = AtomicU64::new(0);
     let mut seed = CALLS.fetch_add(1, Ordering::Relaxed) ^ u64::from(std::process::id()) << 32;

@@ -1,5 +1,5 @@
-//! A process's directory in /proc, seen through a mount of this program's own: over the host's /proc a member that may mount
-//! puts another process's directory, or an empty one, and then it would look stopped, or gone.
+//! A process's directory in /proc, seen through a mount of this program's own: over the host's /proc a member that
+//! may mount puts another process's directory, or an empty one, and then it would look stopped, or gone.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
@@ -32,7 +32,8 @@ static ROOT: AtomicU64 = AtomicU64::new(0);
 
 impl Root {
     fn fd(&self) -> BorrowedFd<'_> {
-        // SAFETY: it is not -1. Nobody closes it but who closes all descriptors and goes on; `get` looks whether that was so.
+        // SAFETY: it is not -1. Only a process that closes all descriptors and goes on closes it; `get` looks whether
+        // that was so.
         unsafe { BorrowedFd::borrow_raw(self.fd) }
     }
 
@@ -44,7 +45,8 @@ impl Root {
         Root { fd: (word & 0x7fff_ffff) as i32, own: word >> 31 & 1 != 0, dev: (word >> 32) as u32 }
     }
 
-    /// The root in use. Who has closed all descriptors and goes on has another file there, or none: then it is opened anew.
+    /// The root in use. A process that has closed all descriptors and goes on has another file there, or none: then
+    /// it is opened anew.
     fn get() -> io::Result<Root> {
         let word = ROOT.load(Ordering::Relaxed);
         let known = Root::of(word);
@@ -140,8 +142,8 @@ pub fn everybody() -> io::Result<Vec<u32>> {
     numbers(below(root.fd(), ".", OFlags::RDONLY | OFlags::DIRECTORY, root.own)?)
 }
 
-/// One that is one record (`record`) gives all that it has left to each read (`fs/seq_file.c:seq_read_iter`), so that a short
-/// read was the last: a signal to ten processes reads a dozen.
+/// One that is one record (`record`) gives all that it has left to each read (`fs/seq_file.c:seq_read_iter`), so that
+/// a short read was the last: a signal to ten processes reads a dozen.
 fn whole(file: OwnedFd, record: bool) -> io::Result<Vec<u8>> {
     const PIECE: usize = 4096;
     let mut bytes = Vec::new();
@@ -177,8 +179,8 @@ fn parsed<T>(r: Result<T, ProcError>) -> io::Result<T> {
     r.map_err(io::Error::other)
 }
 
-/// The directory of a process or a thread. It stays that one's, whatever becomes of the number: once it is reaped, what is read
-/// fails with ESRCH (`fs/proc/base.c`).
+/// The directory of a process or a thread. It stays that one's, whatever becomes of the number: once it is reaped,
+/// what is read fails with ESRCH (`fs/proc/base.c`).
 #[derive(Debug)]
 pub struct Entry {
     dir: OwnedFd,

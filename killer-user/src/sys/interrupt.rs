@@ -8,7 +8,8 @@ use super::{inherit, signals};
 
 /// The signal that came, 0 while none did.
 static CAME: AtomicI32 = AtomicI32::new(0);
-/// Readable once one came: whichever thread takes the signal, who sleeps wakes up. `None`: there was no descriptor for it.
+/// Readable once one came: whichever thread takes the signal, the one that sleeps wakes up. `None`: there was no
+/// descriptor for it.
 static BELL: OnceLock<Option<OwnedFd>> = OnceLock::new();
 
 extern "C" fn note(signal: i32) {
@@ -26,10 +27,9 @@ extern "C" fn note(signal: i32) {
 
 static ONE: u64 = 1;
 
-/// From here on they are noted and end nothing by themselves. What is ignored stays ignored. A program that links the library
-/// keeps its own handlers: nothing is done there.
-/// By hand: signal-hook installs its handlers with SA_RESTART, under which flock(2) on a lock of `killer`'s that somebody holds would
-/// go on waiting when a signal has come.
+/// From here on they are noted and end nothing by themselves. What is ignored stays ignored. A program that links the
+/// library keeps its own handlers: nothing is done there. By hand: signal-hook installs its handlers with SA_RESTART,
+/// under which flock(2) on a lock of `killer`'s that somebody holds would go on waiting when a signal has come.
 pub fn catch() {
     if !inherit::is_saved() {
         return;
@@ -68,7 +68,7 @@ pub fn came() -> Option<i32> {
     }
 }
 
-/// What wakes up who sleeps when one comes.
+/// What wakes up a sleeping thread when one comes.
 pub fn bell() -> Option<&'static OwnedFd> {
     BELL.get()?.as_ref()
 }

@@ -24,7 +24,8 @@ pub struct Launch {
     pub keep_fds: bool,
     /// Where a detached one's output goes; nowhere, or to the caller's with `keep_fds`.
     pub log: Option<OwnedFd>,
-    /// The process that starts it goes before it does: CMD begins when whom orphans come to is its parent, for life.
+    /// The process that starts it goes before it does: CMD begins when the process that orphans come to is its
+    /// parent, for life.
     pub orphan: bool,
 }
 
@@ -41,9 +42,9 @@ pub enum Step {
 /// The child's number, or where it failed before exec.
 pub type Spawned = Result<i32, (Step, io::Error)>;
 
-/// Forks and execs. `before` is called right before the fork by the process that forks, so that a mark set there is consumed by
-/// it; `after`, with the child's number, in the same process. The outer result: the fork itself; the inner: the child's own
-/// failure before exec.
+/// Forks and execs. `before` is called right before the fork by the process that forks, so that a mark set there is
+/// consumed by it; `after`, with the child's number, in the same process. The outer result: the fork itself; the
+/// inner: the child's own failure before exec.
 pub fn spawn(
     l: &Launch,
     before: impl FnOnce() -> io::Result<()>,
@@ -52,7 +53,7 @@ pub fn spawn(
     spawn_as(l, l.orphan, before, after)
 }
 
-/// The same for a supervisor, which stays whatever becomes of who has started it.
+/// The same for a supervisor, which stays whatever becomes of its starter.
 pub fn spawn_own(l: &Launch, after: impl FnOnce(i32) -> io::Result<()>) -> io::Result<Spawned> {
     spawn_as(l, false, || Ok(()), after)
 }
@@ -106,8 +107,8 @@ fn spawn_as(
     Ok(Err((step, io::Error::from_raw_os_error(errno))))
 }
 
-/// The fork, between `before` and `after`. The child, which has the error's number when there is one, waits for its word to go
-/// on; it closes `shut`.
+/// The fork, between `before` and `after`. The child, which has the error's number when there is one, waits for its
+/// word to go on; it closes `shut`.
 fn start(
     child: &Child<'_>,
     shut: &[RawFd],
@@ -158,7 +159,7 @@ fn candidates(l: &Launch) -> Vec<CString> {
         .collect()
 }
 
-/// What runs a script that does not say who runs it.
+/// What runs a script that does not name its interpreter.
 const SHELL: &CStr = c"/bin/sh";
 
 /// All that the child needs, made before the fork.

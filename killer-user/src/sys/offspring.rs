@@ -56,7 +56,8 @@ pub fn fork(body: impl FnOnce()) -> io::Result<i32> {
     }
 }
 
-/// As [`fork_on`], of a child for whom nobody has to wait, whoever is its parent at its end: it leaves no zombie (7.1+; EINVAL before).
+/// As [`fork_on`], of a child that no process has to wait for, whichever is its parent at its end: it leaves no zombie (7.1+; EINVAL
+/// before).
 pub(super) fn fork_unwaited() -> io::Result<Option<i32>> {
     const CLONE_AUTOREAP: u64 = 0x4_0000_0000;
     // Such a child sends no signal either (`kernel/fork.c:copy_process` refuses one).

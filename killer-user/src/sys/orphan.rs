@@ -1,5 +1,5 @@
-//! A child that begins as an orphan: another process forks it and ends, so that its parent is its parent for life. Who asks to
-//! die with its parent (`PR_SET_PDEATHSIG`) would else die with a launcher that goes right after.
+//! A child that begins as an orphan: another process forks it and ends, so that its parent is its parent for life. A process that
+//! asks to die with its parent (`PR_SET_PDEATHSIG`) would else die with a launcher that goes right after.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};

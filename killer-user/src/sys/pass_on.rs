@@ -1,5 +1,5 @@
-//! What is sent to a launcher in the foreground reaches CMD, once: also when it was sent to the whole process group, of which
-//! CMD is one. Stops and continues with CMD as a shell's job.
+//! What is sent to a launcher in the foreground reaches CMD, once: also when it was sent to the whole process group,
+//! of which CMD is one. Stops and continues with CMD as a shell's job.
 
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -22,7 +22,7 @@ const SOON: Duration = Duration::from_millis(4);
 /// Looks for one signal, while it goes on coming.
 const ROUNDS: usize = 10_000;
 
-/// Who gets what the launcher gets.
+/// Which processes get what the launcher gets.
 #[derive(Debug)]
 struct Cmd {
     pid: i32,
@@ -30,10 +30,10 @@ struct Cmd {
     fd: Option<OwnedFd>,
 }
 
-/// Who else is in the launcher's process group.
+/// Which other processes are in the launcher's process group.
 #[derive(Debug)]
 enum Group {
-    /// Nobody whom a signal to the group would reach.
+    /// None that a signal to the group would reach.
     Alone,
     /// CMD, unless it has left, and one that tells what reached the group.
     With(Sentinel),
@@ -95,8 +95,9 @@ impl Came {
 }
 
 impl PassOn {
-    /// From here on every signal is held back, for CMD. `alone`: CMD will be in a session of its own. Only while this process
-    /// has one thread; its next child gets the caller's mask back before it executes a program (see [`super::launch`]).
+    /// From here on every signal is held back, for CMD. `alone`: CMD will be in a session of its own. Only while this
+    /// process has one thread; its next child gets the caller's mask back before it executes a program (see
+    /// [`super::launch`]).
     pub fn begin(alone: bool) -> Self {
         signals::mask(libc::SIG_SETMASK, Some(u64::MAX));
         let group = match alone {
@@ -113,8 +114,8 @@ impl PassOn {
         }
     }
 
-    /// CMD is there, and has run nothing yet: what came before it was there is passed on, what it has got since is not. Another
-    /// process than the one that began, a copy of it, tells that one, which waits meanwhile.
+    /// CMD is there, and has run nothing yet: what came before it was there is passed on, what it has got since is
+    /// not. Another process than the one that began, a copy of it, tells that one, which waits meanwhile.
     pub fn meet(&mut self, pid: i32) {
         if std::process::id() != self.owner {
             return self.tell(pid);
@@ -122,8 +123,8 @@ impl PassOn {
         let came: Vec<(i32, Came)> =
             signals::each(signals::pending() & ALL).map(|s| (s, self.collect(s, None))).collect();
         self.cmd = Some(Cmd { pid, fd: proc::pidfd_open(pid as u32).ok() });
-        // It holds everything back as yet, so nothing that has reached it is gone, and what does not queue is one with what it has.
-        // Looked at last: what comes in between waits here, too, and is told of by the sentinel.
+        // It holds everything back as yet, so nothing that has reached it is gone, and what does not queue is one
+        // with what it has. Looked at last: what comes in between waits here, too, and is told of by the sentinel.
         let has = waiting(pid);
         for (signal, came) in came {
             if signal < FIRST_QUEUED || has & bit(signal) == 0 {
@@ -132,7 +133,8 @@ impl PassOn {
         }
     }
 
-    /// Waits for the end of CMD, a child of this process: its raw wait status. `look` is called whenever a child may have ended.
+    /// Waits for the end of CMD, a child of this process: its raw wait status. `look` is called whenever a child may
+    /// have ended.
     pub fn attend(&mut self, pid: i32, look: &mut dyn FnMut()) -> io::Result<i32> {
         if self.cmd.is_none() {
             self.meet(pid);
@@ -162,8 +164,8 @@ impl PassOn {
         let bell = signals::bell(ALL | bit(libc::SIGCHLD))?;
         if self.cmd.is_none() {
             self.cmd = Some(Cmd { pid, fd });
-            // Without it nobody knows whether CMD was there when they came: better twice than not at all. Of one that is not in the
-            // launcher's group it is known: it has got none.
+            // Without it nobody knows whether CMD was there when they came: better twice than not at all. Of one that
+            // is not in the launcher's group it is known: it has got none.
             let early = self.told().unwrap_or(Early { mine: u64::MAX, cmd: 0 });
             for signal in signals::each(signals::pending() & ALL & (early.mine | early.cmd)) {
                 let came = self.collect(signal, None);
@@ -190,8 +192,8 @@ impl PassOn {
         }
     }
 
-    /// What had come when CMD was there; from here on the sentinel tells what has reached both. What comes between two of these looks
-    /// waits for CMD, too.
+    /// What had come when CMD was there; from here on the sentinel tells what has reached both. What comes between
+    /// two of these looks waits for CMD, too.
     fn tell(&self, pid: i32) {
         let mine = waiting(self.owner as i32);
         signals::groups_are_done();
@@ -283,8 +285,8 @@ impl PassOn {
         self.send(signal, rest);
     }
 
-    /// All that has come of one signal until now, to this process and, as the sentinel has it, to the group: it ends when neither
-    /// has got any since the other was looked at, so both are of the same moment.
+    /// All that has come of one signal until now, to this process and, as the sentinel has it, to the group: it ends
+    /// when neither has got any since the other was looked at, so both are of the same moment.
     fn collect(&mut self, signal: i32, first: Option<Info>) -> Came {
         let mut came = Came { mine: first.into_iter().collect(), group: Some(Vec::new()) };
         for _ in 0..ROUNDS {
@@ -327,7 +329,7 @@ impl PassOn {
 
     fn send(&self, signal: i32, all: Vec<Info>) {
         let Some(fd) = self.cmd.as_ref().and_then(|c| c.fd.as_ref()) else { return };
-        // Of those that do not queue CMD would have taken several as one; the last says who sent it.
+        // Of those that do not queue CMD would have taken several as one; the last tells the sender.
         let skip = if signal < FIRST_QUEUED { all.len().saturating_sub(1) } else { 0 };
         for info in &all[skip..] {
             let _ = match info.is_queued() {

@@ -1,5 +1,5 @@
-//! Signals to processes, by pidfd only; where there is none (before 5.3), by the process's open directory in /proc, which is
-//! as much the one process, and kill(2) between two looks through it.
+//! Signals to processes, by pidfd only; where there is none (before 5.3), by the process's open directory in /proc,
+//! which is as much the one process, and kill(2) between two looks through it.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -10,8 +10,8 @@ use rustix::process::{Pid, PidfdFlags, getuid};
 
 use super::signals::Info;
 
-/// Opens a pidfd (5.3+). The pid is resolved in the caller's PID namespace. The kernel itself refuses it to nobody: EPERM is a
-/// filter's word for "not there", as ENOSYS is the kernel's.
+/// Opens a pidfd (5.3+). The pid is resolved in the caller's PID namespace. The kernel itself refuses it to nobody:
+/// EPERM is a filter's word for "not there", as ENOSYS is the kernel's.
 pub fn pidfd_open(pid: u32) -> io::Result<OwnedFd> {
     // As the kernel says it of a number that no process can have.
     let number = valid(pid).ok_or(Errno::INVAL)?;
@@ -37,8 +37,8 @@ pub fn no_room(e: &io::Error) -> bool {
     matches!(e.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
 }
 
-/// False when the kernel says that nobody has this number. It is asked without /proc, which may hide somebody (`hidepid=`), or
-/// fail to be read.
+/// False when the kernel says that nobody has this number. It is asked without /proc, which may hide somebody
+/// (`hidepid=`), or fail to be read.
 pub fn exists(pid: u32) -> bool {
     valid(pid).is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(Errno::SRCH))
 }
@@ -117,7 +117,7 @@ pub fn pidfd_wait(fd: impl AsFd, most: std::time::Duration) {
     let _ = poll(&mut p, Some(&t));
 }
 
-/// Processes of which any one's end wakes up who waits.
+/// Processes of which any one's end wakes up the one that waits.
 #[derive(Debug)]
 pub struct Ends {
     held: Vec<OwnedFd>,
@@ -135,8 +135,8 @@ impl Ends {
         Self { held, all }
     }
 
-    /// Sleeps until one of them has ended, `wake` is readable, a signal came, or so long. Where the end of somebody may go
-    /// unnoticed it is a short time at most.
+    /// Sleeps until one of them has ended, `wake` is readable, a signal came, or so long. Where the end of somebody
+    /// may go unnoticed it is a short time at most.
     pub fn wait(&self, wake: Option<&OwnedFd>, most: Duration) {
         use rustix::event::{PollFd, PollFlags, poll};
         // The directory of a process is always ready, whatever becomes of the process.
@@ -150,7 +150,7 @@ impl Ends {
         let mut all: Vec<PollFd<'_>> = held.chain(wake).map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
         let t =
             rustix::time::Timespec { tv_sec: most.as_secs() as i64, tv_nsec: i64::from(most.subsec_nanos()) };
-        // An error would be a signal, or no memory for a moment: whoever waits looks again.
+        // An error would be a signal, or no memory for a moment: a caller that waits looks again.
         let _ = poll(&mut all, Some(&t));
     }
 }
@@ -172,7 +172,8 @@ mod no_pidfd {
         USED.store(true, Ordering::Relaxed);
         let of = |e: io::Error| if e.raw_os_error() == Some(libc::ENOENT) { gone() } else { e };
         let fd = Entry::open(pid).map_err(of)?.into_fd();
-        // As the kernel's pidfd_open has it: one that has ended and was not reaped is there, a thread's number is nobody's.
+        // As the kernel's pidfd_open has it: one that has ended and was not reaped is there, a thread's number is
+        // nobody's.
         match leads(fd.as_fd()) {
             Some(true) => Ok(fd),
             Some(false) => Err(io::Error::from_raw_os_error(libc::EINVAL)),
@@ -205,7 +206,8 @@ mod no_pidfd {
             && rustix::fs::fstat(fd).is_ok_and(|s| rustix::fs::FileType::from_raw_mode(s.st_mode).is_dir())
     }
 
-    /// Number, state and threads from its `stat`; `None` when it is reaped. The name in it can hold any byte, parentheses too.
+    /// Number, state and threads from its `stat`; `None` when it is reaped. The name in it can hold any byte,
+    /// parentheses too.
     fn stat(fd: BorrowedFd<'_>) -> Option<(i32, char, i64)> {
         let bytes = read(fd, "stat")?;
         let after = bytes.iter().rposition(|b| *b == b')')? + 1;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::entry::{self, Entry};
 use super::{clock, proc_text};
 
-/// Who waits at all has waited by then, in all likelihood.
+/// A PID 1 that waits at all has waited by then, in all likelihood.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 const LOOKS: u32 = 50;
 

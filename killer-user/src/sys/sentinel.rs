@@ -1,5 +1,6 @@
-//! A process that stands in the launcher's process group and takes nothing: what is sent to the whole group waits there, too.
-//! So the launcher can tell what CMD, in the same group, has got itself from what was sent to the launcher alone.
+//! A process that stands in the launcher's process group and takes nothing: what is sent to the whole group waits
+//! there, too. So the launcher can tell what CMD, in the same group, has got itself from what was sent to the
+//! launcher alone.
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -12,14 +13,14 @@ use super::child;
 use super::signals::{self, Likeness, bit};
 use super::{descriptors, proc, supervise};
 
-/// So many are told at once; who asks asks again.
+/// So many are told at once; the launcher asks again.
 const AT_ONCE: usize = 32;
 /// An answer takes no longer, unless somebody has stopped the sentinel.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Words of an answer: their number, and what is alike of each.
 const WORDS: usize = 1 + AT_ONCE * size_of::<Likeness>() / 4;
 
-/// It goes with who has started it.
+/// It goes with the process that has started it.
 #[derive(Debug)]
 pub(super) struct Sentinel {
     pid: i32,

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use rustix::process::Pid;
 
-/// What comes with a signal: `siginfo_t`, 128 bytes. As on x86_64 and aarch64: number, errno, code, pad, then for kill(2) and
-/// sigqueue(3) pid, uid and the value (8 bytes).
+/// What comes with a signal: `siginfo_t`, 128 bytes. As on x86_64 and aarch64: number, errno, code, pad, then for
+/// kill(2) and sigqueue(3) pid, uid and the value (8 bytes).
 #[repr(C, align(8))]
 #[derive(Clone, Copy, Debug)]
 pub struct Info([i32; 32]);
 
-/// So much of it is the same for all who got the same signal: code, sender, value.
+/// So much of it is the same for all processes that got the same signal: code, sender, value.
 pub(super) type Likeness = [i32; 5];
 
 impl Info {
@@ -29,7 +29,8 @@ impl Info {
         [self.0[2], self.0[4], self.0[5], self.0[6], self.0[7]]
     }
 
-    /// True when a process has sent it to itself, as the kernel does when a write finds no reader or no room (SIGPIPE, SIGXFSZ:
+    /// True when a process has sent it to itself, as the kernel does when a write finds no reader or no room
+    /// (SIGPIPE, SIGXFSZ:
     /// `kernel/signal.c:send_sig` with `SEND_SIG_NOINFO`).
     pub(super) fn is_own(&self) -> bool {
         let own = std::process::id() as i32;
@@ -77,8 +78,8 @@ pub(super) fn pending() -> u64 {
     set
 }
 
-/// Takes one of `set`, which is held back; waits for it so long, or for ever. `None`: none came, or this process was stopped and
-/// goes on.
+/// Takes one of `set`, which is held back; waits for it so long, or for ever. `None`: none came, or this process was
+/// stopped and goes on.
 pub(super) fn take(set: u64, most: Option<Duration>) -> Option<Info> {
     let mut info = Info([0; 32]);
     let most =
@@ -111,8 +112,8 @@ pub(super) fn groups_are_done() {
     let _ = rustix::process::setpgid(Pid::from_raw(i32::MAX), Some(Pid::INIT));
 }
 
-/// What a signal does that nobody holds back or handles, here: this process stops as by SIGTSTP and its like, unless they are
-/// ignored, or nobody could continue it (`kernel/signal.c:get_signal`).
+/// What a signal does that nobody holds back or handles, here: this process stops as by SIGTSTP and its like, unless
+/// they are ignored, or nobody could continue it (`kernel/signal.c:get_signal`).
 pub(super) fn stop_as_by(signal: i32) {
     // SAFETY: sigaction only reads here, into zeroed plain data; tgkill is sent to this very thread.
     unsafe {

@@ -38,8 +38,8 @@ pub fn fork() -> io::Result<Option<i32>> {
 }
 
 /// As [`fork`], of a child that outlives this process: it leaves no zombie at its end where the kernel can see to that itself (7.1+).
-/// On other kernels it needs somebody who waits for it: this process while it is there, then whom orphans come to. Where it can, a
-/// wait for it is ECHILD.
+/// On other kernels it needs a process that waits for it: this one while it is there, then the one that orphans come to. Where the
+/// kernel can, a wait for it is ECHILD.
 pub fn fork_for_good() -> io::Result<Option<i32>> {
     super::offspring::fork_unwaited().or_else(|_| fork())
 }

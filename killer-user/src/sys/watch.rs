@@ -1,5 +1,5 @@
-//! A supervisor beside a launcher: it goes on when the launcher is killed. A child of the launcher, in a session and process
-//! group of its own, in `/`, with no descriptor of the caller's; nothing that can be held back ends it.
+//! A supervisor beside a launcher: it goes on when the launcher is killed. A child of the launcher, in a session and
+//! process group of its own, in `/`, with no descriptor of the caller's; nothing that can be held back ends it.
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -30,7 +30,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Starts one that lives `life`, without what is for who started the launcher. This process has one thread.
+    /// Starts one that lives `life`, without what is for the launcher's caller. This process has one thread.
     pub fn start(report: Option<&Report>, life: impl FnOnce(&Watched)) -> io::Result<Self> {
         let (line, other) = supervise::line()?;
         let owner = std::process::id();
@@ -100,8 +100,8 @@ impl Watch {
 }
 
 impl Drop for Watch {
-    /// It is let go when its work is done, or there was none; a launcher that panics leaves it to it. A copy of the launcher
-    /// has no part in it.
+    /// It is let go when its work is done, or there was none; a launcher that panics leaves it to it. A copy of the
+    /// launcher has no part in it.
     fn drop(&mut self) {
         if !self.gone && std::process::id() == self.owner && !std::thread::panicking() {
             self.end();

@@ -57,7 +57,7 @@ impl Run<'_> {
         self.report
     }
 
-    /// Waits for the parents of whoever has ended, and says who is not reaped.
+    /// Waits for the parents of the processes that have ended, and says which are not reaped.
     fn reaped(&mut self, family: &Lineage<'_>, main: Option<Main>) -> Wait {
         let mut of = wait::mains(self.t, &self.root);
         of.extend(self.awaited.all().iter().filter(|_| self.s.reaped.is_some()));

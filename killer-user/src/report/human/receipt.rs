@@ -1,4 +1,4 @@
-//! Receipts: `-v`, `--dry-run`, and who is still there.
+//! Receipts: `-v`, `--dry-run`, and the processes that are still there.
 
 use super::{count, exactness, last, word};
 use crate::report::Style;
@@ -95,12 +95,12 @@ pub fn stop(t: &Stop, s: &Style) -> String {
     last(s, out)
 }
 
-/// Who is still there: one line each, for stderr.
+/// Processes that are still there: one line each, for stderr.
 pub fn survivors(r: &Receipt) -> String {
     left(&r.survivors)
 }
 
-/// Who could not be signalled: one line each, for stderr.
+/// Processes that could not be signalled: one line each, for stderr.
 pub fn refused(r: &Receipt) -> String {
     let why = |p: &Signalled| p.error.as_deref().map(text);
     let line =

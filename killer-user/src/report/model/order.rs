@@ -34,7 +34,7 @@ pub struct Survivor {
     pub text: String,
 }
 
-/// Who asked.
+/// The caller.
 #[derive(Clone, Debug, Default, Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Caller {
@@ -77,11 +77,11 @@ pub struct Receipt {
     /// Value of a real-time signal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<i32>,
-    /// Whom it was for.
+    /// Which processes it was for.
     pub whom: String,
     /// Nothing was signalled, only looked up.
     pub dry_run: bool,
-    /// Who asked.
+    /// The caller.
     pub asked_by: Caller,
     /// How it ended: `outcome` and `exit_code`.
     #[serde(flatten)]
@@ -117,9 +117,10 @@ pub struct Receipt {
     pub also_ends: Vec<String>,
     /// Every process that the signal was for.
     pub targets: Vec<Signalled>,
-    /// Who is still there.
+    /// Processes that are still there.
     pub survivors: Vec<Survivor>,
-    /// Who has ended and let go of everything, but is not reaped by its parent yet: its number is taken until then. With
+    /// Processes that have ended and let go of everything, but are not reaped by their parents yet: their numbers are
+    /// taken until then. With
     /// `--wait=reaped` anybody, else of main processes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unreaped: Vec<Survivor>,
@@ -171,9 +172,10 @@ pub struct Stop {
     pub empty: bool,
     /// Everything has let go of files, ports and memory.
     pub released: bool,
-    /// Who is still there.
+    /// Processes that are still there.
     pub survivors: Vec<Survivor>,
-    /// Who has ended and let go of everything, but is not reaped by its parent yet: its number is taken until then. With
+    /// Processes that have ended and let go of everything, but are not reaped by their parents yet: their numbers are
+    /// taken until then. With
     /// `--wait=reaped` anybody, else of main processes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unreaped: Vec<Survivor>,

@@ -85,7 +85,7 @@ impl Keep for Scan {
     fn leave(&self) -> io::Result<bool> {
         Err(io::Error::new(
             ErrorKind::Unsupported,
-            "without the kernel's help descent is for life (tier scan); run it from outside of the service",
+            "without the kernel's help a process belongs for life to the service that it descends from (tier scan); run it from outside",
         ))
     }
 
