@@ -34,7 +34,7 @@ pub enum Variant {
     NoRecheck,
     /// Mutant: the adopter does not hold the root.
     NoHold,
-    /// Mutant: whoever's parent is the reaper is taken, too.
+    /// Mutant: a task whose parent is the reaper is taken, too.
     Guesses,
 }
 
@@ -262,7 +262,7 @@ impl Model for Adoption {
                     }
                 }
             }
-            // Who lost its creator before adopt mode has no lineage any more: that is known and said.
+            // A task that lost its creator before adopt mode has no lineage any more: that is known and said.
             if s.exits > 0 && s.mode {
                 out.push(Action::Exit(n));
             }

@@ -1,4 +1,4 @@
-//! Births and claims (docs/internals/PROTOCOL.md 2): who is a member, and what the count says, while hooks of several tasks run at
+//! Births and claims (docs/internals/PROTOCOL.md 2): which tasks are members, and what the count says, while hooks of several tasks run at
 //! once, forks fail, runs of hooks are skipped, and numbers and addresses are used again.
 //!
 //! The steps and what they mirror are in [`crate::hooks`]. I1 to I3: every living task of the lineage

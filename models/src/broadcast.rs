@@ -5,7 +5,7 @@
 //! | `Hook` | `killer-ebpf/src/fork.rs:born`, from `member::index` on, and `broadcast.rs:newborn` |
 //! | queueing, in `Send` and `Hook` | `broadcast.rs:on_signal`, under the receiver's siglock |
 //! | `Sweep(List)` | `killer-user/src/lineage/broadcast/of_lineage.rs:listed_whole`, number by number |
-//! | `Sweep(Filter)`, `Sweep(Entry)` | `kill/broadcast.rs:until_claimed`: the claims of the list, then the entries of who has none |
+//! | `Sweep(Filter)`, `Sweep(Entry)` | `kill/broadcast.rs:until_claimed`: the claims of the list, then the entries of those without one |
 //! | `Sweep(Open..Settle)` | `kill/sweep.rs:deliver`: `open`, identity, `exchange`, `send`, `exchange` |
 //! | `Exit`, `Release` | `exit.rs:on_exit` (index entry), later the number is free (`kernel/exit.c:release_task`) |
 //! | `Take` | return to user mode: `kernel/signal.c:get_signal`; never in the middle of a fork |
@@ -35,7 +35,7 @@ pub enum Variant {
     PidOrder,
     /// Mutant: births are counted before they are indexed, as insertions are.
     CountedEarly,
-    /// Mutant: entries are asked, not numbers: who ended after the list was made is passed over.
+    /// Mutant: entries are asked, not numbers: a process that ended after the list was made is passed over.
     EntriesAsked,
     /// Mutant: an inner root's broadcast that still holds hides the outer one's.
     InnerFirst,
@@ -164,7 +164,7 @@ struct Proc {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct State {
     procs: [Proc; PROCS],
-    /// Who has a number: from birth to release.
+    /// The process that has a number: from birth to release.
     holder: [Option<u8>; NUMS],
     /// Index entries: the process is its own start.
     index: [Option<u8>; NUMS],

@@ -39,7 +39,7 @@ pub enum Variant {
     NothingSeen,
     /// Mutant: the gate has no end.
     NoLease,
-    /// Mutant: whoever is done opens the gate.
+    /// Mutant: a sweeper that is done opens the gate.
     OpensAny,
     /// Mutant: a shorter lease replaces a longer one.
     ShorterStands,
@@ -127,7 +127,7 @@ pub struct State {
     strangers: u8,
     ticks: u8,
     crash: bool,
-    /// Whom the passes since the gate is closed have listed.
+    /// What the passes since the gate is closed have listed.
     listed: Option<u8>,
     slipped: bool,
     stranger_hit: bool,

@@ -51,7 +51,7 @@ impl Nested {
         Self { variant, forks: 1, launches: 2, first: 1, outsider: false }
     }
 
-    /// A task in each root, and an outsider who launches.
+    /// A task in each root, and an outsider that launches.
     pub fn outsider(variant: Variant) -> Self {
         Self { forks: 0, first: 2, outsider: true, ..Self::three(variant) }
     }

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `Look` | `kernel/bpf/task_iter.c:task_seq_get_next` in PID order, holding the task; `killer-ebpf/src/walk.rs:on_walk` |
 //! | `Del`, `DelPop` | an entry that is another's: `member.rs:remove` |
-//! | `Fill`, `FillIndex` | start, tgid and index of who has none |
+//! | `Fill`, `FillIndex` | start, tgid and index of an entry without them |
 //! | `Pop` … `Index` | `member.rs:register` of a thread whose group is a member |
 //! | `Recheck`, `OutDel`, `OutPop` | it may have passed its exit hook meanwhile |
 //! | `Stamp`, `StampDel`, `StampPop` | `killer-ebpf/src/reap.rs:birth`, after each walk instead of each second |
@@ -20,18 +20,18 @@ use crate::world::{Action as Task, Entry, Life, Mutant, SPACE, State as Tasks, T
 /// What is modelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Variant {
-    /// The code: the walk passes over tasks in state TASK_NEW, claims who exits while it registers it, and replaces entries
+    /// The code: the walk passes over tasks in state TASK_NEW, claims a task that exits while it registers it, and replaces entries
     /// that it fills (`BPF_EXIST`); fork hooks renew the stamp of an entry that they find, and call the root doubtful when a
     /// reap under way may have looked at it before.
     AsBuilt,
-    /// The design: whoever deletes another's entry locks its address, and nothing is doubtful. No kernel has that for
+    /// The design: the one that deletes another's entry locks its address, and nothing is doubtful. No kernel has that for
     /// programs.
     Locked,
     /// Mutant: what is born at an address that a reap may be judging is not called doubtful.
     NotDoubted,
     /// Mutant: the walk judges entries of tasks whose birth hooks are running.
     MeetsNewborns,
-    /// Mutant: who exits while the walk registers it is claimed only when it is the last thread.
+    /// Mutant: a task that exits while the walk registers it is claimed only when it is the last thread.
     LiveZero,
     /// Mutant: the walk fills the element in place.
     InPlace,

@@ -18,10 +18,10 @@ use crate::explore::over;
 /// What is modelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Variant {
-    /// The code: the mark is claimed first; who wins hands its count over to the child; who loses registers nothing. The
+    /// The code: the mark is claimed first; the winner hands its count over to the child; the loser registers nothing. The
     /// launcher asks whether the child is a member.
     AsBuilt,
-    /// Mutant: the child is counted and inserted, then the mark is claimed, whoever wins it.
+    /// Mutant: the child is counted and inserted, then the mark is claimed, whichever wins it.
     ChildFirst,
     /// Mutant: the launcher only asks whether its mark is gone.
     NoQuestion,
@@ -111,7 +111,7 @@ pub enum K {
     Cancel,
     /// Counts down.
     CancelPop,
-    /// Signals who is listed.
+    /// Signals what is listed.
     Sweep,
     /// Reads the count.
     Empty,

@@ -27,7 +27,7 @@ pub enum Mutant {
     NoStart,
     /// pop goes up after the insert.
     InsertFirst,
-    /// pop goes down before the entry is deleted, whoever wins.
+    /// pop goes down before the entry is deleted, whichever wins.
     NoWin,
     /// A stale entry is left where it is, and the newborn with it.
     KeepStale,
@@ -58,7 +58,7 @@ pub struct World {
     pub two_threads: bool,
     /// Fork hooks that find an entry renew its stamp.
     pub renew: bool,
-    /// Who deletes another's entry locks its address (no kernel has that for programs).
+    /// The one that deletes another's entry locks its address (no kernel has that for programs).
     pub lock: bool,
     /// Births at the address of an entry that a reap may be judging make the root doubtful.
     pub doubt: bool,
@@ -222,7 +222,7 @@ pub struct State {
     pub reaps: u8,
     /// Reaps that have ended.
     pub reaped: u8,
-    /// Stamp of the entry that a child's hook has renewed or replaced, and reaps ended by then; by who forks it.
+    /// Stamp of the entry that a child's hook has renewed or replaced, and reaps ended by then; by the task that forks it.
     pub met: [Option<(u8, u8)>; TASKS],
     /// The root is not called exact any more.
     pub doubted: bool,
@@ -270,7 +270,7 @@ impl State {
         true
     }
 
-    /// `bpf_map_delete_elem`: whoever gets true has claimed it.
+    /// `bpf_map_delete_elem`: the one that gets true has claimed it.
     pub fn delete(&mut self, addr: u8) -> bool {
         self.births[addr as usize].take().is_some()
     }

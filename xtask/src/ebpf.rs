@@ -79,7 +79,7 @@ fn recorded(manifest: &str, name: &str) -> bool {
     manifest_value(manifest, name) == Some(&hex(&Sha256::digest(&object)))
 }
 
-/// Whoever reads meanwhile sees the old or the new file, whole.
+/// A program that reads meanwhile sees the old or the new file, whole.
 fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     let new = path.with_extension(format!("new-{}", std::process::id()));
     std::fs::write(&new, bytes)

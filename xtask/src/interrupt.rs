@@ -48,7 +48,7 @@ impl Deaf {
 
 impl Drop for Deaf {
     fn drop(&mut self) {
-        // Who catches them keeps doing so, else they end us again.
+        // A child that catches them keeps doing so, else they end us again.
         self.over.store(ASKED.get().is_none(), Ordering::Relaxed);
     }
 }

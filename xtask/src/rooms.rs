@@ -1,4 +1,4 @@
-//! The rooms of killer-user and who may know whom: dependencies point one way, only bpf/ knows aya, only sys/ is
+//! The rooms of killer-user and which may know which: dependencies point one way, only bpf/ knows aya, only sys/ is
 //! unsafe, nobody above tier/ knows which tier keeps the sets.
 
 use std::path::{Path, PathBuf};

@@ -149,7 +149,7 @@ impl Broadcast {
         true
     }
 
-    /// Claims of who is listed first, then entries of who has none, then sends, or has ended.
+    /// Claims of what is listed first, then entries of those without one, then sends, or has ended.
     fn next_item(&self, s: &mut State) -> Step {
         let first = |s: &State, item: Item| s.list.iter().position(|i| *i == item).map(|n| n as u8);
         if let Some(n) = first(s, Item::Listed) {
@@ -262,7 +262,7 @@ impl Broadcast {
 }
 
 impl State {
-    /// Whom the sweeper means by a number.
+    /// Which process the sweeper means by a number.
     fn wanted(&self, n: u8) -> u8 {
         match self.list[n as usize] {
             Item::Is(p) => p,

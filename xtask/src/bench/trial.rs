@@ -24,7 +24,7 @@ pub struct Outcome {
     pub dead: Option<Duration>,
     /// CPU time of the killing program.
     pub cpu: Duration,
-    /// Who lived on.
+    /// What lived on.
     pub left: usize,
 }
 
@@ -131,7 +131,7 @@ fn living(bench: &Bench) -> Result<Vec<i32>> {
     Ok(pids)
 }
 
-/// Whoever is left of the sleepers.
+/// What is left of the sleepers.
 pub fn end_all(bench: &Bench) -> Result<()> {
     if let Some(cgroup) = &bench.cgroup {
         std::fs::write(cgroup.join("cgroup.kill"), "1")?;
@@ -158,7 +158,7 @@ impl Ending {
             Ending::Own(cpu) => Ok(*cpu),
             Ending::Program(child) => {
                 let (status, cpu) = wait_with_cpu(child)?;
-                // pkill and psutil have nothing to say about whom they did not find.
+                // pkill and psutil have nothing to say about what they did not find.
                 let _ = status;
                 Ok(cpu)
             }
@@ -166,7 +166,7 @@ impl Ending {
     }
 }
 
-/// Waits for a child; its exit status, and the CPU time that it and those whom it has waited for used.
+/// Waits for a child; its exit status, and the CPU time that it and the processes that it has waited for used.
 pub fn wait_with_cpu(child: &mut Child) -> Result<(ExitStatus, Duration)> {
     // The kernel adds a child's time when it is waited for, and nobody else waits meanwhile.
     let before = getrusage(UsageWho::RUSAGE_CHILDREN)?;

@@ -111,7 +111,7 @@ impl Demo {
         title("HUP for the main process alone: rsyslog opens its file again");
         self.hup()?;
 
-        title("Whom the usual ways would have left");
+        title("What the usual ways would have left alive");
         let mut looked = Vec::new();
         for (fixture, oracle) in SERVICES.into_iter().zip(oracles) {
             looked.push(self.look(fixture, oracle)?);

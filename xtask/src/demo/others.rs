@@ -28,7 +28,7 @@ fn seen(pid: i32) -> Option<Seen> {
     Some(Seen { comm, ppid: numbers.next()?, pgrp: numbers.next()?, session: numbers.next()? })
 }
 
-/// A usual way, and whom of the members it would leave.
+/// A usual way, and which of the members it would leave.
 #[derive(Debug)]
 pub struct Way {
     /// How one would type it.

@@ -8,7 +8,7 @@ use super::{Check, Finding, Sources};
 const FACTS: &str = "docs/internals/KERNEL_FACTS.md";
 /// Where a document lies that is cited by its name alone.
 const DOCUMENTS: [&str; 2] = ["docs", "docs/internals"];
-/// Who says which function each step mirrors.
+/// Files that say which function each step mirrors.
 const MODELS: &str = "models/src/";
 /// The program itself, which is no function.
 const PROGRAM: &str = "killer";

@@ -1,4 +1,4 @@
-//! `cargo xtask peers`: who lets what escape, on which kernel; `docs/PEERS.md` comes from it.
+//! `cargo xtask peers`: which way lets what escape, on which kernel; `docs/PEERS.md` comes from it.
 
 use std::fmt::Write;
 use std::process::Command;

@@ -20,7 +20,7 @@ pub struct Variant {
     pub memory: u64,
     /// Processors that really run at the same time, by the host's clock: results depend on how busy the host is.
     pub parallel: bool,
-    /// An initramfs with nothing but `killer` and who calls it.
+    /// An initramfs with nothing but `killer` and its caller.
     pub alone: bool,
     /// Only kernels from this one on have it.
     pub since: (u32, u32),
