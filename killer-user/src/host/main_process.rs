@@ -54,7 +54,7 @@ pub fn of(t: &Tracker, r: &Root) -> Option<Main> {
     }
 }
 
-/// Who the pidfile names, when root or the service's user has written it since the service began.
+/// The process that the pidfile names, when root or the service's user has written it since the service began.
 fn named(t: &Tracker, r: &Root, kept: &StopRecord) -> Option<Identity> {
     let path = kept.pidfile.as_ref()?;
     let found = match pidfile::named(path, &kept.owners()) {
@@ -69,7 +69,7 @@ fn named(t: &Tracker, r: &Root, kept: &StopRecord) -> Option<Identity> {
     (ours && !found.is_before(wall_second(m.born))).then(|| Identity::of(&m))
 }
 
-/// The one member that the first process has forked, else the one whose creator is no member. Nobody, when there are more.
+/// The one member that the first process has forked, else the one whose creator is no member. None, when there are more.
 fn guess(t: &Tracker, r: &Root) -> Option<Identity> {
     let first = registered(r);
     if first.pid == 0 || !registry::is_live_state(r) {

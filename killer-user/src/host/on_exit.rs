@@ -56,7 +56,7 @@ impl<'a> OnExit<'a> {
         Ok(Self { t, name, span, detached, watch, lost: 0 })
     }
 
-    /// The supervisor, for whoever looks for it later.
+    /// The supervisor, for a call that looks for it later.
     pub fn who(&self) -> Option<Identity> {
         who(&self.watch)
     }
