@@ -4,7 +4,7 @@
 pub const BIRTHS: &str = "BIRTHS";
 /// Map: root slot → [`crate::record::Pop`]; the kernel's count.
 pub const POP: &str = "POP";
-/// Map: root slot → [`crate::record::Root`].
+/// Map: root slot → [`crate::record::RootRecord`].
 pub const ROOTS: &str = "ROOTS";
 /// Map: root slot → [`crate::record::Control`]; written by user space.
 pub const CONTROL: &str = "CONTROL";

@@ -71,7 +71,7 @@ pub struct Pop {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "bytemuck", derive(bytemuck::Pod, bytemuck::Zeroable))]
-pub struct Root {
+pub struct RootRecord {
     /// Counts the uses of the slot; part of every reference to a root.
     pub generation: u32,
     /// `R_*` state.
@@ -357,7 +357,7 @@ pub struct Edge {
 const _: () = assert!(size_of::<Birth>() == 32);
 const _: () = assert!(size_of::<Pop>() == 64);
 const _: () = assert!(size_of::<Control>() == 64);
-const _: () = assert!(size_of::<Root>() == 184);
+const _: () = assert!(size_of::<RootRecord>() == 184);
 const _: () = assert!(size_of::<Member>() == 128);
 const _: () = assert!(size_of::<Ending>() == 32);
 const _: () = assert!(size_of::<TaskKey>() == 16);

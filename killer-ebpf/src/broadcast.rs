@@ -51,7 +51,7 @@ fn holds(slot: u32) -> Option<Now> {
             (newest, at) = (epoch, s);
         }
         let Some(r) = ROOTS.get_ptr(s) else { break };
-        // SAFETY: r points to a whole Root.
+        // SAFETY: r points to a whole RootRecord.
         s = unsafe { core::ptr::read_volatile(&raw const (*r).parent) };
         if s == 0 {
             break;
@@ -198,7 +198,7 @@ fn woken(ctx: *const u64, tgid: u32, signal: u32) {
         return;
     }
     let Some(r) = member::root(slot) else { return };
-    // SAFETY: r points to a whole Root.
+    // SAFETY: r points to a whole RootRecord.
     unsafe {
         if signal == SIGCONT {
             (*r).wakes += 1;

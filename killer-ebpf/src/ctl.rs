@@ -53,9 +53,9 @@ fn run(ctx: *const u64) -> i32 {
 }
 
 #[inline(always)]
-fn root_of(ctx: *const u64) -> Result<*mut Root, i32> {
+fn root_of(ctx: *const u64) -> Result<*mut RootRecord, i32> {
     let Some(r) = member::root(a(ctx, 1) as u32) else { return Err(EINVAL) };
-    // SAFETY: r points to a whole Root.
+    // SAFETY: r points to a whole RootRecord.
     unsafe {
         if (*r).state == R_FREE {
             return Err(ENOENT);
@@ -69,12 +69,12 @@ fn root_of(ctx: *const u64) -> Result<*mut Root, i32> {
 }
 
 #[inline(always)]
-fn set_name(ctx: *const u64, r: *mut Root) {
-    // SAFETY: r points to a whole Root; nothing is read.
+fn set_name(ctx: *const u64, r: *mut RootRecord) {
+    // SAFETY: r points to a whole RootRecord; nothing is read.
     let name = unsafe { (&raw mut (*r).name) as *mut u64 };
     let mut i = 0;
     while i < NAME_LEN / 8 {
-        // SAFETY: NAME_LEN is a multiple of 8 and name is aligned to 8 in Root.
+        // SAFETY: NAME_LEN is a multiple of 8 and name is aligned to 8 in RootRecord.
         unsafe { core::ptr::write_volatile(name.add(i), a(ctx, 4 + i)) };
         i += 1;
     }
@@ -94,7 +94,7 @@ fn create(ctx: *const u64) -> i32 {
             return ELOOP;
         }
         let Some(o) = member::root(parent) else { return EINVAL };
-        // SAFETY: o points to a whole Root.
+        // SAFETY: o points to a whole RootRecord.
         unsafe {
             depth = (*o).depth + 1;
             parent_generation = (*o).generation;
@@ -153,10 +153,10 @@ fn create(ctx: *const u64) -> i32 {
 
 /// Changes whether the root is frozen; answers what it was.
 #[inline(always)]
-fn freeze(ctx: *const u64, r: *mut Root) -> i32 {
+fn freeze(ctx: *const u64, r: *mut RootRecord) -> i32 {
     const STATE: u64 = R_FREEZING | R_FROZEN | R_THAWING | R_UNDONE;
     let to = a(ctx, 3) & STATE;
-    // SAFETY: r points to a whole Root.
+    // SAFETY: r points to a whole RootRecord.
     unsafe {
         let was = (*r).flags & STATE;
         if was & (R_FREEZING | R_FROZEN) == 0 && to == R_FREEZING {
@@ -189,7 +189,7 @@ fn seed(ctx: *const u64, flags: u32) -> i32 {
     let tgid = task::current_tgid();
     let s = Birth {
         root: slot,
-        // SAFETY: r points to a whole Root.
+        // SAFETY: r points to a whole RootRecord.
         generation: unsafe { (*r).generation },
         flags,
         tgid,
@@ -341,7 +341,7 @@ fn on_root(ctx: *const u64) -> i32 {
         Err(e) => return e,
     };
     let slot = a(ctx, 1) as u32;
-    // SAFETY: r points to a whole Root, p to a whole Pop.
+    // SAFETY: r points to a whole RootRecord, p to a whole Pop.
     unsafe {
         match a(ctx, 0) {
             ctl::GO_LIVE => {

@@ -219,7 +219,7 @@ fn forker() -> TaskKey {
 #[inline(always)]
 pub fn main(slot: u32, generation: u32, tgid: u32, start: u64) {
     if let Some(r) = member::root(slot) {
-        // SAFETY: r points to a whole Root.
+        // SAFETY: r points to a whole RootRecord.
         unsafe {
             if (*r).generation == generation {
                 (*r).main_tgid = tgid;

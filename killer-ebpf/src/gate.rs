@@ -38,7 +38,7 @@ pub fn holds(slot: u32) -> u64 {
             return gate::KILL;
         }
         let Some(r) = ROOTS.get_ptr(s) else { return kind };
-        // SAFETY: r points to a whole Root.
+        // SAFETY: r points to a whole RootRecord.
         unsafe {
             if core::ptr::read_volatile(&raw const (*r).flags) & (R_FREEZING | R_FROZEN) != 0 {
                 kind = gate::FREEZE;

@@ -75,7 +75,7 @@ pub unsafe fn remember(m: *mut Member, flags: u32) -> bool {
 /// False: there is no place for it, or its root has had its share.
 #[inline(always)]
 fn keep(key: &TaskKey, m: *const Member) -> bool {
-    // SAFETY: m points to a whole Member, r to a whole Root.
+    // SAFETY: m points to a whole Member, r to a whole RootRecord.
     unsafe {
         let Some(r) = root((*m).root) else { return false };
         if core::ptr::read_volatile(&raw const (*r).ancestors) as i64 >= knobs::ancestors_most() as i64 {
@@ -92,8 +92,8 @@ fn keep(key: &TaskKey, m: *const Member) -> bool {
 }
 
 #[inline(always)]
-fn count(r: *mut Root, v: i64) {
-    // SAFETY: r points to a whole Root, g to a whole Global.
+fn count(r: *mut RootRecord, v: i64) {
+    // SAFETY: r points to a whole RootRecord, g to a whole Global.
     unsafe {
         add64(&raw mut (*r).ancestors, v as u64);
         if let Some(g) = GLOBAL.get_ptr_mut(0) {

@@ -14,7 +14,7 @@ pub static BIRTHS: HashMap<u64, Birth> = HashMap::pinned(65536, 0);
 pub static POP: Array<Pop> = Array::pinned(killer_common::MAX_ROOTS, BPF_F_MMAPABLE);
 /// Registry.
 #[aya_ebpf::macros::map]
-pub static ROOTS: Array<Root> = Array::pinned(killer_common::MAX_ROOTS, BPF_F_MMAPABLE);
+pub static ROOTS: Array<RootRecord> = Array::pinned(killer_common::MAX_ROOTS, BPF_F_MMAPABLE);
 /// Requests of user space.
 #[aya_ebpf::macros::map]
 pub static CONTROL: Array<Control> = Array::pinned(killer_common::MAX_ROOTS, BPF_F_MMAPABLE);

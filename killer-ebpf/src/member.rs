@@ -371,7 +371,7 @@ pub fn unindex_own(b: &Birth) {
 
 /// The record of a root.
 #[inline(always)]
-pub fn root(slot: u32) -> Option<*mut Root> {
+pub fn root(slot: u32) -> Option<*mut RootRecord> {
     if slot == 0 || slot >= MAX_ROOTS {
         return None;
     }

@@ -77,7 +77,7 @@ extern "C" fn step(_i: u64, at: *mut At) -> i64 {
 #[inline(always)]
 fn before(slot: u32, start: u64) -> bool {
     match member::root(slot) {
-        // SAFETY: r points to a whole Root.
+        // SAFETY: r points to a whole RootRecord.
         Some(r) => start < unsafe { core::ptr::read_volatile(&raw const (*r).born) },
         None => false,
     }

@@ -132,7 +132,7 @@ extern "C" fn on_walk(ctx: *const u64) -> i32 {
         member::note(b.root, reason::REPAIRED_WALK);
     } else if let Some(r) = member::root(b.root) {
         // With its first member the root is there, whatever becomes of the adopter.
-        // SAFETY: r points to a whole Root.
+        // SAFETY: r points to a whole RootRecord.
         unsafe { (*r).state = R_LIVE };
     }
     if MEMBERS.get_ptr(&tgid).is_none() {

@@ -1,7 +1,7 @@
 //! What the kernel holds for a tracker, asked by bpf(2) itself: maps, programs and links by their ids, gate words, and
 //! whatever is left in the maps when nobody is tracked.
 
-use killer_common::record::{Control, Global, Pop, R_FREE, Root};
+use killer_common::record::{Control, Global, Pop, R_FREE, RootRecord};
 use killer_common::{ABI_VERSION, MAX_ROOTS, gate, names};
 use std::collections::BTreeSet;
 use std::ffi::CString;
@@ -169,10 +169,10 @@ impl Objects {
     }
 
     /// The root with this name: slot and record.
-    pub fn root(&self, name: &str) -> Option<(u32, Root)> {
+    pub fn root(&self, name: &str) -> Option<(u32, RootRecord)> {
         let high = self.element::<Global>(names::GLOBAL, 0)?.high_slot as u32;
         (1..=high.min(MAX_ROOTS - 1)).find_map(|slot| {
-            let root: Root = self.element(names::ROOTS, slot)?;
+            let root: RootRecord = self.element(names::ROOTS, slot)?;
             let end = root.name.iter().position(|b| *b == 0).unwrap_or(root.name.len());
             (root.state != R_FREE && &root.name[..end] == name.as_bytes()).then_some((slot, root))
         })
@@ -181,7 +181,8 @@ impl Objects {
     /// Roots that are in use, whatever their name.
     pub fn roots(&self) -> usize {
         let high = self.global().map_or(0, |g| g.high_slot as u32).min(MAX_ROOTS - 1);
-        let used = |slot: &u32| self.element::<Root>(names::ROOTS, *slot).is_none_or(|r| r.state != R_FREE);
+        let used =
+            |slot: &u32| self.element::<RootRecord>(names::ROOTS, *slot).is_none_or(|r| r.state != R_FREE);
         (1..=high).filter(used).count()
     }
 

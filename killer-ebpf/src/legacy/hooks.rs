@@ -83,7 +83,7 @@ pub fn born(child: u64, tgid: u32, thread: bool, late: bool) {
     member::index(0, &birth, creator);
     if birth.flags & B_MAIN != 0 {
         if let Some(r) = member::root(birth.root) {
-            // SAFETY: r points to a whole Root.
+            // SAFETY: r points to a whole RootRecord.
             unsafe {
                 if (*r).generation == birth.generation {
                     (*r).main_tgid = tgid;

@@ -106,7 +106,7 @@ fn specs(l: Limits) -> [Spec; MAPS.len()] {
     [
         hash(BIRTHS, 8, of::<Birth>(), l.tasks(), 0, true),
         array(POP, of::<Pop>(), MAX_ROOTS, true),
-        array(ROOTS, of::<Root>(), MAX_ROOTS, true),
+        array(ROOTS, of::<RootRecord>(), MAX_ROOTS, true),
         array(CONTROL, of::<Control>(), MAX_ROOTS, false),
         array(INDEX, 2 * TGIDS, l.tgids() / TGIDS, true),
         hash(MEMBERS, 4, of::<Member>(), l.tasks(), 0, true),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use killer_common::names::{POP, ROOTS};
-use killer_common::record::{self, R_FREE, Root};
+use killer_common::record::{self, R_FREE, RootRecord};
 
 use super::pins::{self, Paths};
 use super::{canary, maps, sign};
@@ -53,7 +53,7 @@ fn live(maps: &Path) -> Option<Vec<String>> {
         Some((fd, n))
     };
     let ((roots, n), (pop, counts)) = (get(ROOTS)?, get(POP)?);
-    let roots = Mapped::<Root>::new(&roots, n, false).ok()?;
+    let roots = Mapped::<RootRecord>::new(&roots, n, false).ok()?;
     let pop = Mapped::<record::Pop>::new(&pop, counts, false).ok()?;
     let mut names = Vec::new();
     for i in 1..n {

@@ -32,7 +32,7 @@ pub(super) use open::namespace;
 pub struct Programs {
     paths: Paths,
     pop: Mapped<Pop>,
-    roots: Mapped<Root>,
+    roots: Mapped<RootRecord>,
     reasons: Mapped<Reasons>,
     control: Mapped<Control>,
     global: Mapped<Global>,

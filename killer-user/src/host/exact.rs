@@ -1,7 +1,7 @@
 //! Exactness: derived from reasons, and nothing that could add one is ignored.
 
 use killer_common::reason;
-use killer_common::record::{R_SUPERVISED, Root};
+use killer_common::record::{R_SUPERVISED, RootRecord};
 
 use super::record::StopRecord;
 use crate::keep::Health;
@@ -29,7 +29,7 @@ struct Seen<'a> {
     t: &'a Tracker,
     health: &'a Health,
     slot: Slot,
-    root: &'a Root,
+    root: &'a RootRecord,
 }
 
 impl Seen<'_> {
@@ -105,12 +105,12 @@ pub fn second_look(t: &Tracker, slot: Slot) {
 }
 
 /// True when nobody stays any more to end a service of `run --kill-on-exit`.
-pub fn unsupervised(t: &Tracker, slot: Slot, r: &Root) -> bool {
+pub fn unsupervised(t: &Tracker, slot: Slot, r: &RootRecord) -> bool {
     r.flags & R_SUPERVISED != 0 && !owner_lives(r) && StopRecord::watched(t, slot).is_none()
 }
 
 /// True while the `killer` that made the root is alive.
-pub fn owner_lives(r: &Root) -> bool {
+pub fn owner_lives(r: &RootRecord) -> bool {
     alive(r.owner_tgid, r.owner_start)
 }
 

@@ -110,8 +110,9 @@ pub fn side_effects(t: &Tracker, root: &Root) -> Vec<String> {
 /// Lets every process go that a `killer`, which died in the middle, has left stopped.
 pub fn settle(t: &Tracker) -> Result<(), Failure> {
     const UNDER_WAY: u64 = R_FREEZING | R_THAWING;
-    let left =
-        |r: &killer_common::record::Root| r.flags & UNDER_WAY != 0 && !alive(r.freezer_tgid, r.freezer_start);
+    let left = |r: &killer_common::record::RootRecord| {
+        r.flags & UNDER_WAY != 0 && !alive(r.freezer_tgid, r.freezer_start)
+    };
     for (slot, r) in t.roots() {
         if !left(&r) {
             continue;

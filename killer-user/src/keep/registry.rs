@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::io;
 
-use killer_common::record::{R_FREE, Root};
+use killer_common::record::{R_FREE, RootRecord};
 
 use super::{Held, KeepError, Slot};
 
@@ -16,13 +16,13 @@ pub trait Registry: Debug {
     fn lock(&self) -> Result<Lock, KeepError>;
 
     /// The record of any slot, also a free one.
-    fn slot(&self, slot: u32) -> Option<Root>;
+    fn slot(&self, slot: u32) -> Option<RootRecord>;
     /// The record of a slot that is in use.
-    fn root(&self, slot: u32) -> Option<Root> {
+    fn root(&self, slot: u32) -> Option<RootRecord> {
         self.slot(slot).filter(|r| slot != 0 && r.state != R_FREE)
     }
     /// Every root in use.
-    fn roots(&self) -> Vec<(u32, Root)>;
+    fn roots(&self) -> Vec<(u32, RootRecord)>;
     /// The first free slot.
     fn free_slot(&self) -> Option<Slot>;
     /// Makes a free slot, or one whose count is 0, a new root in state STARTING; `old` is its present generation.

@@ -15,11 +15,11 @@ pub struct Root {
     /// Service name.
     pub name: String,
     /// The kernel's record.
-    pub record: killer_common::record::Root,
+    pub record: killer_common::record::RootRecord,
 }
 
 /// The name in a record.
-pub fn name_of(r: &killer_common::record::Root) -> String {
+pub fn name_of(r: &killer_common::record::RootRecord) -> String {
     let len = r.name.iter().position(|&b| b == 0).unwrap_or(r.name.len());
     String::from_utf8_lossy(&r.name[..len]).into_owned()
 }
@@ -184,8 +184,8 @@ mod tests {
     use killer_common::NAME_LEN;
     use proptest::prelude::*;
 
-    fn named(bytes: [u8; NAME_LEN]) -> killer_common::record::Root {
-        killer_common::record::Root {
+    fn named(bytes: [u8; NAME_LEN]) -> killer_common::record::RootRecord {
+        killer_common::record::RootRecord {
             generation: 1,
             state: R_LIVE,
             parent: 0,

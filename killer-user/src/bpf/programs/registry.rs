@@ -2,7 +2,7 @@
 
 use std::io;
 
-use killer_common::record::{R_FREE, Root, STOP_LEN, Stop};
+use killer_common::record::{R_FREE, RootRecord, STOP_LEN, Stop};
 use killer_common::{CANARY_SLOT, NAME_LEN, ctl};
 
 use super::Programs;
@@ -15,11 +15,11 @@ impl Registry for Programs {
         Ok(Box::new(pins::in_host_mounts(&self.paths, || PinLock::take(&self.paths))?))
     }
 
-    fn slot(&self, slot: u32) -> Option<Root> {
+    fn slot(&self, slot: u32) -> Option<RootRecord> {
         self.roots.get(slot as usize)
     }
 
-    fn roots(&self) -> Vec<(u32, Root)> {
+    fn roots(&self) -> Vec<(u32, RootRecord)> {
         (1..=self.global().high_slot as u32).filter_map(|s| Some((s, self.root(s)?))).collect()
     }
 

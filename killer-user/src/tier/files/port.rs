@@ -2,7 +2,7 @@
 
 use std::io;
 
-use killer_common::record::Root;
+use killer_common::record::RootRecord;
 
 use super::record::RootFile;
 use super::registry::FileRegistry;
@@ -25,11 +25,11 @@ impl<T: OnFiles> Registry for T {
         }
     }
 
-    fn slot(&self, slot: u32) -> Option<Root> {
+    fn slot(&self, slot: u32) -> Option<RootRecord> {
         Some(self.files().root(slot).record())
     }
 
-    fn roots(&self) -> Vec<(u32, Root)> {
+    fn roots(&self) -> Vec<(u32, RootRecord)> {
         self.files().roots().into_iter().map(|(s, p)| (s, p.record())).collect()
     }
 

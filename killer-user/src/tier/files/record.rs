@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use killer_common::record::{B_ADOPTED, B_CONTROL, B_MAIN, Root};
+use killer_common::record::{B_ADOPTED, B_CONTROL, B_MAIN, RootRecord};
 use killer_common::{NAME_LEN, reason};
 use serde::{Deserialize, Serialize};
 
@@ -55,12 +55,12 @@ pub struct RootFile {
 
 impl RootFile {
     /// As the programs' registry would have it.
-    pub fn record(&self) -> Root {
+    pub fn record(&self) -> RootRecord {
         let mut name = [0; NAME_LEN];
         for (to, from) in name.iter_mut().zip(self.name.bytes()) {
             *to = from;
         }
-        Root {
+        RootRecord {
             generation: self.generation,
             state: self.state,
             parent: self.parent.0,
