@@ -45,7 +45,7 @@ pub struct StopRecord {
     pub heir: Heir,
     /// What the first process was at the start.
     pub home: Option<Home>,
-    /// Who watches over its launcher (`run --kill-on-exit`).
+    /// The supervisor of its launcher (`run --kill-on-exit`).
     pub watch: Option<Identity>,
     /// What was started, or adopted, for people: program and arguments with spaces between them.
     pub started: Vec<u8>,

@@ -106,7 +106,7 @@ fn wish(r: &Run, flags: u64) -> Wish<'_> {
     Wish { flags, keep: r.keep, nest: Some(r.nest), goes, ..Wish::named(&r.name) }
 }
 
-/// What is remembered of it: how it is asked to stop (as the same user, in the directory that `run` was called in), and who
+/// What is remembered of it: how it is asked to stop (as the same user, in the directory that `run` was called in), and which
 /// its main process is when the first one has ended.
 fn kept(r: &Run, watch: Option<Identity>) -> StopRecord {
     let here = std::env::current_dir().unwrap_or_else(|_| "/".into());

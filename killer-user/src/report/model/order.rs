@@ -120,8 +120,7 @@ pub struct Receipt {
     /// Processes that are still there.
     pub survivors: Vec<Survivor>,
     /// Processes that have ended and let go of everything, but are not reaped by their parents yet: their numbers are
-    /// taken until then. With
-    /// `--wait=reaped` anybody, else of main processes.
+    /// taken until then. With `--wait=reaped` all of them, else main processes only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unreaped: Vec<Survivor>,
     /// Times.
@@ -175,8 +174,7 @@ pub struct Stop {
     /// Processes that are still there.
     pub survivors: Vec<Survivor>,
     /// Processes that have ended and let go of everything, but are not reaped by their parents yet: their numbers are
-    /// taken until then. With
-    /// `--wait=reaped` anybody, else of main processes.
+    /// taken until then. With `--wait=reaped` all of them, else main processes only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unreaped: Vec<Survivor>,
     /// µs from the beginning to the end.
