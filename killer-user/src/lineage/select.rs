@@ -85,7 +85,7 @@ impl Snapshot<'_> {
 
     /// The members that every pick takes.
     pub fn chosen(&self, picks: &[Pick]) -> HashSet<Identity> {
-        let mut set: HashSet<Identity> = self.members.iter().map(|m| Identity::of(m)).collect();
+        let mut set: HashSet<Identity> = self.members.iter().map(Identity::of).collect();
         for p in picks {
             let keep: HashSet<Identity> = self.one(p);
             set.retain(|k| keep.contains(k));
@@ -95,7 +95,7 @@ impl Snapshot<'_> {
 
     fn one(&self, p: &Pick) -> HashSet<Identity> {
         let by = |f: &dyn Fn(&Member) -> bool| -> HashSet<Identity> {
-            self.members.iter().filter(|m| f(m)).map(|m| Identity::of(m)).collect()
+            self.members.iter().filter(|m| f(m)).map(Identity::of).collect()
         };
         let alive: HashMap<Identity, &Member> = self.members.iter().map(|m| (Identity::of(m), m)).collect();
         match p {
@@ -110,7 +110,7 @@ impl Snapshot<'_> {
             Pick::Uid(u) => by(&|m| describe::uid(m).unwrap_or(m.uid) == *u),
             Pick::Born(d) => by(&|m| u128::from(self.now.saturating_sub(m.born)) <= d.as_nanos()),
             Pick::Leaves => {
-                let parents: HashSet<Identity> = self.members.iter().map(|m| Identity::creator(m)).collect();
+                let parents: HashSet<Identity> = self.members.iter().map(Identity::creator).collect();
                 by(&|m| !parents.contains(&Identity::of(m)))
             }
             Pick::Orphans => {
@@ -145,7 +145,7 @@ impl Snapshot<'_> {
     fn below(&self, pid: u32) -> HashMap<Identity, bool> {
         let up = self.creators();
         // The living one of that number, else the one that died last: it may have descendants.
-        let living = self.members.iter().find(|m| m.tgid == pid).map(|m| Identity::of(m));
+        let living = self.members.iter().find(|m| m.tgid == pid).map(Identity::of);
         let dead = up.keys().filter(|k| k.pid == pid).max_by_key(|k| k.start).copied();
         let Some(top) = living.or(dead) else { return HashMap::new() };
         let mut below = HashMap::from([(top, true)]);
