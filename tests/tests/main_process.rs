@@ -118,7 +118,7 @@ fn nobody_is_there_and_that_is_said() {
         assert!(out.stderr.contains("processes live on, as --mode=process has it"), "{out}");
         service.assert_alive();
         let out = env.killer(["stop", "--mode=mixed", "--timeout=20s", "-o", "json", "svc"]);
-        assert!(out.ok().stderr.contains("goes to all"), "{out}");
+        assert!(out.ok().stderr.contains("goes to the whole service"), "{out}");
         assert_eq!(out.json()["steps"][0]["whom"], "all", "{out}");
         assert!(says(&log, "term1") && says(&log, "term2"), "TERM did not reach all");
         service.assert_dead();
