@@ -9,6 +9,7 @@ mod dist;
 mod ebpf;
 mod exactness;
 mod interrupt;
+mod lanes;
 mod lint;
 mod miri;
 mod ordeal;

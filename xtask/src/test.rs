@@ -14,7 +14,7 @@ use nix::unistd::Pid;
 
 use crate::run::{cargo, root, shown};
 use crate::tally::Tally;
-use crate::{binary, daemons, tools};
+use crate::{binary, daemons, lanes, tools};
 
 /// `test`.
 #[derive(Debug, clap::Args)]
@@ -48,11 +48,9 @@ pub fn run(options: &Options) -> Result<Tally> {
         shown(build.current_dir(root()))?;
     }
     let deadline = Instant::now() + Duration::from_secs(options.timeout);
-    let mut tally = tests(&unit, options, deadline, |_| {})?;
+    let mut tally = tests(&unit, options, deadline)?;
     tally += models(options, deadline)?;
-    tally += tests(&["killer-tests"], options, deadline, |c| {
-        c.env("KILLER_BIN", &killer);
-    })?;
+    tally += lanes::run("killer-tests", options.filter.as_deref(), deadline, &killer)?;
     clean_up(&killer);
     Ok(tally)
 }
@@ -66,7 +64,7 @@ fn models(options: &Options, deadline: Instant) -> Result<Tally> {
         Ok(Duration::from_micros((all.user_time() + all.system_time()).num_microseconds() as u64))
     };
     let before = spent()?;
-    let mut tally = tests(&["killer-models"], options, deadline, |_| {})?;
+    let mut tally = tests(&["killer-models"], options, deadline)?;
     let took = spent()?.saturating_sub(before);
     if took > MODELS {
         println!("FAILED: the models took {} s of CPU time, more than {}", took.as_secs(), MODELS.as_secs());
@@ -76,12 +74,7 @@ fn models(options: &Options, deadline: Instant) -> Result<Tally> {
 }
 
 /// `cargo test` of some packages, its lines shown and counted.
-fn tests(
-    packages: &[&str],
-    options: &Options,
-    deadline: Instant,
-    prepare: impl Fn(&mut Command),
-) -> Result<Tally> {
+fn tests(packages: &[&str], options: &Options, deadline: Instant) -> Result<Tally> {
     use std::os::unix::process::CommandExt;
     let mut command = cargo();
     command.args(["test", "--quiet", "--locked", "--no-fail-fast", "--color", "never"]);
@@ -89,7 +82,6 @@ fn tests(
     command.args(&options.filter).current_dir(root());
     // A group of its own, so that a timeout reaches the test binary below cargo.
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    prepare(&mut command);
     let mut child = command.spawn().context("cannot run cargo test")?;
     let seen = Mutex::new(Seen::default());
     let streams: [Option<Box<dyn Read + Send>>; 2] =
@@ -125,12 +117,21 @@ fn stop(child: &Child) {
 
 /// What libtest and the tests have said.
 #[derive(Debug, Default)]
-struct Seen {
+pub struct Seen {
     counted: Tally,
     skips: BTreeSet<String>,
 }
 
 impl Seen {
+    /// Counts a line, and shows it unless it says that all is well.
+    pub fn show(&mut self, line: &str) {
+        let passed = line.ends_with(" ... ok") || line.starts_with("running 0 tests") || line.is_empty();
+        if !passed {
+            println!("{line}");
+        }
+        self.line(line);
+    }
+
     fn line(&mut self, line: &str) {
         if let Some(skip) = line.split_once("SKIP: ").map(|(_, s)| s) {
             self.skips.insert(skip.split(": ").next().unwrap_or(skip).to_owned());
@@ -147,7 +148,7 @@ impl Seen {
     }
 
     /// To libtest a skipped test has passed.
-    fn tally(&self, success: bool) -> Tally {
+    pub fn tally(&self, success: bool) -> Tally {
         let skips = self.skips.len().min(self.counted.passed);
         let mut tally = self.counted;
         tally.passed -= skips;
@@ -163,20 +164,18 @@ impl Seen {
 fn read(stream: Box<dyn Read + Send>, seen: &Mutex<Seen>) {
     for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
         let line = String::from_utf8_lossy(&line).into_owned();
-        let passed = line.ends_with(" ... ok") || line.starts_with("running 0 tests") || line.is_empty();
-        if !passed {
-            println!("{line}");
-        }
-        seen.lock().unwrap_or_else(|e| e.into_inner()).line(&line);
+        seen.lock().unwrap_or_else(|e| e.into_inner()).show(&line);
     }
 }
 
-/// Trackers whose test process has gone without taking them along (a timeout): theirs alone, by the PID in the name.
+/// Trackers that wait for another test of this run, and those whose test process has gone without taking them along (a
+/// timeout): theirs alone, by the PID in the name.
 fn clean_up(killer: &std::path::Path) {
     for entry in std::fs::read_dir("/sys/fs/bpf").into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         let Some(pid) = name.strip_prefix("killer-test-").and_then(|n| n.split('-').next()) else { continue };
-        if pid.parse::<u32>().is_ok() && !std::path::Path::new("/proc").join(pid).exists() {
+        let Ok(number) = pid.parse::<u32>() else { continue };
+        if number == std::process::id() || !std::path::Path::new("/proc").join(pid).exists() {
             for args in [&["-q", "-s", "KILL", "*"][..], &["down", "--force"]] {
                 let mut command = Command::new(killer);
                 command.args(args).env("KILLER_PIN_ROOT", entry.path());
