@@ -102,5 +102,5 @@ fn what_is_refused_is_named() {
     env.killer(["selftest", "--quick", "-o", "ktap", "--only", "plain", "--only", "bmob"])
         .error(2, &["did you mean 'bomb'"]);
     env.killer(["selftest", "--quick", "--only", ""]).error(2, &["nothing was tried"]);
-    assert!(env.killer(["--help"]).ok().stdout.contains("main and control only"));
+    assert!(env.killer(["--help"]).ok().stdout.contains("only to main and control"));
 }

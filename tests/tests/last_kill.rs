@@ -130,7 +130,7 @@ fn who_is_not_remembered() {
     env.killer(["-KILL", "--wait", "svc"]).ok();
     service.assert_dead();
     let out = env.killer(["tree", "--last", "svc"]);
-    assert!(out.ok().stdout.contains("is not remembered"), "{out}");
+    assert!(out.ok().stdout.contains("are not remembered"), "{out}");
     let json = env.killer(["tree", "--last", "-o", "json", "svc"]).ok().json();
     assert!(json["note"].as_str().is_some_and(|n| n.contains("not remembered")), "{json}");
     std::fs::remove_file(&run).expect("the file");

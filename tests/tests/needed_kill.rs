@@ -93,5 +93,5 @@ fn help_states_the_time() {
     let out =
         std::process::Command::new(killer_tests::killer()).args(["stop", "--help"]).output().expect("help");
     let text = String::from_utf8_lossy(&out.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(text.contains("SIGKILL to all has 5s at least"), "{text}");
+    assert!(text.contains("after SIGKILL to all 5s at least"), "{text}");
 }
