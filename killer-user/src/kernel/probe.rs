@@ -37,13 +37,9 @@ pub fn in_initial_pid_ns() -> std::io::Result<bool> {
     }
 }
 
-/// The effective capabilities, as in capabilities(7), bit by number.
+/// The effective capabilities, as in capabilities(7), bit by number. They are asked for without /proc, which may not be mounted.
 pub fn effective_caps() -> u64 {
-    let s = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    s.lines()
-        .find_map(|l| l.strip_prefix("CapEff:"))
-        .and_then(|v| u64::from_str_radix(v.trim(), 16).ok())
-        .unwrap_or(0)
+    rustix::thread::capabilities(None).map_or(0, |c| c.effective.bits())
 }
 
 /// CAP_BPF, CAP_PERFMON, CAP_SYS_ADMIN, CAP_KILL.

@@ -54,6 +54,10 @@ fn no_proc() {
         }
         let out = env.finish(without(&env, &["doctor"], other));
         assert!(out.stdout.contains(word), "{out}");
+        // Nothing else is to blame.
+        for false_words in ["lacks CAP", "needs root", "run it as root", "no cgroup v1 filesystem"] {
+            assert!(!out.stdout.contains(false_words), "{out}");
+        }
     }
     service.assert_alive();
     let list = env.killer(["list", "-o", "json"]).ok().json();

@@ -9,8 +9,8 @@ use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use super::lingers;
 use crate::keep::KeepError;
 use crate::kernel::probe;
-use crate::sys::alive;
 use crate::sys::entry::Entry;
+use crate::sys::{alive, proc};
 use crate::tier::place::{Place, hash};
 
 /// How long the kernel is given to let go of removed directories: somebody may wait for the dead late.
@@ -41,6 +41,9 @@ pub fn missing() -> Option<String> {
     let read = |p: &str| std::fs::read_to_string(p).unwrap_or_default();
     if !rustix::process::geteuid().is_root() || probe::effective_caps() & (1 << 21) == 0 {
         return Some("mounting needs root and CAP_SYS_ADMIN".into());
+    }
+    if let Err(why) = proc::mounted() {
+        return Some(why.into());
     }
     // kernel/cgroup/cgroup-v1.c: the filesystem comes with CONFIG_CGROUPS, `cgroup_no_v1=named` takes names away.
     if !read("/proc/filesystems").lines().any(|l| l.split_whitespace().last() == Some("cgroup")) {
