@@ -129,6 +129,9 @@ fn main_is_gone() {
     let Some(service) = Launch::new("root-exits").service(&env, "svc") else { return };
     // The one child that is left is taken for it, once.
     env.killer(["-s", "KILL", "--whom=main", "svc"]).ok();
+    // Until it has ended it can be signalled again.
+    let gone = || env.killer(["-s", "0", "--whom=main-fail", "svc"]).exit() != 0;
+    assert!(eventually(Duration::from_secs(10), gone), "the main process does not end");
     let out = env.killer(["-s", "KILL", "--whom=main", "svc"]);
     assert!(out.ok().stderr.contains("the main process is gone\n  nobody was signalled\n"), "{out}");
     env.killer(["-s", "KILL", "--whom=main-fail", "svc"]).code(1);

@@ -78,6 +78,14 @@ pub fn let_go(keep: &[BorrowedFd<'_>]) {
     let _ = std::env::set_current_dir("/");
 }
 
+/// True when this process has a child, dead or alive, that it has not waited for.
+pub fn has_children() -> bool {
+    use nix::sys::wait::{Id, WaitPidFlag, waitid};
+    // Of any exit signal: before 4.7 waitid(2) does not take __WALL, and the answer is true.
+    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT | WaitPidFlag::__WALL;
+    waitid(Id::All, flags) != Err(nix::errno::Errno::ECHILD)
+}
+
 /// Waits for the end of any child, whatever its exit signal: (number, raw status); `None` when there is no child left, which
 /// is the kernel's word that no descendant is left, since orphans become children.
 pub fn next_end() -> Option<(i32, i32)> {

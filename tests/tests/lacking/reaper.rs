@@ -88,7 +88,7 @@ fn a_detached_one_is_told_by_doctor() {
     let Some(place) = Place::new(&env, script) else { return };
     let said = env.said();
     let n = place.zombies().len();
-    let told = [&format!("{n} of killer's own"), "PID 1 (sleep)", "before Linux 7.1 only a parent can"];
+    let told = [&format!("{n} of killer's own"), "PID 1 (sleep)", "on this kernel only its parent can"];
     let told = told.iter().all(|words| said.contains(*words));
     match n {
         0 => assert!(!said.contains("killer's own"), "{said}"),

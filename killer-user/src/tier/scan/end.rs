@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use crate::sys::{child, proc};
 
-/// A supervisor that has nobody left ends in less.
-const LAST: Duration = Duration::from_millis(50);
+/// A supervisor that has nobody left and has not said so ends in less.
+const SOON: Duration = Duration::from_millis(50);
+/// One that has said so: on a busy machine it may take a while.
+const LAST: Duration = Duration::from_secs(10);
 
 /// A supervisor that this process has started.
 #[derive(Debug)]
@@ -24,17 +26,21 @@ impl End {
 
     /// How what was started has ended, as its supervisor says.
     pub fn status(mut self) -> io::Result<i32> {
-        let mut status = [0; 4];
-        let read = self.line.read_exact(&mut status);
-        self.reap();
+        let (mut status, mut last) = ([0; 4], [0]);
+        let read = self.line.read_exact(&mut status).and_then(|()| self.line.read_exact(&mut last));
+        self.reap_within(if last == [1] { LAST } else { SOON });
         read.map_err(|_| io::Error::other("the supervisor of this service was killed"))?;
         Ok(i32::from_ne_bytes(status))
     }
 
-    /// Reaps it when it has started nothing, or ends with what it has started: else it is left to the process that orphans come to,
-    /// which need not wait for anything.
+    /// Reaps it when it has started nothing: it is about to end.
     pub fn reap(self) {
-        if proc::readable(&self.line, LAST) {
+        self.reap_within(LAST);
+    }
+
+    /// Reaps it when it ends so soon: else it is left to the process that orphans come to, which need not wait for anything.
+    fn reap_within(self, most: Duration) {
+        if proc::readable(&self.line, most) {
             // ECHILD: it needs nobody.
             let _ = child::wait(self.supervisor);
         }

@@ -57,7 +57,8 @@ impl Scan {
         }
         while let Some((pid, status)) = supervise::next_end() {
             if pid == main {
-                let _ = to.write_all(&status.to_ne_bytes());
+                let last = u8::from(!supervise::has_children());
+                let _ = to.write_all(&[&status.to_ne_bytes()[..], &[last]].concat());
             }
         }
         self.end_watch(s, me);
