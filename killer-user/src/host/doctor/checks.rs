@@ -137,7 +137,7 @@ pub fn reaper() -> Option<Check> {
         count(found.all as u64, "dead process", "dead processes"),
         found.ours
     );
-    let hint = "before Linux 7.1 only a parent can take its dead child away, and the parent of these is PID 1; each keeps its number and \
+    let hint = "on this kernel only its parent can take a dead child away, and the parent of these is PID 1; each keeps its number and \
                 nothing else; use an init that waits for them, such as tini ('docker run --init')";
     (found.ours > 0).then(|| check("reaper", "warn", text, Some(hint)))
 }
