@@ -2,7 +2,7 @@
 //! the rest.
 
 use super::scan;
-use killer_tests::{TestEnv, eventually, killer, proc_state, skip};
+use killer_tests::{Pidfd, TestEnv, eventually, killer, proc_state, skip};
 
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -17,7 +17,8 @@ impl Place {
         let marked = whole.replacen(") >", &format!("; touch '{}') >", through.display()), 1);
         let ours = env.command();
         let mut command = Command::new("unshare");
-        command.args(["--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", &marked, "sh"]);
+        // What busybox's has, too: guests with newer kernels have no other one.
+        command.args(["-p", "-f", "--mount-proc", "sh", "-c", &marked, "sh"]);
         command.arg(killer()).arg(env.dir.path()).stdin(Stdio::null());
         command.envs(ours.get_envs().filter_map(|(k, v)| Some((k, v?))));
         let Ok(child) = command.spawn() else {
@@ -30,16 +31,19 @@ impl Place {
         Some(place)
     }
 
-    /// Zombies of `killer` whom its init has not waited for.
-    fn zombies(&self) -> Vec<i32> {
-        let parent = |pid: i32| {
-            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            stat.rsplit(')').next().and_then(|r| r.split_whitespace().nth(1)?.parse::<i32>().ok())
-        };
+    /// Every process of the host, and the init among them.
+    fn all(&self) -> (Vec<i32>, Option<i32>) {
         let me = self.0.id() as i32;
         let names = std::fs::read_dir("/proc").into_iter().flatten().flatten();
         let all: Vec<i32> = names.filter_map(|e| e.file_name().to_str()?.parse().ok()).collect();
-        let init = all.iter().copied().find(|&p| parent(p) == Some(me)).expect("its init");
+        let init = all.iter().copied().find(|&p| parent(p) == Some(me));
+        (all, init)
+    }
+
+    /// Zombies of `killer` whom its init has not waited for.
+    fn zombies(&self) -> Vec<i32> {
+        let (all, init) = self.all();
+        let init = init.expect("its init");
         let ours = |p: i32| {
             std::fs::read_to_string(format!("/proc/{p}/comm")).is_ok_and(|c| c.starts_with("killer"))
         };
@@ -49,8 +53,19 @@ impl Place {
     }
 }
 
+fn parent(pid: i32) -> Option<i32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(')').next().and_then(|r| r.split_whitespace().nth(1)?.parse().ok())
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
+        // With its init the whole namespace ends. It is a child of our child, which has not been waited for.
+        if let Some(init) =
+            self.all().1.and_then(Pidfd::open).filter(|i| parent(i.pid) == Some(self.0.id() as i32))
+        {
+            init.signal(rustix::process::Signal::KILL);
+        }
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
