@@ -23,16 +23,18 @@ pub fn outside(root: &Path) -> Result<()> {
         let to = aside.path().join(c);
         std::fs::create_dir(&to)?;
         let mut tar = std::process::Command::new("tar");
-        quiet(tar.arg("xzf").arg(archive).arg("-C").arg(&to).arg("--strip-components=1"))?;
+        // Files of now: in the archive they are all as old, and cargo would take changed ones for those of the last time.
+        quiet(tar.arg("xzmf").arg(archive).arg("-C").arg(&to).arg("--strip-components=1"))?;
     }
-    // One workspace of the two, with the checkout's lock file, so that nothing is built that was not built for the checkout.
+    // One workspace of the two, with the checkout's lock file. A target of its own: cargo knows a crate by its place in the
+    // workspace, which is the same here.
     let members = CRATES.map(|c| format!("\"{c}\"")).join(", ");
     let common = "[patch.crates-io]\nkiller-common = { path = \"killer-common\" }\n";
     let manifest = format!("[workspace]\nresolver = \"3\"\nmembers = [{members}]\n{common}");
     std::fs::write(aside.path().join("Cargo.toml"), manifest)?;
     std::fs::copy(root.join("Cargo.lock"), aside.path().join("Cargo.lock"))?;
     let mut check = cargo();
-    check.args(["check", "--quiet", "--offline", "--target-dir"]).arg(root.join("target"));
+    check.args(["check", "--quiet", "--offline", "--target-dir"]).arg(root.join("target/outside"));
     quiet(check.current_dir(aside.path())).map(drop)
 }
 
