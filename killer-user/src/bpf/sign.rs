@@ -17,11 +17,17 @@ pub fn note(dir: &Path) -> Result<(), KeepError> {
     std::fs::create_dir(dir.join(name)).what("noting the keeper")
 }
 
-fn signed(dir: &Path) -> Option<(u32, u64)> {
+/// The process that a directory names: number, and start in clock ticks.
+struct Signed {
+    pid: u32,
+    start: u64,
+}
+
+fn signed(dir: &Path) -> Option<Signed> {
     std::fs::read_dir(dir).ok()?.flatten().find_map(|e| {
         let name = e.file_name().into_string().ok()?;
         let (pid, start) = name.strip_prefix(SIGN)?.split_once('-')?;
-        Some((pid.parse().ok()?, start.parse().ok()?))
+        Some(Signed { pid: pid.parse().ok()?, start: start.parse().ok()? })
     })
 }
 
@@ -32,20 +38,20 @@ fn lives(pid: u32, start: u64) -> bool {
 
 /// Whether the keeper of a directory of pins lives; `None` where links are pinned.
 pub fn alive(dir: &Path) -> Option<bool> {
-    let (pid, start) = signed(dir)?;
+    let Signed { pid, start } = signed(dir)?;
     Some(lives(pid, start))
 }
 
 /// Takes away what a keeper that has ended had noted.
 pub fn withdraw(dir: &Path) {
-    if let Some((pid, start)) = signed(dir) {
+    if let Some(Signed { pid, start }) = signed(dir) {
         let _ = std::fs::remove_dir(dir.join(format!("{SIGN}{pid}-{start}")));
     }
 }
 
 /// Ends the keeper of a directory of pins.
 pub fn end(dir: &Path) {
-    let Some((pid, start)) = signed(dir) else { return };
+    let Some(Signed { pid, start }) = signed(dir) else { return };
     if let Ok(fd) = proc::pidfd_open(pid)
         && alive::start_of(pid) == Some(start)
     {

@@ -289,7 +289,7 @@ mod tests {
             let mut family = Fake::default();
             {
                 let mut world = family.0.borrow_mut();
-                world.birth(2, true, (1, 0));
+                world.birth(2, true, crate::sys::alive::Identity { pid: 1, start: 0 });
                 world.script = [Event::Fork(0, 0), Event::Exit(0)].into_iter().cycle().take(runs).collect();
             }
             let mut run = Sweep::new(&order);

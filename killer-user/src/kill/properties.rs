@@ -30,11 +30,12 @@ fn order(signal: i32) -> Order {
 
 fn world(members: u32, strangers: u32, inodes: bool, gate_at_birth: bool, script: Vec<Event>) -> Fake {
     let mut w = World { inodes, gate_at_birth, script: script.into(), ..World::default() };
+    let init = Identity { pid: 1, start: 0 };
     for i in 0..members {
-        w.birth(2 + i, true, (1, 0));
+        w.birth(2 + i, true, init);
     }
     for i in 0..strangers {
-        w.birth(2 + members + i, false, (1, 0));
+        w.birth(2 + members + i, false, init);
     }
     Fake(RefCell::new(w))
 }
@@ -75,13 +76,13 @@ proptest! {
     ) {
         let mut f = world(members, strangers, inodes, true, script);
         f.0.borrow_mut().later = later;
-        let first: Vec<(u32, u64)> = f.0.borrow().procs.iter().filter(|(_, p)| p.member).map(|(k, p)| (*k, p.start)).collect();
+        let first: Vec<Identity> = f.0.borrow().procs.iter().filter(|(_, p)| p.member).map(|(k, p)| Identity { pid: *k, start: p.start }).collect();
         execute(&mut f, &order(15)).unwrap();
         let w = f.0.borrow();
         prop_assert!(w.violations.is_empty(), "{:?}", w.violations);
         for (pid, p) in &w.procs {
             prop_assert!(p.signals <= 1, "{pid} got {} signals", p.signals);
-            if first.contains(&(*pid, p.start)) {
+            if first.contains(&Identity { pid: *pid, start: p.start }) {
                 prop_assert_eq!(p.signals, 1, "{} was a member from the beginning", pid);
             }
         }

@@ -80,10 +80,10 @@ impl CrossCheck {
     }
 
     /// The processes that are in one set only.
-    fn odd(&self, keep: &dyn Keep, s: Slot) -> Option<HashSet<(u32, u64)>> {
+    fn odd(&self, keep: &dyn Keep, s: Slot) -> Option<HashSet<seen::Id>> {
         let there: HashSet<u32> = self.0.tree().inside(&place(s))?.into_iter().collect();
         let here: HashSet<u32> = keep.listed(&|x| u32::from(x) == s.slot).into_iter().collect();
-        let living = |pid: &u32| seen::process(*pid).filter(|p| !p.exiting).map(|p| (p.pid, p.start));
+        let living = |pid: &u32| seen::process(*pid).filter(|p| !p.exiting).map(|p| p.id());
         Some(there.symmetric_difference(&here).filter_map(living).collect())
     }
 }

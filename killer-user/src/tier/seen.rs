@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io;
 
 use killer_common::record::Member;
+use serde::{Deserialize, Serialize};
 
 use crate::sys::alive::{self, Look};
 use crate::sys::clock;
@@ -11,6 +12,40 @@ use crate::sys::entry::{self, Entry};
 
 /// Nanoseconds of a clock tick of /proc (USER_HZ is 100).
 const TICK: u64 = 10_000_000;
+
+/// A process as /proc names it. In files it is a pair.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "(u32, u64)", into = "(u32, u64)")]
+pub struct Id {
+    /// Its number; 0: nobody.
+    pub pid: u32,
+    /// Start, clock ticks since boot.
+    pub start: u64,
+}
+
+impl From<(u32, u64)> for Id {
+    fn from((pid, start): (u32, u64)) -> Self {
+        Self { pid, start }
+    }
+}
+
+impl From<Id> for (u32, u64) {
+    fn from(id: Id) -> Self {
+        (id.pid, id.start)
+    }
+}
+
+impl Id {
+    /// The process that has this number now; its start is 0 when there is none.
+    pub fn now(pid: u32) -> Self {
+        process(pid).map_or(Self { pid, start: 0 }, |p| p.id())
+    }
+
+    /// True while it lives.
+    pub fn lives(self) -> bool {
+        process(self.pid).is_some_and(|p| p.start == self.start)
+    }
+}
 
 /// A process as /proc shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +66,13 @@ pub struct Seen {
     pub exiting: bool,
     /// Its leader has ended, other threads go on.
     pub leader_dead: bool,
+}
+
+impl Seen {
+    /// Number and start.
+    pub fn id(&self) -> Id {
+        Id { pid: self.pid, start: self.start }
+    }
 }
 
 /// A process; `None` when there is none, or a zombie without a live thread, or a kernel thread.
@@ -129,8 +171,7 @@ pub fn ticks(start: u64) -> u64 {
     start / TICK
 }
 
-/// This process: number and start.
-pub fn me() -> (u32, u64) {
-    let pid = std::process::id();
-    (pid, process(pid).map_or(0, |s| s.start))
+/// This process.
+pub fn me() -> Id {
+    Id::now(std::process::id())
 }

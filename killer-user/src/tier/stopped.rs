@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 use std::time::Duration;
 
-use super::files::Id;
+use super::seen::Id;
 use super::seen::{self, Seen};
 use crate::sys::{clock, proc};
 
@@ -40,20 +40,20 @@ impl Stopped {
         }
         let Ok(fd) = proc::pidfd_open(pid) else { return false };
         let Some(s) = seen::process(pid).filter(|s| is_the_one(s)) else { return false };
-        if self.has((s.pid, s.start)) {
+        if self.has(s.id()) {
             return false;
         }
         if proc::pidfd_send(&fd, libc::SIGSTOP, None).is_err() {
             return false;
         }
-        self.0.borrow_mut().insert((s.pid, s.start))
+        self.0.borrow_mut().insert(s.id())
     }
 
     /// Lets the processes go on that this one has stopped.
     pub fn go_on(&self) {
         for id in self.0.borrow_mut().drain() {
-            let Ok(fd) = proc::pidfd_open(id.0) else { continue };
-            if seen::process(id.0).is_some_and(|s| s.start == id.1) {
+            let Ok(fd) = proc::pidfd_open(id.pid) else { continue };
+            if id.lives() {
                 let _ = proc::pidfd_send(&fd, libc::SIGCONT, None);
             }
         }

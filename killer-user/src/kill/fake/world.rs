@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use killer_common::claim;
 use killer_common::record::Member;
 
+use crate::sys::alive::Identity;
+
 /// What may happen between two calls.
 #[derive(Clone, Copy, Debug)]
 pub enum Event {
@@ -57,7 +59,7 @@ pub struct World {
 const NUMBERS: u32 = 12;
 
 /// An entry as the tracker would have it.
-pub fn entry(tgid: u32, start: u64, inode: u64, creator: (u32, u64)) -> Member {
+pub fn entry(tgid: u32, start: u64, inode: u64, creator: Identity) -> Member {
     Member {
         tgid,
         root: 1,
@@ -65,8 +67,8 @@ pub fn entry(tgid: u32, start: u64, inode: u64, creator: (u32, u64)) -> Member {
         leader_start: start,
         inode,
         signal: start,
-        creator_tgid: creator.0,
-        creator_start: creator.1,
+        creator_tgid: creator.pid,
+        creator_start: creator.start,
         threads: 1,
         born: start,
         ..Member::default()
@@ -74,7 +76,7 @@ pub fn entry(tgid: u32, start: u64, inode: u64, creator: (u32, u64)) -> Member {
 }
 
 impl World {
-    pub fn birth(&mut self, pid: u32, member: bool, creator: (u32, u64)) {
+    pub fn birth(&mut self, pid: u32, member: bool, creator: Identity) {
         self.now += 1;
         let start = self.now;
         self.procs.insert(
@@ -131,7 +133,7 @@ impl World {
                 // A doomed one can have one more child in flight (F4).
                 let Some(pid) = self.nth(n, |p| p.member && (!p.doomed || p.forks_left > 0)) else { return };
                 let Some(child) = self.free(m) else { return };
-                let creator = (pid, self.procs[&pid].start);
+                let creator = Identity { pid, start: self.procs[&pid].start };
                 if let Some(p) = self.procs.get_mut(&pid)
                     && p.doomed
                 {
@@ -171,7 +173,7 @@ impl World {
             }
             Some(Event::Stranger(n)) => {
                 if let Some(pid) = self.free(n) {
-                    self.birth(pid, false, (1, 0));
+                    self.birth(pid, false, Identity { pid: 1, start: 0 });
                 }
             }
             Some(Event::StrangerExit(n)) => {

@@ -8,5 +8,5 @@ mod registry;
 
 pub use opening::{make, open};
 pub use port::OnFiles;
-pub use record::{Id, RootFile, code};
+pub use record::{RootFile, code};
 pub use registry::{FileRegistry, boot, is_ours};

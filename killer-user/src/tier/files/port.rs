@@ -52,8 +52,8 @@ impl<T: OnFiles> Registry for T {
 
     fn set_main(&self, s: Slot, tgid: u32) -> io::Result<()> {
         let main = match self.member(tgid)? {
-            _ if tgid == 0 => (0, 0),
-            Some(m) if m.root == s.slot => (tgid, seen::ticks(m.leader_start)),
+            _ if tgid == 0 => seen::Id::default(),
+            Some(m) if m.root == s.slot => seen::Id { pid: tgid, start: seen::ticks(m.leader_start) },
             _ => return Err(io::Error::from_raw_os_error(libc::ENOENT)),
         };
         self.files().change(s, |p| p.main = main)

@@ -6,10 +6,7 @@ use killer_common::record::{B_ADOPTED, B_CONTROL, B_MAIN, RootRecord};
 use killer_common::{NAME_LEN, reason};
 use serde::{Deserialize, Serialize};
 
-use crate::tier::seen;
-
-/// A process: number and start in clock ticks.
-pub type Id = (u32, u64);
+use crate::tier::seen::{self, Id};
 
 /// The record of a root.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,13 +62,13 @@ impl RootFile {
             state: self.state,
             parent: self.parent.0,
             depth: self.depth,
-            main_tgid: self.main.0,
+            main_tgid: self.main.pid,
             parent_generation: self.parent.1,
-            main_start: seen::start_ns(self.main.1),
+            main_start: seen::start_ns(self.main.start),
             born: self.born,
-            owner_tgid: self.owner.0,
+            owner_tgid: self.owner.pid,
             last_signal: self.last.0,
-            owner_start: seen::start_ns(self.owner.1),
+            owner_start: seen::start_ns(self.owner.start),
             last_at: self.last.1,
             last_uid: self.last.2,
             last_outcome: self.last.3,
@@ -92,7 +89,7 @@ impl RootFile {
         let main = if self.first == id { B_MAIN } else { 0 };
         let control = if self.control.contains(&id) { B_CONTROL } else { 0 };
         let adopted = match self.reasons.get(code(reason::ADOPTED)) {
-            Some((_, first)) if seen::start_ns(id.1) <= *first => B_ADOPTED,
+            Some((_, first)) if seen::start_ns(id.start) <= *first => B_ADOPTED,
             _ => 0,
         };
         main | control | adopted
@@ -100,7 +97,7 @@ impl RootFile {
 
     /// True while the `killer` that made it is alive.
     pub fn owner_lives(&self) -> bool {
-        seen::process(self.owner.0).is_some_and(|s| s.start == self.owner.1)
+        self.owner.lives()
     }
 }
 

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use killer_common::record::{R_FREE, R_LIVE, R_STARTING, Reasons};
 use killer_common::{MAX_DEPTH, MAX_ROOTS, reason};
 
-use super::record::{Id, RootFile, code};
+use super::record::{RootFile, code};
 use crate::keep::{KeepError, Slot};
 use crate::sys::{alive, clock};
-use crate::tier::seen;
+use crate::tier::seen::{self, Id};
 
 /// A directory with a file for each root.
 #[derive(Clone, Debug)]
@@ -265,7 +265,7 @@ impl FileRegistry {
                 (p.state, p.main, p.first) = (R_LIVE, id, id);
                 return;
             }
-            p.control.retain(|c| seen::process(c.0).is_some_and(|l| l.start == c.1));
+            p.control.retain(|c| c.lives());
             p.control.push(id);
         })
     }
@@ -324,11 +324,11 @@ mod tests {
         let s = b.create(free, 0, 0, "a\n\u{1b}", |_| Ok(())).unwrap();
         assert_eq!((s.slot, s.generation, b.root(1).state), (1, 1, R_STARTING));
         assert!(b.create(free, 0, 0, "b", |_| Ok(())).is_err(), "an old generation");
-        b.started(s, true, (7, 8)).unwrap();
+        b.started(s, true, (7, 8).into()).unwrap();
         b.reason(s, reason::ADOPTED).unwrap();
         b.reason(s, reason::ADOPTED).unwrap();
         assert_eq!(b.reasons(1).count[reason::ADOPTED as usize], 2);
-        assert_eq!((b.root(1).main, b.ever(1, 3), b.ever(1, 2)), ((7, 8), 3, 3));
+        assert_eq!((b.root(1).main, b.ever(1, 3), b.ever(1, 2)), ((7, 8).into(), 3, 3));
         assert_eq!(b.roots().len(), 1);
         b.forget(s).unwrap();
         assert!(b.change(s, |_| {}).is_err() && b.roots().is_empty());
@@ -350,7 +350,7 @@ mod tests {
         #[test]
         fn a_page_comes_back(name in ".{0,64}", n in any::<(u32, u64, u64)>(), place in ".{0,20}") {
             let b = registry("root");
-            let p = RootFile { name, main: (n.0, n.1), born: n.2, place, state: R_LIVE, ..RootFile::default() };
+            let p = RootFile { name, main: (n.0, n.1).into(), born: n.2, place, state: R_LIVE, ..RootFile::default() };
             b.write(9, &p).unwrap();
             prop_assert_eq!(b.root(9), p);
             gone(&b);

@@ -20,7 +20,7 @@ use killer_common::record::{B_MAIN, Member};
 pub use hierarchy::missing;
 use hierarchy::{Hierarchy, failed};
 
-use super::files::{self, FileRegistry, Id, RootFile};
+use super::files::{self, FileRegistry, RootFile};
 use super::stopped::Stopped;
 use super::{Place, seen};
 use crate::keep::{KeepError, Sets, Slot};
@@ -144,7 +144,7 @@ impl Named {
 
     fn entry(&self, s: &seen::Seen, slot: u32, p: &RootFile) -> Member {
         let creator = seen::process(s.ppid).map_or(0, |c| c.start);
-        seen::entry(s, slot, p.generation, p.flags((s.pid, s.start)), creator)
+        seen::entry(s, slot, p.generation, p.flags(s.id()), creator)
     }
 
     /// True when the kernel says that nobody is in the directory; it is gone then, and nobody can come. With services
@@ -159,7 +159,7 @@ impl Named {
         self.stopped.all(|_| {
             let mut new = false;
             for pid in self.listed(&|s| family.contains(&s.into())) {
-                let known = |s: &seen::Seen| self.stopped.has((s.pid, s.start));
+                let known = |s: &seen::Seen| self.stopped.has(s.id());
                 let Some(found) = seen::process(pid).filter(|s| !known(s)) else { continue };
                 let member = self.slot_of(&found).is_some_and(|(s, _)| family.contains(&s));
                 new |= member && self.stopped.one(pid, |s| s.start == found.start);
@@ -179,8 +179,7 @@ impl Named {
 
     fn started(&self, s: Slot, flags: u32, pid: u32) -> io::Result<()> {
         self.join(s, pid)?;
-        let id: Id = (pid, seen::process(pid).map_or(0, |p| p.start));
-        self.files.started(s, flags & B_MAIN != 0, id)
+        self.files.started(s, flags & B_MAIN != 0, seen::Id::now(pid))
     }
 }
 

@@ -19,9 +19,9 @@ impl Scan {
                 new = true;
             }
             for pid in self.listed_in(&family) {
-                let found = seen::process(pid).map(|s| (s.pid, s.start));
+                let found = seen::process(pid).map(|s| s.id());
                 let member = found.is_some_and(|id| self.known.borrow().contains_key(&id));
-                new |= member && self.stopped.one(pid, |s| Some((s.pid, s.start)) == found);
+                new |= member && self.stopped.one(pid, |s| Some(s.id()) == found);
             }
             new
         });
@@ -31,24 +31,23 @@ impl Scan {
     fn stop_orphans(&self, family: &[u32], tops: &Tops) -> bool {
         let mut new = false;
         // A stopped supervisor of a service inside would never say that it has nobody left.
-        let stays = |pid: &u32| tops.get(pid).is_some_and(|t| !t.2);
+        let stays = |pid: &u32| tops.get(pid).is_some_and(|t| !t.itself);
         for &slot in family {
             let p = self.files.root(slot);
             let s = Slot { slot, generation: p.generation };
             for w in p.watchers.iter().filter(|&&w| self.watch(s, w) == Watch::Running) {
                 // Only with CONFIG_PROC_CHILDREN.
-                let list = Entry::open(w.0).and_then(|e| e.text(&format!("task/{}/children", w.0)));
+                let list = Entry::open(w.pid).and_then(|e| e.text(&format!("task/{}/children", w.pid)));
                 for pid in list
                     .unwrap_or_default()
                     .split_whitespace()
                     .filter_map(|p| p.parse().ok())
                     .filter(|p| !stays(p))
                 {
-                    let id = |s: &seen::Seen| (s.pid, s.start);
                     new |= self.stopped.one(pid, |s| {
-                        let ours = s.ppid == w.0;
+                        let ours = s.ppid == w.pid;
                         if ours {
-                            self.known.borrow_mut().insert(id(s), slot);
+                            self.known.borrow_mut().insert(s.id(), slot);
                         }
                         ours
                     });

@@ -20,12 +20,12 @@ use std::path::{Path, PathBuf};
 
 use killer_common::record::Member;
 
-use descent::{Tops, climb};
+use descent::{Top, Tops, Up, climb};
 use end::End;
 
 use super::Place;
-use super::files::{self, FileRegistry, Id, RootFile};
-use super::seen::{self, Seen};
+use super::files::{self, FileRegistry, RootFile};
+use super::seen::{self, Id, Seen};
 use super::stopped::Stopped;
 use crate::keep::{KeepError, Slot};
 use crate::sys::alive;
@@ -81,11 +81,11 @@ pub(super) fn homes(at: &Place) -> Vec<PathBuf> {
 }
 
 fn mark(s: Slot, w: Id) -> String {
-    format!("alive.{}.{}.{}.{}", s.slot, s.generation, w.0, w.1)
+    format!("alive.{}.{}.{}.{}", s.slot, s.generation, w.pid, w.start)
 }
 
 fn notes(s: Slot, w: Id) -> String {
-    format!("known.{}.{}.{}", s.slot, s.generation, w.0)
+    format!("known.{}.{}.{}", s.slot, s.generation, w.pid)
 }
 
 /// One look at all processes: which there are, and of which root each is a member.
@@ -117,8 +117,8 @@ impl Scan {
         if !marked() {
             return Watch::Ended;
         }
-        match seen::process(w.0) {
-            Some(p) if p.start == w.1 => Watch::Running,
+        match seen::process(w.pid) {
+            Some(p) if p.id() == w => Watch::Running,
             // It takes its mark away and then ends: look again.
             _ if marked() => Watch::Lost,
             _ => Watch::Ended,
@@ -144,10 +144,10 @@ impl Scan {
             let s = Slot { slot, generation: p.generation };
             for &w in &p.watchers {
                 match self.watch(s, w) {
-                    Watch::Running => drop(tops.insert(w.0, (w.1, slot, false))),
+                    Watch::Running => drop(tops.insert(w.pid, Top { start: w.start, slot, itself: false })),
                     Watch::Lost => {
                         let was = self.notes(s, w).into_iter().chain([p.main]);
-                        tops.extend(was.map(|id| (id.0, (id.1, slot, true))));
+                        tops.extend(was.map(|id| (id.pid, Top { start: id.start, slot, itself: true })));
                     }
                     Watch::Ended => {}
                 }
@@ -155,7 +155,8 @@ impl Scan {
             for &w in &p.adopters {
                 // The adopter itself is nobody's member.
                 if self.watch(s, w) != Watch::Ended {
-                    tops.extend(self.notes(s, w).into_iter().map(|id| (id.0, (id.1, slot, true))));
+                    let known = self.notes(s, w).into_iter();
+                    tops.extend(known.map(|id| (id.pid, Top { start: id.start, slot, itself: true })));
                 }
             }
         }
@@ -169,17 +170,17 @@ impl Scan {
         let all = seen.unwrap_or_default();
         let mut slots: HashMap<u32, u32> = HashMap::new();
         for pid in all.keys() {
-            if let Some(slot) = climb(*pid, &tops, |p| all.get(&p).map(|s| (s.ppid, s.start))) {
+            if let Some(slot) = climb(*pid, &tops, |p| all.get(&p).map(Up::from)) {
                 slots.insert(*pid, slot);
             }
         }
         let mut known = self.known.borrow_mut();
-        known.extend(slots.iter().filter_map(|(p, s)| Some(((*p, all.get(p)?.start), *s))));
+        known.extend(slots.iter().filter_map(|(p, s)| Some((all.get(p)?.id(), *s))));
         Everybody { all, slots, whole }
     }
 
     fn entry(&self, s: &Seen, slot: u32, p: &RootFile, creator: u64) -> Member {
-        seen::entry(s, slot, p.generation, p.flags((s.pid, s.start)), creator)
+        seen::entry(s, slot, p.generation, p.flags(s.id()), creator)
     }
 
     fn watches(&self, slot: u32) -> io::Result<Vec<Watch>> {

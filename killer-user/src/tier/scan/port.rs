@@ -15,6 +15,7 @@ use crate::sys::launch::{Launch, Spawned};
 use crate::sys::pass_on::PassOn;
 use crate::sys::{clock, proc, supervise};
 use crate::tier::files::{FileRegistry, OnFiles, RootFile, code};
+use crate::tier::seen::Id;
 
 impl OnFiles for Scan {
     fn files(&self) -> &FileRegistry {
@@ -55,7 +56,7 @@ impl Changes for Scan {
         let (from, to) = supervise::pipe()?;
         let Some(adopter) = supervise::fork_for_good()? else {
             drop(from);
-            self.adopter(to.into(), s, (candidate.pid, candidate.start_ticks))
+            self.adopter(to.into(), s, Id { pid: candidate.pid, start: candidate.start_ticks })
         };
         drop(to);
         let mut from = std::fs::File::from(from);

@@ -6,7 +6,7 @@ use std::io;
 use killer_common::reason;
 use killer_common::record::{Member, Pop, R_STARTING, Reasons};
 
-use super::descent::climb;
+use super::descent::{Up, climb};
 use super::{Scan, Watch};
 use crate::keep::{Sets, Slot};
 use crate::sys::{alive, clock};
@@ -39,12 +39,12 @@ impl Sets for Scan {
 
     fn member(&self, tgid: u32) -> io::Result<Option<Member>> {
         let Some(s) = seen::member(tgid)? else { return Ok(None) };
-        let before = self.known.borrow().get(&(s.pid, s.start)).copied();
+        let before = self.known.borrow().get(&s.id()).copied();
         let slot = before.or_else(|| {
             let tops = self.tops();
-            let up = |p| seen::process(p).map(|s| (s.ppid, s.start));
+            let up = |p| seen::process(p).as_ref().map(Up::from);
             let found = (0..3).find_map(|_| climb(tgid, &tops, up))?;
-            self.known.borrow_mut().insert((s.pid, s.start), found);
+            self.known.borrow_mut().insert(s.id(), found);
             Some(found)
         });
         let creator = seen::process(s.ppid).map_or(0, |c| c.start);

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use killer_common::record::B_MAIN;
 
-use super::super::files::{FileRegistry, Id};
+use super::super::files::FileRegistry;
 use super::super::seen;
-use super::descent::climb;
+use super::super::seen::Id;
+use super::descent::{Top, Up, climb};
 use super::{ADOPT_PASSES, Scan, mark, notes, start_line};
 use crate::keep::Slot;
 use crate::sys::forks::{Event, Forks};
@@ -37,7 +38,7 @@ impl Scan {
             .and_then(|()| self.files.change(s, |p| p.watchers.push(me)));
         let spawned = begun.and_then(|()| {
             launch::spawn_own(l, |pid| {
-                let id = (pid as u32, seen::process(pid as u32).map_or(0, |p| p.start));
+                let id = Id::now(pid as u32);
                 self.files.put(&notes(s, me), &serde_json::to_vec(&[id])?)?;
                 self.files.started(s, flags & B_MAIN != 0, id)?;
                 ready(pid)
@@ -52,8 +53,8 @@ impl Scan {
         let _ = to.write_all(start_line::encode(&spawned).as_bytes());
         supervise::let_go(&[to.as_fd()]);
         if main != 0 {
-            let (files, own) = (self.files.clone(), me.0);
-            let _ = std::thread::Builder::new().spawn(move || note_descendants(&files, s, (own, me.1)));
+            let files = self.files.clone();
+            let _ = std::thread::Builder::new().spawn(move || note_descendants(&files, s, me));
         }
         while let Some((pid, status)) = supervise::next_end() {
             if pid == main {
@@ -110,14 +111,14 @@ impl Scan {
     /// Adds what the kernel tells of: children of members, and theirs, also of those that have ended since.
     fn hear(&self, forks: &Forks, s: Slot, me: Id, earlier: &[Id], ids: &mut Vec<Id>) {
         let before = ids.clone();
-        let mut numbers: HashSet<u32> = ids.iter().chain(earlier).map(|id| id.0).collect();
+        let mut numbers: HashSet<u32> = ids.iter().chain(earlier).map(|id| id.pid).collect();
         // Lost events: the look that follows is what there is.
         for e in forks.next(LOOK_ADOPTED).unwrap_or_default() {
             match e {
                 Event::Fork(creator, child) if numbers.contains(&creator) => {
                     numbers.insert(child);
                     if let Some(p) = seen::process(child) {
-                        ids.push((p.pid, p.start));
+                        ids.push(p.id());
                     }
                 }
                 Event::Exit(pid) => drop(numbers.remove(&pid)),
@@ -135,12 +136,13 @@ impl Scan {
     fn grow(&self, s: Slot, me: Id, ids: &mut Vec<Id>) -> bool {
         let Ok(all) = seen::everybody() else { return false };
         let before = ids.clone();
-        ids.retain(|id| all.get(&id.0).is_some_and(|p| p.start == id.1));
-        let tops = ids.iter().map(|id| (id.0, (id.1, s.slot, true))).collect();
+        ids.retain(|id| all.get(&id.pid).is_some_and(|p| p.id() == *id));
+        let tops =
+            ids.iter().map(|id| (id.pid, Top { start: id.start, slot: s.slot, itself: true })).collect();
         for p in all.values() {
-            let found = climb(p.pid, &tops, |p| all.get(&p).map(|s| (s.ppid, s.start)));
-            if found.is_some() && p.pid != me.0 && !ids.contains(&(p.pid, p.start)) {
-                ids.push((p.pid, p.start));
+            let found = climb(p.pid, &tops, |p| all.get(&p).map(Up::from));
+            if found.is_some() && p.pid != me.pid && !ids.contains(&p.id()) {
+                ids.push(p.id());
             }
         }
         if *ids != before {
@@ -152,15 +154,15 @@ impl Scan {
 
 /// What a killed supervisor's service is found by: its descendants, as they were a moment ago.
 fn note_descendants(files: &FileRegistry, s: Slot, me: Id) {
-    let tops = HashMap::from([(me.0, (me.1, s.slot, false))]);
+    let tops = HashMap::from([(me.pid, Top { start: me.start, slot: s.slot, itself: false })]);
     let mut last = Vec::new();
     loop {
         std::thread::sleep(LOOK);
         let Ok(all) = seen::everybody() else { continue };
         let mut ids: Vec<Id> = all
             .values()
-            .filter(|p| climb(p.pid, &tops, |p| all.get(&p).map(|s| (s.ppid, s.start))).is_some())
-            .map(|p| (p.pid, p.start))
+            .filter(|p| climb(p.pid, &tops, |p| all.get(&p).map(Up::from)).is_some())
+            .map(|p| p.id())
             .collect();
         ids.sort_unstable();
         if ids != last {
