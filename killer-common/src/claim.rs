@@ -22,7 +22,7 @@ pub const UNDECIDED_WORD: u64 = EPOCH_MASK << 8;
 
 /// Newborns of creators that had not received it are sent it.
 pub const NEWBORNS_SIGNAL: u32 = 0;
-/// Newborns are left alone, whoever their creator is.
+/// Newborns are left alone, whichever their creator is.
 pub const NEWBORNS_IGNORE: u32 = 1;
 
 /// Set in a broadcast's value while newborns that are behind are left to the sweeper: `bpf_send_signal_task` queues a value as

@@ -8,7 +8,7 @@ pub const OPEN: u64 = 0;
 /// Newborns are killed at birth (D) or members at their system calls (C).
 pub const KILL: u64 = 1;
 
-/// Newborns and whoever makes a system call are stopped. A state of the root (`R_FREEZING`, `R_FROZEN`), never in a
+/// Newborns, and members that make a system call, are stopped. A state of the root (`R_FREEZING`, `R_FROZEN`), never in a
 /// gate word: it outlives the command.
 pub const FREEZE: u64 = 2;
 

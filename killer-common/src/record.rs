@@ -30,7 +30,7 @@ pub const B_MAIN: u32 = 2;
 pub const B_CONTROL: u32 = 4;
 /// The mark is a hold: counted, never consumed by a fork.
 pub const B_HOLD: u32 = 8;
-/// Taken in by an adoption, by one of its walks. Who is forked below it later is seen being born, and has it not.
+/// Taken in by an adoption, by one of its walks. What is forked below it later is seen being born, and has it not.
 pub const B_ADOPTED: u32 = 16;
 /// Registered by the end of its parent; cleared when a fork hook saw it, too (the hooks were not skipped then).
 pub const B_LATE: u32 = 64;
@@ -96,7 +96,7 @@ pub struct RootRecord {
     pub owner_start: u64,
     /// When that signal was sent, `CLOCK_BOOTTIME` ns.
     pub last_at: u64,
-    /// Who asked for it.
+    /// The user that asked for it.
     pub last_uid: u32,
     /// Exit code of that call.
     pub last_outcome: u32,
@@ -127,7 +127,7 @@ pub const R_SUPERVISED: u64 = 1;
 pub const R_FREEZING: u64 = 2;
 /// Frozen: it stays so when the command has ended.
 pub const R_FROZEN: u64 = 4;
-/// A thaw is under way: nobody is held any more, who is still stopped goes on soon.
+/// A thaw is under way: no process is held any more, and one that is still stopped goes on soon.
 pub const R_THAWING: u64 = 8;
 /// The last freeze or thaw was interrupted, and everybody was let go by the call after it.
 pub const R_UNDONE: u64 = 16;
@@ -312,7 +312,7 @@ pub struct Global {
     pub marks: u64,
     /// Entries that `task_free` claimed: failed forks, and exits that were missed.
     pub freed: u64,
-    /// Tasks that have left their root, the last ones: whoever ends as their parent does not take them in again. Of two that leave
+    /// Tasks that have left their root, the last ones: a process that ends as their parent does not take them in again. Of two that leave
     /// at once one may not be noted, which matters only when its parent, a member, ends before it does.
     pub left: [u64; 4],
     /// How many there were.
@@ -341,7 +341,7 @@ pub struct Stop {
 /// Bytes that a stop command, with its user and directory, may have.
 pub const STOP_LEN: usize = 2040;
 
-/// `edges`: who forked whom, or took it in, while some adoption is under way.
+/// `edges`: which process forked which, or took it in, while some adoption is under way.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "bytemuck", derive(bytemuck::Pod, bytemuck::Zeroable))]

@@ -123,7 +123,7 @@ pub fn undecided(tgid: u32) {
 }
 
 /// Decides for the child at argument `n`, a new process of root `slot`. To be called after it was indexed: the sweeper
-/// claims a creator before it lists, so whoever is left to it is in its next list.
+/// claims a creator before it lists, so each process that is left to it is in its next list.
 ///
 /// `stamp` says whether the creator had received the signal when the fork began: another of its threads may have taken it
 /// since. It is the child's own (`witnessed`), or its creator's last system call's while the broadcast stamps them.
@@ -187,7 +187,7 @@ fn send(child: Task, signal: u32, value: u64) -> u64 {
     if kfunc::send_signal_group(child, signal, value) == 0 { claim::SENT } else { claim::NONE }
 }
 
-/// A member of a frozen root is woken by SIGCONT, from whoever may send it or from the kernel, which wakes an orphaned
+/// A member of a frozen root is woken by SIGCONT, from a process that may send it or from the kernel, which wakes an orphaned
 /// process group that holds stopped members (`kernel/exit.c:kill_orphaned_pgrp`): it is stopped again, and counted.
 #[inline(always)]
 fn woken(ctx: *const u64, tgid: u32, signal: u32) {

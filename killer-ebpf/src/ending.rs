@@ -1,4 +1,4 @@
-//! Who is a member no more and has not let go of everything yet: noted for those who wait for that.
+//! Processes that are members no more and have not let go of everything yet: noted for commands that wait for that.
 
 use killer_common::MAX_ENDING;
 use killer_common::record::*;
@@ -7,8 +7,8 @@ use crate::maps::*;
 
 const _: () = assert!(MAX_ENDING.is_power_of_two());
 
-/// Notes that the process of this entry ends; to be called before it leaves the index, so that whoever finds it in no list
-/// finds it here. `tgid` last: a reader that meets the entry half written does not take it for somebody.
+/// Notes that the process of this entry ends; to be called before it leaves the index, so that a command that finds it in no list
+/// finds it here. `tgid` last: a reader that meets the entry half written does not take it for a process.
 #[inline(always)]
 pub fn note(b: &Birth) {
     let Some(e) = ENDING.get_ptr_mut(b.tgid & (MAX_ENDING - 1)) else { return };

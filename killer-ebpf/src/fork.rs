@@ -87,8 +87,8 @@ pub struct Creator {
     pub launched: bool,
 }
 
-/// The current task as a creator: its mark, else its membership. The mark is claimed here, before the child is there: who
-/// finds it gone takes it for cancelled, so it must not be consumed by a look (models: `seeds::child_first`).
+/// The current task as a creator: its mark, else its membership. The mark is claimed here, before the child is there: the
+/// launcher that finds it gone takes it for cancelled, so it must not be consumed by a look (models: `seeds::child_first`).
 #[inline(always)]
 pub fn creator(thread: bool) -> Option<Creator> {
     let cur = task::current_addr();
@@ -122,7 +122,7 @@ pub fn creator(thread: bool) -> Option<Creator> {
     }
     birth.root = b.root;
     birth.generation = b.generation;
-    // "Adopted" is said of who was there before: a thread is its process's, a child is seen being born.
+    // "Adopted" is said of what was there before: a thread is its process's, a child is seen being born.
     birth.flags |= b.flags & if thread { B_ADOPTED | claim::STAMP_MASK } else { claim::STAMP_MASK };
     Some(Creator { birth, launched: false })
 }

@@ -1,8 +1,8 @@
-//! Who is whose child, for people: ancestors are remembered as long as they have living descendants.
+//! Which process forked which, for people: ancestors are remembered as long as they have living descendants.
 //!
 //! Each process counts its children that are not gone (`Member.kids`): up at a birth, down when a child ends that has none
-//! itself. Who ends with children goes to `ancestors`, from where nothing is evicted, and leaves it with its last one; who
-//! ends without goes to `dead`, the last of which are kept. Adds and reads are no one step, so two ends at once can leave an
+//! itself. One that ends with children goes to `ancestors`, from where nothing is evicted, and leaves it with its last one; one
+//! that ends without goes to `dead`, the last of which are kept. Adds and reads are no one step, so two ends at once can leave an
 //! entry too long: user space lets it go (`ctl::LET_GO`). Nothing here decides membership.
 
 use aya_ebpf::bindings::{BPF_ANY, BPF_NOEXIST};
@@ -108,7 +108,7 @@ pub fn gone(creator: TaskKey) {
     let mut k = creator;
     let mut i = 0;
     while i < MOST_UP {
-        // The dead first: who is between the two maps is counted down where it will be looked for.
+        // The dead first: an entry between the two maps is counted down where it will be looked for.
         let Some(d) = ANCESTORS.get_ptr_mut(&k) else {
             if let Some(m) = MEMBERS.get_ptr_mut(&k.tgid) {
                 // SAFETY: m points to a whole Member.
@@ -133,8 +133,8 @@ pub fn gone(creator: TaskKey) {
     }
 }
 
-/// An entry of `ancestors` goes to `dead`; whose child it was, when that one counts it. `None`: somebody else has taken it,
-/// or nobody counts it.
+/// An entry of `ancestors` goes to `dead`; answers its parent, when that one counts it. `None`: another task has taken it,
+/// or no process counts it.
 #[inline(always)]
 fn release(k: &TaskKey) -> Option<TaskKey> {
     // SAFETY: plain data.

@@ -45,7 +45,7 @@ pub static DEAD: LruHashMap<TaskKey, Member> = LruHashMap::pinned(killer_common:
 /// Dead members with living descendants: nothing is evicted here.
 #[aya_ebpf::macros::map]
 pub static ANCESTORS: HashMap<TaskKey, Member> = HashMap::pinned(killer_common::MAX_ANCESTORS, 0);
-/// Who ended last.
+/// The processes that ended last.
 #[aya_ebpf::macros::map]
 pub static ENDING: Array<Ending> = Array::pinned(MAX_ENDING, BPF_F_MMAPABLE);
 /// Fork edges while adopting.

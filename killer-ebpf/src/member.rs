@@ -352,7 +352,7 @@ fn drop_entry(tgid: u32, start: u64, flags: u32) {
         }
     }
     index_set(tgid, 0);
-    // Two last threads may both come here: whoever removes it says so to its creator, once.
+    // Two last threads may both come here: the one that removes it says so to its creator, once.
     if MEMBERS.remove(&tgid).is_ok() && up.tgid != 0 {
         lineage::gone(up);
     }

@@ -15,7 +15,7 @@ use crate::member::{self, add32, add64};
 extern "C" fn birth(_map: *mut c_void, key: *const u64, value: *const Birth, first: *const u64) -> i64 {
     // SAFETY: the kernel passes the element's key and value, and our own context.
     let (addr, first) = unsafe { (*key, *first) };
-    // A fork that the witness has registered and no fork hook has seen may be under way still: it is in no list. Who fills it
+    // A fork that the witness has registered and no fork hook has seen may be under way still: it is in no list. The hook that fills it
     // in renews the walk first and writes the tgid last, so that is read first.
     // SAFETY: as above.
     if knobs::witness() != 0 && unsafe { core::ptr::read_volatile(&raw const (*value).tgid) } == 0 {

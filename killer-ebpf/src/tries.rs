@@ -16,8 +16,8 @@ const EBUSY: i32 = -16;
 /// htab_lock_bucket`), or whose lock is not to be had in time (6.15+), may be free a moment later.
 pub const TRIES: u32 = 5;
 
-/// What tests ask for: the first `tries` changes of the entry of each fourth process are refused. Who has no number yet is
-/// the witness's: each fourth birth.
+/// What tests ask for: the first `tries` changes of the entry of each fourth process are refused. A process that has no number
+/// yet is the witness's: each fourth birth.
 #[inline(always)]
 fn refused(b: &Birth, attempt: u32, tries: u32) -> bool {
     if attempt >= tries {

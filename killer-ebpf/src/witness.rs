@@ -47,8 +47,8 @@ extern "C" fn on_task_alloc(ctx: *const u64) -> i32 {
     if kind == gate::OPEN {
         return 0;
     }
-    // The fork is abandoned, its caller stops, and after SIGCONT the call is made again: nobody sees an error. Whoever cannot
-    // be stopped here forks, and his child is stopped by the fork hook, or by the freeze that is under way.
+    // The fork is abandoned, its caller stops, and after SIGCONT the call is made again: no program sees an error. A caller that cannot
+    // be stopped here forks, and its child is stopped by the fork hook, or by the freeze that is under way.
     let frozen = kind == gate::FREEZE && !c.launched;
     if frozen && !gates::stop_current(slot) {
         return 0;

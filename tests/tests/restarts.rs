@@ -168,6 +168,9 @@ fn gunicorn() {
         &dir,
         "--worker-tmp-dir",
         &dir,
+        // SIGTERM to all can find a worker that is being started again, which loses it: the master gives it up after so long.
+        "--graceful-timeout",
+        "5",
         "shown:app",
     ]);
     Daemon { argv, options: &[], ready: &|| serves(port), ends: &ENDS }.restarts(&env);
