@@ -49,7 +49,7 @@ pub fn describe(m: &Member) -> Option<Outside> {
         session: s.session as u32,
         exe: e.link("exe").ok().map(|e| e.to_string_lossy().into_owned()),
         cgroups: cgroups_of(&e),
-        pid_ns: e.inode("ns/pid").ok(),
+        pid_ns: e.namespace("pid").ok(),
         namespaces: namespaces_of(&e),
         state: s.state,
         threads: s.num_threads,
@@ -69,10 +69,7 @@ pub const NAMESPACES: [(&str, &str); 7] = [
 
 /// Inodes of those that this kernel has and that the caller may look at.
 pub fn namespaces_of(e: &Entry) -> BTreeMap<&'static str, u64> {
-    NAMESPACES
-        .into_iter()
-        .filter_map(|(name, _)| Some((name, e.inode(&format!("ns/{name}")).ok()?)))
-        .collect()
+    NAMESPACES.into_iter().filter_map(|(name, _)| Some((name, e.namespace(name).ok()?))).collect()
 }
 
 /// Controllers → path of every hierarchy. `killer`'s own (tier `named`) moves tracked processes, which is no escape.

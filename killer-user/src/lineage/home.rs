@@ -51,7 +51,7 @@ impl Home {
         let e = Entry::open(pid).ok()?;
         let s = e.stat().ok()?;
         let cgroups = cgroups_of(&e).into_iter().map(|(c, path)| (c, short(&path))).collect();
-        let (pid_ns, namespaces) = (e.inode("ns/pid").ok(), namespaces_of(&e));
+        let (pid_ns, namespaces) = (e.namespace("pid").ok(), namespaces_of(&e));
         Some(Self { session: s.session as u32, pgrp: s.pgrp as u32, pid_ns, namespaces, cgroups })
     }
 

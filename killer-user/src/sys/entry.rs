@@ -270,6 +270,14 @@ impl Entry {
         Ok(rustix::fs::statat(&self.dir, name, AtFlags::empty())?.st_ino)
     }
 
+    /// Inode of one of its namespaces, by the text of the link: to follow it makes a file of nsfs each time, which takes several
+    /// times as long.
+    pub fn namespace(&self, name: &str) -> io::Result<u64> {
+        let text = rustix::fs::readlinkat(&self.dir, format!("ns/{name}"), Vec::with_capacity(64))?;
+        let number = text.to_str().ok().and_then(|t| t.split_once('[')?.1.strip_suffix(']')?.parse().ok());
+        number.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
+    }
+
     /// Owner of the directory: the effective user (`fs/proc/base.c:task_dump_owner`), root where it must not be dumped.
     pub fn owner(&self) -> io::Result<u32> {
         Ok(rustix::fs::fstat(&self.dir)?.st_uid)
