@@ -36,7 +36,10 @@ fn odd_names(env: Option<TestEnv>, test: &str, hidden: &[(libc::c_long, i32)], f
             assert_eq!(status["main"]["comm"].as_str(), Some("\\xff"), "{status}");
         }
         killer(&["verify", "svc"]).ok();
-        let picked = killer(&["-n", "-s", "KILL", "--whom=exe:*sh", "svc"]).ok().stdout.clone();
+        // Whichever program is this host's sh.
+        let sh = std::fs::read_link(format!("/proc/{main}/exe")).expect("its program");
+        let whom = format!("--whom=exe:*{}", sh.file_name().unwrap_or_default().to_string_lossy());
+        let picked = killer(&["-n", "-s", "KILL", &whom, "svc"]).ok().stdout.clone();
         assert!(killer_tests::names_pid(&picked, main), "{picked}");
         if freezes {
             killer(&["freeze", "svc"]).ok();
