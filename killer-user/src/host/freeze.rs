@@ -65,7 +65,7 @@ fn hold_all(t: &Tracker, root: &Root) -> Result<(Receipt, Option<Doubt>), Failur
 fn not_frozen(root: &Root, e: FreezeError) -> Failure {
     match e {
         FreezeError::Refused(r) => {
-            survivors::refused(root, r).next("run it from elsewhere: who is frozen cannot thaw himself")
+            survivors::refused(root, r).next("run it from elsewhere: a frozen process cannot thaw itself")
         }
         FreezeError::Io(e) => {
             let f = Failure::from(e);
