@@ -317,7 +317,7 @@ fn not_from_inside() {
     let Some(service) = launch.service(&env, "svc") else { return };
     let text = || std::fs::read_to_string(&said).unwrap_or_default();
     assert!(eventually(Duration::from_secs(10), || text().ends_with("1\n")), "{}", text());
-    assert!(text().contains("cannot thaw himself"), "{}", text());
+    assert!(text().contains("cannot thaw itself"), "{}", text());
     service.assert_alive();
     end(&env, &service);
 }
