@@ -1,20 +1,16 @@
 //! The end-to-end tests, two test programs at a time: most of a test is waiting, and an ending service needs no second processor.
 
-use std::io::{BufRead, BufReader, Read};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use anyhow::{Context, Result};
-use nix::sys::signal::{Signal, killpg};
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
-use nix::unistd::Pid;
+use anyhow::Result;
 
 use crate::run::{cargo, quiet, root};
 use crate::tally::Tally;
 use crate::test::Seen;
+use crate::watched;
 
 /// So many at a time.
 const LANES: usize = 2;
@@ -73,59 +69,19 @@ fn program(p: &Program, filter: Option<&str>, deadline: Instant, killer: &Path) 
     let mut command = Command::new(&p.path);
     command.args(["--format", "pretty", "--color", "never"]).args(filter).current_dir(root().join("tests"));
     command.env("KILLER_BIN", killer).env("CARGO_MANIFEST_DIR", root().join("tests"));
-    // A group of its own, so that the deadline reaches what it has started; trackers that are as new are used again by all.
-    command.env("KILLER_TESTS_OWNER", std::process::id().to_string()).process_group(0);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // Trackers that are as new are used again by all.
+    command.env("KILLER_TESTS_OWNER", std::process::id().to_string());
     let began = Instant::now();
-    let mut child = command.spawn().with_context(|| format!("cannot run {}", p.path.display()))?;
-    let streams: [Option<Box<dyn Read + Send>>; 2] =
-        [child.stdout.take().map(|s| Box::new(s) as _), child.stderr.take().map(|s| Box::new(s) as _)];
     let said = Mutex::new(Vec::new());
-    let pid = Pid::from_raw(child.id() as i32);
-    let stop = || {
-        let _ = killpg(pid, Signal::SIGKILL);
-    };
-    let mut in_time = true;
-    std::thread::scope(|scope| {
-        let readers: Vec<_> =
-            streams.into_iter().flatten().map(|s| scope.spawn(|| read_into(s, &said))).collect();
-        while is_running(pid) {
-            if Instant::now() > deadline && in_time {
-                in_time = false;
-                stop();
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        // A stray that still has our pipe must not hold us.
-        let patience = Instant::now() + Duration::from_secs(5);
-        while readers.iter().any(|r| !r.is_finished()) && Instant::now() < patience {
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        if readers.iter().any(|r| !r.is_finished()) {
-            stop();
-        }
-    });
-    let success = child.wait().is_ok_and(|s| s.success());
+    let hear = |line: &str| said.lock().unwrap_or_else(|e| e.into_inner()).push(line.to_owned());
+    let ended = watched::run(&mut command, deadline, &hear)?;
     let mut seen = Seen::default();
     for line in said.into_inner().unwrap_or_else(|e| e.into_inner()) {
         seen.show(&line);
     }
-    if !in_time {
+    if !ended.in_time {
         println!("FAILED: {}: the tests took too long", p.name);
     }
     println!("{}: {} s", p.name, began.elapsed().as_secs());
-    Ok(seen.tally(success && in_time))
-}
-
-/// Whether a child has not ended. It is not reaped: its group keeps its number.
-fn is_running(pid: Pid) -> bool {
-    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-    matches!(waitid(Id::Pid(pid), flags), Ok(WaitStatus::StillAlive))
-}
-
-fn read_into(stream: Box<dyn Read + Send>, said: &Mutex<Vec<String>>) {
-    for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
-        let line = String::from_utf8_lossy(&line).into_owned();
-        said.lock().unwrap_or_else(|e| e.into_inner()).push(line);
-    }
+    Ok(seen.tally(ended.success && ended.in_time))
 }

@@ -25,6 +25,7 @@ mod test;
 mod tidy;
 mod tools;
 mod vm;
+mod watched;
 
 use std::process::ExitCode;
 

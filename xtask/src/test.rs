@@ -1,20 +1,17 @@
 //! `cargo xtask test`: unit tests, then the end-to-end tests against a release build, counted.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::signal::{Signal, killpg};
 use nix::sys::time::TimeValLike;
-use nix::unistd::Pid;
 
 use crate::run::{cargo, root, shown};
 use crate::tally::Tally;
-use crate::{binary, daemons, lanes, tools};
+use crate::{binary, daemons, lanes, tools, watched};
 
 /// `test`.
 #[derive(Debug, clap::Args)]
@@ -75,44 +72,18 @@ fn models(options: &Options, deadline: Instant) -> Result<Tally> {
 
 /// `cargo test` of some packages, its lines shown and counted.
 fn tests(packages: &[&str], options: &Options, deadline: Instant) -> Result<Tally> {
-    use std::os::unix::process::CommandExt;
     let mut command = cargo();
     command.args(["test", "--quiet", "--locked", "--no-fail-fast", "--color", "never"]);
     command.args(packages.iter().flat_map(|n| ["-p", n])).args(["--", "--format", "pretty"]);
     command.args(&options.filter).current_dir(root());
-    // A group of its own, so that a timeout reaches the test binary below cargo.
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let mut child = command.spawn().context("cannot run cargo test")?;
     let seen = Mutex::new(Seen::default());
-    let streams: [Option<Box<dyn Read + Send>>; 2] =
-        [child.stdout.take().map(|s| Box::new(s) as _), child.stderr.take().map(|s| Box::new(s) as _)];
-    let mut in_time = true;
-    let success = std::thread::scope(|scope| {
-        let readers: Vec<_> = streams.into_iter().flatten().map(|s| scope.spawn(|| read(s, &seen))).collect();
-        while let Ok(None) = child.try_wait() {
-            if Instant::now() > deadline && in_time {
-                in_time = false;
-                println!("FAILED: the tests took too long");
-                stop(&child);
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        // A stray that still has our pipe must not hold us: what counts has been read by now.
-        let patience = Instant::now() + Duration::from_secs(5);
-        while readers.iter().any(|r| !r.is_finished()) && Instant::now() < patience {
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        if readers.iter().any(|r| !r.is_finished()) {
-            stop(&child);
-        }
-        child.wait().is_ok_and(|s| s.success())
-    });
+    let hear = |line: &str| seen.lock().unwrap_or_else(|e| e.into_inner()).show(line);
+    let ended = watched::run(&mut command, deadline, &hear)?;
+    if !ended.in_time {
+        println!("FAILED: the tests took too long");
+    }
     let seen = seen.into_inner().unwrap_or_else(|e| e.into_inner());
-    Ok(seen.tally(success && in_time))
-}
-
-fn stop(child: &Child) {
-    let _ = killpg(Pid::from_raw(child.id() as i32), Signal::SIGKILL);
+    Ok(seen.tally(ended.success && ended.in_time))
 }
 
 /// What libtest and the tests have said.
@@ -158,13 +129,6 @@ impl Seen {
             tally.failed = 1;
         }
         tally
-    }
-}
-
-fn read(stream: Box<dyn Read + Send>, seen: &Mutex<Seen>) {
-    for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
-        let line = String::from_utf8_lossy(&line).into_owned();
-        seen.lock().unwrap_or_else(|e| e.into_inner()).show(&line);
     }
 }
 

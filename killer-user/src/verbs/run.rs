@@ -16,7 +16,6 @@ impl Verb for Run {
     const NAME: &'static str = "run";
     const USAGE: &'static str = "--name NAME -- CMD...";
     const ABOUT: &'static str = "Start CMD as the root of a tracked service";
-    const TAKES_NAMES: bool = true;
 
     fn check(&self) -> Result<(), Wrong> {
         self.options.asked().map(drop)
