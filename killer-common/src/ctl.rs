@@ -33,7 +33,7 @@ pub const CANCEL_SEED: u64 = 11;
 pub const WHOSE: u64 = 12;
 /// `[op, slot, gen, deadline, tgid, start, inode]`: adopt mode until then (CLOCK_MONOTONIC ns); deadline 0 ends it.
 /// `start` is in clock ticks, as /proc has it; `inode` 0 is not compared. With slot 0 only the edges of forks are
-/// logged.
+/// logged. Two more arguments, slot and generation of another root: its members are moved, too (`adopt --move`).
 pub const ADOPT_MODE: u64 = 13;
 /// `[op, slot, gen, signal, uid, outcome]`: notes the last signal for `status`.
 pub const NOTE_KILL: u64 = 14;

@@ -10,6 +10,7 @@ pub mod gate;
 pub mod names;
 pub mod reason;
 pub mod record;
+pub mod rule;
 
 /// Version of every layout in this crate; part of the pin directory's name. No version has been released: until then the
 /// layouts of 1 change, and a tracker of another one is refused as damaged.
@@ -20,6 +21,13 @@ pub const MAX_ROOTS: u32 = 1024;
 
 /// The canary's own root: always gated, never shown; a fork into it must fail.
 pub const CANARY_SLOT: u32 = MAX_ROOTS - 1;
+
+/// The first slot of the pool: the kernel itself opens instances in the slots from here to [`CANARY_SLOT`], user space
+/// makes roots in those before.
+pub const POOL_FIRST: u32 = MAX_ROOTS - 1 - POOL;
+
+/// Slots of the pool: instances that can be alive at once.
+pub const POOL: u32 = 384;
 
 /// Deepest nesting of roots that the hooks walk.
 pub const MAX_DEPTH: u32 = 8;

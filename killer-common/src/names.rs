@@ -35,11 +35,26 @@ pub const CLAIMS: &str = "CLAIMS";
 /// Map: root slot → [`crate::record::Stop`]; written by user space.
 pub const STOPS: &str = "STOPS";
 
-/// Every map in the order in which it is created.
+/// Every map that each tier has, in the order in which it is created.
 pub const MAPS: [&str; 16] = [
     BIRTHS, POP, ROOTS, CONTROL, INDEX, MEMBERS, SEEDS, DEAD, ENDING, ANCESTORS, FILTER, REASONS, GLOBAL,
     EDGES, CLAIMS, STOPS,
 ];
+
+/// Map: trie of [`crate::rule::FileKey`] → [`crate::rule::Rule`]; written by user space.
+pub const RULES: &str = "RULES";
+/// Map: trie of [`crate::rule::PathKey`] → [`crate::rule::Directory`]; written by user space.
+pub const PATHS: &str = "PATHS";
+/// Map: task pointer → [`crate::rule::Matched`]: an exec that matched a rule and is under way.
+pub const MATCHED: &str = "MATCHED";
+/// Map: queue of free slots of the pool.
+pub const FREE_SLOTS: &str = "FREE_SLOTS";
+/// Map: [`crate::rule::Instance`] → 1: the instances that are not given back.
+pub const INSTANCES: &str = "INSTANCES";
+/// Map: [`crate::rule::Inside`] → how often: services that started inside of a root which keeps its descendants.
+pub const STAYED: &str = "STAYED";
+/// Maps of the rules, where the kernel has BTF.
+pub const RULE_MAPS: [&str; 6] = [RULES, PATHS, MATCHED, FREE_SLOTS, INSTANCES, STAYED];
 
 /// Program on `sched_process_exit`.
 pub const P_EXIT: &str = "on_exit";
@@ -83,3 +98,19 @@ pub const P_SYS_EXIT: &str = "on_sys_exit";
 pub const P_CLEAR: &str = "on_clear";
 /// Task iterator: repair, and the passes of an adoption.
 pub const P_WALK: &str = "on_walk";
+
+/// Opens instances, where the kernel has no birth witness: on `sched_process_exec`.
+pub const P_RULE: &str = "on_rule";
+/// A copy of it, which looks whether the first was skipped (7.0+).
+pub const P_RULE2: &str = "on_rule_again";
+/// Sees the file of an exec, on `lsm/bprm_creds_for_exec` (5.8+).
+pub const P_RULE_FILE: &str = "on_rule_file";
+/// Opens the instance, on `lsm/bprm_committed_creds`.
+pub const P_RULE_OPEN: &str = "on_rule_open";
+/// On-demand program of the rules; see [`crate::rule`].
+pub const P_RULE_CTL: &str = "on_rule_ctl";
+/// Hooks of the rules without a birth witness: (program, tracepoint).
+pub const RULE_HOOKS: [(&str, &str); 2] = [(P_RULE, "sched_process_exec"), (P_RULE2, "sched_process_exec")];
+/// Hooks of the rules beside a birth witness, in attach order: (program, LSM hook).
+pub const RULE_LSM: [(&str, &str); 2] =
+    [(P_RULE_OPEN, "bprm_committed_creds"), (P_RULE_FILE, "bprm_creds_for_exec")];

@@ -39,6 +39,8 @@ reasons! {
     BEST_EFFORT = 13, "best-effort", "tracked without the kernel's help: a process can slip away unseen";
     /// The named cgroup hierarchy and the set differ.
     WITNESS_DIFFERS = 14, "witness-differs", "the named cgroup hierarchy holds other processes than the set";
+    /// A rule matched, and all slots for instances were taken or held: the process stayed where it was.
+    RULE_SLOTS = 15, "rule-slots", "a service could not be told apart: all places for instances were taken";
 }
 
 /// Number of reason counters a root has; those that no reason has yet stay 0. A power of two: the programs mask a reason's number.

@@ -118,6 +118,20 @@ pub struct RootRecord {
     pub frozen_at: u64,
     /// Entries of `ancestors` that were its members, whichever generation.
     pub ancestors: u64,
+    /// Start of the process that opened an instance.
+    pub opener_start: u64,
+    /// tgid of that process; 0: this root was made by user space.
+    pub opener_tgid: u32,
+    /// Slot of the root that it was a member of until then, 0 = none.
+    pub from: u32,
+    /// Generation of that slot.
+    pub from_generation: u32,
+    /// Bytes of `command`.
+    pub command_len: u32,
+    /// What was executed, and the word after it, each with a NUL.
+    pub command: [u8; crate::rule::COMMAND_LEN],
+    /// Matches of rules that opened nothing, because this root keeps what descends from it.
+    pub stayed: u64,
 }
 
 /// The owner stays to end the service when its main process ends (`run --kill-on-exit`).
@@ -134,6 +148,14 @@ pub const R_UNDONE: u64 = 16;
 
 /// Its `killer run` waits in the foreground: what is started in the background from within belongs to it.
 pub const R_FOREGROUND: u64 = 32;
+/// It was adopted: rules open instances out of it.
+pub const R_ADOPTED: u64 = 64;
+/// `run --service`: rules open instances out of it.
+pub const R_SERVICE: u64 = 128;
+/// An instance: the kernel opened it when a rule matched, and gives its slot back when it is empty.
+pub const R_INSTANCE: u64 = 256;
+/// An instance that was opened by a script, whose process is no main process.
+pub const R_SCRIPT: u64 = 512;
 
 /// The slot is free.
 pub const R_FREE: u32 = 0;
@@ -165,6 +187,10 @@ pub struct Control {
     pub last_value: u64,
     /// The epoch for which system calls' entries are stamped.
     pub stamps: u64,
+    /// A command lists this root: its slot is not used again until then, `CLOCK_MONOTONIC` ns.
+    pub hold: u64,
+    /// Reserve: a line is never shared by two roots.
+    pub reserved: [u64; 7],
 }
 
 /// `members`: what user space shows and signals. Decides nothing.
@@ -323,6 +349,34 @@ pub struct Global {
     pub reaped: u64,
     /// Entries of `ancestors`.
     pub ancestors: u64,
+    /// Which set of rules is in force, 1 or 2; 0 = none.
+    pub rules: u32,
+    /// [`crate::rule::OTHER_USERS`]
+    pub rules_flags: u32,
+    /// The dentry of the root directory of those whose execs are looked at: the host's.
+    pub rules_root: u64,
+    /// Matches that found no free slot.
+    pub rule_slots: u64,
+    /// Instances that were opened.
+    pub opened: u64,
+    /// Instances that were given back.
+    pub given_back: u64,
+    /// Highest slot of the pool ever used.
+    pub high_instance: u64,
+    /// Root that the adoption under way takes members out of, 0 = none.
+    pub move_from: u32,
+    /// Generation of that slot.
+    pub move_generation: u32,
+    /// Tasks that were moved.
+    pub moved: u64,
+    /// The task whose walk moves: no two walks move at once.
+    pub move_by: u64,
+    /// What was asked for last: device of the working directory of the task `asked_by`.
+    pub asked_dev: u64,
+    /// Its inode.
+    pub asked_ino: u64,
+    /// The task that asked: thread id.
+    pub asked_by: u64,
 }
 
 /// `stops`: how a root is asked to stop before it is signalled. Written by user space, and decides nothing.
@@ -356,12 +410,12 @@ pub struct Edge {
 
 const _: () = assert!(size_of::<Birth>() == 32);
 const _: () = assert!(size_of::<Pop>() == 64);
-const _: () = assert!(size_of::<Control>() == 64);
-const _: () = assert!(size_of::<RootRecord>() == 184);
+const _: () = assert!(size_of::<Control>() == 128);
+const _: () = assert!(size_of::<RootRecord>() == 280);
 const _: () = assert!(size_of::<Member>() == 128);
 const _: () = assert!(size_of::<Ending>() == 32);
 const _: () = assert!(size_of::<TaskKey>() == 16);
 const _: () = assert!(size_of::<Reasons>() == 512);
-const _: () = assert!(size_of::<Global>() == 200);
+const _: () = assert!(size_of::<Global>() == 296);
 const _: () = assert!(size_of::<Edge>() == 32);
 const _: () = assert!(size_of::<Stop>() == 2048);

@@ -2,11 +2,11 @@
 
 use aya_ebpf::bindings::BPF_NOEXIST;
 use killer_common::record::*;
-use killer_common::{CANARY_SLOT, MAX_DEPTH, MAX_ROOTS, NAME_LEN, ctl, gate, reason};
+use killer_common::{CANARY_SLOT, MAX_DEPTH, MAX_ROOTS, NAME_LEN, POOL_FIRST, ctl, gate, reason};
 
 use crate::maps::*;
 use crate::member::add64;
-use crate::{gate as gates, knobs, lineage, logs, member, task};
+use crate::{gate as gates, knobs, lineage, logs, member, slot as slots, task};
 
 const ENOENT: i32 = -2;
 const EBUSY: i32 = -16;
@@ -83,6 +83,10 @@ fn set_name(ctx: *const u64, r: *mut RootRecord) {
 #[inline(always)]
 fn create(ctx: *const u64) -> i32 {
     let slot = a(ctx, 1) as u32;
+    // The pool's slots are the kernel's own.
+    if slot >= POOL_FIRST && slot != CANARY_SLOT {
+        return EINVAL;
+    }
     let Some(r) = member::root(slot) else { return EINVAL };
     let Some(p) = member::pop(slot) else { return EINVAL };
     let parent = a(ctx, 3) as u32;
@@ -111,37 +115,14 @@ fn create(ctx: *const u64) -> i32 {
         if (*p).pop != 0 {
             return EBUSY;
         }
-        (*r).state = R_STARTING;
-        (*r).generation += 1;
+        slots::fresh(slot, r, p);
         (*r).parent = parent;
         (*r).flags = root_flags;
         (*r).parent_generation = parent_generation;
         (*r).depth = depth;
-        (*r).main_tgid = 0;
-        (*r).main_start = 0;
-        (*r).born = task::boottime();
         (*r).owner_tgid = task::current_tgid();
         (*r).owner_start = task::current_start();
-        (*r).last_signal = 0;
-        (*r).last_at = 0;
-        (*r).last_uid = 0;
-        (*r).last_outcome = 0;
-        (*p).inserts = 0;
-        (*p).exits = 0;
-        (*p).denied = 0;
-        (*p).errors = 0;
-        (*p).misses = 0;
-        (*p).gate_errors = 0;
-        (*p).processes = 0;
         set_name(ctx, r);
-        if let Some(w) = REASONS.get_ptr_mut(slot) {
-            let mut i = 0;
-            while i < reason::COUNT {
-                core::ptr::write_volatile((&raw mut (*w).count as *mut u64).add(i), 0);
-                core::ptr::write_volatile((&raw mut (*w).first as *mut u64).add(i), 0);
-                i += 1;
-            }
-        }
         if let Some(g) = GLOBAL.get_ptr_mut(0) {
             if slot != CANARY_SLOT && (*g).high_slot < slot as u64 {
                 (*g).high_slot = slot as u64;
@@ -205,6 +186,15 @@ fn seed(ctx: *const u64, flags: u32) -> i32 {
         member::pop_add(slot, -1);
         return ENOSPC;
     }
+    // An instance may have been given back between the look and the count: its slot has another use, or will have.
+    // SAFETY: r points to a whole RootRecord.
+    if unsafe {
+        core::ptr::read_volatile(&raw const (*r).generation) != s.generation
+            || core::ptr::read_volatile(&raw const (*r).state) == R_FREE
+    } {
+        member::remove_seed(cur, &s);
+        return ESTALE;
+    }
     // Read after the insert, as for births: a kill that closed the gate before cancels it or is seen here.
     if flags & B_HOLD == 0 && slot != CANARY_SLOT && gates::holds(slot) != gate::OPEN {
         member::remove_seed(cur, &s);
@@ -265,6 +255,9 @@ fn adopt_mode(ctx: *const u64) -> i32 {
         (*g).adopt_tgid = a(ctx, 4) as u32;
         (*g).adopt_start = a(ctx, 5);
         (*g).adopt_inode = a(ctx, 6);
+        (*g).move_from = a(ctx, 7) as u32;
+        (*g).move_generation = a(ctx, 8) as u32;
+        (*g).move_by = task::current_addr();
         (*g).adopt_until = a(ctx, 3);
     }
     0
@@ -365,7 +358,8 @@ fn on_root(ctx: *const u64) -> i32 {
             }
             ctl::FORGET => {
                 let Some(p) = member::pop(slot) else { return EINVAL };
-                if (*p).pop != 0 {
+                // An instance is given back by what takes its count to 0.
+                if (*p).pop != 0 || (*r).flags & R_INSTANCE != 0 {
                     return EBUSY;
                 }
                 (*r).state = R_FREE;

@@ -59,6 +59,46 @@ knobs! {
     OFF_TASK_STATE, off_state: u32 = 0;
     /// `signal_struct.flags`
     OFF_SIGNAL_FLAGS, off_signal_flags: u32 = 0;
+    /// `task_struct.fs`
+    OFF_TASK_FS, off_fs: u32 = 0;
+    /// `task_struct.mm`
+    OFF_TASK_MM, off_mm: u32 = 0;
+    /// `task_struct.self_exec_id`
+    OFF_TASK_EXECS, off_execs: u32 = 0;
+    /// `mm_struct.arg_start`
+    OFF_MM_ARGS, off_args: u32 = 0;
+    /// `cred.euid`
+    OFF_CRED_EUID, off_euid: u32 = 0;
+    /// `fs_struct.root.dentry`
+    OFF_FS_ROOT, off_fs_root: u32 = 0;
+    /// `fs_struct.pwd.dentry`
+    OFF_FS_PWD, off_fs_pwd: u32 = 0;
+    /// `linux_binprm.file`
+    OFF_BPRM_FILE, off_bprm_file: u32 = 0;
+    /// `linux_binprm.filename`
+    OFF_BPRM_NAME, off_bprm_name: u32 = 0;
+    /// `linux_binprm.interp`
+    OFF_BPRM_INTERP, off_bprm_interp: u32 = 0;
+    /// `linux_binprm.p`
+    OFF_BPRM_P, off_bprm_p: u32 = 0;
+    /// `file.f_path.dentry`
+    OFF_FILE_DENTRY, off_file_dentry: u32 = 0;
+    /// `dentry.d_parent`
+    OFF_DENTRY_PARENT, off_dentry_parent: u32 = 0;
+    /// `dentry.d_inode`
+    OFF_DENTRY_INODE, off_dentry_inode: u32 = 0;
+    /// `dentry.d_name.len`
+    OFF_DENTRY_LEN, off_dentry_len: u32 = 0;
+    /// `dentry.d_name.name`
+    OFF_DENTRY_NAME, off_dentry_name: u32 = 0;
+    /// `dentry.d_iname` (`d_shortname.string` from 6.14)
+    OFF_DENTRY_INLINE, off_dentry_inline: u32 = 0;
+    /// `inode.i_ino`
+    OFF_INODE_INO, off_inode_ino: u32 = 0;
+    /// `inode.i_sb`
+    OFF_INODE_SB, off_inode_sb: u32 = 0;
+    /// `super_block.s_dev`
+    OFF_SB_DEV, off_sb_dev: u32 = 0;
     /// For tests: so many changes of `births` are refused to some newborns
     REFUSE_BIRTHS, refuse_births: u32 = 0;
     /// For tests: the same to some tasks that end

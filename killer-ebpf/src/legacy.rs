@@ -19,10 +19,13 @@ mod member;
 mod classic;
 #[path = "legacy/hooks.rs"]
 mod hooks;
+#[path = "legacy/instance.rs"]
+mod instance;
 #[path = "legacy/logs.rs"]
 mod logs;
 #[path = "legacy/raw.rs"]
 mod raw;
+mod slot;
 #[path = "legacy/task.rs"]
 mod task;
 mod tries;

@@ -11,7 +11,7 @@ use killer_common::{MAX_ROOTS, reason};
 use crate::maps::*;
 use crate::task::{self, Task};
 use crate::tries::{self, TRIES, insert};
-use crate::{knobs, lineage};
+use crate::{instance, knobs, lineage};
 
 /// `-EEXIST`
 pub const EEXIST: i32 = -17;
@@ -172,6 +172,7 @@ pub fn register(n: &Newborn) -> bool {
 fn undo(slot: u32, n: &Newborn) {
     filter_add(n.birth.tgid, -1);
     pop_add(slot, -1);
+    instance::left(slot, n.birth.generation);
 }
 
 /// Removes a task's entry; true for the one caller whose delete it was: the delete is the claim. `old` is the entry as it was
@@ -193,6 +194,7 @@ pub fn remove(addr: u64, old: &Birth) -> bool {
     }
     filter_add(old.tgid, -1);
     pop_add(old.root, -1);
+    instance::left(old.root, old.generation);
     true
 }
 
@@ -272,6 +274,7 @@ pub fn remove_seed(addr: u64, old: &Birth) -> bool {
     if won {
         filter_add(old.tgid, -1);
         pop_add(old.root, -1);
+        instance::left(old.root, old.generation);
     }
     won
 }
@@ -326,6 +329,28 @@ pub fn index_facts(b: &Birth, creator: TaskKey, facts: task::Facts) {
         note(b.root, reason::INDEX);
     }
     index_set(tgid, b.root as u16);
+    if let Some(p) = pop(b.root) {
+        // SAFETY: p points to a whole Pop.
+        unsafe { add64(&raw mut (*p).processes, 1) };
+    }
+}
+
+/// The index entry of a process that has moved from one root into another: its lineage is as it was, its place begins anew.
+///
+/// # Safety
+/// `m` points to an element of `members`.
+#[inline(always)]
+pub unsafe fn index_moved(m: *mut Member, b: &Birth) {
+    const ITS_OWN: u32 = B_KID | B_STOPPED | B_FORKED;
+    // SAFETY: the caller's.
+    unsafe {
+        (*m).root = b.root;
+        (*m).generation = b.generation;
+        (*m).flags = (*m).flags & ITS_OWN | b.flags;
+        (*m).depth = 0;
+        (*m).above = 0;
+    }
+    index_set(b.tgid, b.root as u16);
     if let Some(p) = pop(b.root) {
         // SAFETY: p points to a whole Pop.
         unsafe { add64(&raw mut (*p).processes, 1) };

@@ -17,20 +17,23 @@ pub const PF_KTHREAD: u32 = 0x0020_0000;
 /// `TASK_NEW`, `include/linux/sched.h` (4.8+): from `sched_fork` to `wake_up_new_task`.
 const TASK_NEW: u32 = 0x800;
 
+/// Four bytes of what a BTF pointer points to.
 #[inline(always)]
-fn load32(base: usize, off: u32) -> u32 {
+pub fn load32(base: usize, off: u32) -> u32 {
     // SAFETY: base is a BTF pointer; the verifier checks the access against kernel BTF at load time.
     unsafe { core::ptr::read_volatile((base + off as usize) as *const u32) }
 }
 
+/// Eight bytes of it.
 #[inline(always)]
-fn load64(base: usize, off: u32) -> u64 {
+pub fn load64(base: usize, off: u32) -> u64 {
     // SAFETY: as in load32.
     unsafe { core::ptr::read_volatile((base + off as usize) as *const u64) }
 }
 
+/// A pointer in it.
 #[inline(always)]
-fn loadp(base: usize, off: u32) -> usize {
+pub fn loadp(base: usize, off: u32) -> usize {
     // SAFETY: as in load32.
     unsafe { core::ptr::read_volatile((base + off as usize) as *const usize) }
 }

@@ -10,13 +10,14 @@ use killer_common::reason;
 use killer_common::record::*;
 
 use crate::fork;
+use crate::moves;
 use crate::knobs;
 use crate::maps::*;
 use crate::member::{self, Newborn, add32, add64};
 use crate::task::{self, PF_EXITING, PF_KTHREAD, Task};
 
 /// Hops along logged edges.
-const MAX_HOPS: u32 = 16;
+pub const MAX_HOPS: u32 = 16;
 
 /// match-proto: `struct bpf_iter__task { struct bpf_iter_meta *meta; struct task_struct *task; }`
 #[unsafe(no_mangle)]
@@ -48,6 +49,10 @@ extern "C" fn on_walk(ctx: *const u64) -> i32 {
             // Its birth hooks are running: they may replace what is at its address in any moment, so only they judge it.
             if b.leader_start == start {
                 member::renew(p);
+                if moves::chosen(g, t, &b) {
+                    // It is moved by a later pass.
+                    add64(&raw mut g.added, 1);
+                }
             }
             return 0;
         }
@@ -93,6 +98,8 @@ extern "C" fn on_walk(ctx: *const u64) -> i32 {
                 }
             }
             add64(&raw mut g.walk_indexed, 1);
+        } else if moves::chosen(g, t, &b) {
+            moves::over(g, ctx, t, &b);
         }
         return 0;
     }
@@ -177,7 +184,7 @@ fn parent_key(t: Task) -> TaskKey {
 
 /// The root of a living member process.
 #[inline(always)]
-fn member_key(k: &TaskKey) -> Option<(u32, u32, u32)> {
+pub fn member_key(k: &TaskKey) -> Option<(u32, u32, u32)> {
     // SAFETY: plain data.
     let m = unsafe { MEMBERS.get(&k.tgid) }?;
     if m.leader_start != k.start {
@@ -188,7 +195,7 @@ fn member_key(k: &TaskKey) -> Option<(u32, u32, u32)> {
 
 /// A living or dead member of the root that is being adopted.
 #[inline(always)]
-fn belongs(g: &Global, k: &TaskKey) -> bool {
+pub fn belongs(g: &Global, k: &TaskKey) -> bool {
     if let Some((root, generation, _)) = member_key(k) {
         return root == g.adopt_slot && generation == g.adopt_generation;
     }
@@ -202,7 +209,7 @@ const TICK: u64 = 10_000_000;
 
 /// The process that the adoption starts from. /proc, where its start was read, truncates to ticks.
 #[inline(always)]
-fn first(g: &Global, k: &TaskKey) -> bool {
+pub fn first(g: &Global, k: &TaskKey) -> bool {
     k.tgid == g.adopt_tgid && k.start / TICK == g.adopt_start
 }
 

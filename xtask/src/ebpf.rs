@@ -11,7 +11,7 @@ use crate::sources::{self, hex, manifest_value};
 use crate::tools;
 
 /// Binaries of killer-ebpf.
-const OBJECTS: [&str; 2] = ["modern", "legacy"];
+const OBJECTS: [&str; 3] = ["modern", "rules", "legacy"];
 
 /// `build-ebpf`.
 #[derive(Debug, clap::Args)]

@@ -63,6 +63,16 @@ impl Links {
         Ok(())
     }
 
+    /// Attaches pinned programs that know themselves where they belong.
+    pub(super) fn attach_these(&mut self, progs: &Path, these: &[(&str, &str)]) -> Result<(), KeepError> {
+        for (name, at) in these {
+            let prog = bpf::obj_get(&progs.join(name)).what(format!("opening program {name}"))?;
+            let link = bpf::raw_tracepoint_open(&prog, "").map_err(|e| lacks::attaching(name, at, e))?;
+            self.keep(name, link, true)?;
+        }
+        Ok(())
+    }
+
     /// Attaches the pinned programs of a tier.
     pub(super) fn attach(&mut self, progs: &Path, tier: Tier, orphans: bool) -> Result<(), KeepError> {
         for (name, at) in hooks(tier, orphans) {

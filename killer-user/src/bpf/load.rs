@@ -91,10 +91,10 @@ pub(super) fn make(
     Err(first.unwrap_or(KeepError::NotLoaded))
 }
 
-type Offsets = Result<btf::Offsets, String>;
+pub(super) type Offsets = Result<btf::Offsets, String>;
 
 /// Where this kernel has what the programs read; else what it lacks.
-fn offsets() -> Offsets {
+pub(super) fn offsets() -> Offsets {
     let kernel = btf::Btf::kernel().map_err(|e| match Path::new(btf::VMLINUX).exists() {
         true => format!("usable BTF: {e}"),
         false => format!("BTF ({} is not there; CONFIG_DEBUG_INFO_BTF)", btf::VMLINUX),
@@ -175,7 +175,8 @@ fn build(tmp: &Path, offsets: &Offsets, tier: Tier, links: &mut Links) -> Result
     }
     // Before 5.11 BPF memory counts against RLIMIT_MEMLOCK; later this changes nothing.
     let _ = limits::lift_memlock();
-    maps::create(&tmp.join("maps"), Limits::read())?;
+    let by_btf = matches!(tier, Tier::Witnessed | Tier::Typed);
+    maps::create(&tmp.join("maps"), Limits::read(), by_btf && offsets.is_ok())?;
     let progs = tmp.join("progs");
     let orphans = match (tier, offsets) {
         (Tier::Witnessed | Tier::Typed, Err(_)) if !probe::sys_mounted() => return Err(KeepError::NoSys),

@@ -5,7 +5,10 @@ use std::path::Path;
 
 use killer_common::names::*;
 use killer_common::record::*;
-use killer_common::{MAX_ANCESTORS, MAX_DEAD, MAX_EDGES, MAX_ENDING, MAX_ROOTS, MAX_SEEDS, TGIDS};
+use killer_common::rule::*;
+use killer_common::{
+    MAX_ANCESTORS, MAX_DEAD, MAX_EDGES, MAX_ENDING, MAX_ROOTS, MAX_SEEDS, POOL, POOL_FIRST, TGIDS,
+};
 
 use super::lacks;
 use crate::keep::{KeepError, What};
@@ -32,6 +35,8 @@ pub struct Limits {
 const FEW: &str = "KILLER_MAP_TASKS";
 /// The same: entries of `ancestors`.
 const FEW_ANCESTORS: &str = "KILLER_MAP_ANCESTORS";
+/// The same: slots of the pool.
+const FEW_SLOTS: &str = "KILLER_MAP_POOL";
 /// Of these one root may have that part, so that a chain of processes that fork and end leaves room for others.
 const SHARE: u32 = 4;
 
@@ -133,6 +138,24 @@ fn specs(l: Limits) -> [Spec; MAPS.len()] {
     ]
 }
 
+/// Maps of the rules. The tries take memory only for rules.
+fn rule_specs() -> [Spec; RULE_MAPS.len()] {
+    const fn of<T>() -> u32 {
+        size_of::<T>() as u32
+    }
+    let map = |name, ty, key, value, max, flags, freeze| Spec { name, ty, key, value, max, flags, freeze };
+    // Two sets of rules at once: the one in force, and the one that is filled.
+    let tries = 2 * (MAX_DIRECTORIES + MAX_FILES);
+    [
+        map(RULES, MapType::Trie, of::<FileKey>(), of::<Rule>(), 8 * tries, NO_PREALLOC, false),
+        map(PATHS, MapType::Trie, of::<PathKey>(), of::<Directory>(), 4 * tries, NO_PREALLOC, false),
+        map(MATCHED, MapType::Hash, 8, of::<Matched>(), MAX_MATCHED, 0, true),
+        map(FREE_SLOTS, MapType::Queue, 0, 4, POOL, 0, true),
+        map(INSTANCES, MapType::Hash, of::<Instance>(), 4, POOL, 0, true),
+        map(STAYED, MapType::LruHash, of::<Inside>(), 8, MAX_STAYED, 0, true),
+    ]
+}
+
 /// Bytes of kernel memory that the maps take: elements and buckets.
 pub fn map_bytes(l: Limits) -> u64 {
     specs(l)
@@ -152,9 +175,9 @@ pub fn map_bytes(l: Limits) -> u64 {
         .sum()
 }
 
-/// Creates every map, freezes what programs alone may write, and pins them in `dir`.
-pub fn create(dir: &Path, l: Limits) -> Result<(), KeepError> {
-    for s in specs(l) {
+/// Creates every map, freezes what programs alone may write, and pins them in `dir`. `rules`: those of the rules, too.
+pub fn create(dir: &Path, l: Limits, rules: bool) -> Result<(), KeepError> {
+    for s in specs(l).into_iter().chain(rules.then(rule_specs).into_iter().flatten()) {
         let fd: OwnedFd =
             bpf::map_create(s.ty, s.key, s.value, s.max, s.flags, s.name).map_err(|e| {
                 match e.raw_os_error() {
@@ -163,6 +186,12 @@ pub fn create(dir: &Path, l: Limits) -> Result<(), KeepError> {
                 }
             })?;
         bpf::obj_pin(&fd, &dir.join(s.name)).what(format!("pinning map {}", s.name))?;
+        if s.name == FREE_SLOTS {
+            let few = std::env::var(FEW_SLOTS).ok().and_then(|n| n.parse().ok()).unwrap_or(POOL).min(POOL);
+            for slot in POOL_FIRST..POOL_FIRST + few {
+                bpf::queue_push(&fd, slot).what("filling the queue of free slots")?;
+            }
+        }
         if s.freeze {
             bpf::map_freeze(&fd).map_err(|e| lacks::freezing(s.name, e))?;
         }
@@ -175,6 +204,7 @@ pub fn check(fd: &OwnedFd, name: &str) -> Result<u32, KeepError> {
     let i = bpf::map_info(fd).what(format!("figures of map {name}"))?;
     let Some(s) = specs(Limits { pid_max: 32768, threads_max: 32768, few: None, few_ancestors: None })
         .into_iter()
+        .chain(rule_specs())
         .find(|s| s.name == name)
     else {
         return Err(KeepError::Damaged(name.into()));

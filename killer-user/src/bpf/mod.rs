@@ -18,6 +18,7 @@ mod others;
 mod pins;
 mod programs;
 mod repair;
+mod rules;
 mod second;
 mod sign;
 mod syscall_gate;

@@ -71,6 +71,11 @@ impl Programs {
         self.control.gate(slot as usize)
     }
 
+    /// The word that keeps a slot from being used again.
+    pub(super) fn hold_word(&self, slot: u32) -> &AtomicU64 {
+        self.control.hold(slot as usize)
+    }
+
     /// Marks and holds on a root: (task address, mark).
     pub fn marks(&self, slot: u32) -> io::Result<Vec<(u64, Birth)>> {
         let v = self.seeds.all(1024)?;

@@ -4,7 +4,7 @@ use std::ffi::{CString, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use killer_common::record::{B_CONTROL, B_MAIN, R_FOREGROUND, R_SUPERVISED};
+use killer_common::record::{B_CONTROL, B_MAIN, R_ADOPTED, R_FOREGROUND, R_SUPERVISED};
 
 use super::failure::Failure;
 use super::place::{self, Wish};
@@ -251,8 +251,8 @@ pub fn adopt(t: &Tracker, name: &str, p: &Candidate) -> Result<Adopted, Failure>
             p.pid
         )));
     }
-    let (slot, fresh) =
-        place::make(t, &Wish { nest: None, ..Wish::named(name) }).map_err(|f| f.with(Ending::Failed))?;
+    let (slot, fresh) = place::make(t, &Wish { nest: None, flags: R_ADOPTED, ..Wish::named(name) })
+        .map_err(|f| f.with(Ending::Failed))?;
     let r = take(t, slot, p);
     if r.is_err() && fresh {
         let _ = t.forget(slot);

@@ -2,7 +2,7 @@
 //! nobody above them knows which one it is.
 //!
 //! [`Keep`] is what they all can. What a tier may lack is a trait of its own, which it has or has not: [`Gate`],
-//! [`Broadcasts`], [`Freezer`], [`Hooks`], [`Past`], [`InFiles`]. [`Changes`] is what puts processes into sets: apart, so
+//! [`Broadcasts`], [`Freezer`], [`Hooks`], [`Past`], [`Rules`], [`InFiles`]. [`Changes`] is what puts processes into sets: apart, so
 //! that a caller with only a [`Keep`] cannot do it past the cross-check.
 
 mod broadcasts;
@@ -14,6 +14,7 @@ mod hooks;
 mod in_files;
 mod past;
 mod registry;
+mod rules;
 mod sets;
 mod slot;
 
@@ -35,6 +36,7 @@ pub use hooks::{Health, Hooks, Lapses};
 pub use in_files::InFiles;
 pub use past::Past;
 pub use registry::{Lock, Registry};
+pub use rules::{Opened, Rules, Table};
 pub use sets::Sets;
 pub use slot::Slot;
 
@@ -104,6 +106,10 @@ pub trait Keep: Registry + Sets {
     }
     /// What is remembered of members that have ended.
     fn past(&self) -> Option<&dyn Past> {
+        None
+    }
+    /// Rules in the kernel.
+    fn rules(&self) -> Option<&dyn Rules> {
         None
     }
     /// The registry, where it is files.

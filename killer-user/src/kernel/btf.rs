@@ -158,7 +158,7 @@ impl Btf {
 }
 
 /// What the programs load through, by name of the `.rodata` knob.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offsets {
     /// (knob, byte offset)
     pub knobs: Vec<(&'static str, u32)>,
@@ -171,6 +171,8 @@ pub struct Offsets {
     /// BTF id of `bpf_lsm_task_alloc` where the kernel has the hooks of the birth witness (CONFIG_BPF_LSM); they may
     /// still be inert.
     pub lsm: Option<u32>,
+    /// What the programs of the rules load through besides; the error says what the kernel lacks.
+    pub rules: Result<Vec<(&'static str, u32)>, String>,
 }
 
 /// Knob, struct, alternatives of the member's name.
@@ -194,13 +196,56 @@ const NEEDED: &[(&str, &str, &[&str])] = &[
     ("OFF_SIGNAL_THREADS", "signal_struct", &["nr_threads"]),
 ];
 
+/// The same for the rules: knob, struct, alternatives of the member's name, and a member of what that is.
+const RULES: &[(&str, &str, &[&str], Option<(&str, &str)>)] = &[
+    ("OFF_TASK_FS", "task_struct", &["fs"], None),
+    ("OFF_TASK_MM", "task_struct", &["mm"], None),
+    ("OFF_TASK_EXECS", "task_struct", &["self_exec_id"], None),
+    ("OFF_MM_ARGS", "mm_struct", &["arg_start"], None),
+    ("OFF_CRED_EUID", "cred", &["euid"], None),
+    ("OFF_FS_ROOT", "fs_struct", &["root"], Some(("path", "dentry"))),
+    ("OFF_FS_PWD", "fs_struct", &["pwd"], Some(("path", "dentry"))),
+    ("OFF_BPRM_FILE", "linux_binprm", &["file"], None),
+    ("OFF_BPRM_NAME", "linux_binprm", &["filename"], None),
+    ("OFF_BPRM_INTERP", "linux_binprm", &["interp"], None),
+    ("OFF_BPRM_P", "linux_binprm", &["p"], None),
+    ("OFF_FILE_DENTRY", "file", &["f_path"], Some(("path", "dentry"))),
+    ("OFF_DENTRY_PARENT", "dentry", &["d_parent"], None),
+    ("OFF_DENTRY_INODE", "dentry", &["d_inode"], None),
+    ("OFF_DENTRY_LEN", "dentry", &["d_name"], Some(("qstr", "len"))),
+    ("OFF_DENTRY_NAME", "dentry", &["d_name"], Some(("qstr", "name"))),
+    // A union of that name from 6.14 on (`include/linux/dcache.h`).
+    ("OFF_DENTRY_INLINE", "dentry", &["d_iname", "d_shortname"], None),
+    ("OFF_INODE_INO", "inode", &["i_ino"], None),
+    ("OFF_INODE_SB", "inode", &["i_sb"], None),
+    ("OFF_SB_DEV", "super_block", &["s_dev"], None),
+];
+
 /// `PIDTYPE_TGID`
 const PIDTYPE_TGID: u32 = 1;
 
 impl Offsets {
     /// Reads every offset that the programs need.
     pub fn read(btf: &Btf) -> Result<Self, BtfError> {
-        let structs = btf.find(KIND_STRUCT, &["task_struct", "signal_struct", "cred", "pid", "sigpending"]);
+        let structs = btf.find(
+            KIND_STRUCT,
+            &[
+                "task_struct",
+                "signal_struct",
+                "cred",
+                "pid",
+                "sigpending",
+                "mm_struct",
+                "fs_struct",
+                "path",
+                "linux_binprm",
+                "file",
+                "dentry",
+                "qstr",
+                "inode",
+                "super_block",
+            ],
+        );
         let at = |s: &'static str, m: &str| structs.get(s).and_then(|&id| btf.member(id, m));
         let mut knobs = Vec::new();
         for &(knob, s, names) in NEEDED {
@@ -218,6 +263,13 @@ impl Offsets {
             let inner = at("sigpending", "signal").ok_or(BtfError::Member("sigpending", "signal"))?;
             knobs.push((knob, outer.checked_add(inner).ok_or(BtfError::Malformed)?));
         }
+        let rules = RULES.iter().map(|&(knob, of, names, inner)| {
+            let lacks = || format!("the kernel's BTF has no {of}.{}", names[0]);
+            let outer = names.iter().find_map(|m| at(of, m)).ok_or_else(lacks)?;
+            let inner = inner.map_or(Some(0), |(of, member)| at(of, member)).ok_or_else(lacks)?;
+            Ok((knob, outer.checked_add(inner).ok_or_else(lacks)?))
+        });
+        let rules = rules.collect();
         let ino = at("pid", "ino");
         knobs.push(("OFF_PID_INO", ino.unwrap_or(0)));
         let f = btf.functions(&[
@@ -232,6 +284,7 @@ impl Offsets {
             inodes: ino.is_some(),
             current_btf: f.contains_key("bpf_get_current_task_btf"),
             lsm: f.get("bpf_lsm_task_alloc").copied().filter(|_| f.contains_key("bpf_lsm_task_free")),
+            rules,
         })
     }
 }

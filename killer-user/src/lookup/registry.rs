@@ -209,6 +209,13 @@ mod tests {
             skipped: 0,
             frozen_at: 0,
             ancestors: 0,
+            opener_start: 0,
+            opener_tgid: 0,
+            from: 0,
+            from_generation: 0,
+            command_len: 0,
+            command: [0; killer_common::rule::COMMAND_LEN],
+            stayed: 0,
         }
     }
 

@@ -23,6 +23,10 @@ pub enum MapType {
     Array = 2,
     /// `BPF_MAP_TYPE_LRU_HASH`.
     LruHash = 9,
+    /// `BPF_MAP_TYPE_LPM_TRIE` (4.11+).
+    Trie = 11,
+    /// `BPF_MAP_TYPE_QUEUE` (4.20+).
+    Queue = 22,
 }
 
 /// `BPF_F_MMAPABLE` (5.5+).
@@ -31,6 +35,8 @@ pub const MMAPABLE: u32 = 1 << 10;
 const MAP_CREATE: i32 = 0;
 const MAP_LOOKUP: i32 = 1;
 const MAP_UPDATE: i32 = 2;
+const MAP_DELETE: i32 = 3;
+const MAP_NEXT_KEY: i32 = 4;
 const PROG_LOAD: i32 = 5;
 const OBJ_PIN: i32 = 6;
 const OBJ_GET: i32 = 7;
@@ -102,6 +108,16 @@ struct ElemAttr {
     key: u64,
     value: u64,
     flags: u64,
+}
+
+/// Puts an element at the end of a queue.
+pub fn queue_push(queue: impl AsFd, value: u32) -> io::Result<()> {
+    let mut a = ElemAttr {
+        map_fd: queue.as_fd().as_raw_fd() as u32,
+        value: &raw const value as u64,
+        ..ElemAttr::default()
+    };
+    call(MAP_UPDATE, &mut a).map(drop)
 }
 
 /// Takes the write right from every user-space descriptor of the map (5.2+); programs go on writing.

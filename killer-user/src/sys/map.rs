@@ -103,6 +103,15 @@ impl Mapped<Control> {
 }
 
 impl Mapped<Control> {
+    /// The word that keeps a slot from being used again.
+    pub fn hold(&self, slot: usize) -> &AtomicU64 {
+        assert!(slot < self.len, "slot out of range");
+        // SAFETY: an aligned u64 of a record in range; hooks only read it; the mapping lives as long as self.
+        unsafe { AtomicU64::from_ptr(&raw mut (*self.at.add(slot)).hold) }
+    }
+}
+
+impl Mapped<Control> {
     /// Lets a broadcast hold until then.
     pub fn renew(&self, slot: usize, until: u64) {
         assert!(slot < self.len, "slot out of range");

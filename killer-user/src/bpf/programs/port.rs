@@ -8,7 +8,7 @@ use killer_common::{ctl, gate, reason};
 
 use super::Programs;
 use super::open::tier_of;
-use crate::keep::{Broadcasts, Freezer, Gate, Hooks, Keep, Past, Registry, Sets, Slot};
+use crate::keep::{Broadcasts, Freezer, Gate, Hooks, Keep, Past, Registry, Rules, Sets, Slot};
 use crate::kernel::tier::Tier;
 
 impl Keep for Programs {
@@ -70,5 +70,9 @@ impl Keep for Programs {
 
     fn past(&self) -> Option<&dyn Past> {
         Some(self)
+    }
+
+    fn rules(&self) -> Option<&dyn Rules> {
+        matches!(self.tier(), Tier::Witnessed | Tier::Typed).then_some(self)
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 
 use killer_common::record::{R_FREE, RootRecord, STOP_LEN, Stop};
-use killer_common::{CANARY_SLOT, NAME_LEN, ctl};
+use killer_common::{NAME_LEN, POOL_FIRST, ctl};
 
 use super::Programs;
 use crate::bpf::ctl::name_words;
@@ -20,11 +20,16 @@ impl Registry for Programs {
     }
 
     fn roots(&self) -> Vec<(u32, RootRecord)> {
-        (1..=self.global().high_slot as u32).filter_map(|s| Some((s, self.root(s)?))).collect()
+        let g = self.global();
+        // The pool is after the slots that user space makes roots in.
+        (1..=g.high_slot as u32)
+            .chain(POOL_FIRST..=g.high_instance as u32)
+            .filter_map(|s| Some((s, self.root(s)?)))
+            .collect()
     }
 
     fn free_slot(&self) -> Option<Slot> {
-        (1..CANARY_SLOT).find_map(|slot| {
+        (1..POOL_FIRST).find_map(|slot| {
             let r = self.slot(slot)?;
             (r.state == R_FREE && self.count(slot) == 0).then_some(Slot { slot, generation: r.generation })
         })

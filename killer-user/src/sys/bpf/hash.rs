@@ -6,7 +6,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{ElemAttr, MAP_LOOKUP, MAP_LOOKUP_BATCH, MAP_UPDATE, call, map_info};
+use super::{ElemAttr, MAP_DELETE, MAP_LOOKUP, MAP_LOOKUP_BATCH, MAP_NEXT_KEY, MAP_UPDATE, call, map_info};
 
 /// A hash map whose key and value sizes are those of `K` and `V`: checked once, so reading is safe.
 #[derive(Debug)]
@@ -63,6 +63,39 @@ impl<K: Pod, V: Pod> Hash<K, V> {
             ..ElemAttr::default()
         };
         call(MAP_UPDATE, &mut a).map(drop)
+    }
+
+    /// Takes one out; false when it was not there.
+    pub fn delete(&self, key: &K) -> io::Result<bool> {
+        let mut a = ElemAttr {
+            map_fd: self.fd.as_raw_fd() as u32,
+            key: std::ptr::from_ref(key) as u64,
+            ..ElemAttr::default()
+        };
+        match call(MAP_DELETE, &mut a) {
+            Ok(_) => Ok(true),
+            Err(e) if e.raw_os_error() == Some(libc::ENOENT) => Ok(false),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Every key, one call each: for maps that only this program changes meanwhile, and that have no batches.
+    pub fn keys(&self) -> io::Result<Vec<K>> {
+        let mut out: Vec<K> = Vec::new();
+        loop {
+            let mut next = K::zeroed();
+            let mut a = ElemAttr {
+                map_fd: self.fd.as_raw_fd() as u32,
+                key: out.last().map_or(0, |k| std::ptr::from_ref(k) as u64),
+                value: &raw mut next as u64,
+                ..ElemAttr::default()
+            };
+            match call(MAP_NEXT_KEY, &mut a) {
+                Ok(_) => out.push(next),
+                Err(e) if e.raw_os_error() == Some(libc::ENOENT) => return Ok(out),
+                Err(e) => return Err(e),
+            }
+        }
     }
 
     /// Reads all of it, `chunk` entries a call (5.6+). Entries that come or go meanwhile may be in it or not; none

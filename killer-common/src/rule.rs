@@ -1,0 +1,161 @@
+//! Rules: which executed files name a service. User space fills the set that is not in force and then says that it is.
+//!
+//! A file is known by its directory (device and inode, as the kernel has them: `stat` shows others on btrfs and overlayfs) and
+//! its name there, so a rule outlives an upgrade of the package.
+
+use crate::NAME_LEN;
+
+/// Bytes of a file's name in a key, NUL-padded.
+pub const FILE_LEN: usize = 64;
+/// Bytes of a directory's path in a key.
+pub const PATH_LEN: usize = 128;
+/// Bytes of the command that is kept of an instance.
+pub const COMMAND_LEN: usize = 64;
+/// Directories that rules may name.
+pub const MAX_DIRECTORIES: u32 = 64;
+/// Files that rules may name.
+pub const MAX_FILES: u32 = 512;
+
+/// Execs that have matched and are under way. One that failed leaves its entry until the task's next exec.
+pub const MAX_MATCHED: u32 = 1024;
+
+/// Services inside of roots that keep their descendants, the last ones.
+pub const MAX_STAYED: u32 = 1024;
+
+/// Key of `rules`, a trie: [`Self::DIRECTORY`] bits stand for every file of a directory, `8 × n` more for those whose
+/// names begin so, [`Self::FILE`] for one file.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "bytemuck", derive(bytemuck::Pod, bytemuck::Zeroable))]
+pub struct FileKey {
+    /// Bits of what follows that count.
+    pub prefix_len: u32,
+    /// The set, 1 or 2.
+    pub set: u32,
+    /// `s_dev` of the directory's file system.
+    pub dev: u64,
+    /// `i_ino` of the directory.
+    pub ino: u64,
+    /// Name of the file in it, NUL-padded.
+    pub file: [u64; FILE_LEN / 8],
+}
+
+impl FileKey {
+    /// Prefix of all files of a directory.
+    pub const DIRECTORY: u32 = 8 * 20;
+    /// Prefix of one file.
+    pub const FILE: u32 = Self::DIRECTORY + 8 * FILE_LEN as u32;
+}
+
+/// Value of `rules`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "bytemuck", derive(bytemuck::Pod, bytemuck::Zeroable))]
+pub struct Rule {
+    /// [`SCRIPT`], [`PROGRAM`], [`ARGUMENT`], [`RUN`] or [`EXCEPT`].
+    pub kind: u32,
+    /// The user that has to execute it, as the kernel counts; 0 = root.
+    pub uid: u32,
+    /// Bytes to cut from the front of the file's name: `?` is any, NUL the end. What does not begin so does not match.
+    pub strip: u64,
+    /// The service's name, NUL-padded; all 0: the file's name.
+    pub name: [u64; NAME_LEN / 8],
+}
+
+/// The file names a service, its opener is a control process.
+pub const SCRIPT: u32 = 1;
+/// The file is the service's main process.
+pub const PROGRAM: u32 = 2;
+/// The last part of the first argument names the service (`openrc-run`).
+pub const ARGUMENT: u32 = 3;
+/// `run` in a directory below the one of the key: that directory's name is the service's.
+pub const RUN: u32 = 4;
+/// Names no service.
+pub const EXCEPT: u32 = 5;
+
+/// Some rule is for another user than root: nobody's exec is passed over for its user.
+pub const OTHER_USERS: u32 = 1;
+
+/// Key of `paths`, a trie: a directory as it is typed, with its last slash.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "bytemuck", derive(bytemuck::Pod, bytemuck::Zeroable))]
+pub struct PathKey {
+    /// Bits of what follows that count: 32 and 8 for each byte of the path.
+    pub prefix_len: u32,
+    /// The set, 1 or 2.
+    pub set: u32,
+    /// The path, NUL-padded.
+    pub path: [u64; PATH_LEN / 8],
+}
+
+impl PathKey {
+    /// Prefix of a whole path.
+    pub const WHOLE: u32 = 32 + 8 * PATH_LEN as u32;
+}
+
+/// Value of `paths`: which directory it is.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "bytemuck", derive(bytemuck::Pod, bytemuck::Zeroable))]
+pub struct Directory {
+    /// `s_dev` of its file system.
+    pub dev: u64,
+    /// `i_ino`.
+    pub ino: u64,
+    /// Bytes of the path with its last slash.
+    pub len: u64,
+}
+
+/// `matched`: what an exec under way is to open.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "bytemuck", derive(bytemuck::Pod, bytemuck::Zeroable))]
+pub struct Matched {
+    /// Address of its `linux_binprm`, or the task's count of execs.
+    pub exec: u64,
+    /// As in [`Rule`]; 0: it has been looked at, and there is nothing to open.
+    pub kind: u32,
+    /// Must be 0.
+    pub pad: u32,
+    /// The service's name, NUL-padded.
+    pub name: [u64; NAME_LEN / 8],
+}
+
+/// Key of `instances`: an instance that has not been given back. Whose delete it was gives the slot back.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "bytemuck", derive(bytemuck::Pod, bytemuck::Zeroable))]
+pub struct Instance {
+    /// Slot of the pool.
+    pub slot: u32,
+    /// Generation of that slot.
+    pub generation: u32,
+}
+
+/// Key of `stayed`: a service that a rule knows and that runs inside of a root which keeps its descendants.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "bytemuck", derive(bytemuck::Pod, bytemuck::Zeroable))]
+pub struct Inside {
+    /// Slot of the root.
+    pub slot: u32,
+    /// Generation of that slot.
+    pub generation: u32,
+    /// The service's name, NUL-padded.
+    pub name: [u64; NAME_LEN / 8],
+}
+
+/// Operation of the on-demand program of the rules: `[op, set, flags]` puts a set in force, 0 none; the caller's root directory
+/// is the host's.
+pub const PUT: u64 = 1;
+/// `[op]`: device and inode of the caller's working directory, to be read in `Global` with the caller's thread id.
+pub const WHERE: u64 = 2;
+
+const _: () = assert!(size_of::<FileKey>() == 88);
+const _: () = assert!(size_of::<Rule>() == 80);
+const _: () = assert!(size_of::<PathKey>() == 136);
+const _: () = assert!(size_of::<Directory>() == 24);
+const _: () = assert!(size_of::<Matched>() == 80);
+const _: () = assert!(size_of::<Instance>() == 8);
+const _: () = assert!(size_of::<Inside>() == 72);

@@ -1,0 +1,44 @@
+//! The object of the rules: services get their names at exec, where the kernel has BTF. Loaded when somebody asks for rules;
+//! its refusal costs nothing else.
+//!
+//! In these hooks the process has one thread, is its own leader and cannot fork (`fs/exec.c:begin_new_exec`), so that nothing of it is
+//! born while it moves. The only writer of membership is the modern object's.
+#![no_std]
+#![no_main]
+#![allow(internal_features, dead_code)]
+#![feature(core_intrinsics)]
+
+mod gate;
+mod instance;
+mod knobs;
+mod lineage;
+mod maps;
+mod member;
+mod slot;
+mod rule_maps;
+mod task;
+mod tries;
+
+#[path = "rules/asked.rs"]
+mod asked;
+#[path = "rules/file.rs"]
+mod file;
+#[path = "rules/hooks.rs"]
+mod hooks;
+#[path = "rules/open.rs"]
+mod open;
+#[path = "rules/typed.rs"]
+mod typed;
+#[path = "rules/words.rs"]
+mod words;
+
+/// `bpf_send_signal` is for GPL-compatible programs only (`kernel/bpf/verifier.c:check_helper_call`).
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "license")]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+
+#[cfg(not(test))]
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo) -> ! {
+    loop {}
+}

@@ -1,0 +1,222 @@
+//! The programs of the rules: loaded when somebody asks for rules, into the place of a tracker that is there.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+
+use aya::EbpfLoader;
+use aya::programs::{BtfTracePoint, Lsm, RawTracePoint};
+use aya::{Btf, Ebpf};
+use bytemuck::Pod;
+use killer_common::names::*;
+use killer_common::rule::{self, Directory, FileKey, Inside, OTHER_USERS, PathKey, Rule};
+
+use super::attach::Links;
+use super::load;
+use super::object::{chain, pinned, program, refused};
+use super::programs::Programs;
+use super::{maps, pins};
+use crate::keep::{Keep, KeepError, Opened, Rules, Slot, Table, What};
+use crate::kernel::btf;
+use crate::kernel::tier::Tier;
+use crate::sys::bpf::{self, Hash};
+
+/// The object of this build.
+static OBJECT: &[u8] =
+    aya::include_bytes_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/prebuilt/rules.bpf.o"));
+
+/// Hooks of the rules in attach order: what opens before what finds.
+fn hooks(tier: Tier) -> [(&'static str, &'static str); 2] {
+    match tier {
+        Tier::Witnessed => RULE_LSM,
+        _ => RULE_HOOKS,
+    }
+}
+
+/// Loads and pins the programs, and attaches them, unless they are there. The lock of the pins is held.
+fn load(t: &Programs) -> Result<(), KeepError> {
+    let v = t.paths().version();
+    let progs = v.join("progs");
+    if progs.join(P_RULE_CTL).exists() {
+        return Ok(());
+    }
+    let tier = t.tier();
+    if !matches!(tier, Tier::Witnessed | Tier::Typed) {
+        return Err(KeepError::Kernel(format!("rules in tier {}: they need the kernel's BTF", tier.name())));
+    }
+    let offsets = load::offsets().map_err(KeepError::Kernel)?;
+    let btf = Btf::from_sys_fs().map_err(|e| KeepError::Kernel(format!("usable BTF: {e}")))?;
+    let mut ebpf = object(&v.join("maps"), &offsets, tier == Tier::Witnessed)?;
+    // What a loader that was killed has left is in the way of a new pin.
+    for (name, _) in RULE_HOOKS.iter().chain(&RULE_LSM) {
+        for dir in ["links", "progs"] {
+            let _ = std::fs::remove_file(v.join(dir).join(name));
+        }
+    }
+    for (name, at) in hooks(tier) {
+        match tier {
+            Tier::Witnessed => {
+                let p: &mut Lsm = program(&mut ebpf, name)?;
+                p.load(at, &btf).map_err(|e| refused(name, &e))?;
+                pinned(name, p.pin(progs.join(name)))?;
+            }
+            _ => {
+                let p: &mut BtfTracePoint = program(&mut ebpf, name)?;
+                p.load(at, &btf).map_err(|e| refused(name, &e))?;
+                pinned(name, p.pin(progs.join(name)))?;
+            }
+        }
+    }
+    Links::Pins(v.join("links")).attach_these(&progs, &hooks(tier))?;
+    // Last: it says that all is there.
+    let p: &mut RawTracePoint = program(&mut ebpf, P_RULE_CTL)?;
+    p.load().map_err(|e| refused(P_RULE_CTL, &e))?;
+    pinned(P_RULE_CTL, p.pin(progs.join(P_RULE_CTL)))
+}
+
+/// The object with its knobs set, its maps being those of the tracker.
+fn object(maps: &Path, offsets: &btf::Offsets, witness: bool) -> Result<Ebpf, KeepError> {
+    let rules = offsets.rules.as_ref().map_err(|lacks| KeepError::Kernel(format!("rules: {lacks}")))?;
+    let mut loader = EbpfLoader::new();
+    loader.default_map_pin_directory(maps);
+    for (knob, value) in offsets.knobs.iter().chain(rules) {
+        loader.override_global(knob, value, false);
+    }
+    let knobs = [
+        ("HAVE_CURRENT_BTF", u32::from(offsets.current_btf)),
+        ("WITNESS", u32::from(witness)),
+        ("ANCESTORS_MOST", maps::Limits::read().ancestors_of_one()),
+    ];
+    for (knob, value) in &knobs {
+        loader.override_global(knob, value, true);
+    }
+    loader.load(OBJECT).map_err(|e| KeepError::Refused { name: "rules.bpf.o".into(), why: chain(&e) })
+}
+
+impl Programs {
+    /// The hooks of the rules that have to be attached: none before somebody has asked for rules.
+    pub(super) fn rule_hooks(&self) -> Vec<(&'static str, &'static str)> {
+        let loaded = self.global().rules != 0;
+        loaded.then(|| hooks(self.tier())).into_iter().flatten().collect()
+    }
+
+    /// Loads the programs of the rules when they are not there.
+    fn rules_up(&self) -> Result<(), KeepError> {
+        pins::in_host_mounts(self.paths(), || load(self))
+    }
+
+    fn pin(&self, dir: &str, name: &str) -> Result<OwnedFd, KeepError> {
+        let at = self.paths().version().join(dir).join(name);
+        pins::in_host_mounts(self.paths(), || bpf::obj_get(&at).what(format!("opening {dir}/{name}")))
+    }
+
+    fn table<K: Pod, V: Pod>(&self, name: &str) -> Result<Hash<K, V>, KeepError> {
+        let fd = self.pin("maps", name)?;
+        maps::check(&fd, name)?;
+        Hash::new(fd).what(format!("opening map {name}"))
+    }
+
+    fn ask(&self, ctl: &OwnedFd, op: u64, set: u64, flags: u64) -> Result<(), KeepError> {
+        match bpf::prog_run(ctl, &[op, set, flags, 0, 0, 0, 0, 0, 0, 0, 0, 0]) {
+            Ok(r) if r >= 0 => Ok(()),
+            Ok(r) => Err(io::Error::from_raw_os_error(-r)).what("asking the programs of the rules"),
+            Err(e) => Err(e).what("asking the programs of the rules"),
+        }
+    }
+}
+
+impl Rules for Programs {
+    fn directory(&self, path: &Path) -> Result<(u64, u64), KeepError> {
+        self.rules_up()?;
+        let ctl = self.pin("progs", P_RULE_CTL)?;
+        let dir = std::fs::File::open(path).what(format!("opening {}", path.display()))?;
+        let asked = from_within(&dir, || {
+            bpf::prog_run(&ctl, &[rule::WHERE, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]).map(drop)
+        });
+        let by = asked.what(format!("asking the kernel for {}", path.display()))?;
+        let g = self.global();
+        if g.asked_by != u64::from(by) {
+            return Err(io::Error::from(io::ErrorKind::Interrupted)).what("another command asked meanwhile");
+        }
+        Ok((g.asked_dev, g.asked_ino))
+    }
+
+    fn put(&self, table: &Table) -> Result<(), KeepError> {
+        self.rules_up()?;
+        let set = if self.global().rules == 1 { 2 } else { 1 };
+        let files: Hash<FileKey, Rule> = self.table(RULES)?;
+        let paths: Hash<PathKey, Directory> = self.table(PATHS)?;
+        clear(&files, |k| k.set == set).what("emptying a set of rules")?;
+        clear(&paths, |k| k.set == set).what("emptying a set of rules")?;
+        for (k, r) in &table.files {
+            files.put(&FileKey { set, ..*k }, r).what("writing a rule")?;
+        }
+        for (k, d) in &table.paths {
+            paths.put(&PathKey { set, ..*k }, d).what("writing the path of a rule")?;
+        }
+        let ctl = self.pin("progs", P_RULE_CTL)?;
+        let flags = if table.other_users { OTHER_USERS } else { 0 };
+        self.ask(&ctl, rule::PUT, u64::from(set), u64::from(flags))
+    }
+
+    fn withdraw(&self) -> Result<(), KeepError> {
+        match self.pin("progs", P_RULE_CTL) {
+            Ok(ctl) => self.ask(&ctl, rule::PUT, 0, 0),
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn opened(&self) -> Opened {
+        let g = self.global();
+        let runs = hooks(self.tier()).into_iter().filter_map(|(name, _)| self.pin("progs", name).ok());
+        Opened {
+            in_force: g.rules != 0,
+            opened: g.opened,
+            given_back: g.given_back,
+            no_slots: g.rule_slots,
+            skipped: runs.filter_map(|p| bpf::prog_info(p).ok()).map(|i| i.recursion_misses()).sum(),
+        }
+    }
+
+    fn by_file(&self) -> bool {
+        self.tier() == Tier::Witnessed
+    }
+
+    fn inside(&self, root: Slot) -> Result<Vec<(String, u64)>, KeepError> {
+        let all = self.table::<Inside, u64>(STAYED)?.all(256).what("reading which services are inside")?;
+        let its = all.into_iter().filter(|(k, _)| (k.slot, k.generation) == (root.slot, root.generation));
+        let text = |k: &Inside| {
+            let bytes: Vec<u8> =
+                k.name.iter().flat_map(|w| w.to_le_bytes()).take_while(|b| *b != 0).collect();
+            String::from_utf8_lossy(&bytes).into_owned()
+        };
+        let mut v: Vec<(String, u64)> = its.map(|(k, n)| (text(&k), n)).collect();
+        v.sort();
+        Ok(v)
+    }
+
+    fn hold(&self, slot: u32, until: u64) {
+        self.hold_word(slot).fetch_max(until, Ordering::SeqCst);
+    }
+}
+
+/// Does something with this as the working directory of one thread, whose id is answered: this process stays where it is.
+fn from_within(dir: &std::fs::File, what: impl FnOnce() -> io::Result<()> + Send) -> io::Result<u32> {
+    let there = || {
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_FS)?;
+        nix::unistd::fchdir(dir)?;
+        what()?;
+        Ok(rustix::thread::gettid().as_raw_nonzero().get() as u32)
+    };
+    let done = std::thread::scope(|s| s.spawn(there).join());
+    done.unwrap_or_else(|_| Err(io::Error::other("the thread that asked ended")))
+}
+
+/// Takes the keys out for which this is so.
+fn clear<K: Pod, V: Pod>(map: &Hash<K, V>, is: impl Fn(&K) -> bool) -> io::Result<()> {
+    for k in map.keys()?.iter().filter(|k| is(k)) {
+        map.delete(k)?;
+    }
+    Ok(())
+}
