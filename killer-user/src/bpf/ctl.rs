@@ -19,6 +19,8 @@ pub struct Adoption {
     pub until: u64,
     /// The process that it starts from.
     pub from: Candidate,
+    /// The root whose members it moves, too.
+    pub out_of: Option<Slot>,
 }
 
 /// A name as arguments of the on-demand program.
@@ -65,8 +67,10 @@ impl Programs {
     /// Enters, renews or (`None`) leaves adopt mode.
     pub fn adopt_mode(&self, a: Option<Adoption>) -> io::Result<()> {
         match a {
-            Some(Adoption { into, until, from }) => {
-                let rest = [until, u64::from(from.pid), from.start_ticks, from.inode];
+            Some(Adoption { into, until, from, out_of }) => {
+                let out_of = out_of.unwrap_or(Slot { slot: 0, generation: 0 });
+                let out_of = [out_of.slot, out_of.generation].map(u64::from);
+                let rest = [until, u64::from(from.pid), from.start_ticks, from.inode, out_of[0], out_of[1]];
                 self.ctl(ctl::ADOPT_MODE, into, &rest).map(drop)
             }
             None => self.ctl(ctl::ADOPT_MODE, Slot { slot: 0, generation: 0 }, &[0]).map(drop),

@@ -2,6 +2,7 @@
 //! ended. It knows neither a command line nor a tell: what people should know meanwhile goes to a listener
 //! ([`Tell`]).
 
+mod adopt;
 mod certainty;
 pub mod changes;
 pub mod compare;

@@ -21,6 +21,8 @@ pub struct Wish<'a> {
     pub keep: usize,
     /// Where it stands; `None`: in no service, where that can be.
     pub nest: Option<Nest>,
+    /// It stands where the root in this slot stands, whatever `nest` says.
+    pub beside: Option<u32>,
     /// The process that starts it goes right after.
     pub goes: bool,
 }
@@ -28,7 +30,7 @@ pub struct Wish<'a> {
 impl<'a> Wish<'a> {
     /// With this name, and all else as usual.
     pub fn named(name: &'a str) -> Self {
-        Self { name, flags: 0, keep: KEEP, nest: Some(Nest::Usual), goes: false }
+        Self { name, flags: 0, keep: KEEP, nest: Some(Nest::Usual), beside: None, goes: false }
     }
 }
 
@@ -42,9 +44,10 @@ pub fn make(t: &Tracker, w: &Wish<'_>) -> Result<(Slot, bool), Failure> {
             .next("start it from outside of the innermost, or beside it: 'killer run --beside'"),
         _ => Failure::new(Ending::NotStarted, format!("cannot register '{name}'")).why(e.to_string()),
     };
-    let outer = match t.whose().map_err(failed)? {
-        Some(mine) => around(t, mine, w)?,
-        None => 0,
+    let outer = match (w.beside, t.whose().map_err(failed)?) {
+        (Some(slot), _) => t.root(slot).map_or(0, |r| r.parent),
+        (None, Some(mine)) => around(t, mine, w)?,
+        (None, None) => 0,
     };
     let known = registry::every(t);
     let old = known.iter().find(|r| r.name == name);

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use super::adopt;
 use super::failure::Failure;
 use super::names::find_one;
 use super::on_exit::OnExit;
@@ -215,7 +216,7 @@ fn say_place(t: &Tracker, s: &start::Started, tell: &dyn Tell) {
 }
 
 /// Takes a running process in.
-pub fn adopt(name: &str, whose: &Whose, tell: &dyn Tell) -> Result<(), Failure> {
+pub fn adopt(name: &str, whose: &Whose, moves: bool, tell: &dyn Tell) -> Result<(), Failure> {
     if let Whose::Pid(pid, _) = whose {
         own_or_able(*pid)?;
     }
@@ -233,7 +234,7 @@ pub fn adopt(name: &str, whose: &Whose, tell: &dyn Tell) -> Result<(), Failure> 
     let t = Host::up()?;
     say_tier(&t, tell);
     let _log = tell.relay(&t);
-    let a = start::adopt(&t, name, &p)?;
+    let a = adopt::adopt(&t, name, &p, moves)?;
     let e = super::models::exactness(&t, a.slot.slot);
     // Not all that it ever had: one that was given up has had others.
     let root = registry::in_slot(&t, a.slot.slot);

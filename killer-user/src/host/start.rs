@@ -4,7 +4,7 @@ use std::ffi::{CString, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use killer_common::record::{B_CONTROL, B_MAIN, R_ADOPTED, R_FOREGROUND, R_SUPERVISED};
+use killer_common::record::{B_CONTROL, B_MAIN, R_FOREGROUND, R_SUPERVISED};
 
 use super::failure::Failure;
 use super::place::{self, Wish};
@@ -13,11 +13,10 @@ use super::unseen;
 use super::{log_target, pidfiles};
 use crate::ask::Command;
 use crate::ending::Ending;
-use crate::keep::{Candidate, Slot};
-use crate::lineage::Home;
+use crate::keep::Slot;
 use crate::lookup::registry;
 use crate::sys::launch::{Launch, Step};
-use crate::sys::{proc_text, supervise};
+use crate::sys::supervise;
 use crate::tier::Tracker;
 
 /// `goes`: this process goes right after.
@@ -218,83 +217,6 @@ pub fn join(t: &Tracker, name: &str, cmd: &Command, mut met: impl FnMut(i32)) ->
             Err(Failure::new(Ending::NotStarted, format!("cannot join '{name}'")).why(why))
         }
     }
-}
-
-/// What an adoption found.
-#[derive(Debug)]
-pub struct Adopted {
-    /// The new root.
-    pub slot: Slot,
-    /// Passes over all tasks.
-    pub passes: u32,
-}
-
-/// Takes a running process and its present descendants in (docs/internals/PROTOCOL.md 7).
-pub fn adopt(t: &Tracker, name: &str, p: &Candidate) -> Result<Adopted, Failure> {
-    let _lock = t.lock()?;
-    if let Ok(Some(m)) = t.member(p.pid)
-        && m.leader_start / 10_000_000 == p.start_ticks
-    {
-        let other = registry::in_slot(t, m.root);
-        if let Some(other) = other.as_ref().filter(|o| registry::is_given_up(o)) {
-            return recall(t, other.slot, name);
-        }
-        let other = other.map(|r| r.name).unwrap_or_default();
-        return Err(Failure::new(
-            Ending::Failed,
-            format!("process {} is already a member of service '{other}'", p.pid),
-        )
-        .why("a process belongs to one service for its whole life")
-        .next(format!(
-            "'killer --whom=subtree:{} {other}' is for it and what descends from it; 'killer rename {other} {name}' changes the \
-             name",
-            p.pid
-        )));
-    }
-    let (slot, fresh) = place::make(t, &Wish { nest: None, flags: R_ADOPTED, ..Wish::named(name) })
-        .map_err(|f| f.with(Ending::Failed))?;
-    let r = take(t, slot, p);
-    if r.is_err() && fresh {
-        let _ = t.forget(slot);
-    }
-    r
-}
-
-/// What was given up has a name again.
-fn recall(t: &Tracker, slot: Slot, name: &str) -> Result<Adopted, Failure> {
-    if registry::named(t, name).is_some() || super::elsewhere::named(t, name)?.is_some() {
-        return Err(Failure::new(Ending::Failed, format!("there is a service '{name}' already"))
-            .next(format!("forget it when it has ended ('killer forget {name}'), or choose another name")));
-    }
-    unseen::refuse(name)?;
-    t.rename(slot, name)?;
-    unseen::remember(t);
-    Ok(Adopted { slot, passes: 0 })
-}
-
-fn take(t: &Tracker, slot: Slot, p: &Candidate) -> Result<Adopted, Failure> {
-    let (home, argv) = (Home::now(p.pid), proc_text::arguments(p.pid));
-    let taken = t.adopt(slot, *p)?;
-    if t.pop(slot.slot).processes == 0 {
-        return Err(Failure::new(
-            Ending::Failed,
-            format!("process {} ended before it could be taken in", p.pid),
-        ));
-    }
-    // ENOENT: the process itself has ended meanwhile; its descendants are there.
-    let _ = t.set_main(slot, p.pid);
-    // Had the number become another's before it was looked at, it would not be a member's now.
-    let same = t.member(p.pid).ok().flatten().is_some_and(|m| m.root == slot.slot);
-    let kept = match same {
-        true => StopRecord { home, started: StopRecord::started(&argv), ..StopRecord::default() },
-        false => StopRecord::default(),
-    };
-    if let Err(e) = t.set_stop_command(slot, &kept.bytes()) {
-        log::warn!("what the process is cannot be kept: {e}");
-    }
-    t.go_live(slot)?;
-    unseen::remember(t);
-    Ok(Adopted { slot, passes: taken.passes })
 }
 
 /// The flag of a root whose owner stays to end it.

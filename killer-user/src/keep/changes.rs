@@ -37,8 +37,9 @@ pub trait Changes: Keep {
         l: &Launch,
         ready: &mut dyn FnMut(i32) -> io::Result<()>,
     ) -> io::Result<Spawned>;
-    /// Takes a running process and its present descendants in.
-    fn adopt(&self, s: Slot, candidate: Candidate) -> io::Result<Taken>;
+    /// Takes a running process and its present descendants in. What is a member of `from` is moved out of that root; members of others
+    /// stay what they are. Unsupported: this tier moves nobody.
+    fn adopt(&self, s: Slot, candidate: Candidate, from: Option<Slot>) -> io::Result<Taken>;
     /// Frees a slot whose count is 0. EBUSY: it is not.
     fn forget(&self, s: Slot) -> io::Result<()>;
 }

@@ -87,8 +87,8 @@ impl Tracker {
     }
 
     /// As [`Changes::adopt`], for the cross-check, too.
-    pub fn adopt(&self, s: Slot, candidate: Candidate) -> io::Result<Taken> {
-        let taken = self.keep.adopt(s, candidate)?;
+    pub fn adopt(&self, s: Slot, candidate: Candidate, from: Option<Slot>) -> io::Result<Taken> {
+        let taken = self.keep.adopt(s, candidate, from)?;
         if let Some(c) = &self.cross_check {
             c.adopt(&*self.keep, s)?;
         }

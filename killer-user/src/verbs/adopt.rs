@@ -21,6 +21,9 @@ pub struct Adopt {
     /// A file with its PID
     #[arg(long, value_name = "FILE")]
     pidfile: Option<PathBuf>,
+    /// Take it out of the service that it is a member of, too, with its present descendants; the rest stays there
+    #[arg(long = "move")]
+    moves: bool,
 }
 
 impl Adopt {
@@ -43,7 +46,7 @@ impl Verb for Adopt {
     }
 
     fn perform(&self, screen: &Screen) -> Result<Ending, Failure> {
-        run::adopt(&self.name, &self.whose()?, screen)?;
+        run::adopt(&self.name, &self.whose()?, self.moves, screen)?;
         screen.document(|| done::adopted(&self.name));
         Ok(Ending::Done)
     }

@@ -28,7 +28,7 @@ fn consumed(t: &Programs, s: Slot, child: i32) -> io::Result<()> {
 }
 
 /// Fills a root from a running process until the passes add nothing (docs/internals/PROTOCOL.md 7).
-fn take(t: &Programs, slot: Slot, candidate: Candidate) -> io::Result<Taken> {
+fn take(t: &Programs, slot: Slot, candidate: Candidate, out_of: Option<Slot>) -> io::Result<Taken> {
     if !t.can_walk() {
         return Err(io::Error::other(
             "this tier has no walk over all tasks (the kernel has no BTF): start the service with 'run' instead",
@@ -44,7 +44,7 @@ fn take(t: &Programs, slot: Slot, candidate: Candidate) -> io::Result<Taken> {
     let mut quiet = 0;
     while passes < ADOPT_PASSES && quiet < 2 {
         let until = clock::monotonic_ns() + ADOPT_LEASE.as_nanos() as u64;
-        t.adopt_mode(Some(Adoption { into: slot, until, from }))?;
+        t.adopt_mode(Some(Adoption { into: slot, until, from, out_of }))?;
         let added = t.global().added;
         t.walk()?;
         passes += 1;
@@ -79,8 +79,8 @@ impl Changes for Programs {
         spawned
     }
 
-    fn adopt(&self, s: Slot, candidate: Candidate) -> io::Result<Taken> {
-        let taken = take(self, s, candidate);
+    fn adopt(&self, s: Slot, candidate: Candidate, from: Option<Slot>) -> io::Result<Taken> {
+        let taken = take(self, s, candidate, from);
         let _ = self.adopt_mode(None);
         let _ = self.unseed();
         taken

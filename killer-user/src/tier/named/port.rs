@@ -53,7 +53,7 @@ impl Changes for Named {
         )
     }
 
-    fn adopt(&self, s: Slot, candidate: Candidate) -> io::Result<Taken> {
+    fn adopt(&self, s: Slot, candidate: Candidate, from: Option<Slot>) -> io::Result<Taken> {
         self.reason(s, reason::ADOPTED)?;
         let first = seen::process(candidate.pid).filter(|p| p.start == candidate.start_ticks);
         if first.is_some() {
@@ -68,7 +68,9 @@ impl Changes for Named {
             order.sort_by_key(|p| (p.start, p.pid));
             for p in order {
                 let inside = |pid: u32| all.get(&pid).and_then(|p| self.slot_of(p)).map(|x| x.0);
-                if inside(p.ppid) == Some(s.slot) && inside(p.pid).is_none() && self.join(s, p.pid).is_ok() {
+                // What it is a member of: nothing, or what is moved.
+                let free = inside(p.pid).is_none_or(|slot| from.is_some_and(|f| f.slot == slot));
+                if inside(p.ppid) == Some(s.slot) && free && self.join(s, p.pid).is_ok() {
                     new += 1;
                 }
             }

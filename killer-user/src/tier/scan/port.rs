@@ -51,7 +51,13 @@ impl Changes for Scan {
         spawned
     }
 
-    fn adopt(&self, s: Slot, candidate: Candidate) -> io::Result<Taken> {
+    fn adopt(&self, s: Slot, candidate: Candidate, from: Option<Slot>) -> io::Result<Taken> {
+        if from.is_some() {
+            return Err(io::Error::new(
+                ErrorKind::Unsupported,
+                "without the kernel's help a process belongs for life to the service that it descends from (tier scan)",
+            ));
+        }
         self.reason(s, reason::ADOPTED)?;
         let (from, to) = supervise::pipe()?;
         let Some(adopter) = supervise::fork_for_good()? else {
