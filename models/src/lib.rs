@@ -10,6 +10,8 @@ pub mod broadcast;
 pub mod explore;
 pub mod gate;
 pub mod hooks;
+pub mod instances;
+pub mod moving;
 pub mod nested;
 pub mod repair;
 pub mod seeds;

@@ -241,3 +241,39 @@ mod repair {
         no_second_look: Repair::lost_thread(Variant::NoRecheck) => "in the end the count is 0";
     }
 }
+
+mod moving {
+    use super::*;
+    use killer_models::moving::{Moving, Variant};
+
+    holds! {
+        as_built: Moving::two(Variant::AsBuilt);
+    }
+    fails! { "mutant":
+        exiting_is_asked_before_the_claim: Moving::two(Variant::AskedBefore)
+            => "the count is never below what is there";
+        not_looked_at_again: Moving::two(Variant::NoLookAgain)
+            => "in the end the count is what is there, and nobody dead is";
+        every_walk_moves: Moving::two(Variant::TwoWalks) => "the count is never below what is there";
+        forks_are_not_logged: Moving::two(Variant::NoEdges) => "in the end nobody alive is in no root";
+        replaced_in_place: Moving::two(Variant::Replaced) => "the count is never below what is there";
+    }
+}
+
+mod instances {
+    use super::*;
+    use killer_models::instances::{Instances, Variant};
+
+    holds! {
+        as_built: Instances::three(Variant::AsBuilt);
+    }
+    fails! { "mutant":
+        record_read_before_the_lease: Instances::three(Variant::ReadFirst)
+            => "nobody of another service is signalled";
+        lease_dropped_before_the_proof: Instances::three(Variant::DroppedEarly)
+            => "nobody of another service is signalled";
+        opener_does_not_look: Instances::three(Variant::NotLooked)
+            => "nobody of another service is signalled";
+        key_without_generation: Instances::three(Variant::NoGeneration) => "no slot has two instances";
+    }
+}
