@@ -8,6 +8,7 @@ use crate::maps::GLOBAL;
 use crate::task::{self, load64, loadp};
 
 const EINVAL: i32 = -22;
+const ENOSYS: i32 = -38;
 
 /// Entry by hand: the `#[raw_tracepoint]` macro throws the return value away.
 #[unsafe(no_mangle)]
@@ -15,6 +16,9 @@ const EINVAL: i32 = -22;
 extern "C" fn on_rule_ctl(ctx: *const u64) -> i32 {
     let a = |n| task::arg_key(ctx, n);
     let Some(g) = GLOBAL.get_ptr_mut(0) else { return EINVAL };
+    if have_current_btf() == 0 {
+        return ENOSYS;
+    }
     let fs = loadp(task::current(), off_fs());
     // SAFETY: g points to a whole Global.
     unsafe {

@@ -72,7 +72,7 @@ extern "C" fn on_rule_open(ctx: *const u64) -> i32 {
     let mut m = *m;
     let _ = MATCHED.remove(&cur);
     if m.exec == task::arg_key(ctx, 0) {
-        opens(&mut m, load64(task::arg(ctx, 0), off_bprm_p()));
+        opens(task::current(), &mut m, load64(task::arg(ctx, 0), off_bprm_p()));
     }
     0
 }
@@ -115,15 +115,15 @@ fn execed(ctx: *const u64, set: u32, uid: u32) {
     }
     // The other copy finds that it has been done.
     let _ = MATCHED.insert(&task::current_addr(), &m, BPF_ANY as u64);
-    opens(&mut m, load64(loadp(task::arg(ctx, 0), off_mm()), off_args()));
+    opens(t, &mut m, load64(loadp(t, off_mm()), off_args()));
 }
 
 /// What has matched opens an instance, but for words that start nothing.
 #[inline(always)]
-fn opens(m: &mut Matched, words: u64) {
+fn opens(t: task::Task, m: &mut Matched, words: u64) {
     let mut w = Words::default();
     words::look(words, m.kind, &mut w);
     if !w.quiet && words::named(m, &w) {
-        open::open(m, &w);
+        open::open(t, m, &w);
     }
 }

@@ -22,9 +22,8 @@ const SIGKILL: u32 = 9;
 
 /// Opens what an exec of the current process has matched.
 #[inline(never)]
-pub fn open(m: &Matched, w: &Words) {
+pub fn open(t: task::Task, m: &Matched, w: &Words) {
     let cur = task::current_addr();
-    let t = task::current();
     let tgid = task::current_tgid();
     let start = task::leader_start(t);
     let mut old = Birth::default();
