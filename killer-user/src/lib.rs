@@ -33,6 +33,7 @@
 
 mod api;
 mod ask;
+mod boot;
 mod bpf;
 #[cfg(feature = "cli")]
 mod cli;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 /// Lower rooms first; a room may name itself and those before it. Rooms of one row may name each other.
-const ROWS: [&[&str]; 14] = [
+const ROWS: [&[&str]; 15] = [
     &["ending"],
     &["sys", "ask"],
     &["kernel"],
@@ -16,6 +16,7 @@ const ROWS: [&[&str]; 14] = [
     &["lineage", "lookup"],
     &["kill"],
     &["selftest"],
+    &["boot"],
     &["report"],
     &["host"],
     &["api", "cli"],

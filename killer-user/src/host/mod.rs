@@ -15,6 +15,7 @@ mod forking;
 pub mod freeze;
 mod frozen;
 mod inner;
+pub mod install_boot;
 mod journal;
 mod last_signal;
 mod log_target;

@@ -1,6 +1,7 @@
 //! Models: plain data, versioned, with a JSON schema. Times are RFC 3339, spans microseconds, starts nanoseconds of
 //! CLOCK_BOOTTIME.
 
+mod boot;
 mod done;
 mod host;
 mod order;
@@ -9,6 +10,7 @@ mod order;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use boot::{BootChange, BootFiles, Did};
 pub use done::{Done, Verb};
 pub use host::{Check, Doctor, Selftest, Trial};
 pub use order::{Caller, Receipt, Signalled, Stop, StopCommand, Survivor, Times};
@@ -336,6 +338,8 @@ pub enum Any {
     Done(Done),
     /// A verb without a receipt, several services.
     Dones(Vec<Done>),
+    /// `install-boot`
+    BootFiles(BootFiles),
     /// `doctor`
     Doctor(Doctor),
     /// `selftest`

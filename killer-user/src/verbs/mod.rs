@@ -42,6 +42,7 @@ verbs! {
     rename::Rename
     up::Up
     down::Down
+    install_boot::InstallBoot
     serve::Serve
     doctor::Doctor
     selftest::Selftest

@@ -1,5 +1,6 @@
 //! For people: one renderer a file. What they share is here.
 
+mod boot;
 mod doctor;
 mod list;
 mod receipt;
@@ -8,6 +9,7 @@ mod status;
 mod tree;
 mod verify;
 
+pub use boot::boot_files;
 pub use doctor::doctor;
 pub use list::services;
 pub use receipt::{left, receipt, refused, stop, survivors};
