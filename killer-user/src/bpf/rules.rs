@@ -95,15 +95,16 @@ fn object(maps: &Path, offsets: &btf::Offsets, witness: bool) -> Result<Ebpf, Ke
 }
 
 impl Programs {
-    /// The hooks of the rules that have to be attached: none before somebody has asked for rules.
-    pub(super) fn rule_hooks(&self) -> Vec<(&'static str, &'static str)> {
-        let loaded = self.global().rules != 0;
-        loaded.then(|| hooks(self.tier())).into_iter().flatten().collect()
-    }
-
     /// Loads the programs of the rules when they are not there.
     fn rules_up(&self) -> Result<(), KeepError> {
         pins::in_host_mounts(self.paths(), || load(self))
+    }
+
+    /// True when every hook of the rules is held by its pin: one can go at any moment.
+    fn rules_attached(&self) -> bool {
+        let links = self.paths().version().join("links");
+        let there = |(name, _): (&str, &str)| links.join(name).try_exists().unwrap_or(true);
+        pins::in_host_mounts(self.paths(), || Ok(hooks(self.tier()).into_iter().all(there))).unwrap_or(true)
     }
 
     fn pin(&self, dir: &str, name: &str) -> Result<OwnedFd, KeepError> {
@@ -172,6 +173,7 @@ impl Rules for Programs {
         let runs = hooks(self.tier()).into_iter().filter_map(|(name, _)| self.pin("progs", name).ok());
         Opened {
             in_force: g.rules != 0,
+            attached: self.rules_attached(),
             opened: g.opened,
             given_back: g.given_back,
             no_slots: g.rule_slots,

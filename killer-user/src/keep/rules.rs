@@ -23,6 +23,8 @@ pub struct Table {
 pub struct Opened {
     /// True when a set is in force.
     pub in_force: bool,
+    /// False when a hook of them is not attached any more, so that nothing is opened.
+    pub attached: bool,
     /// Instances that were opened.
     pub opened: u64,
     /// Instances that were given back.
