@@ -375,8 +375,10 @@ pub struct Global {
     pub asked_dev: u64,
     /// Its inode.
     pub asked_ino: u64,
-    /// The task that asked: thread id.
+    /// The task that asked: thread id. With [`crate::rule::AT_EXEC`]: the process whose child answers by its exec.
     pub asked_by: u64,
+    /// The dentry of the root directory of the task that answered by its exec.
+    pub asked_root: u64,
 }
 
 /// `stops`: how a root is asked to stop before it is signalled. Written by user space, and decides nothing.
@@ -416,6 +418,6 @@ const _: () = assert!(size_of::<Member>() == 128);
 const _: () = assert!(size_of::<Ending>() == 32);
 const _: () = assert!(size_of::<TaskKey>() == 16);
 const _: () = assert!(size_of::<Reasons>() == 512);
-const _: () = assert!(size_of::<Global>() == 296);
+const _: () = assert!(size_of::<Global>() == 304);
 const _: () = assert!(size_of::<Edge>() == 32);
 const _: () = assert!(size_of::<Stop>() == 2048);

@@ -147,10 +147,13 @@ pub struct Inside {
 }
 
 /// Operation of the on-demand program of the rules: `[op, set, flags]` puts a set in force, 0 none; the caller's root directory
-/// is the host's.
+/// is the host's; where a program cannot see it, the one of the exec that answered [`WHERE`] last (EAGAIN: none has).
 pub const PUT: u64 = 1;
-/// `[op]`: device and inode of the caller's working directory, to be read in `Global` with the caller's thread id.
+/// `[op]`: device and inode of the caller's working directory, to be read in `Global` with the caller's thread id. ENOSYS: this kernel
+/// does not show a program its caller (before 5.11); the next exec of a child of the caller's process answers instead.
 pub const WHERE: u64 = 2;
+/// In `Global::asked_by`: the answer comes with an exec.
+pub const AT_EXEC: u64 = 1 << 63;
 
 const _: () = assert!(size_of::<FileKey>() == 88);
 const _: () = assert!(size_of::<Rule>() == 80);

@@ -1,13 +1,14 @@
 //! What user space asks of the rules' object, on demand (killer-common `rule`).
 
-use killer_common::rule::{PUT, WHERE};
+use killer_common::rule::{AT_EXEC, PUT, WHERE};
 
 use crate::file;
 use crate::knobs::*;
 use crate::maps::GLOBAL;
-use crate::task::{self, load64, loadp};
+use crate::task::{self, Task, load64, loadp};
 
 const EINVAL: i32 = -22;
+const EAGAIN: i32 = -11;
 const ENOSYS: i32 = -38;
 
 /// Entry by hand: the `#[raw_tracepoint]` macro throws the return value away.
@@ -16,21 +17,28 @@ const ENOSYS: i32 = -38;
 extern "C" fn on_rule_ctl(ctx: *const u64) -> i32 {
     let a = |n| task::arg_key(ctx, n);
     let Some(g) = GLOBAL.get_ptr_mut(0) else { return EINVAL };
-    if have_current_btf() == 0 {
-        return ENOSYS;
-    }
-    let fs = loadp(task::current(), off_fs());
     // SAFETY: g points to a whole Global.
     unsafe {
         match a(0) {
             PUT => {
-                core::ptr::write_volatile(&raw mut (*g).rules_root, load64(fs, off_fs_root()));
+                let root = match have_current_btf() {
+                    0 => (*g).asked_root,
+                    _ => load64(loadp(task::current(), off_fs()), off_fs_root()),
+                };
+                if root == 0 {
+                    return EAGAIN;
+                }
+                core::ptr::write_volatile(&raw mut (*g).rules_root, root);
                 core::ptr::write_volatile(&raw mut (*g).rules_flags, a(2) as u32);
                 core::ptr::write_volatile(&raw mut (*g).rules, a(1) as u32);
                 0
             }
+            WHERE if have_current_btf() == 0 => {
+                (*g).asked_by = AT_EXEC | task::current_tgid() as u64;
+                ENOSYS
+            }
             WHERE => {
-                let (dev, ino) = file::place(loadp(fs, off_fs_pwd()));
+                let (dev, ino) = file::place(loadp(loadp(task::current(), off_fs()), off_fs_pwd()));
                 (*g).asked_dev = dev;
                 (*g).asked_ino = ino;
                 (*g).asked_by = aya_ebpf::helpers::bpf_get_current_pid_tgid() & 0xffff_ffff;
@@ -38,5 +46,24 @@ extern "C" fn on_rule_ctl(ctx: *const u64) -> i32 {
             }
             _ => EINVAL,
         }
+    }
+}
+
+/// Answers by an exec, where no program can see its caller otherwise.
+#[inline(always)]
+pub fn at_exec(t: Task) {
+    let Some(g) = GLOBAL.get_ptr_mut(0) else { return };
+    // SAFETY: g points to a whole Global.
+    unsafe {
+        let by = core::ptr::read_volatile(&raw const (*g).asked_by);
+        if by & AT_EXEC == 0 || by & !AT_EXEC != task::tgid(task::real_parent(t)) as u64 {
+            return;
+        }
+        let fs = loadp(t, off_fs());
+        let (dev, ino) = file::place(loadp(fs, off_fs_pwd()));
+        (*g).asked_dev = dev;
+        (*g).asked_ino = ino;
+        (*g).asked_root = load64(fs, off_fs_root());
+        core::ptr::write_volatile(&raw mut (*g).asked_by, by & !AT_EXEC);
     }
 }

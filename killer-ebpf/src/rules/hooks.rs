@@ -10,7 +10,7 @@ use crate::maps::GLOBAL;
 use crate::rule_maps::MATCHED;
 use crate::task::{self, load32, load64, loadp};
 use crate::words::{self, Words};
-use crate::{open, typed};
+use crate::{asked, open, typed};
 
 /// The set in force and the user, when the current process may open anything at all.
 #[inline(always)]
@@ -82,6 +82,9 @@ extern "C" fn on_rule_open(ctx: *const u64) -> i32 {
 #[unsafe(link_section = "tp_btf/sched_process_exec")]
 extern "C" fn on_rule(ctx: *const u64) -> i32 {
     let t = task::arg(ctx, 0);
+    if have_current_btf() == 0 {
+        asked::at_exec(t);
+    }
     let Some((set, uid)) = looked_at(t) else { return 0 };
     execed(ctx, set, uid);
     0

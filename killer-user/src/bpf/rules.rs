@@ -1,8 +1,9 @@
 //! The programs of the rules: loaded when somebody asks for rules, into the place of a tracker that is there.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::Ordering;
 
 use aya::EbpfLoader;
@@ -25,6 +26,9 @@ use crate::sys::bpf::{self, Hash};
 /// The object of this build.
 static OBJECT: &[u8] =
     aya::include_bytes_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/prebuilt/rules.bpf.o"));
+
+/// What is done when it fails.
+const PUTTING: &str = "putting the rules in force";
 
 /// Hooks of the rules in attach order: what opens before what finds.
 fn hooks(tier: Tier) -> [(&'static str, &'static str); 2] {
@@ -118,11 +122,10 @@ impl Programs {
         Hash::new(fd).what(format!("opening map {name}"))
     }
 
-    fn ask(&self, ctl: &OwnedFd, op: u64, set: u64, flags: u64) -> Result<(), KeepError> {
-        match bpf::prog_run(ctl, &[op, set, flags, 0, 0, 0, 0, 0, 0, 0, 0, 0]) {
-            Ok(r) if r >= 0 => Ok(()),
-            Ok(r) => Err(io::Error::from_raw_os_error(-r)).what("asking the programs of the rules"),
-            Err(e) => Err(e).what("asking the programs of the rules"),
+    fn ask(&self, ctl: &OwnedFd, op: u64, set: u64, flags: u64) -> io::Result<()> {
+        match bpf::prog_run(ctl, &[op, set, flags, 0, 0, 0, 0, 0, 0, 0, 0, 0])? {
+            r if r >= 0 => Ok(()),
+            r => Err(io::Error::from_raw_os_error(-r)),
         }
     }
 }
@@ -131,14 +134,17 @@ impl Rules for Programs {
     fn directory(&self, path: &Path) -> Result<(u64, u64), KeepError> {
         self.rules_up()?;
         let ctl = self.pin("progs", P_RULE_CTL)?;
+        let what = || format!("asking the kernel for {}", path.display());
         let dir = std::fs::File::open(path).what(format!("opening {}", path.display()))?;
-        let asked = from_within(&dir, || {
-            bpf::prog_run(&ctl, &[rule::WHERE, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]).map(drop)
-        });
-        let by = asked.what(format!("asking the kernel for {}", path.display()))?;
+        let asked = from_within(&dir, || self.ask(&ctl, rule::WHERE, 0, 0));
+        let by = match asked {
+            Err(e) if e.raw_os_error() == Some(libc::ENOSYS) => by_exec(&dir),
+            r => r,
+        };
+        let by = by.what(what())?;
         let g = self.global();
         if g.asked_by != u64::from(by) {
-            return Err(io::Error::from(io::ErrorKind::Interrupted)).what("another command asked meanwhile");
+            return Err(io::Error::from(io::ErrorKind::Interrupted)).what(what());
         }
         Ok((g.asked_dev, g.asked_ino))
     }
@@ -158,12 +164,12 @@ impl Rules for Programs {
         }
         let ctl = self.pin("progs", P_RULE_CTL)?;
         let flags = if table.other_users { OTHER_USERS } else { 0 };
-        self.ask(&ctl, rule::PUT, u64::from(set), u64::from(flags))
+        self.ask(&ctl, rule::PUT, u64::from(set), u64::from(flags)).what(PUTTING)
     }
 
     fn withdraw(&self) -> Result<(), KeepError> {
         match self.pin("progs", P_RULE_CTL) {
-            Ok(ctl) => self.ask(&ctl, rule::PUT, 0, 0),
+            Ok(ctl) => self.ask(&ctl, rule::PUT, 0, 0).what(PUTTING),
             Err(_) => Ok(()),
         }
     }
@@ -213,6 +219,17 @@ fn from_within(dir: &std::fs::File, what: impl FnOnce() -> io::Result<()> + Send
     };
     let done = std::thread::scope(|s| s.spawn(there).join());
     done.unwrap_or_else(|_| Err(io::Error::other("the thread that asked ended")))
+}
+
+/// Has a child answer by its exec, in this working directory; this process's number.
+fn by_exec(dir: &std::fs::File) -> io::Result<u32> {
+    let at = format!("/proc/self/fd/{}", dir.as_raw_fd());
+    let dir = std::fs::read_link(at)?;
+    let out = Command::new("/proc/self/exe").arg("--version").current_dir(dir).output()?;
+    match out.status.success() {
+        true => Ok(std::process::id()),
+        false => Err(io::Error::other("this program could not be executed")),
+    }
 }
 
 /// Takes the keys out for which this is so.
