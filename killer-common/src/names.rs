@@ -107,6 +107,11 @@ pub const P_RULE2: &str = "on_rule_again";
 pub const P_RULE_FILE: &str = "on_rule_file";
 /// Opens the instance, on `lsm/bprm_committed_creds`.
 pub const P_RULE_OPEN: &str = "on_rule_open";
+/// Sees the file of an exec where LSM programs do not act: on entry of `security_bprm_creds_for_exec` (5.8+, where the kernel
+/// has trampolines).
+pub const P_RULE_SEEN: &str = "on_rule_seen";
+/// The function that it looks at.
+pub const RULE_SEEN_AT: &str = "security_bprm_creds_for_exec";
 /// On-demand program of the rules; see [`crate::rule`].
 pub const P_RULE_CTL: &str = "on_rule_ctl";
 /// Hooks of the rules without a birth witness: (program, tracepoint).

@@ -43,22 +43,10 @@ fn looked_at(t: task::Task) -> Option<(u32, u32)> {
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "lsm/bprm_creds_for_exec")]
 extern "C" fn on_rule_file(ctx: *const u64) -> i32 {
-    let cur = task::current_addr();
-    let mut m = Matched { exec: task::arg_key(ctx, 0), ..Matched::default() };
-    if let Some((set, uid)) = looked_at(task::current()) {
-        let d = file::of_exec(task::arg(ctx, 0));
-        let dir = file::parent(d);
-        let (dev, ino) = file::place(dir);
-        let mut key = FileKey { prefix_len: FileKey::FILE, set, dev, ino, file: [0; WORDS] };
-        if file::name(d, &mut key.file) && file::rule(&mut key, dir, uid, &mut m) {
-            if MATCHED.insert(&cur, &m, BPF_ANY as u64).is_err() {
-                open::no_slot(0);
-            }
-            return 0;
-        }
+    match looked_at(task::current()) {
+        Some((set, uid)) => seen(ctx, set, uid),
+        None => drop(MATCHED.remove(&task::current_addr())),
     }
-    // What an exec that failed has left behind.
-    let _ = MATCHED.remove(&cur);
     0
 }
 
@@ -75,6 +63,42 @@ extern "C" fn on_rule_open(ctx: *const u64) -> i32 {
         opens(task::current(), &mut m, load64(task::arg(ctx, 0), off_bprm_p()));
     }
     0
+}
+
+/// The same where LSM programs do not act (`fentry`). Who it is, and in which root directory, is looked at when it opens: before 5.11 a
+/// program here is not shown the current task.
+///
+/// match-proto: `int security_bprm_creds_for_exec(struct linux_binprm *bprm)`
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "fentry/security_bprm_creds_for_exec")]
+extern "C" fn on_rule_seen(ctx: *const u64) -> i32 {
+    let Some(g) = GLOBAL.get_ptr(0) else { return 0 };
+    // SAFETY: g points to a whole Global.
+    let (set, flags) = unsafe {
+        (core::ptr::read_volatile(&raw const (*g).rules), core::ptr::read_volatile(&raw const (*g).rules_flags))
+    };
+    let uid = aya_ebpf::helpers::bpf_get_current_uid_gid() as u32;
+    if set == 0 || uid != 0 && flags & OTHER_USERS == 0 {
+        return 0;
+    }
+    seen(ctx, set, uid);
+    0
+}
+
+/// Keeps what the file of an exec names, or drops what an exec that failed has left behind.
+#[inline(always)]
+fn seen(ctx: *const u64, set: u32, uid: u32) {
+    let cur = task::current_addr();
+    let mut m = Matched { exec: task::arg_key(ctx, 0), ..Matched::default() };
+    let d = file::of_exec(task::arg(ctx, 0));
+    let dir = file::parent(d);
+    let (dev, ino) = file::place(dir);
+    let mut key = FileKey { prefix_len: FileKey::FILE, set, dev, ino, file: [0; WORDS] };
+    if !file::name(d, &mut key.file) || !file::rule(&mut key, dir, uid, &mut m) {
+        let _ = MATCHED.remove(&cur);
+    } else if MATCHED.insert(&cur, &m, BPF_ANY as u64).is_err() {
+        open::no_slot(0);
+    }
 }
 
 /// match-proto: `trace_sched_process_exec(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)`
@@ -98,12 +122,9 @@ extern "C" fn on_rule_again(ctx: *const u64) -> i32 {
     let Some((set, uid)) = looked_at(t) else { return 0 };
     let cur = task::current_addr();
     // SAFETY: plain data.
-    if let Some(m) = unsafe { MATCHED.get(&cur) } {
-        let done = m.exec == load32(t, off_execs()) as u64;
+    if unsafe { MATCHED.get(&cur) }.is_some_and(|m| m.exec == load32(t, off_execs()) as u64) {
         let _ = MATCHED.remove(&cur);
-        if done {
-            return 0;
-        }
+        return 0;
     }
     execed(ctx, set, uid);
     0
@@ -112,12 +133,21 @@ extern "C" fn on_rule_again(ctx: *const u64) -> i32 {
 #[inline(always)]
 fn execed(ctx: *const u64, set: u32, uid: u32) {
     let t = task::arg(ctx, 0);
-    let mut m = Matched { exec: load32(t, off_execs()) as u64, ..Matched::default() };
-    if !typed::matches(t, task::arg(ctx, 2), set, uid, &mut m) {
-        return;
+    let cur = task::current_addr();
+    let mut m = Matched::default();
+    // SAFETY: plain data.
+    match unsafe { MATCHED.get(&cur) } {
+        // Its file was seen; an address of the kernel is no count of execs.
+        Some(seen) if seen.exec == task::arg_key(ctx, 2) => m = *seen,
+        _ => {
+            if !typed::matches(t, task::arg(ctx, 2), set, uid, &mut m) {
+                return;
+            }
+        }
     }
+    m.exec = load32(t, off_execs()) as u64;
     // The other copy finds that it has been done.
-    let _ = MATCHED.insert(&task::current_addr(), &m, BPF_ANY as u64);
+    let _ = MATCHED.insert(&cur, &m, BPF_ANY as u64);
     opens(t, &mut m, load64(loadp(t, off_mm()), off_args()));
 }
 

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::atomic::Ordering;
 
 use aya::EbpfLoader;
-use aya::programs::{BtfTracePoint, Lsm, RawTracePoint};
+use aya::programs::{BtfTracePoint, FEntry, Lsm, RawTracePoint};
 use aya::{Btf, Ebpf};
 use bytemuck::Pod;
 use killer_common::names::*;
@@ -53,7 +53,7 @@ fn load(t: &Programs) -> Result<(), KeepError> {
     let btf = Btf::from_sys_fs().map_err(|e| KeepError::Kernel(format!("usable BTF: {e}")))?;
     let mut ebpf = object(&v.join("maps"), &offsets, tier == Tier::Witnessed)?;
     // What a loader that was killed has left is in the way of a new pin.
-    for (name, _) in RULE_HOOKS.iter().chain(&RULE_LSM) {
+    for (name, _) in RULE_HOOKS.iter().chain(&RULE_LSM).chain(&[(P_RULE_SEEN, RULE_SEEN_AT)]) {
         for dir in ["links", "progs"] {
             let _ = std::fs::remove_file(v.join(dir).join(name));
         }
@@ -72,11 +72,31 @@ fn load(t: &Programs) -> Result<(), KeepError> {
             }
         }
     }
-    Links::Pins(v.join("links")).attach_these(&progs, &hooks(tier))?;
+    let mut links = Links::Pins(v.join("links"));
+    links.attach_these(&progs, &hooks(tier))?;
+    if tier == Tier::Typed && by_file(&mut ebpf, &progs, &btf)? {
+        // Some kernels take it and attach it nowhere.
+        if let Err(e) = links.attach_these(&progs, &[(P_RULE_SEEN, RULE_SEEN_AT)]) {
+            log::debug!("{P_RULE_SEEN}: {e}");
+            let _ = std::fs::remove_file(progs.join(P_RULE_SEEN));
+        }
+    }
     // Last: it says that all is there.
     let p: &mut RawTracePoint = program(&mut ebpf, P_RULE_CTL)?;
     p.load().map_err(|e| refused(P_RULE_CTL, &e))?;
     pinned(P_RULE_CTL, p.pin(progs.join(P_RULE_CTL)))
+}
+
+/// The program that sees the file of a script; false where the kernel takes none.
+fn by_file(ebpf: &mut Ebpf, progs: &Path, btf: &Btf) -> Result<bool, KeepError> {
+    let p: &mut FEntry = program(ebpf, P_RULE_SEEN)?;
+    match p.load(RULE_SEEN_AT, btf) {
+        Ok(()) => pinned(P_RULE_SEEN, p.pin(progs.join(P_RULE_SEEN))).map(|()| true),
+        Err(e) => {
+            log::debug!("{P_RULE_SEEN}: {}", chain(&e));
+            Ok(false)
+        }
+    }
 }
 
 /// The object with its knobs set, its maps being those of the tracker.
@@ -188,7 +208,7 @@ impl Rules for Programs {
     }
 
     fn by_file(&self) -> bool {
-        self.tier() == Tier::Witnessed
+        self.tier() == Tier::Witnessed || self.pin("progs", P_RULE_SEEN).is_ok()
     }
 
     fn inside(&self, root: Slot) -> Result<Vec<(String, u64)>, KeepError> {

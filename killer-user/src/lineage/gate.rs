@@ -7,12 +7,18 @@ use super::set::Lineage;
 
 impl Gated for Lineage<'_> {
     fn close_gate(&self, until: u64) {
+        let slot = self.root.slot.slot;
+        // First of all its slot is held: an instance that has ended gives it back, and behind a gate that is another service's by now
+        // an innocent newborn would die.
+        if let Some(rules) = self.tracker.rules() {
+            rules.hold(slot, until);
+        }
         if self.is_current() {
-            self.tracker.close_gate(self.root.slot.slot, until);
+            self.tracker.close_gate(slot, until);
         }
         // It may have been forgotten, and its slot given away, between the look and the change.
         if !self.is_current() {
-            self.tracker.open_gate(self.root.slot.slot, until);
+            self.tracker.open_gate(slot, until);
         }
     }
 
