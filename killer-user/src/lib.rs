@@ -46,6 +46,7 @@ mod lineage;
 mod lookup;
 pub mod program;
 mod report;
+mod rules;
 mod selftest;
 mod sys;
 mod tier;

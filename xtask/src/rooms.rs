@@ -10,6 +10,7 @@ const ROWS: [&[&str]; 15] = [
     &["ending"],
     &["sys", "ask"],
     &["kernel"],
+    &["rules"],
     &["keep"],
     &["bpf"],
     &["tier"],

@@ -1,0 +1,27 @@
+//! Rules: which executed files name a service. Text → rules → the table that the programs read, and what an exec would do; all of it
+//! without the kernel. Files are read, directories opened and tables loaded above this room.
+
+mod builtin;
+mod called;
+mod fields;
+mod pattern;
+mod place;
+mod read;
+mod rule;
+mod table;
+mod text;
+mod verdict;
+mod whole;
+
+pub use builtin::{FILE as BUILT_IN, text as built_in};
+pub use called::{Called, Header, provided, same};
+pub use pattern::{Except, Strip};
+pub use place::{Place, Spot, Wrong};
+pub use read::read;
+pub use rule::{Program, Rule, What};
+pub use table::{
+    Alias, Dir, DirKey, Entry, Key, Kind, MOST_DIRECTORIES, MOST_FILES, NAME_BYTES, PATH_BYTES, Table, Value,
+};
+pub use text::written;
+pub use verdict::{Exec, From, Verdict, Why, matches, verdict};
+pub use whole::check;
