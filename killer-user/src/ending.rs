@@ -66,6 +66,7 @@ endings! {
     Unknown: "unknown", 4, "No service has this name.";
     WouldMissAll: "dry-run", 1, "No process would be signalled, and a -fail form was given.";
     Nobody: "nothing", 1, "There was no process to signal, and a -fail form or a probe was given.";
+    Unnamed: "unnamed", 1, "By the rules this exec names no service.";
     Unsure: "unsure", 64, "Some processes may have been missed, or reached twice.";
     Doubtful: "doubtful", 1, "All went well with what is known, but the tracker cannot vouch for the rest.";
     Partial: "partial", 64, "Some processes were signalled, and some could not be.";

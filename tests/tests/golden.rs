@@ -19,20 +19,9 @@ const VERBS: &[&str] = &[
     "tree",
     "verify",
     "set-main",
-    "run",
-    "exec",
-    "stop",
-    "freeze",
-    "thaw",
-    "adopt",
-    "wait",
-    "list",
-    "status",
-    "tree",
-    "verify",
-    "set-main",
     "forget",
     "rename",
+    "rule",
     "up",
     "down",
     "install-boot",
@@ -151,4 +140,47 @@ fn formats() {
 fn schema() {
     let Some((env, golden)) = world("schema") else { return };
     golden.check("schema", env.killer(["generate", "schema"]).ok());
+}
+
+#[test]
+fn rules() {
+    let Some(mut env) = TestEnv::without_programs("rules", "scan", None) else { return };
+    let root = tempfile::Builder::new().prefix("killer-rules-").tempdir_in("/run").expect("a directory");
+    let mode = |path: &std::path::Path, m| {
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(m)).expect("chmod");
+    };
+    mode(root.path(), 0o755);
+    env.vars.push(("KILLER_RULES_ROOT", Box::leak(root.path().display().to_string().into_boxed_str())));
+    let write = |path: &str, text: &str| {
+        let at = root.path().join(path);
+        std::fs::create_dir_all(at.parent().expect("a parent")).expect("directories");
+        std::fs::write(&at, text).expect("a file");
+        mode(&at, 0o755);
+        at.display().to_string()
+    };
+    let script = write(
+        "etc/init.d/cron",
+        "#!/bin/sh\n### BEGIN INIT INFO\n# Provides: cron crond\n### END INIT INFO\n",
+    );
+    write("etc/init.d/README", "");
+    write("etc/sv/web/run", "#!/bin/sh\n");
+    let own = "[[rule]]\nprogram = \"/opt/my/d\"\nname = \"my\"\naliases = [\"mine\"]\npidfile = \"/run/my.pid\"\nstop = \"/opt/my/ctl stop\"\n";
+    write("etc/killer/rules.d/my.toml", own);
+    write("etc/killer/rules.d/none.toml", "# nothing\n");
+    let mut golden = Golden::default();
+    golden.known(root.path().display(), "ROOT");
+    golden.check("rule-list", env.killer(["rule", "list"]).ok());
+    golden.check("rule-list-json", env.killer(["rule", "list", "-o", "json-pretty"]).ok());
+    golden.check("rule-test", env.killer(["rule", "test", &script, "start"]).ok());
+    golden.check("rule-test-nothing", env.killer(["rule", "test", &script, "stop"]).code(1));
+    golden
+        .check("rule-test-json", env.killer(["rule", "test", "-o", "json-pretty", &script, "stop"]).code(1));
+    golden.check("rule-up-no-tier", &env.killer(["up", "--rules"]));
+    write(
+        "etc/killer/rules.d/bad.toml",
+        "[[rule]]\nprogam = \"/a\"\n[[rule]]\nprogram = \"/opt/my/d\"\nuser = 3\n",
+    );
+    golden.check("rule-check", env.killer(["rule", "check"]).code(1));
+    golden.check("rule-check-json", env.killer(["rule", "check", "-o", "json-pretty"]).code(1));
+    golden.check("error-rule-load", &env.killer(["rule", "list"]));
 }

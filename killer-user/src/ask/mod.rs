@@ -4,6 +4,7 @@
 pub mod name;
 pub mod pidspec;
 mod request;
+pub mod rule;
 pub mod schedule;
 pub mod signal;
 pub mod span;

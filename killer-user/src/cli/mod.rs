@@ -5,6 +5,7 @@ mod entry;
 pub mod foreign;
 pub mod generate;
 mod main_form;
+mod rule_options;
 mod run_options;
 mod services;
 mod stop_options;
@@ -19,6 +20,7 @@ pub use common::{Color, Common, Look, Output};
 #[cfg(test)]
 pub use entry::RESERVED;
 pub use entry::{Asked, Entry, names};
+pub use rule_options::RuleOptions;
 pub use run_options::RunOptions;
 pub use services::{Exactly, Services};
 pub use stop_options::StopOptions;

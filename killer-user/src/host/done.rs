@@ -28,9 +28,15 @@ pub fn started(name: &str) -> Done {
 }
 
 /// The tracker is there.
-pub fn up() -> Done {
+pub fn up(notes: Vec<String>) -> Done {
     let tier = Host::open().ok().flatten().map(|t| t.tier().name());
-    Done { tier, ..Done::new(Verb::Up, None, Ending::Up) }
+    Done { tier, notes, ..Done::new(Verb::Up, None, Ending::Up) }
+}
+
+/// A rule was added, or taken away, or all were put in force.
+pub fn rules(kind: Verb, notes: Vec<String>) -> Done {
+    let tier = Host::open().ok().flatten().map(|t| t.tier().name());
+    Done { tier, notes, ..Done::new(kind, None, Ending::Done) }
 }
 
 /// The tracker is gone.

@@ -30,6 +30,7 @@ mod place;
 mod receipt;
 mod record;
 mod replace;
+pub mod rules;
 pub mod run;
 pub mod selftest;
 pub mod serve;

@@ -3,5 +3,6 @@
 pub mod pidfile;
 pub mod process;
 pub mod registry;
+pub mod trusted;
 
 pub use registry::Root;

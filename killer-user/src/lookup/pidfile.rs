@@ -121,7 +121,15 @@ fn read(opened: rustix::io::Result<OwnedFd>, owners: &[u32]) -> Result<Named, Pi
 
 /// Reads a pidfile and opens the process that it means.
 pub fn open(path: &Path) -> Result<Candidate, PidfileError> {
-    let n = named(path, &[0, rustix::process::geteuid().as_raw()])?;
+    meant(named(path, &[0, rustix::process::geteuid().as_raw()])?)
+}
+
+/// The same of a name in a directory, that belongs to one of these users.
+pub fn open_at(dir: &OwnedFd, name: &OsStr, owners: &[u32]) -> Result<Candidate, PidfileError> {
+    meant(named_at(dir, name, owners)?)
+}
+
+fn meant(n: Named) -> Result<Candidate, PidfileError> {
     let p = process::open(n.pid, None)?;
     if n.is_before(started(p.start_ticks)) {
         return Err(PidfileError::Younger(n.pid));

@@ -16,8 +16,11 @@ use rustix::io::Errno;
 /// Links on one way, as the kernel has it (`MAXSYMLINKS`, `include/linux/namei.h`).
 const MOST_LINKS: u32 = 40;
 /// A name that is a pipe or a terminal must not hold us.
-const READ: OFlags =
-    OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::NOFOLLOW);
+const READ: OFlags = OFlags::RDONLY
+    .union(OFlags::CLOEXEC)
+    .union(OFlags::NONBLOCK)
+    .union(OFlags::NOCTTY)
+    .union(OFlags::NOFOLLOW);
 const LOOK: OFlags = OFlags::PATH.union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW);
 
 /// Why a file is not to be relied on.
@@ -76,7 +79,8 @@ pub fn writable(st: &Stat) -> Option<&'static str> {
 
 /// True when it is another file by now, or was written.
 fn differs(a: &Stat, b: &Stat) -> bool {
-    let of = |s: &Stat| (s.st_dev, s.st_ino, s.st_size, s.st_mtime, s.st_mtime_nsec, s.st_ctime, s.st_ctime_nsec);
+    let of =
+        |s: &Stat| (s.st_dev, s.st_ino, s.st_size, s.st_mtime, s.st_mtime_nsec, s.st_ctime, s.st_ctime_nsec);
     of(a) != of(b)
 }
 
@@ -114,7 +118,8 @@ impl Top {
     /// The root directory.
     pub fn host() -> Result<Self, Refused> {
         let root = Path::new("/");
-        let fd = rustix::fs::open(root, LOOK | OFlags::DIRECTORY, Mode::empty()).map_err(|e| Refused::Io(root.into(), e))?;
+        let fd = rustix::fs::open(root, LOOK | OFlags::DIRECTORY, Mode::empty())
+            .map_err(|e| Refused::Io(root.into(), e))?;
         Ok(Self { fd, at: root.into() })
     }
 
@@ -133,7 +138,9 @@ impl Top {
     }
 
     fn again(&self) -> Result<OwnedFd, Refused> {
-        self.fd.try_clone().map_err(|e| Refused::Io(self.at.clone(), Errno::from_io_error(&e).unwrap_or(Errno::IO)))
+        self.fd
+            .try_clone()
+            .map_err(|e| Refused::Io(self.at.clone(), Errno::from_io_error(&e).unwrap_or(Errno::IO)))
     }
 
     /// Goes to a path, which may have links in it.
@@ -158,7 +165,8 @@ impl Top {
                         return Err(Refused::Io(self.shown(&to), Errno::LOOP));
                     }
                     // Of the very link that was looked at.
-                    let target = rustix::fs::readlinkat(&fd, "", Vec::new()).map_err(|e| Refused::Io(self.shown(&to), e))?;
+                    let target = rustix::fs::readlinkat(&fd, "", Vec::new())
+                        .map_err(|e| Refused::Io(self.shown(&to), e))?;
                     let target = PathBuf::from(OsString::from_vec(target.into_bytes()));
                     if target.is_absolute() {
                         way.truncate(1);
@@ -255,7 +263,12 @@ impl Trusted {
         if self.name.is_some() {
             return Err(Refused::Kind(self.path.clone(), kind(FileType::from_raw_mode(self.stat.st_mode))));
         }
-        let dir = rustix::fs::openat(&self.dir, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
+        let dir = rustix::fs::openat(
+            &self.dir,
+            ".",
+            OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
+            Mode::empty(),
+        );
         let dir = dir.map_err(io)?;
         let mut names = Vec::new();
         for entry in rustix::fs::Dir::read_from(dir.as_fd()).map_err(io)? {
@@ -307,7 +320,9 @@ mod tests {
     #[test]
     fn what_others_can_change_is_refused() {
         let Some((dir, top)) = place() else { return };
-        let mode = |p: &str, m| std::fs::set_permissions(dir.path().join(p), std::fs::Permissions::from_mode(m)).unwrap();
+        let mode = |p: &str, m| {
+            std::fs::set_permissions(dir.path().join(p), std::fs::Permissions::from_mode(m)).unwrap()
+        };
         std::fs::create_dir_all(dir.path().join("a/b")).unwrap();
         std::fs::write(dir.path().join("a/b/f"), "x").unwrap();
         let walk = |p: &str| top.walk(Path::new(p));

@@ -5,6 +5,7 @@ mod boot;
 mod done;
 mod host;
 mod order;
+mod rules;
 
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;
@@ -14,6 +15,7 @@ pub use boot::{BootChange, BootFiles, Did};
 pub use done::{Done, Verb};
 pub use host::{Check, Doctor, Selftest, Trial};
 pub use order::{Caller, Receipt, Signalled, Stop, StopCommand, Survivor, Times};
+pub use rules::{Rule, RuleCheck, RuleError, RuleTest, Rules, RulesInForce, Uncovered};
 
 /// Version of every model here.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -344,4 +346,10 @@ pub enum Any {
     Doctor(Doctor),
     /// `selftest`
     Selftest(Selftest),
+    /// `rule list`
+    Rules(Rules),
+    /// `rule test`
+    RuleTest(RuleTest),
+    /// `rule check`
+    RuleCheck(RuleCheck),
 }

@@ -36,6 +36,9 @@ fn all(word: &str, s: &Style) -> Vec<(&'static str, String)> {
         ("tree", human::tree(&tree(word), s)),
         ("verify", human::verify(&verify(word), s)),
         ("doctor", human::doctor(&doctor(word), s)),
+        ("rules", human::rules(&rules(word), s)),
+        ("rule test", human::rule_test(&rule_test(word), s)),
+        ("rule check", human::rule_check(&rule_check(word), s)),
         ("exactness", human::exactness(&exactness(word))),
         ("dot", graph::dot(&tree(word))),
         ("mermaid", graph::mermaid(&tree(word))),
@@ -48,6 +51,9 @@ fn all(word: &str, s: &Style) -> Vec<(&'static str, String)> {
     both(&mut out, "tree json", &tree(word));
     both(&mut out, "verify json", &verify(word));
     both(&mut out, "doctor json", &doctor(word));
+    both(&mut out, "rules json", &rules(word));
+    both(&mut out, "rule test json", &rule_test(word));
+    both(&mut out, "rule check json", &rule_check(word));
     both(&mut out, "selftest json", &selftest(word));
     out
 }

@@ -14,14 +14,14 @@ mod verdict;
 mod whole;
 
 pub use builtin::{FILE as BUILT_IN, text as built_in};
-pub use called::{Called, Header, provided, same};
+pub use called::{Called, provided, same};
 pub use pattern::{Except, Strip};
 pub use place::{Place, Spot, Wrong};
 pub use read::read;
 pub use rule::{Program, Rule, What};
-pub use table::{
-    Alias, Dir, DirKey, Entry, Key, Kind, MOST_DIRECTORIES, MOST_FILES, NAME_BYTES, PATH_BYTES, Table, Value,
-};
+pub use table::{Alias, DirKey, Entry, Key, Kind, NAME_BYTES, Table, Value};
+#[cfg(test)]
+pub use table::{MOST_DIRECTORIES, MOST_FILES, PATH_BYTES};
 pub use text::written;
-pub use verdict::{Exec, From, Verdict, Why, matches, verdict};
+pub use verdict::{Exec, From, Verdict, verdict};
 pub use whole::check;

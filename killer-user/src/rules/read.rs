@@ -92,6 +92,8 @@ fn kind(r: &mut Reader<'_>, f: &Fields<'_, '_>) -> Option<&'static str> {
     let have: Vec<&'static str> = KINDS.into_iter().filter(|k| f.get(k).is_some()).collect();
     match have[..] {
         [one] => Some(one),
+        // What is misspelt is told as that.
+        [] if f.table.keys().any(|k| !is_field(k.get_ref())) => None,
         [] => {
             r.wrong(&f.at, "the rule says no file: it needs one of 'scripts', 'argument', 'run', 'program'");
             None
@@ -107,6 +109,10 @@ fn kind(r: &mut Reader<'_>, f: &Fields<'_, '_>) -> Option<&'static str> {
             None
         }
     }
+}
+
+fn is_field(word: &str) -> bool {
+    KINDS.contains(&word) || OTHERS.iter().any(|o| o.0 == word)
 }
 
 /// Notes every field that there is not, or that does not go with this kind.

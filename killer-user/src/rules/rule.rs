@@ -12,7 +12,7 @@ pub struct Rule {
     pub at: Place,
     /// Which files.
     pub what: What,
-    /// A user whose execs match, besides root's.
+    /// The user whose execs match; `None`: root.
     pub user: Option<Spot<String>>,
 }
 

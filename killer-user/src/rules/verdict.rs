@@ -1,7 +1,6 @@
 //! What an exec would do, and why.
 
 use super::place::Place;
-use super::rule::Rule;
 use super::table::{Entry, Kind};
 use crate::ask::name;
 
@@ -18,8 +17,6 @@ pub enum From {
     Service(String),
     /// In a service of a plain `run`, which keeps all that it ever starts.
     Run(String),
-    /// In a service that is being killed, or frozen.
-    Held(String),
 }
 
 /// An exec that is asked about.
@@ -73,8 +70,8 @@ pub enum Why {
     NotExecutable(String),
     /// Somebody else than root can change it.
     NotRoots(String),
-    /// Nobody whose execs count.
-    User(u32, u32),
+    /// Nobody whose execs count: real and effective user, and the one that it has to be.
+    User(u32, u32, u32),
     /// Root of a user namespace.
     UserNamespace,
     /// Another root directory.
@@ -83,8 +80,6 @@ pub enum Why {
     Word(String),
     /// A plain `run` keeps it.
     Run(String),
-    /// It is in a service that is killed or frozen.
-    Held(String),
 }
 
 impl Why {
@@ -102,13 +97,15 @@ impl Why {
             Self::NoName(at, why) => format!("{why}, so the rule at {} does not cover it", at.line()),
             Self::NotExecutable(why) => format!("it cannot be executed: {why}"),
             Self::NotRoots(why) => format!("it is not root's alone: {why}"),
-            Self::User(uid, euid) if uid == euid => {
-                format!("uid {uid} executes it, and only root's execs name a service")
-            }
-            Self::User(uid, euid) => {
-                format!(
-                    "it is executed with uid {uid} and effective uid {euid}, and only root's execs name a service"
-                )
+            Self::User(uid, euid, of) => {
+                let is = match uid == euid {
+                    true => format!("uid {uid} executes it"),
+                    false => format!("it is executed with uid {uid} and effective uid {euid}"),
+                };
+                match of {
+                    0 => format!("{is}, and only root's execs name a service"),
+                    of => format!("{is}, and the rule is for uid {of}"),
+                }
             }
             Self::UserNamespace => "its root is the root of a user namespace, not the host's".into(),
             Self::Chroot => "its root directory is not the host's: it is in a chroot or a container".into(),
@@ -116,7 +113,6 @@ impl Why {
             Self::Run(name) => {
                 format!("it is in '{name}', which 'killer run' started: that one keeps all that it starts")
             }
-            Self::Held(name) => format!("it is in '{name}', which is being killed or is frozen"),
         }
     }
 }
@@ -188,29 +184,24 @@ fn caller(x: &Exec<'_>, entry: &Entry) -> Option<Why> {
     if !x.host_users {
         return Some(Why::UserNamespace);
     }
-    let counts = |u: u32| u == 0 || entry.value.uid != 0 && u == entry.value.uid;
-    if uid != euid || !counts(uid) {
-        return Some(Why::User(uid, euid));
+    if uid != euid || uid != entry.value.uid {
+        return Some(Why::User(uid, euid, entry.value.uid));
     }
     if !x.host_root {
         return Some(Why::Chroot);
     }
     let word = match entry.value.kind {
-        Kind::Script | Kind::Program => x.args.first(),
         Kind::Argument => x.args.get(1),
-        Kind::Run | Kind::Except => None,
+        _ => x.args.first(),
     };
-    if let Some(w) = word.filter(|w| entry.value.kind != Kind::Program && NOTHING.contains(&&***w)) {
+    if let Some(w) = word.filter(|w| NOTHING.contains(&w.as_str())) {
         return Some(Why::Word(w.clone()));
     }
     match &x.from {
         From::Run(name) => Some(Why::Run(name.clone())),
-        From::Held(name) => Some(Why::Held(name.clone())),
         From::Nowhere | From::Service(_) => None,
     }
 }
 
-/// What a rule matches, in words for people.
-pub fn matches(rule: &Rule) -> String {
-    rule.paths().iter().map(|p| p.value.display().to_string()).collect::<Vec<_>>().join(", ")
-}
+#[cfg(test)]
+mod tests;

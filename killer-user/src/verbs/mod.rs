@@ -40,6 +40,7 @@ verbs! {
     set_main::SetMain
     forget::Forget
     rename::Rename
+    rule::Rule
     up::Up
     down::Down
     install_boot::InstallBoot

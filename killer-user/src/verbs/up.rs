@@ -3,13 +3,20 @@
 use super::screen::Screen;
 use super::verb::Verb;
 use crate::ending::Ending;
-use crate::host::{Failure, done, tracker};
+use crate::host::{Failure, done, rules, tracker};
 
 #[derive(Debug, clap::Args)]
 pub struct Up {
     /// Keep what is started from now on in a named cgroup hierarchy as well, and compare the two
     #[arg(long, alias = "witness", value_name = "TIER", value_parser = ["named"])]
     cross_check: Option<String>,
+    /// Put the rules in force: services get their names at exec, and those that run already are adopted, where it is certain which
+    /// process is theirs
+    #[arg(long)]
+    rules: bool,
+    /// With --rules: adopt those, too, that only look like a service that a rule knows
+    #[arg(long, requires = "rules")]
+    guess: bool,
 }
 
 impl Verb for Up {
@@ -18,8 +25,12 @@ impl Verb for Up {
     const TAKES_NAMES: bool = false;
 
     fn perform(&self, screen: &Screen) -> Result<Ending, Failure> {
-        tracker::up(self.cross_check.is_some(), screen)?;
-        screen.document(done::up);
+        let cross_check = self.cross_check.is_some();
+        let notes = match self.rules {
+            false => tracker::up(cross_check, screen).map(|_| Vec::new())?,
+            true => rules::up(cross_check, self.guess, screen)?,
+        };
+        screen.document(|| done::up(notes));
         Ok(Ending::Done)
     }
 }

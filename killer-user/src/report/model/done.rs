@@ -21,9 +21,12 @@ pub enum Verb {
     Rename,
     Up,
     Down,
+    RuleAdd,
+    RuleRemove,
+    RuleLoad,
 }
 
-/// `run --detach`, `adopt`, `wait`, `set-main`, `forget`, `rename`, `up`, `down`
+/// `run --detach`, `adopt`, `wait`, `set-main`, `forget`, `rename`, `up`, `down`, `rule add`, `rule remove`, `rule load`
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Done {
@@ -31,7 +34,7 @@ pub struct Done {
     pub version: u32,
     /// The verb.
     pub kind: Verb,
-    /// The service; absent for `up` and `down`.
+    /// The service; absent for `up`, `down` and `rule`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
     /// How it ended: `outcome` and `exit_code`.

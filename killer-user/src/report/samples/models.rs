@@ -228,3 +228,50 @@ pub fn selftest(word: &str) -> Selftest {
     m.verdict = human::verdict(&m);
     m
 }
+
+pub fn rules(word: &str) -> Rules {
+    let one = Rule {
+        source: word.into(),
+        origin: "admin",
+        match_kind: "program",
+        paths: vec![word.into()],
+        strip: Some(word.into()),
+        except: vec![word.into()],
+        user: Some(word.into()),
+        aliases: vec![word.into()],
+        pidfile: Some(word.into()),
+        stop: vec![word.into()],
+        services: vec![word.into()],
+        not_covered: vec![Uncovered { path: word.into(), text: word.into() }],
+        absent: vec![word.into()],
+    };
+    Rules {
+        version: SCHEMA_VERSION,
+        kind: "rules",
+        state: "in-force",
+        why: Some(word.into()),
+        in_force: Some(RulesInForce { opened: 3, given_back: 1, no_slots: 1, skipped: 1 }),
+        rules: vec![one],
+        switched_off: vec![word.into()],
+    }
+}
+
+pub fn rule_test(word: &str) -> RuleTest {
+    RuleTest {
+        version: SCHEMA_VERSION,
+        kind: "rule-test",
+        path: word.into(),
+        file: format!("/{word}"),
+        args: vec![word.into()],
+        uid: 0,
+        outcome: "opens",
+        service: Some(word.into()),
+        rule: Some(word.into()),
+        why: Some(word.into()),
+    }
+}
+
+pub fn rule_check(word: &str) -> RuleCheck {
+    let one = RuleError { file: word.into(), line: 1, column: 2, text: word.into() };
+    RuleCheck { version: SCHEMA_VERSION, kind: "rule-check", good: false, errors: vec![one] }
+}

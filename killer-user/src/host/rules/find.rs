@@ -1,0 +1,289 @@
+//! What the rules are about on this host: the table, the services, and what is not covered.
+
+use std::collections::HashMap;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::place;
+use super::source::{self, Origin, Source};
+use crate::host::Failure;
+use crate::lookup::trusted::{Refused, Top, Trusted};
+use crate::rules::{
+    DirKey, Key, Kind, NAME_BYTES, Place, Program, Rule, Spot, Strip, Table, Value, What, Wrong,
+};
+
+/// A service that a rule knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// Its name.
+    pub name: String,
+    /// The file that names it: script, program, or service directory.
+    pub file: PathBuf,
+    /// True when the file is a script that takes `start`, `stop`, `status`.
+    pub script: bool,
+    /// True when the file is the directory of a supervised service.
+    pub supervised: bool,
+    /// Other names, by the rule.
+    pub aliases: Vec<String>,
+    /// Other names, by the script.
+    pub provides: Vec<String>,
+    /// Where its main process is noted.
+    pub pidfile: Option<PathBuf>,
+    /// The command that stops it, in words; empty: none is known.
+    pub stop: Vec<String>,
+}
+
+/// A rule on this host.
+#[derive(Clone, Debug)]
+pub struct Covered {
+    /// The rule.
+    pub rule: Rule,
+    /// Whose file it stands in.
+    pub origin: Origin,
+    /// Its services.
+    pub services: Vec<Known>,
+    /// Files that name no service, each with the reason.
+    pub uncovered: Vec<(PathBuf, String)>,
+    /// What it names and is not there.
+    pub absent: Vec<PathBuf>,
+}
+
+/// What all rules are on this host.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// What the programs look files up in.
+    pub table: Table,
+    /// Each rule.
+    pub rules: Vec<Covered>,
+}
+
+/// Why there is no table.
+#[derive(Debug)]
+pub enum Trouble {
+    /// By what stands in rule files.
+    Wrong(Vec<Wrong>),
+    /// By something else.
+    Failed(Failure),
+}
+
+/// Tells which directory one is.
+pub type Ask<'a> = &'a dyn Fn(&OwnedFd) -> Result<DirKey, Failure>;
+
+/// By what `stat` shows: good enough to compare directories that were both asked so.
+pub fn by_stat(dir: &OwnedFd) -> Result<DirKey, Failure> {
+    let st = rustix::fs::fstat(dir).map_err(std::io::Error::from)?;
+    Ok(DirKey { dev: st.st_dev, ino: st.st_ino })
+}
+
+/// A directory that is open, as a path.
+pub fn path_of(dir: &OwnedFd) -> PathBuf {
+    format!("/proc/self/fd/{}", dir.as_raw_fd()).into()
+}
+
+/// Every service that a rule knows, by name.
+pub fn services() -> Result<Vec<Known>, Failure> {
+    let top = place::top()?;
+    let sources = source::read(&top, None).map_err(|w| super::check::failed(&w))?;
+    let found = find(&top, &sources, &by_stat).map_err(super::check::trouble)?;
+    let mut all: Vec<Known> = found.rules.into_iter().flat_map(|r| r.services).collect();
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(all)
+}
+
+/// Looks at everything that rules name.
+pub fn find(top: &Top, sources: &[Source], ask: Ask<'_>) -> Result<Found, Trouble> {
+    let mut f = Finder {
+        top,
+        ask,
+        keys: HashMap::new(),
+        table: Table::default(),
+        wrong: Vec::new(),
+        failed: None,
+        links: Vec::new(),
+    };
+    let mut rules = Vec::new();
+    for (source, rule) in sources.iter().flat_map(|s| s.rules.iter().map(move |r| (s, r))) {
+        let empty = Covered {
+            rule: rule.clone(),
+            origin: source.origin,
+            services: Vec::new(),
+            uncovered: Vec::new(),
+            absent: Vec::new(),
+        };
+        rules.push(f.rule(empty));
+    }
+    f.follow();
+    if let (Some(why), Some(last)) = (f.table.too_much(), rules.last()) {
+        f.wrong.push(Wrong::new(&last.rule.at, why));
+    }
+    match (f.failed, f.wrong.is_empty()) {
+        (Some(e), _) => Err(Trouble::Failed(e)),
+        (None, true) => Ok(Found { table: f.table, rules }),
+        (None, false) => Err(Trouble::Wrong(f.wrong)),
+    }
+}
+
+pub(super) struct Finder<'a> {
+    pub top: &'a Top,
+    ask: Ask<'a>,
+    keys: HashMap<PathBuf, DirKey>,
+    pub table: Table,
+    pub wrong: Vec<Wrong>,
+    failed: Option<Failure>,
+    /// Links out of directories of scripts: where they lead, and what they are there.
+    pub links: Vec<(Trusted, Value, Place)>,
+}
+
+impl Finder<'_> {
+    /// Which directory this is; `None`: the rest is of no use.
+    pub fn key(&mut self, dir: &OwnedFd, path: &Path) -> Option<DirKey> {
+        if let Some(k) = self.keys.get(path) {
+            return Some(*k);
+        }
+        match (self.ask)(dir) {
+            Ok(k) => {
+                self.keys.insert(path.into(), k);
+                self.table.typed(&self.top.shown(path), k);
+                Some(k)
+            }
+            Err(f) => {
+                self.failed.get_or_insert(f);
+                None
+            }
+        }
+    }
+
+    /// An entry; a conflict is noted.
+    pub fn put(&mut self, key: Key, value: Value, at: &Place) {
+        if let Err(w) = self.table.add(key, value, at) {
+            self.wrong.push(w);
+        }
+    }
+
+    /// A directory that a rule names; `None`: it is not there, or wrong.
+    pub fn directory(&mut self, c: &mut Covered, spot: &Spot<PathBuf>) -> Option<(Trusted, DirKey)> {
+        let dir = match self.top.walk(&spot.value) {
+            Ok(t) if t.name.is_none() => t,
+            Ok(_) => {
+                self.wrong.push(Wrong::new(&spot.at, format!("{} is no directory", spot.value.display())));
+                return None;
+            }
+            Err(Refused::Missing(p)) => {
+                c.absent.push(p);
+                return None;
+            }
+            Err(why) => {
+                self.wrong.push(Wrong::new(&spot.at, why.to_string()));
+                return None;
+            }
+        };
+        let key = self.key(&dir.dir, &dir.path)?;
+        self.table.typed(&self.top.shown(&spot.value), key);
+        Some((dir, key))
+    }
+
+    fn rule(&mut self, mut c: Covered) -> Covered {
+        let rule = c.rule.clone();
+        let uid = match &rule.user {
+            None => 0,
+            Some(u) => self.user(u),
+        };
+        let value = |kind, strip| Value { kind, uid, strip, name: String::new() };
+        match &rule.what {
+            What::Scripts { dirs, strip, except } => {
+                for d in dirs {
+                    self.scripts(&mut c, d, &value(Kind::Script, *strip), except);
+                }
+            }
+            What::Run { dirs } => {
+                dirs.iter().for_each(|d| self.run(&mut c, d, &value(Kind::Run, Strip::default())));
+            }
+            What::Argument { programs } => {
+                programs.iter().for_each(|p| self.file(&mut c, p, &value(Kind::Argument, Strip::default())));
+            }
+            What::Program(p) => self.program(&mut c, p, uid),
+        }
+        c.services.sort_by(|a, b| a.name.cmp(&b.name));
+        c.services.dedup_by(|a, b| a.name == b.name);
+        c.uncovered.sort();
+        c
+    }
+
+    fn user(&mut self, user: &Spot<String>) -> u32 {
+        let known = nix::unistd::User::from_name(&user.value);
+        match (known, user.value.parse::<u32>()) {
+            (Ok(Some(u)), _) => u.uid.as_raw(),
+            (_, Ok(uid)) => uid,
+            (Ok(None), _) => {
+                self.wrong.push(Wrong::new(&user.at, format!("there is no user '{}'", user.value)));
+                0
+            }
+            (Err(e), _) => {
+                self.wrong.push(Wrong::new(
+                    &user.at,
+                    format!("the user '{}' cannot be looked up: {}", user.value, e.desc()),
+                ));
+                0
+            }
+        }
+    }
+
+    fn program(&mut self, c: &mut Covered, p: &Program, uid: u32) {
+        for f in &p.files {
+            let Some(name) = p.name_of(&f.value) else { continue };
+            let value = Value { kind: Kind::Program, uid, strip: Strip::default(), name: name.clone() };
+            self.file(c, f, &value);
+            c.services.push(Known {
+                name,
+                file: self.top.shown(&f.value),
+                aliases: p.aliases.iter().map(|a| a.value.clone()).collect(),
+                pidfile: p.pidfile.as_deref().map(|f| self.top.shown(f)),
+                stop: p.stop.clone(),
+                ..Known::default()
+            });
+        }
+    }
+
+    /// A file that need not be there yet: its directory and name, and where a link leads.
+    fn file(&mut self, c: &mut Covered, spot: &Spot<PathBuf>, value: &Value) {
+        let (Some(parent), Some(name)) = (spot.value.parent(), spot.value.file_name()) else { return };
+        if name.len() >= NAME_BYTES {
+            let why =
+                format!("the file name has {} bytes, at most {} are possible", name.len(), NAME_BYTES - 1);
+            self.wrong.push(Wrong::new(&spot.at, why));
+            return;
+        }
+        let up = Spot { at: spot.at.clone(), value: parent.to_owned() };
+        let Some((dir, key)) = self.directory(c, &up) else { return };
+        self.put(Key::file(key, name.as_bytes()), value.clone(), &spot.at);
+        let file = match self.top.walk(&spot.value) {
+            Ok(f) => f,
+            Err(Refused::Missing(p)) => return c.absent.push(p),
+            Err(why) => return self.wrong.push(Wrong::new(&spot.at, why.to_string())),
+        };
+        let Some(is) = file.name.clone() else {
+            return self.wrong.push(Wrong::new(&spot.at, format!("{} is a directory", spot.value.display())));
+        };
+        if let Err(why) = file.root_s() {
+            return self.wrong.push(Wrong::new(&spot.at, why.to_string()));
+        }
+        let real = file.path.parent().map(Path::to_owned).unwrap_or_default();
+        if (real.as_path(), is.as_os_str()) != (dir.path.as_path(), name)
+            && let Some(key) = self.key(&file.dir, &real)
+        {
+            self.put(Key::file(key, is.as_bytes()), value.clone(), &spot.at);
+        }
+    }
+
+    /// Scripts that lie elsewhere, and that no rule covers there.
+    fn follow(&mut self) {
+        for (file, value, at) in std::mem::take(&mut self.links) {
+            let (Some(name), Some(dir)) = (&file.name, file.path.parent()) else { continue };
+            let Some(key) = self.key(&file.dir, dir) else { return };
+            if name.len() < NAME_BYTES && self.table.find(key, name.as_bytes()).is_none() {
+                self.put(Key::file(key, name.as_bytes()), value, &at);
+            }
+        }
+    }
+}
