@@ -86,6 +86,9 @@ pub const HOOKS: [(&str, &str); 6] = [
 /// Registers the children of an ending task that are in no map, before they are reparented; where nothing witnesses
 /// births. Attached before [`P_EXIT`].
 pub const P_ORPHANS: &str = "on_orphans";
+/// Logs the children of an ending thread; attached to `sched_process_exit` only while an adoption runs. It reads kernel
+/// memory by address, which lockdown=confidentiality refuses.
+pub const P_CHILDREN: &str = "on_children";
 /// Reaps: removes what two walks did not meet, on demand (`bpf_for_each_map_elem`, 5.13+).
 pub const P_REAP: &str = "on_reap";
 /// On-demand program, run with `BPF_PROG_TEST_RUN`; see [`crate::ctl`].

@@ -3,6 +3,10 @@
 //! At each fork the edge child → creator is logged; at each thread's end its children, before they are
 //! reparented, and the process's own edge to its parent. First writer wins. The children list is walked
 //! without its lock; anomalies are counted and make the adoption doubtful.
+//!
+//! The children are read by a program of its own, which is attached only while an adoption runs: it is the one that reads
+//! kernel memory by address, which lockdown=confidentiality refuses (F27), and its refusal costs an adoption its certainty
+//! and nothing else.
 
 use aya_ebpf::bindings::BPF_NOEXIST;
 use aya_ebpf::helpers::bpf_probe_read_kernel;
@@ -58,14 +62,28 @@ fn read<T>(addr: u64) -> Option<T> {
     unsafe { bpf_probe_read_kernel(addr as *const T) }.ok()
 }
 
-/// Logs what the end of this thread would make unknown.
+/// Logs the edge to its parent of a process whose last thread ends.
 #[inline(always)]
 pub fn ended(t: Task) {
     if task::live(t) == 0 {
         log(task::key(t), task::key(task::real_parent(t)));
     }
-    let me = task::key(t);
-    let head = task::current_addr() + off_children() as u64;
+}
+
+/// Logs the children of a thread that ends.
+///
+/// match-proto: `trace_sched_process_exit(struct task_struct *p[, bool group_dead])`
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "tp_btf/sched_process_exit")]
+extern "C" fn on_children(ctx: *const u64) -> i32 {
+    if mode() {
+        children(task::key(task::arg(ctx, 0)), task::arg_key(ctx, 0) + off_children() as u64);
+    }
+    0
+}
+
+#[inline(always)]
+fn children(me: TaskKey, head: u64) {
     let Some(mut at) = read::<u64>(head) else { return anomaly() };
     let mut i = 0;
     while i < MAX_CHILDREN {

@@ -47,7 +47,9 @@ pub(super) fn load(tmp: &Path, offsets: &btf::Offsets, witness: bool) -> Result<
         pinned(name, p.pin(progs.join(name)))?;
     }
     dispensable(&mut ebpf, &progs)?;
-    let orphans = !witness && orphans(&mut ebpf, &progs, &btf)?;
+    // A refusal costs an adoption its certainty.
+    at_exit(&mut ebpf, &progs, &btf, P_CHILDREN)?;
+    let orphans = !witness && at_exit(&mut ebpf, &progs, &btf, P_ORPHANS)?;
     let walk: &mut Iter = program(&mut ebpf, P_WALK)?;
     walk.load("task", &btf).map_err(|e| refused(P_WALK, &e))?;
     pinned(P_WALK, walk.pin(progs.join(P_WALK)))?;
@@ -100,13 +102,14 @@ fn dispensable(ebpf: &mut Ebpf, progs: &Path) -> Result<(), KeepError> {
     Ok(())
 }
 
-/// The program that registers orphans; answers whether it was taken.
-fn orphans(ebpf: &mut Ebpf, progs: &Path, btf: &Btf) -> Result<bool, KeepError> {
-    let p: &mut BtfTracePoint = program(ebpf, P_ORPHANS)?;
+/// One of the programs that look at the children of an ending task; answers whether it was taken. They read kernel memory by
+/// address, which lockdown=confidentiality refuses.
+fn at_exit(ebpf: &mut Ebpf, progs: &Path, btf: &Btf, name: &str) -> Result<bool, KeepError> {
+    let p: &mut BtfTracePoint = program(ebpf, name)?;
     match p.load("sched_process_exit", btf) {
-        Ok(()) => pinned(P_ORPHANS, p.pin(progs.join(P_ORPHANS))).map(|()| true),
+        Ok(()) => pinned(name, p.pin(progs.join(name))).map(|()| true),
         Err(e) => {
-            log::debug!("{P_ORPHANS}: {}", chain(&e));
+            log::debug!("{name}: {}", chain(&e));
             Ok(false)
         }
     }

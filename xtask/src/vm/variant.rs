@@ -72,6 +72,22 @@ pub const KERNEL: &[&str] = &[
     "selftest::quick",
 ];
 
+/// Where kernel memory cannot be read by address: adoption, which does that, too.
+pub const LOCKED: &[&str] = &[
+    "adversaries::daemon",
+    "adversaries::exec_from_a_non_leader",
+    "adversaries::fork_and_exit_chains",
+    "adversaries::fork_bomb",
+    "adversaries::twin_services",
+    "adopt::",
+    "broadcast::",
+    "selftest::quick",
+    "tiers::a_witness_that_is_asked_for",
+];
+
+/// What `doctor` says there.
+const LOCKED_WORDS: &[&str] = &["confidentiality", "'adopt' cannot read"];
+
 /// Debian's own choice: `bpf` is among the LSMs from 6.1 on.
 const DEBIAN: &[Expect] = &[
     Expect { below: (5, 11), tiers: &["typed"], doctor: &[] },
@@ -130,12 +146,37 @@ pub const ALL: &[Variant] = &[
         ..OTHER
     },
     Variant { name: "lockdown-integrity", what: "lockdown=integrity", append: "lockdown=integrity", ..OTHER },
+    // No program may read kernel memory by address (`LOCKDOWN_BPF_READ_KERNEL`), and none has to.
     Variant {
         name: "lockdown-confidentiality",
         what: "lockdown=confidentiality",
         append: "lockdown=confidentiality",
-        // No program may read kernel memory (`LOCKDOWN_BPF_READ_KERNEL`).
-        expect: &[Expect { below: ALWAYS, tiers: &["named"], doctor: &["lockdown"] }],
+        tests: LOCKED,
+        expect: &[
+            Expect { below: (5, 11), tiers: &["typed"], doctor: LOCKED_WORDS },
+            Expect { below: ALWAYS, tiers: &["witnessed"], doctor: LOCKED_WORDS },
+        ],
+        ..OTHER
+    },
+    Variant {
+        name: "lockdown-typed",
+        what: "lockdown=confidentiality, lsm= without bpf",
+        append: "lockdown=confidentiality lsm=landlock,lockdown,yama,integrity",
+        tests: LOCKED,
+        expect: &[Expect { below: ALWAYS, tiers: &["typed"], doctor: LOCKED_WORDS }],
+        ..OTHER
+    },
+    Variant {
+        name: "lockdown-no-btf",
+        what: "lockdown=confidentiality, BTF hidden",
+        append: "lockdown=confidentiality",
+        plan: &["btf=hidden", "env=KILLER_TESTS_ANY_TIER=1"],
+        expect: &[
+            // Classic programs read their records directly.
+            Expect { below: (5, 11), tiers: &["legacy"], doctor: &["confidentiality"] },
+            // Tier raw reads a newborn's number by address.
+            Expect { below: ALWAYS, tiers: &["named"], doctor: &["confidentiality"] },
+        ],
         ..OTHER
     },
     Variant {

@@ -1,14 +1,17 @@
 //! Starting and adopting: marks, holds and walks.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use killer_common::names::P_CHILDREN;
 use killer_common::{ctl, reason};
 
 use super::Programs;
+use super::program::Program;
 use crate::bpf::ctl::Adoption;
 use crate::keep::{Candidate, Changes, Sets, Slot, Taken};
-use crate::sys::clock;
+use crate::sys::{bpf, clock};
 use crate::sys::launch::{self, Launch, Spawned};
 
 const ADOPT_LEASE: Duration = Duration::from_secs(5);
@@ -27,6 +30,29 @@ fn consumed(t: &Programs, s: Slot, child: i32) -> io::Result<()> {
     Ok(())
 }
 
+/// The log of the children of processes that end, while it lives.
+struct Children<'a> {
+    program: Program<'a>,
+    skipped: u64,
+    _link: OwnedFd,
+}
+
+impl<'a> Children<'a> {
+    /// # Errors
+    /// The kernel has refused the program (lockdown=confidentiality): who loses its parent meanwhile is not logged.
+    fn watch(t: &'a Programs) -> io::Result<Self> {
+        let program = t.program(P_CHILDREN)?;
+        let skipped = bpf::prog_info(&program)?.recursion_misses();
+        let _link = bpf::raw_tracepoint_open(&program, "")?;
+        Ok(Self { program, skipped, _link })
+    }
+
+    /// True when the kernel has skipped no run of it (5.12+; before, none is skipped).
+    fn none_missed(self) -> bool {
+        bpf::prog_info(&self.program).is_ok_and(|i| i.recursion_misses() == self.skipped)
+    }
+}
+
 /// Fills a root from a running process until the passes add nothing (docs/internals/PROTOCOL.md 7).
 fn take(t: &Programs, slot: Slot, candidate: Candidate, out_of: Option<Slot>) -> io::Result<Taken> {
     if !t.can_walk() {
@@ -38,6 +64,7 @@ fn take(t: &Programs, slot: Slot, candidate: Candidate, out_of: Option<Slot>) ->
     t.hold(slot)?;
     t.reason(slot, reason::ADOPTED)?;
     let cleared = t.clear_edges();
+    let children = Children::watch(t);
     let before = t.global();
     let from = Candidate { inode: if t.has_inodes() { candidate.inode } else { 0 }, ..candidate };
     let mut passes = 0;
@@ -50,7 +77,8 @@ fn take(t: &Programs, slot: Slot, candidate: Candidate, out_of: Option<Slot>) ->
         passes += 1;
         quiet = if t.global().added == added { quiet + 1 } else { 0 };
     }
-    let odd = t.global().edge_errors != before.edge_errors || quiet < 2 || !cleared;
+    let logged = cleared && children.is_ok_and(|c| c.none_missed());
+    let odd = t.global().edge_errors != before.edge_errors || quiet < 2 || !logged;
     if odd {
         t.reason(slot, reason::ADOPT_UNSURE)?;
     }

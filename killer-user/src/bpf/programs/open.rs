@@ -140,7 +140,7 @@ impl Pinned<'_> {
         let mut v: Vec<_> = attach::hooks(tier, has(P_ORPHANS)).iter().map(|h| h.0).collect();
         v.extend([P_SYS_ENTER, P_SYS_EXIT]);
         v.extend(by_btf(tier).then_some(P_WALK));
-        v.extend([P_CLEAR, P_REAP].into_iter().filter(|p| has(p)));
+        v.extend([P_CLEAR, P_REAP, P_CHILDREN].into_iter().filter(|p| has(p)));
         v
     }
 
