@@ -8,6 +8,7 @@ pub mod claim;
 pub mod ctl;
 pub mod gate;
 pub mod names;
+pub mod patch;
 pub mod reason;
 pub mod record;
 pub mod rule;
@@ -44,6 +45,9 @@ pub const MAX_ENDING: u32 = 32768;
 
 /// The most dead thread groups with living descendants that are remembered for `tree`.
 pub const MAX_ANCESTORS: u32 = 32768;
+
+/// Requests that may be open at once where programs cannot be run on demand.
+pub const MAX_REQUESTS: u32 = 256;
 
 /// Fork edges remembered while some `adopt` is under way.
 pub const MAX_EDGES: u32 = 32768;

@@ -35,10 +35,13 @@ pub const CLAIMS: &str = "CLAIMS";
 /// Map: root slot → [`crate::record::Stop`]; written by user space.
 pub const STOPS: &str = "STOPS";
 
+/// Map: thread (tgid and tid) → [`crate::record::Request`]; written by user space.
+pub const REQUESTS: &str = "REQUESTS";
+
 /// Every map that each tier has, in the order in which it is created.
-pub const MAPS: [&str; 16] = [
+pub const MAPS: [&str; 17] = [
     BIRTHS, POP, ROOTS, CONTROL, INDEX, MEMBERS, SEEDS, DEAD, ENDING, ANCESTORS, FILTER, REASONS, GLOBAL,
-    EDGES, CLAIMS, STOPS,
+    EDGES, CLAIMS, STOPS, REQUESTS,
 ];
 
 /// Map: trie of [`crate::rule::FileKey`] → [`crate::rule::Rule`]; written by user space.
@@ -93,6 +96,9 @@ pub const P_CHILDREN: &str = "on_children";
 pub const P_REAP: &str = "on_reap";
 /// On-demand program, run with `BPF_PROG_TEST_RUN`; see [`crate::ctl`].
 pub const P_CTL: &str = "on_ctl";
+/// In its place where programs cannot be run on demand (before 5.10): carries a request out when the task that has made it
+/// gives itself a name.
+pub const P_ASK: &str = "on_ask";
 /// Gate C at system call entry; attached only while a kill is in flight.
 pub const P_SYS_ENTER: &str = "on_sys_enter";
 /// Gate C at system call exit.

@@ -421,3 +421,16 @@ const _: () = assert!(size_of::<Reasons>() == 512);
 const _: () = assert!(size_of::<Global>() == 304);
 const _: () = assert!(size_of::<Edge>() == 32);
 const _: () = assert!(size_of::<Stop>() == 2048);
+
+/// A request of the on-demand program, where it cannot be run by `BPF_PROG_TEST_RUN` (5.10+).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "bytemuck", derive(bytemuck::Pod, bytemuck::Zeroable))]
+pub struct Request {
+    /// As [`crate::ctl`] has them.
+    pub args: [u64; crate::ctl::ARGS],
+    /// What came of it.
+    pub result: i32,
+    /// 0 as it is made, 1 while it is carried out, 2 when `result` holds.
+    pub done: u32,
+}

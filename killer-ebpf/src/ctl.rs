@@ -32,8 +32,9 @@ extern "C" fn on_ctl(ctx: *const u64) -> i32 {
     r
 }
 
+/// One request, whose words are at `ctx`.
 #[inline(always)]
-fn run(ctx: *const u64) -> i32 {
+pub fn run(ctx: *const u64) -> i32 {
     match a(ctx, 0) {
         ctl::CREATE => create(ctx),
         ctl::SEED => seed(ctx, (a(ctx, 3) as u32) & (B_MAIN | B_CONTROL)),

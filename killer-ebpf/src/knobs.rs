@@ -1,5 +1,8 @@
 //! Constants that the loader sets in frozen `.rodata`; the verifier knows them as scalars (F26).
 
+/// Dead ancestors that one end can let go; what is left over is user space's.
+pub const MOST_UP: u32 = 16;
+
 macro_rules! knobs {
     ($($(#[$doc:meta])* $id:ident, $get:ident: $ty:ty = $default:expr;)*) => {
         $(

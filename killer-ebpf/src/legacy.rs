@@ -5,22 +5,25 @@
 #![no_std]
 #![no_main]
 #![allow(internal_features, dead_code)]
-#![feature(core_intrinsics)]
+#![feature(asm_experimental_arch, core_intrinsics)]
 
 mod ctl;
 mod ending;
 mod gate;
-mod knobs;
 mod lineage;
 mod maps;
 mod member;
 
+#[path = "legacy/ask.rs"]
+mod ask;
 #[path = "legacy/classic.rs"]
 mod classic;
 #[path = "legacy/hooks.rs"]
 mod hooks;
 #[path = "legacy/instance.rs"]
 mod instance;
+#[path = "legacy/knobs.rs"]
+mod knobs;
 #[path = "legacy/logs.rs"]
 mod logs;
 #[path = "legacy/raw.rs"]

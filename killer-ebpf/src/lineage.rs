@@ -12,8 +12,20 @@ use crate::maps::*;
 use crate::member::{EEXIST, add32, add64, root};
 use crate::{knobs, task};
 
-/// Dead ancestors that one end can let go; what is left over is user space's.
-const MOST_UP: u32 = 16;
+/// An element of one map as the value for another. Kernels before 4.18 take values from the stack only
+/// (`kernel/bpf/verifier.c:check_func_arg`), which the programs for newer ones have little of.
+#[cfg(not(no_calls))]
+macro_rules! value {
+    ($m:expr) => {
+        &*$m
+    };
+}
+#[cfg(no_calls)]
+macro_rules! value {
+    ($m:expr) => {
+        &core::ptr::read($m)
+    };
+}
 
 /// Where a newborn stands.
 #[derive(Clone, Copy, Default)]
@@ -66,7 +78,7 @@ pub unsafe fn remember(m: *mut Member, flags: u32) -> bool {
         (*m).ended = task::boottime();
         let key = TaskKey { tgid: (*m).tgid, pad: 0, start: (*m).leader_start };
         if kids == 0 || !keep(&key, m) {
-            let _ = DEAD.insert(&key, &*m, BPF_ANY as u64);
+            let _ = DEAD.insert(&key, value!(m), BPF_ANY as u64);
         }
         kids != 0
     }
@@ -81,7 +93,7 @@ fn keep(key: &TaskKey, m: *const Member) -> bool {
         if core::ptr::read_volatile(&raw const (*r).ancestors) as i64 >= knobs::ancestors_most() as i64 {
             return false;
         }
-        match ANCESTORS.insert(key, &*m, BPF_NOEXIST as u64) {
+        match ANCESTORS.insert(key, value!(m), BPF_NOEXIST as u64) {
             Ok(()) => {
                 count(r, 1);
                 true
@@ -107,7 +119,7 @@ fn count(r: *mut RootRecord, v: i64) {
 pub fn gone(creator: TaskKey) {
     let mut k = creator;
     let mut i = 0;
-    while i < MOST_UP {
+    while i < knobs::MOST_UP {
         // The dead first: an entry between the two maps is counted down where it will be looked for.
         let Some(d) = ANCESTORS.get_ptr_mut(&k) else {
             if let Some(m) = MEMBERS.get_ptr_mut(&k.tgid) {
@@ -141,7 +153,8 @@ fn release(k: &TaskKey) -> Option<TaskKey> {
     let d = unsafe { ANCESTORS.get(k) }?;
     let (flags, slot) = (d.flags, d.root);
     let up = TaskKey { tgid: d.creator_tgid, pad: 0, start: d.creator_start };
-    let _ = DEAD.insert(k, d, BPF_ANY as u64);
+    // SAFETY: d is a whole Member.
+    let _ = unsafe { DEAD.insert(k, value!(core::ptr::from_ref(d)), BPF_ANY as u64) };
     if ANCESTORS.remove(k).is_err() {
         return None;
     }

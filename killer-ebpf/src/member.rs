@@ -10,7 +10,7 @@ use killer_common::{MAX_ROOTS, reason};
 
 use crate::maps::*;
 use crate::task::{self, Task};
-use crate::tries::{self, TRIES, insert};
+use crate::tries::{self, insert};
 use crate::{instance, knobs, lineage};
 
 /// `-EEXIST`
@@ -46,7 +46,8 @@ pub fn pop_add(slot: u32, v: i64) {
 }
 
 /// Counts a reason against a root, with the time of its first occurrence.
-#[inline(never)]
+#[cfg_attr(no_calls, inline(always))]
+#[cfg_attr(not(no_calls), inline(never))]
 pub fn note(slot: u32, why: u32) {
     note_many(slot, why, 1);
 }
@@ -147,11 +148,7 @@ pub fn register(n: &Newborn) -> bool {
         }
         r = insert(n, &birth, 0);
     }
-    let mut i = 1;
-    while r.is_err() && i < TRIES {
-        r = insert(n, &birth, i);
-        i += 1;
-    }
+    let r = tries::again(n, &birth, r);
     if r.is_err() {
         // SAFETY: p points to a whole Pop.
         unsafe { add64(&raw mut (*p).errors, 1) };
@@ -363,7 +360,8 @@ pub fn unindex(b: &Birth) {
     drop_entry(b.tgid, b.leader_start, b.flags);
 }
 
-#[inline(never)]
+#[cfg_attr(no_calls, inline(always))]
+#[cfg_attr(not(no_calls), inline(never))]
 fn drop_entry(tgid: u32, start: u64, flags: u32) {
     let mut up = TaskKey::default();
     if let Some(m) = MEMBERS.get_ptr_mut(&tgid) {

@@ -40,6 +40,16 @@ pub fn insert(n: &Newborn, birth: &Birth, attempt: u32) -> Result<(), i32> {
     BIRTHS.insert(&n.addr, birth, BPF_NOEXIST as u64)
 }
 
+/// Puts it in again where the map has refused it; every try by itself, because kernels before 5.3 take no loop.
+#[inline(always)]
+pub fn again(n: &Newborn, birth: &Birth, r: Result<(), i32>) -> Result<(), i32> {
+    const { assert!(TRIES == 5) };
+    r.or_else(|_| insert(n, birth, 1))
+        .or_else(|_| insert(n, birth, 2))
+        .or_else(|_| insert(n, birth, 3))
+        .or_else(|_| insert(n, birth, 4))
+}
+
 /// Takes an entry out; false when somebody else has, or the map refuses.
 #[inline(always)]
 pub fn remove(map: &HashMap<u64, Birth>, addr: u64, old: &Birth, refuse: u32) -> bool {

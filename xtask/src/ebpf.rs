@@ -97,6 +97,12 @@ fn stripped(object: &str) -> &'static [&'static str] {
     }
 }
 
+/// Flags for the second object: kernels before 5.3 know no 32 bit jumps and take no loops, those before 4.16 no calls, and
+/// LLVM calls a `memset` of its own where it expands copies in order.
+const OLD: &str = " -C target-cpu=v2";
+const OLD_LINK: [&str; 3] =
+    ["--cfg=no_calls", "-Clink-arg=--unroll-loops", "-Clink-arg=--disable-expand-memcpy-in-order"];
+
 /// Compiles the checkout `root` into `target` and strips what is not wanted.
 fn compile(root: &Path, target: &Path, tools: &tools::Ebpf) -> Result<Vec<(String, Vec<u8>)>> {
     let package = root.join("killer-ebpf");
@@ -113,18 +119,26 @@ fn compile(root: &Path, target: &Path, tools: &tools::Ebpf) -> Result<Vec<(Strin
         ensure!(!from.contains(' '), "a path with a space in it: {from:?}");
         flags += &format!(" --remap-path-prefix={from}={to}");
     }
-    let mut build = cargo();
-    build.args(["build", "--quiet", "--release", "--locked", "-Z", "build-std=core"]);
-    build.args(["--target", "bpfel-unknown-none", "--target-dir"]).arg(target);
-    build.current_dir(&package).env("PATH", path).env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", flags);
-    build.env("RUSTUP_TOOLCHAIN", tools::channel()?);
-    build.env("RUSTC_WRAPPER", std::env::current_exe()?).env(WRAPPER, "1");
-    build.env_remove("CARGO_TARGET_DIR").env_remove("CARGO_ENCODED_RUSTFLAGS");
-    crate::run::shown(&mut build)?;
+    let of = |object: &str| target.join(if object == "legacy" { "v2" } else { "" });
+    for object in OBJECTS {
+        let old = object == "legacy";
+        let mut build = cargo();
+        build.args(["rustc", "--quiet", "--release", "--locked", "-Z", "build-std=core", "--bin", object]);
+        build.args(["--target", "bpfel-unknown-none", "--target-dir"]).arg(of(object));
+        if old {
+            build.arg("--").args(OLD_LINK);
+        }
+        build.current_dir(&package).env("PATH", &path).env("RUSTC_BOOTSTRAP", "1");
+        build.env("RUSTFLAGS", if old { flags.clone() + OLD } else { flags.clone() });
+        build.env("RUSTUP_TOOLCHAIN", tools::channel()?);
+        build.env("RUSTC_WRAPPER", std::env::current_exe()?).env(WRAPPER, "1");
+        build.env_remove("CARGO_TARGET_DIR").env_remove("CARGO_ENCODED_RUSTFLAGS");
+        crate::run::shown(&mut build)?;
+    }
 
     let mut made = Vec::new();
     for object in OBJECTS {
-        let from = target.join("bpfel-unknown-none/release").join(object);
+        let from = of(object).join("bpfel-unknown-none/release").join(object);
         let to = from.with_extension("bpf.o");
         quiet(Command::new(tools.llvm.join("llvm-objcopy")).args(stripped(object)).args([&from, &to]))?;
         let bytes = std::fs::read(&to).with_context(|| to.display().to_string())?;

@@ -3,15 +3,27 @@
 //!
 //! Layouts of the records come from tracefs: they have changed (`comm[16]` became `__data_loc`).
 
-use aya_ebpf::helpers::bpf_probe_read_kernel;
+use core::arch::asm;
+
+use killer_common::patch;
 
 use crate::hooks::{self, CLONE_THREAD};
-use crate::{knobs, member, task};
+use crate::{member, task};
 
-#[inline(always)]
-fn field<T>(ctx: *const u8, off: u32) -> Option<T> {
-    // SAFETY: the record lies in kernel memory; a fault is an error, not a crash.
-    unsafe { bpf_probe_read_kernel(ctx.add(off as usize) as *const T) }.ok()
+/// A field of the record, at the place that the loader writes into the instruction: a context is read at fixed offsets only.
+macro_rules! field {
+    ($ctx:expr, $width:literal, $n:expr) => {{
+        let v: u64;
+        // SAFETY: a load from the context, which the verifier checks.
+        unsafe {
+            asm!(
+                concat!("{0} = *(", $width, " *)({1} + {2})"),
+                out(reg) v, in(reg) $ctx, const patch::FIELD + $n,
+                options(pure, readonly, nostack)
+            )
+        };
+        v
+    }};
 }
 
 /// Record: pid, comm, clone_flags, oom_score_adj.
@@ -21,11 +33,8 @@ extern "C" fn c_newtask(ctx: *const u8) -> i32 {
     if !member::maybe_ours(task::current_tgid()) {
         return 0;
     }
-    let (Some(pid), Some(flags)) =
-        (field::<u32>(ctx, knobs::rec_newtask_pid()), field::<u64>(ctx, knobs::rec_newtask_flags()))
-    else {
-        return 0;
-    };
+    let pid = field!(ctx, "u32", patch::NEWTASK_PID) as u32;
+    let flags = field!(ctx, "u64", patch::NEWTASK_FLAGS);
     let thread = flags & CLONE_THREAD != 0;
     hooks::born(pid as u64, if thread { task::current_tgid() } else { pid }, thread, false);
     0
@@ -43,9 +52,7 @@ extern "C" fn c_exit(_ctx: *const u8) -> i32 {
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "tracepoint/sched/sched_process_exec")]
 extern "C" fn c_exec(ctx: *const u8) -> i32 {
-    if let Some(old) = field::<u32>(ctx, knobs::rec_exec_old_pid()) {
-        hooks::execed(old as u64);
-    }
+    hooks::execed(field!(ctx, "u32", patch::EXEC_OLD_PID));
     0
 }
 

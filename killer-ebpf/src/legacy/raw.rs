@@ -3,8 +3,6 @@
 //!
 //! From 7.0 on each program can be skipped on its own, as in the modern object: hence the second look, twice.
 
-use aya_ebpf::helpers::bpf_probe_read_kernel;
-
 use crate::hooks::{self, CLONE_THREAD};
 use crate::{member, task};
 
@@ -86,8 +84,5 @@ extern "C" fn on_sys_exit(_ctx: *const u64) -> i32 {
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "raw_tp")]
 extern "C" fn on_peek(ctx: *const u64) -> i32 {
-    // SAFETY: no arguments; the helper cannot fail.
-    let me = unsafe { aya_ebpf::helpers::generated::bpf_get_current_task() };
-    // SAFETY: a fault is an error, not a crash.
-    unsafe { bpf_probe_read_kernel((me + task::arg_key(ctx, 0)) as *const i32) }.unwrap_or(0)
+    task::peek(task::arg_key(ctx, 0))
 }

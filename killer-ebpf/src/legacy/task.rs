@@ -1,7 +1,7 @@
 //! Tasks without their layout: what helpers say of the current one, and one field of a newborn.
 
-use aya_ebpf::helpers::bpf_probe_read_kernel;
 use aya_ebpf::helpers::generated as h;
+use killer_common::patch;
 
 use crate::knobs;
 use crate::maps::MEMBERS;
@@ -9,18 +9,20 @@ use crate::maps::MEMBERS;
 /// A `task_struct` address; nothing is loaded through it.
 pub type Task = usize;
 
-/// The tier by classic tracepoints: their records have no pointers, so tasks are known by thread id.
-pub const BY_TID: u32 = 2;
+/// A helper without arguments, which the loader chooses.
+#[inline(always)]
+fn chosen(n: u32) -> u64 {
+    // SAFETY: the number is a call target that the loader replaces before the program is loaded.
+    let f: extern "C" fn() -> u64 = unsafe { core::mem::transmute((patch::CALL + n) as usize) };
+    f()
+}
 
 /// The current task as a map key: its address, or its thread id. An id is not used again before its task was released,
 /// which is after its exit hook, and up to 5.10 no exit hook is lost.
 #[inline(always)]
 pub fn current_addr() -> u64 {
-    if knobs::second() == BY_TID {
-        return h_pid_tgid() & 0xffff_ffff;
-    }
-    // SAFETY: no arguments; the helper cannot fail.
-    unsafe { h::bpf_get_current_task() }
+    let shift = knobs::key_shift();
+    chosen(patch::CURRENT).wrapping_shl(shift).wrapping_shr(shift)
 }
 
 #[inline(always)]
@@ -84,8 +86,23 @@ pub fn facts(_t: Task) -> Facts {
 /// `tgid` of a task, at the offset that was found.
 #[inline(always)]
 pub fn tgid(t: Task) -> Option<u32> {
-    // SAFETY: a fault is an error, not a crash.
-    unsafe { bpf_probe_read_kernel((t + knobs::off_tgid() as usize) as *const u32) }.ok()
+    read(t + knobs::off_tgid() as usize)
+}
+
+/// Four bytes of the kernel's memory: `bpf_probe_read` (4.1+) and not `bpf_probe_read_kernel` (5.5+), which is the same where
+/// an address is either the kernel's or a program's.
+#[inline(always)]
+pub fn read(at: usize) -> Option<u32> {
+    let mut v = 0u32;
+    // SAFETY: four bytes of our own; a fault is an error, not a crash.
+    let r = unsafe { h::bpf_probe_read((&raw mut v).cast(), 4, at as *const _) };
+    (r == 0).then_some(v)
+}
+
+/// The four bytes at an offset of the current task; 0 where nothing can be read.
+#[inline(always)]
+pub fn peek(offset: u64) -> i32 {
+    read((current_addr() + offset) as usize).map_or(0, |v| v as i32)
 }
 
 /// Argument `n` of a raw tracepoint.
@@ -101,11 +118,11 @@ pub fn arg_key(ctx: *const u64, n: usize) -> u64 {
     unsafe { core::ptr::read_volatile(ctx.add(n)) }
 }
 
-/// `CLOCK_BOOTTIME`, ns (5.8+).
+/// `CLOCK_BOOTTIME`, ns, from 5.8 on. Before, it stands still while the host sleeps, but for what it slept before the programs were
+/// loaded.
 #[inline(always)]
 pub fn boottime() -> u64 {
-    // SAFETY: no arguments.
-    unsafe { h::bpf_ktime_get_boot_ns() }
+    chosen(patch::CLOCK).wrapping_add(knobs::ahead())
 }
 
 /// `CLOCK_MONOTONIC`, ns.

@@ -1,6 +1,7 @@
 //! Links: pinned, or held by this process where they cannot be (the keeper).
 
-use std::os::fd::OwnedFd;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use killer_common::names::*;
@@ -9,6 +10,7 @@ use super::lacks;
 use crate::keep::{KeepError, What};
 use crate::kernel::tier::Tier;
 use crate::kernel::tracefs;
+use crate::sys::lack::Lack;
 use crate::sys::{bpf, perf};
 
 /// Programs of the second object that are attached, in this order: (pin, program of tier raw, its tracepoint).
@@ -26,16 +28,16 @@ pub(super) const CLASSIC: [(&str, &str); 3] = [
     (P_NEWTASK, "task/task_newtask"),
 ];
 
-/// Hooks of a tier in attach order: ends before births (docs/internals/PROTOCOL.md 10); X, E, F, W.
-pub(super) fn hooks(tier: Tier, orphans: bool) -> Vec<(&'static str, &'static str)> {
+/// Hooks of a tier in attach order: ends before births (docs/internals/PROTOCOL.md 10); X, E, F, W. `has`: whether a program is
+/// there that may be.
+pub(super) fn hooks(tier: Tier, has: &dyn Fn(&str) -> bool) -> Vec<(&'static str, &'static str)> {
+    let may = |name, at| has(name).then_some((name, at)).into_iter();
     match tier {
         Tier::Witnessed => [WITNESS[0]].into_iter().chain(HOOKS).chain([WITNESS[1]]).collect(),
         // The children of an ending task before its own end.
-        Tier::Typed => {
-            orphans.then_some((P_ORPHANS, "sched_process_exit")).into_iter().chain(HOOKS).collect()
-        }
-        Tier::Raw => RAW.to_vec(),
-        Tier::Legacy => CLASSIC.to_vec(),
+        Tier::Typed => may(P_ORPHANS, "sched_process_exit").chain(HOOKS).collect(),
+        Tier::Raw => may(P_ASK, "task_rename").chain(RAW).collect(),
+        Tier::Legacy => may(P_ASK, "task/task_rename").chain(CLASSIC).collect(),
         _ => Vec::new(),
     }
 }
@@ -54,11 +56,13 @@ impl Links {
         match self {
             Self::Held(v) => v.push(link),
             Self::Pins(_) if !can_pin => return Err(KeepError::NeedsKeeper),
-            Self::Pins(dir) => match bpf::obj_pin(&link, &dir.join(name)) {
-                // Links of these kinds can be pinned since 5.7.
-                Err(e) if e.raw_os_error() == Some(libc::EINVAL) => return Err(KeepError::NeedsKeeper),
-                r => r.what(format!("pinning the link of {name}"))?,
-            },
+            Self::Pins(dir) => {
+                match Lack::LinkPins.check().and_then(|()| bpf::obj_pin(&link, &dir.join(name))) {
+                    // Links of these kinds can be pinned since 5.7.
+                    Err(e) if e.raw_os_error() == Some(libc::EINVAL) => return Err(KeepError::NeedsKeeper),
+                    r => r.what(format!("pinning the link of {name}"))?,
+                }
+            }
         }
         Ok(())
     }
@@ -74,8 +78,8 @@ impl Links {
     }
 
     /// Attaches the pinned programs of a tier.
-    pub(super) fn attach(&mut self, progs: &Path, tier: Tier, orphans: bool) -> Result<(), KeepError> {
-        for (name, at) in hooks(tier, orphans) {
+    pub(super) fn attach(&mut self, progs: &Path, tier: Tier) -> Result<(), KeepError> {
+        for (name, at) in hooks(tier, &|p| progs.join(p).exists()) {
             let prog = bpf::obj_get(&progs.join(name)).what(format!("opening program {name}"))?;
             let (link, can_pin) = match tier {
                 Tier::Legacy => classic(&prog, at)?,
@@ -94,5 +98,23 @@ impl Links {
 pub(super) fn classic(prog: &OwnedFd, at: &str) -> Result<(OwnedFd, bool), KeepError> {
     let root = tracefs::root().map_err(KeepError::Kernel)?;
     let id = tracefs::id(&root, at).map_err(KeepError::Kernel)?;
-    perf::attach(prog, id).what(format!("attaching to {at} (kernel.perf_event_paranoid?)"))
+    perf::attach(prog, id).map_err(|e| match e.raw_os_error() {
+        // Before 4.15 (`kernel/trace/bpf_trace.c:perf_event_attach_bpf_prog`).
+        Some(libc::EEXIST) => KeepError::Kernel(format!(
+            "a second program at the tracepoint {at}, where another tracer has one: it is older than Linux 4.15"
+        )),
+        _ => KeepError::Io { what: format!("attaching to {at} (kernel.perf_event_paranoid?)"), source: e },
+    })
+}
+
+/// Attaches the program for requests, for as long as the descriptor lives.
+pub(super) fn at_rename(prog: impl AsFd, tier: Tier) -> io::Result<OwnedFd> {
+    match tier {
+        Tier::Legacy => {
+            let root = tracefs::root().map_err(io::Error::other)?;
+            let id = tracefs::id(&root, "task/task_rename").map_err(io::Error::other)?;
+            Ok(perf::attach(prog, id)?.0)
+        }
+        _ => bpf::raw_tracepoint_open(prog, "task_rename"),
+    }
 }

@@ -2,7 +2,6 @@
 //! Programs can attach and be inert (`bpf` not in lsm=, kernel.ftrace_enabled=0; F21), so a tier is chosen
 //! by what really happens.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use killer_common::record::B_MAIN;
@@ -28,8 +27,7 @@ impl Programs {
 pub fn perch(t: &Programs) -> std::io::Result<()> {
     let generation = t.slot(CANARY_SLOT).map_or(0, |r| r.generation);
     t.create(Slot { slot: CANARY_SLOT, generation }, 0, 0, NAME)?;
-    t.gate_word(CANARY_SLOT).store(gate::word(gate::KILL, u64::MAX), Ordering::SeqCst);
-    Ok(())
+    t.set_gate(CANARY_SLOT, |_| Some(gate::word(gate::KILL, u64::MAX)))
 }
 
 /// True when the birth witness refuses a fork into the canary's root.
@@ -61,9 +59,9 @@ pub fn sing(t: &Programs) -> Result<(), String> {
         let born = t.count(slot.slot);
         let indexed = t.pop(slot.slot).processes;
         let until = clock::monotonic_ns() + Duration::from_secs(2).as_nanos() as u64;
-        t.gate_word(slot.slot).store(gate::word(gate::KILL, until), Ordering::SeqCst);
+        t.set_gate(slot.slot, |_| Some(gate::word(gate::KILL, until))).map_err(io)?;
         let sang = child.sing();
-        t.gate_word(slot.slot).store(gate::OPEN, Ordering::SeqCst);
+        t.set_gate(slot.slot, |_| Some(gate::OPEN)).map_err(io)?;
         let sang = sang.map_err(io)?;
         if missed || born != 1 || indexed != 1 {
             return Err(format!("a birth was not seen (count {born}, indexed {indexed})"));

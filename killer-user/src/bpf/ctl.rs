@@ -6,9 +6,8 @@ use std::io;
 use killer_common::{NAME_LEN, ctl};
 
 use super::programs::Programs;
-use crate::keep::{Candidate, Slot};
+use crate::keep::{Candidate, Keep, Slot};
 use crate::sys::alive::Identity;
-use crate::sys::bpf;
 
 /// What an adoption starts from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +39,7 @@ impl Programs {
         a[1] = u64::from(s.slot);
         a[2] = u64::from(s.generation);
         a[3..3 + rest.len()].copy_from_slice(rest);
-        let r = bpf::prog_run(self.ctl_program()?, &a)?;
+        let r = self.asking.ask(self.ctl_program()?, Some(self.tier()), &a)?;
         if r < 0 { Err(io::Error::from_raw_os_error(-r)) } else { Ok(r as u32) }
     }
 

@@ -6,7 +6,6 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use killer_common::names::P_ORPHANS;
 use killer_common::reason;
 
 use super::attach::Links;
@@ -105,7 +104,7 @@ impl Keeper {
         let t = Programs::open_in(paths, v)?;
         let progs = v.join("progs");
         let mut links = Links::Held(Vec::new());
-        links.attach(&progs, t.tier(), progs.join(P_ORPHANS).exists())?;
+        links.attach(&progs, t.tier())?;
         sign::withdraw(v);
         sign::note(v)?;
         for (slot, r) in t.roots() {

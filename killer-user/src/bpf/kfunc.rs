@@ -8,7 +8,7 @@ const PSEUDO_KFUNC: u8 = 2;
 const ENOSYS: i32 = 38;
 
 /// Section headers of a little-endian ELF64: (offset, size) of those that hold instructions.
-fn code(elf: &[u8]) -> Option<Vec<(usize, usize)>> {
+pub(super) fn code(elf: &[u8]) -> Option<Vec<(usize, usize)>> {
     // Offsets below are within the file, so that sums with a few bytes cannot overflow.
     let u64at = |o: usize| Some(u64::from_le_bytes(elf.get(o..o + 8)?.try_into().ok()?) as usize);
     let u16at = |o: usize| Some(u16::from_le_bytes(elf.get(o..o + 2)?.try_into().ok()?) as usize);

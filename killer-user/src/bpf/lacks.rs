@@ -10,7 +10,7 @@ use crate::sys::bpf::{self, MMAPABLE, MapType};
 const ENOTSUPP: i32 = 524;
 
 /// True when the kernel may not know what it was asked for.
-fn unknown(e: &io::Error) -> bool {
+pub(super) fn unknown(e: &io::Error) -> bool {
     matches!(e.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS | libc::EOPNOTSUPP | ENOTSUPP))
 }
 

@@ -178,14 +178,11 @@ fn build(tmp: &Path, offsets: &Offsets, tier: Tier, links: &mut Links) -> Result
     let by_btf = matches!(tier, Tier::Witnessed | Tier::Typed);
     maps::create(&tmp.join("maps"), Limits::read(), by_btf && offsets.is_ok())?;
     let progs = tmp.join("progs");
-    let orphans = match (tier, offsets) {
+    match (tier, offsets) {
         (Tier::Witnessed | Tier::Typed, Err(_)) if !probe::sys_mounted() => return Err(KeepError::NoSys),
         (Tier::Witnessed | Tier::Typed, Err(lacks)) => return Err(KeepError::Kernel(lacks.clone())),
         (Tier::Witnessed | Tier::Typed, Ok(o)) => modern::load(tmp, o, tier == Tier::Witnessed)?,
-        _ => {
-            second::load(&tmp.join("maps"), &progs, tier)?;
-            false
-        }
-    };
-    links.attach(&progs, tier, orphans)
+        _ => second::load(&tmp.join("maps"), &progs, tier)?,
+    }
+    links.attach(&progs, tier)
 }

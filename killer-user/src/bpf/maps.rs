@@ -7,7 +7,8 @@ use killer_common::names::*;
 use killer_common::record::*;
 use killer_common::rule::*;
 use killer_common::{
-    MAX_ANCESTORS, MAX_DEAD, MAX_EDGES, MAX_ENDING, MAX_ROOTS, MAX_SEEDS, POOL, POOL_FIRST, TGIDS,
+    MAX_ANCESTORS, MAX_DEAD, MAX_EDGES, MAX_ENDING, MAX_REQUESTS, MAX_ROOTS, MAX_SEEDS, POOL, POOL_FIRST,
+    TGIDS,
 };
 
 use super::lacks;
@@ -135,6 +136,7 @@ fn specs(l: Limits) -> [Spec; MAPS.len()] {
         array(CLAIMS, 8 * TGIDS, l.tgids() / TGIDS, false),
         // Takes memory only for roots that have one.
         hash(STOPS, 4, of::<Stop>(), MAX_ROOTS, NO_PREALLOC, false),
+        hash(REQUESTS, 8, of::<Request>(), MAX_REQUESTS, 0, false),
     ]
 }
 
@@ -178,13 +180,7 @@ pub fn map_bytes(l: Limits) -> u64 {
 /// Creates every map, freezes what programs alone may write, and pins them in `dir`. `rules`: those of the rules, too.
 pub fn create(dir: &Path, l: Limits, rules: bool) -> Result<(), KeepError> {
     for s in specs(l).into_iter().chain(rules.then(rule_specs).into_iter().flatten()) {
-        let fd: OwnedFd =
-            bpf::map_create(s.ty, s.key, s.value, s.max, s.flags, s.name).map_err(|e| {
-                match e.raw_os_error() {
-                    Some(libc::EPERM) => super::pins::not_permitted("create BPF maps"),
-                    _ => lacks::creating(s.name, s.flags, e),
-                }
-            })?;
+        let fd = made(&s, rules)?;
         bpf::obj_pin(&fd, &dir.join(s.name)).what(format!("pinning map {}", s.name))?;
         if s.name == FREE_SLOTS {
             let few = std::env::var(FEW_SLOTS).ok().and_then(|n| n.parse().ok()).unwrap_or(POOL).min(POOL);
@@ -193,23 +189,55 @@ pub fn create(dir: &Path, l: Limits, rules: bool) -> Result<(), KeepError> {
             }
         }
         if s.freeze {
-            bpf::map_freeze(&fd).map_err(|e| lacks::freezing(s.name, e))?;
+            match bpf::map_freeze(&fd) {
+                // Before 5.2: root could write to it, which tier and `doctor` say.
+                Err(e) if !rules && lacks::unknown(&e) => {}
+                r => r.map_err(|e| lacks::freezing(s.name, e))?,
+            }
         }
     }
     Ok(())
 }
 
+/// Makes a map; where the kernel has BTF nothing less than what it says is taken.
+fn made(s: &Spec, by_btf: bool) -> Result<OwnedFd, KeepError> {
+    let make = |ty, flags| bpf::map_create(ty, s.key, s.value, s.max, flags, s.name);
+    let first = make(s.ty, s.flags);
+    let got = match first {
+        Err(e) if !by_btf && lacks::unknown(&e) => match s.ty {
+            // Before 5.5: it is looked at by calls.
+            _ if s.flags & MMAPABLE != 0 => make(s.ty, s.flags & !MMAPABLE),
+            // Before 4.10: who comes when it is full is not remembered.
+            MapType::LruHash => make(MapType::Hash, s.flags),
+            _ => Err(e),
+        },
+        r => r,
+    };
+    got.map_err(|e| match e.raw_os_error() {
+        Some(libc::EPERM) => super::pins::not_permitted("create BPF maps"),
+        _ => lacks::creating(s.name, s.flags, e),
+    })
+}
+
 /// Checks a map that was opened against what this version would have made; answers its number of entries.
 pub fn check(fd: &OwnedFd, name: &str) -> Result<u32, KeepError> {
-    let i = bpf::map_info(fd).what(format!("figures of map {name}"))?;
-    let Some(s) = specs(Limits { pid_max: 32768, threads_max: 32768, few: None, few_ancestors: None })
+    let info = bpf::map_info(fd);
+    let limits = Limits { pid_max: 32768, threads_max: 32768, few: None, few_ancestors: None };
+    // Before 4.13 nothing says what a map is: the pins of this version have to do.
+    let blind = info.as_ref().is_err_and(lacks::unknown);
+    let Some(s) = specs(if blind { Limits::read() } else { limits })
         .into_iter()
         .chain(rule_specs())
         .find(|s| s.name == name)
     else {
         return Err(KeepError::Damaged(name.into()));
     };
-    if i.kind != s.ty as u32 || i.key_size != s.key || i.value_size != s.value {
+    if blind {
+        return Ok(s.max);
+    }
+    let i = info.what(format!("figures of map {name}"))?;
+    let kind = i.kind == s.ty as u32 || s.ty == MapType::LruHash && i.kind == MapType::Hash as u32;
+    if !kind || i.key_size != s.key || i.value_size != s.value {
         return Err(KeepError::Damaged(format!("{name} (of another layout)")));
     }
     Ok(i.max_entries)

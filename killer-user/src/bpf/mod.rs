@@ -2,6 +2,7 @@
 //! views of the maps, the on-demand program and the walk.
 
 mod ancestors;
+mod ask;
 mod attach;
 mod canary;
 mod ctl;
@@ -15,6 +16,7 @@ mod maps;
 mod modern;
 mod object;
 mod others;
+mod patch;
 mod pins;
 mod programs;
 mod repair;

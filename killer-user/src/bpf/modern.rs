@@ -24,8 +24,8 @@ pub fn object_sha256() -> &'static str {
         .unwrap_or("unknown")
 }
 
-/// Loads and pins the programs in `tmp`; answers whether the program that registers orphans was taken.
-pub(super) fn load(tmp: &Path, offsets: &btf::Offsets, witness: bool) -> Result<bool, KeepError> {
+/// Loads and pins the programs in `tmp`.
+pub(super) fn load(tmp: &Path, offsets: &btf::Offsets, witness: bool) -> Result<(), KeepError> {
     let (mut ebpf, btf) = object(&tmp.join("maps"), offsets, witness)?;
     let progs = tmp.join("progs");
     // First, because it is the one that may be refused.
@@ -49,11 +49,12 @@ pub(super) fn load(tmp: &Path, offsets: &btf::Offsets, witness: bool) -> Result<
     dispensable(&mut ebpf, &progs)?;
     // A refusal costs an adoption its certainty.
     at_exit(&mut ebpf, &progs, &btf, P_CHILDREN)?;
-    let orphans = !witness && at_exit(&mut ebpf, &progs, &btf, P_ORPHANS)?;
+    if !witness {
+        at_exit(&mut ebpf, &progs, &btf, P_ORPHANS)?;
+    }
     let walk: &mut Iter = program(&mut ebpf, P_WALK)?;
     walk.load("task", &btf).map_err(|e| refused(P_WALK, &e))?;
-    pinned(P_WALK, walk.pin(progs.join(P_WALK)))?;
-    Ok(orphans)
+    pinned(P_WALK, walk.pin(progs.join(P_WALK)))
 }
 
 /// The object with its knobs set, its maps being those of `maps`.
@@ -102,15 +103,15 @@ fn dispensable(ebpf: &mut Ebpf, progs: &Path) -> Result<(), KeepError> {
     Ok(())
 }
 
-/// One of the programs that look at the children of an ending task; answers whether it was taken. They read kernel memory by
+/// One of the programs that look at the children of an ending task, where the kernel takes it. They read kernel memory by
 /// address, which lockdown=confidentiality refuses.
-fn at_exit(ebpf: &mut Ebpf, progs: &Path, btf: &Btf, name: &str) -> Result<bool, KeepError> {
+fn at_exit(ebpf: &mut Ebpf, progs: &Path, btf: &Btf, name: &str) -> Result<(), KeepError> {
     let p: &mut BtfTracePoint = program(ebpf, name)?;
     match p.load("sched_process_exit", btf) {
-        Ok(()) => pinned(name, p.pin(progs.join(name))).map(|()| true),
+        Ok(()) => pinned(name, p.pin(progs.join(name))),
         Err(e) => {
             log::debug!("{name}: {}", chain(&e));
-            Ok(false)
+            Ok(())
         }
     }
 }

@@ -53,8 +53,9 @@ fn live(maps: &Path) -> Option<Vec<String>> {
         Some((fd, n))
     };
     let ((roots, n), (pop, counts)) = (get(ROOTS)?, get(POP)?);
-    let roots = Mapped::<RootRecord>::new(&roots, n, false).ok()?;
-    let pop = Mapped::<record::Pop>::new(&pop, counts, false).ok()?;
+    let lock = || std::fs::File::open(maps);
+    let roots = Mapped::<RootRecord>::new(roots, n, false, lock).ok()?;
+    let pop = Mapped::<record::Pop>::new(pop, counts, false, lock).ok()?;
     let mut names = Vec::new();
     for i in 1..n {
         let r = roots.get(i)?;

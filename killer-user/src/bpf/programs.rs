@@ -16,14 +16,15 @@ mod sets;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use killer_common::ctl;
 use killer_common::record::*;
 
+use super::ask::Asking;
 use super::pins::Paths;
 use crate::sys::bpf::Hash;
-use crate::sys::map::Mapped;
+use crate::sys::map::{Mapped, Word};
 
 pub(super) use open::namespace;
 
@@ -53,6 +54,8 @@ pub struct Programs {
     trouble: AtomicI32,
     pub(super) features: u32,
     pub(super) births: Option<Hash<u64, Birth>>,
+    /// How requests are made.
+    pub(super) asking: Asking,
 }
 
 impl Programs {
@@ -67,13 +70,18 @@ impl Programs {
     }
 
     /// The gate word of a root.
-    pub fn gate_word(&self, slot: u32) -> &AtomicU64 {
-        self.control.gate(slot as usize)
+    pub fn gate_word(&self, slot: u32) -> u64 {
+        self.control.word_of(slot as usize, Word::Gate)
     }
 
-    /// The word that keeps a slot from being used again.
-    pub(super) fn hold_word(&self, slot: u32) -> &AtomicU64 {
-        self.control.hold(slot as usize)
+    /// Changes the gate word of a root in one step, unless `to` says `None` to what it is.
+    pub fn set_gate(&self, slot: u32, to: impl Fn(u64) -> Option<u64>) -> io::Result<()> {
+        self.heed(self.control.change(slot as usize, Word::Gate, to))
+    }
+
+    /// Keeps a slot from being used again until then.
+    pub(super) fn hold_slot(&self, slot: u32, until: u64) -> io::Result<()> {
+        self.heed(self.control.change(slot as usize, Word::Hold, |old| Some(old.max(until))))
     }
 
     /// Marks and holds on a root: (task address, mark).

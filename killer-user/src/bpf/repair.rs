@@ -8,7 +8,7 @@ use killer_common::record::Birth;
 use super::programs::Programs;
 use crate::sys::bpf::{self, Hash};
 use crate::sys::entry::Entry;
-use crate::sys::{clock, proc};
+use crate::sys::{clock, proc, prog};
 
 impl Programs {
     /// True where all tasks can be walked over, which an adoption needs.
@@ -46,10 +46,15 @@ impl Programs {
 
     /// Reaps entries of processes that are gone: where there is no walk.
     fn mend_by_hand(&self, births: &Hash<u64, Birth>) -> io::Result<()> {
+        // Before 5.8 the programs' clock stands still while the host sleeps: the most that a start can be late by.
+        let slept = match prog::has_boot_clock() {
+            true => 0,
+            false => clock::boottime_ns().saturating_sub(clock::monotonic_ns()),
+        };
         for (addr, b) in births.all(4096)? {
             let gone = match Entry::open(b.tgid).and_then(|e| e.stat()) {
                 // Younger by more than what a start is late by, and by a tick of /proc: the number is another's.
-                Ok(s) => clock::host_ticks(s.starttime) > b.leader_start / 10_000_000 + 1,
+                Ok(s) => clock::host_ticks(s.starttime) > (b.leader_start + slept) / 10_000_000 + 1,
                 // /proc may hide it, or not be read: whether it is there is asked of the kernel.
                 Err(_) => !proc::exists(b.tgid),
             };

@@ -4,7 +4,6 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::Ordering;
 
 use aya::EbpfLoader;
 use aya::programs::{BtfTracePoint, FEntry, Lsm, RawTracePoint};
@@ -225,7 +224,7 @@ impl Rules for Programs {
     }
 
     fn hold(&self, slot: u32, until: u64) {
-        self.hold_word(slot).fetch_max(until, Ordering::SeqCst);
+        let _ = self.hold_slot(slot, until);
     }
 }
 

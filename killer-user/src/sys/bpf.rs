@@ -1,6 +1,7 @@
 //! bpf(2) calls that aya does not offer, or not without parsing an object: maps with their own flags and
 //! sizes, freezing, batches, pins, program runs, program figures. One function a command.
 
+mod array;
 mod hash;
 
 use std::ffi::CString;
@@ -11,7 +12,10 @@ use std::path::Path;
 
 use bytemuck::{Pod, Zeroable};
 
+pub use array::{can_map, lookup, update};
 pub use hash::Hash;
+
+use super::lack::Lack;
 
 /// `enum bpf_map_type`, `include/uapi/linux/bpf.h`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,10 +98,27 @@ pub fn map_create(
         map_flags: flags,
         ..CreateAttr::default()
     };
+    if flags & MMAPABLE != 0 {
+        Lack::Mmapable.check()?;
+    }
+    if ty == MapType::LruHash {
+        Lack::Lru.check()?;
+    }
     for (d, s) in a.map_name.iter_mut().zip(name.bytes().take(15)) {
         *d = s;
     }
-    call(MAP_CREATE, &mut a).map(own)
+    let named = match Lack::MapNames.asked() {
+        true => Err(io::Error::from_raw_os_error(libc::E2BIG)),
+        false => call(MAP_CREATE, &mut a),
+    };
+    match named {
+        // Before 4.15 maps have no names, and the kernel takes no longer struct than it knows but with zeros in it.
+        Err(e) if e.raw_os_error() == Some(libc::E2BIG) => {
+            a.map_name = [0; 16];
+            call(MAP_CREATE, &mut a).map(own)
+        }
+        r => r.map(own),
+    }
 }
 
 #[repr(C)]
@@ -123,6 +144,7 @@ pub fn queue_push(queue: impl AsFd, value: u32) -> io::Result<()> {
 /// Takes the write right from every user-space descriptor of the map (5.2+); programs go on writing.
 pub fn map_freeze(map: impl AsFd) -> io::Result<()> {
     let mut a = ElemAttr { map_fd: map.as_fd().as_raw_fd() as u32, ..ElemAttr::default() };
+    Lack::MapFreeze.check()?;
     call(MAP_FREEZE, &mut a).map(drop)
 }
 
@@ -182,6 +204,7 @@ pub fn prog_run(prog: impl AsFd, args: &[u64; 12]) -> io::Result<i32> {
         ctx_in: args.as_ptr() as u64,
         ..RunAttr::default()
     };
+    Lack::ProgRun.check()?;
     call(PROG_TEST_RUN, &mut a)?;
     Ok(a.retval as i32)
 }
@@ -259,6 +282,7 @@ pub fn perf_link(prog: impl AsFd, event: impl AsFd) -> io::Result<OwnedFd> {
         attach_type: BPF_PERF_EVENT,
         ..LinkAttr::default()
     };
+    Lack::PerfLink.check()?;
     call(LINK_CREATE, &mut l).map(own)
 }
 
@@ -339,6 +363,7 @@ pub struct MapInfo {
 
 /// A map's layout.
 pub fn map_info(map: impl AsFd) -> io::Result<MapInfo> {
+    Lack::Info.check()?;
     let mut info = MapInfo::default();
     let mut a = InfoAttr {
         fd: map.as_fd().as_raw_fd() as u32,

@@ -1,18 +1,30 @@
-//! Mappings of `BPF_F_MMAPABLE` arrays (5.5+): reading the kernel's figures costs no system call.
+//! Arrays that programs write and user space reads. Where they can be mapped (`BPF_F_MMAPABLE`, 5.5+) that costs no system call;
+//! before, each look is one.
 
+use std::fs::File;
 use std::io;
 use std::marker::PhantomData;
-use std::os::fd::AsFd;
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use bytemuck::Pod;
+use bytemuck::{Pod, Zeroable};
 use killer_common::record::{Control, Pop};
 
-/// A mapping of an array map.
+use super::bpf;
+
+/// Where the records are.
+#[derive(Debug)]
+enum At<T> {
+    /// In a mapping of so many bytes.
+    Here(*mut T, usize),
+    /// In the kernel: each look is a call, and each change is one under the lock of this file.
+    There(OwnedFd, File),
+}
+
+/// An array map.
 #[derive(Debug)]
 pub struct Mapped<T: Pod> {
-    at: *mut T,
-    bytes: usize,
+    at: At<T>,
     len: usize,
     of: PhantomData<T>,
 }
@@ -23,14 +35,23 @@ unsafe impl<T: Pod> Send for Mapped<T> {}
 unsafe impl<T: Pod> Sync for Mapped<T> {}
 
 impl<T: Pod> Mapped<T> {
-    /// Maps `len` records. `write` is refused by the kernel for a frozen map.
-    pub fn new(map: impl AsFd, len: usize, write: bool) -> io::Result<Self> {
+    /// Maps `len` records. `write` is refused by the kernel for a frozen map. One that cannot be mapped is looked at by calls, and
+    /// changed under the lock of the file that `lock` opens.
+    pub fn new(
+        map: OwnedFd,
+        len: usize,
+        write: bool,
+        lock: impl FnOnce() -> io::Result<File>,
+    ) -> io::Result<Self> {
         use rustix::mm::{MapFlags, ProtFlags, mmap};
+        if !bpf::can_map(&map)? {
+            return Ok(Self { at: At::There(map, lock()?), len, of: PhantomData });
+        }
         let bytes = (len * size_of::<T>()).next_multiple_of(4096);
         let prot = if write { ProtFlags::READ | ProtFlags::WRITE } else { ProtFlags::READ };
         // SAFETY: a fresh mapping at an address of the kernel's choice.
         let at = unsafe { mmap(std::ptr::null_mut(), bytes, prot, MapFlags::SHARED, map, 0) }?;
-        Ok(Self { at: at.cast(), bytes, len, of: PhantomData })
+        Ok(Self { at: At::Here(at.cast(), bytes), len, of: PhantomData })
     }
 
     /// Number of records.
@@ -38,57 +59,157 @@ impl<T: Pod> Mapped<T> {
         self.len
     }
 
-    /// A copy of record `i`; not atomic as a whole, each word is.
+    /// A copy of record `i`; not atomic as a whole, each word is. `None`: there is none, or it could not be looked at.
     pub fn get(&self, i: usize) -> Option<T> {
-        // SAFETY: i < len, the mapping holds len records, and any bits are a T.
-        (i < self.len).then(|| unsafe { std::ptr::read_volatile(self.at.add(i)) })
+        if i >= self.len {
+            return None;
+        }
+        match &self.at {
+            // SAFETY: i < len, the mapping holds len records, and any bits are a T.
+            At::Here(at, _) => Some(unsafe { std::ptr::read_volatile(at.add(i)) }),
+            At::There(map, _) => {
+                let mut v = T::zeroed();
+                bpf::lookup(map, i as u32, bytemuck::bytes_of_mut(&mut v)).ok().map(|()| v)
+            }
+        }
     }
 
-    /// All records as a slice of another view: for the scan of the index.
+    /// All records, one after the other; those that cannot be looked at are left out.
     pub fn for_each(&self, mut f: impl FnMut(usize, T)) {
         for i in 0..self.len {
-            // SAFETY: as in `get`.
-            f(i, unsafe { std::ptr::read_volatile(self.at.add(i)) });
+            if let Some(v) = self.get(i) {
+                f(i, v);
+            }
         }
     }
 }
 
 impl Mapped<u16> {
     /// Calls `f` for every entry that is not 0, in order; skips zeros eight bytes at a time.
-    pub fn nonzero(&self, mut f: impl FnMut(usize, u16)) {
-        let words = self.len / 4;
-        let base = self.at.cast::<u64>();
-        for w in 0..words {
-            // SAFETY: w < len / 4; the mapping is page-aligned and holds len * 2 bytes.
-            let v = unsafe { std::ptr::read_volatile(base.add(w)) };
-            if v != 0 {
-                for k in 0..4 {
-                    let e = (v >> (16 * k)) as u16;
-                    if e != 0 {
-                        f(w * 4 + k, e);
-                    }
+    ///
+    /// # Errors
+    /// Not all could be looked at.
+    pub fn nonzero(&self, mut f: impl FnMut(usize, u16)) -> io::Result<()> {
+        let mut word = |w: usize, v: u64| {
+            for k in (0..4).filter(|_| v != 0) {
+                let e = (v >> (16 * k)) as u16;
+                if e != 0 {
+                    f(w * 4 + k, e);
+                }
+            }
+        };
+        match &self.at {
+            At::Here(at, _) => {
+                let base = at.cast::<u64>();
+                for w in 0..self.len / 4 {
+                    // SAFETY: w < len / 4; the mapping is page-aligned and holds len * 2 bytes.
+                    word(w, unsafe { std::ptr::read_volatile(base.add(w)) });
+                }
+            }
+            At::There(map, _) => {
+                const WORDS: usize = killer_common::TGIDS as usize / 4;
+                let mut element = vec![0u64; WORDS];
+                for e in 0..self.len / 4 / WORDS {
+                    bpf::lookup(map, e as u32, bytemuck::cast_slice_mut(&mut element))?;
+                    element.iter().enumerate().for_each(|(w, v)| word(e * WORDS + w, *v));
                 }
             }
         }
+        Ok(())
     }
 }
 
+/// One of the words of a root's [`Control`], which hooks only read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// The gate.
+    Gate,
+    /// What keeps a slot from being used again.
+    Hold,
+}
+
 impl Mapped<Control> {
-    /// The gate word of a root, as an atomic on the mapping (a map update would be no exchange).
-    pub fn gate(&self, slot: usize) -> &AtomicU64 {
+    /// A word of a root. SeqCst.
+    pub fn word_of(&self, slot: usize, word: Word) -> u64 {
+        match self.at(slot) {
+            // SAFETY: an aligned u64 of a record in range; the mapping lives as long as self.
+            Some(c) => unsafe { AtomicU64::from_ptr(field(c, word)) }.load(Ordering::SeqCst),
+            None => self.get(slot).map_or(0, |mut c| {
+                // SAFETY: a word of a record of our own.
+                unsafe { *field(&raw mut c, word) }
+            }),
+        }
+    }
+
+    /// Changes a word of a root in one step, unless `to` says `None` to what it is.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn change(&self, slot: usize, word: Word, to: impl Fn(u64) -> Option<u64>) -> io::Result<()> {
+        if let Some(c) = self.at(slot) {
+            // SAFETY: as in `word_of`.
+            let w = unsafe { AtomicU64::from_ptr(field(c, word)) };
+            let _ = w.fetch_update(Ordering::SeqCst, Ordering::SeqCst, to);
+            return Ok(());
+        }
+        self.edit(slot, |c| {
+            // SAFETY: a word of a record of our own.
+            let w = unsafe { &mut *field(std::ptr::from_mut(c), word) };
+            *w = to(*w).unwrap_or(*w);
+        })
+    }
+
+    /// The record in the mapping, where there is one.
+    fn at(&self, slot: usize) -> Option<*mut Control> {
         assert!(slot < self.len, "slot out of range");
-        // SAFETY: `gate` is the first, aligned u64 of the record; hooks only read it; the mapping lives as long as self.
-        unsafe { AtomicU64::from_ptr(self.at.add(slot).cast()) }
+        match &self.at {
+            // SAFETY: slot < len.
+            At::Here(at, _) => Some(unsafe { at.add(slot) }),
+            At::There(..) => None,
+        }
+    }
+
+    /// Changes a record that is not mapped. The kernel copies it word by word, so hooks see each word whole.
+    fn edit(&self, slot: usize, change: impl FnOnce(&mut Control)) -> io::Result<()> {
+        let At::There(map, lock) = &self.at else { return Err(io::ErrorKind::Unsupported.into()) };
+        rustix::fs::flock(lock, rustix::fs::FlockOperation::LockExclusive)?;
+        let mut c = Control::zeroed();
+        let done = bpf::lookup(map, slot as u32, bytemuck::bytes_of_mut(&mut c)).and_then(|()| {
+            change(&mut c);
+            bpf::update(map, slot as u32, bytemuck::bytes_of(&c))
+        });
+        rustix::fs::flock(lock, rustix::fs::FlockOperation::Unlock)?;
+        done
+    }
+}
+
+/// Where a word is in a record.
+///
+/// # Safety
+/// `c` points to a whole Control.
+unsafe fn field(c: *mut Control, word: Word) -> *mut u64 {
+    // SAFETY: the caller's.
+    unsafe {
+        match word {
+            Word::Gate => &raw mut (*c).gate,
+            Word::Hold => &raw mut (*c).hold,
+        }
     }
 }
 
 impl Mapped<Control> {
     /// Sets a broadcast: everything else first, the epoch last, so that a hook that sees the epoch sees the rest.
     pub fn broadcast(&self, slot: usize, epoch: u64, signal: u32, policy: u32, value: u64, until: u64) {
-        assert!(slot < self.len, "slot out of range");
+        let Some(c) = self.at(slot) else {
+            // Tiers without mappings decide nothing at birth: only user space reads it.
+            let _ = self.edit(slot, |c| {
+                (c.last_epoch, c.last_value) = (c.epoch, c.value);
+                (c.epoch, c.signal, c.policy, c.value, c.until) = (epoch, signal, policy, value, until);
+            });
+            return;
+        };
         // SAFETY: aligned integers of a record in range; hooks only read them.
         unsafe {
-            let c = self.at.add(slot);
             let (old_epoch, old_value) = ((*c).epoch, (*c).value);
             AtomicU64::from_ptr(&raw mut (*c).epoch).store(0, Ordering::SeqCst);
             AtomicU64::from_ptr(&raw mut (*c).last_epoch).store(old_epoch, Ordering::SeqCst);
@@ -100,65 +221,84 @@ impl Mapped<Control> {
             AtomicU64::from_ptr(&raw mut (*c).epoch).store(epoch, Ordering::SeqCst);
         }
     }
-}
 
-impl Mapped<Control> {
-    /// The word that keeps a slot from being used again.
-    pub fn hold(&self, slot: usize) -> &AtomicU64 {
-        assert!(slot < self.len, "slot out of range");
-        // SAFETY: an aligned u64 of a record in range; hooks only read it; the mapping lives as long as self.
-        unsafe { AtomicU64::from_ptr(&raw mut (*self.at.add(slot)).hold) }
-    }
-}
-
-impl Mapped<Control> {
     /// Lets a broadcast hold until then.
     pub fn renew(&self, slot: usize, until: u64) {
-        assert!(slot < self.len, "slot out of range");
-        // SAFETY: an aligned integer of a record in range; hooks only read it.
-        unsafe { AtomicU64::from_ptr(&raw mut (*self.at.add(slot)).until).store(until, Ordering::SeqCst) };
+        match self.at(slot) {
+            // SAFETY: an aligned integer of a record in range; hooks only read it.
+            Some(c) => unsafe { AtomicU64::from_ptr(&raw mut (*c).until).store(until, Ordering::SeqCst) },
+            None => drop(self.edit(slot, |c| c.until = until)),
+        }
     }
 
     /// Takes a bit out of the value of a broadcast. Only its sweeper writes that.
     pub fn at_birth(&self, slot: usize, later: u64) {
-        assert!(slot < self.len, "slot out of range");
-        // SAFETY: as in `renew`.
-        unsafe {
-            AtomicU64::from_ptr(&raw mut (*self.at.add(slot)).value).fetch_and(!later, Ordering::SeqCst)
-        };
+        match self.at(slot) {
+            // SAFETY: as in `renew`.
+            Some(c) => unsafe {
+                AtomicU64::from_ptr(&raw mut (*c).value).fetch_and(!later, Ordering::SeqCst);
+            },
+            None => drop(self.edit(slot, |c| c.value &= !later)),
+        }
     }
 
     /// Has entries of system calls stamped for this epoch; 0: no more.
     pub fn stamps(&self, slot: usize, epoch: u64) {
-        assert!(slot < self.len, "slot out of range");
-        // SAFETY: as in `renew`.
-        unsafe { AtomicU64::from_ptr(&raw mut (*self.at.add(slot)).stamps).store(epoch, Ordering::SeqCst) };
+        match self.at(slot) {
+            // SAFETY: as in `renew`.
+            Some(c) => unsafe { AtomicU64::from_ptr(&raw mut (*c).stamps).store(epoch, Ordering::SeqCst) },
+            None => drop(self.edit(slot, |c| c.stamps = epoch)),
+        }
     }
 }
 
 impl Mapped<u64> {
+    /// So many words that nobody else sees: where no hook looks at them, and the map cannot be mapped.
+    pub fn of_our_own(len: usize) -> io::Result<Self> {
+        use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
+        let bytes = (len * size_of::<u64>()).next_multiple_of(4096);
+        // SAFETY: a fresh mapping at an address of the kernel's choice.
+        let at = unsafe {
+            mmap_anonymous(
+                std::ptr::null_mut(),
+                bytes,
+                ProtFlags::READ | ProtFlags::WRITE,
+                MapFlags::PRIVATE | MapFlags::NORESERVE,
+            )
+        }?;
+        Ok(Self { at: At::Here(at.cast(), bytes), len, of: PhantomData })
+    }
+
     /// A word, as an atomic on the mapping.
     pub fn word(&self, i: usize) -> Option<&AtomicU64> {
+        let At::Here(at, _) = &self.at else { return None };
         // SAFETY: i < len; an aligned u64; the mapping lives as long as self.
-        (i < self.len).then(|| unsafe { AtomicU64::from_ptr(self.at.add(i)) })
+        (i < self.len).then(|| unsafe { AtomicU64::from_ptr(at.add(i)) })
     }
 }
 
 impl Mapped<Pop> {
-    /// The kernel's count of a root. SeqCst, so that it is read after the gate was exchanged.
+    /// The kernel's count of a root. SeqCst, so that it is read after the gate was exchanged. One that cannot be looked at counts as
+    /// somebody: only a count that was seen as 0 means "empty".
     pub fn count(&self, slot: usize) -> i64 {
         assert!(slot < self.len, "slot out of range");
-        // SAFETY: `pop` is the first, aligned i64 of the record; a load only, so a read-only mapping is fine.
-        let a = unsafe { AtomicU64::from_ptr(self.at.add(slot).cast()) };
-        a.load(Ordering::SeqCst) as i64
+        match &self.at {
+            // SAFETY: `pop` is the first, aligned i64 of the record; a load only, so a read-only mapping is fine.
+            At::Here(at, _) => {
+                unsafe { AtomicU64::from_ptr(at.add(slot).cast()) }.load(Ordering::SeqCst) as i64
+            }
+            At::There(..) => self.get(slot).map_or(1, |p| p.pop),
+        }
     }
 }
 
 impl<T: Pod> Drop for Mapped<T> {
     fn drop(&mut self) {
-        // SAFETY: made by `new` with this size and dropped once.
-        unsafe {
-            let _ = rustix::mm::munmap(self.at.cast(), self.bytes);
+        if let At::Here(at, bytes) = self.at {
+            // SAFETY: made by `new` with this size and dropped once.
+            unsafe {
+                let _ = rustix::mm::munmap(at.cast(), bytes);
+            }
         }
     }
 }

@@ -13,6 +13,7 @@ pub mod entry;
 pub mod forks;
 pub mod inherit;
 pub mod interrupt;
+pub mod lack;
 pub mod launch;
 pub mod limits;
 pub mod map;

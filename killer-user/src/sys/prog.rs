@@ -2,8 +2,10 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::OnceLock;
 
 use super::bpf;
+use super::lack::Lack;
 
 /// `BPF_PROG_TYPE_LSM`
 const LSM: u32 = 29;
@@ -24,6 +26,29 @@ const SOCKET_FILTER: u32 = 1;
 pub fn has_helper(number: i32) -> bool {
     let code = [insn(0x85, 0, 0, 0, number), insn(0xb7, 0, 0, 0, 0), insn(0x95, 0, 0, 0, 0)];
     bpf::prog_load(SOCKET_FILTER, 0, 0, &code).is_ok()
+}
+
+/// True when programs can send a signal to the current process (`bpf_send_signal`, 5.3+).
+pub fn can_signal() -> bool {
+    /// `BPF_PROG_TYPE_TRACEPOINT`
+    const TRACEPOINT: u32 = 5;
+    const SEND_SIGNAL: i32 = 109;
+    let code = [
+        insn(0xb7, 1, 0, 0, 0),
+        insn(0x85, 0, 0, 0, SEND_SIGNAL),
+        insn(0xb7, 0, 0, 0, 0),
+        insn(0x95, 0, 0, 0, 0),
+    ];
+    !Lack::SendSignal.asked() && bpf::prog_load(TRACEPOINT, 0, 0, &code).is_ok()
+}
+
+/// Number of `bpf_ktime_get_boot_ns` (5.8+).
+pub const BOOT_CLOCK: i32 = 125;
+
+/// True when programs can read `CLOCK_BOOTTIME`.
+pub fn has_boot_clock() -> bool {
+    static HAS: OnceLock<bool> = OnceLock::new();
+    *HAS.get_or_init(|| !Lack::BootClock.asked() && has_helper(BOOT_CLOCK))
 }
 
 /// Attaches an LSM program to the hook with this BTF id that denies with EPERM what the task `pid_tgid` does, and

@@ -11,8 +11,8 @@ use super::Programs;
 use super::program::Program;
 use crate::bpf::ctl::Adoption;
 use crate::keep::{Candidate, Changes, Sets, Slot, Taken};
-use crate::sys::{bpf, clock};
 use crate::sys::launch::{self, Launch, Spawned};
+use crate::sys::{bpf, clock};
 
 const ADOPT_LEASE: Duration = Duration::from_secs(5);
 const ADOPT_PASSES: u32 = 24;

@@ -1,7 +1,6 @@
 //! The gate: a word in shared memory, and programs at system calls.
 
 use std::io;
-use std::sync::atomic::Ordering;
 
 use killer_common::gate;
 
@@ -13,7 +12,7 @@ use crate::sys::clock;
 
 impl Gate for Programs {
     fn is_closed(&self, slot: u32) -> bool {
-        gate::kind_at(self.gate_word(slot).load(Ordering::SeqCst), clock::monotonic_ns()) != gate::OPEN
+        gate::kind_at(self.gate_word(slot), clock::monotonic_ns()) != gate::OPEN
     }
 
     /// A refuses forks, D kills newborns before their first instruction.

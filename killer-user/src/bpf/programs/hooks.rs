@@ -19,7 +19,7 @@ impl Programs {
     /// Hooks that nobody holds any more, asked anew: pins and keepers can go at any moment.
     fn missing_links(&self) -> Vec<&'static str> {
         let v = self.paths.version();
-        let hooks = || attach::hooks(self.tier(), self.program(P_ORPHANS).is_ok());
+        let hooks = || attach::hooks(self.tier(), &|p| self.program(p).is_ok());
         let there = |name: &&str| self.heed(v.join("links").join(name).try_exists()).unwrap_or(true);
         let gone = || match sign::alive(&v) {
             Some(true) => Vec::new(),

@@ -12,6 +12,7 @@ use killer_common::names::*;
 use killer_common::{MAX_ENDING, MAX_ROOTS, TGIDS};
 
 use super::Programs;
+use crate::bpf::ask::Asking;
 use crate::bpf::pins::{Paths, not_permitted};
 use crate::bpf::{attach, lacks, maps};
 use crate::keep::{KeepError, What};
@@ -53,11 +54,13 @@ impl Programs {
         let slots = MAX_ROOTS as usize;
         let (members, tasks) = pins.map(MEMBERS)?;
         let (_, ancestors_most) = pins.map(ANCESTORS)?;
-        let ctl = pins.get("progs", P_CTL)?;
-        let features = features(&ctl)?;
+        let asking = Asking::of(v).what("opening the map of requests")?;
+        let asked = asking.program();
+        let ctl = pins.get("progs", asked)?;
+        let features = features(&asking, &ctl)?;
         let tier = tier_of(features);
         let few = limits::descriptors() < FEW;
-        let mut programs = vec![(P_CTL, Some(ctl))];
+        let mut programs = vec![(asked, Some(ctl))];
         for name in pins.programs(tier) {
             let fd = pins.get("progs", name)?;
             programs.push((name, (!few).then_some(fd)));
@@ -73,7 +76,7 @@ impl Programs {
             global: pins.mapped(GLOBAL, 1, false)?,
             ending: pins.mapped(ENDING, MAX_ENDING as usize, false)?,
             index: pins.mapped_by_number(INDEX, false)?,
-            claims: pins.mapped_by_number(CLAIMS, true)?,
+            claims: pins.claims()?,
             members: Hash::new(members).map_err(unmapped)?,
             seeds: pins.hash(SEEDS)?,
             dead: pins.hash(DEAD)?,
@@ -86,6 +89,7 @@ impl Programs {
             acts: OnceLock::new(),
             features,
             births: births.map(Hash::new).transpose().map_err(unmapped)?,
+            asking,
         };
         // What a signal to somebody takes, and a look at him.
         let spare = |_| t.ctl_program().and_then(|p| p.as_fd().try_clone_to_owned());
@@ -108,8 +112,8 @@ fn there(v: &Path) -> Result<(), KeepError> {
 }
 
 /// What the programs say that they are: `HAS_*`.
-fn features(ctl: &OwnedFd) -> Result<u32, KeepError> {
-    let said = bpf::prog_run(ctl, &[ctl_op::FEATURES, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+fn features(asking: &Asking, ctl: &OwnedFd) -> Result<u32, KeepError> {
+    let said = asking.ask(ctl, None, &[ctl_op::FEATURES, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     Ok(said.map_err(|e| lacks::running("asking the programs what they are", e))? as u32)
 }
 
@@ -137,8 +141,9 @@ impl Pinned<'_> {
     /// Programs that have to be there, but the one on request, and those that may.
     fn programs(&self, tier: Tier) -> Vec<&'static str> {
         let has = |p: &str| self.0.join("progs").join(p).exists();
-        let mut v: Vec<_> = attach::hooks(tier, has(P_ORPHANS)).iter().map(|h| h.0).collect();
-        v.extend([P_SYS_ENTER, P_SYS_EXIT]);
+        let mut v: Vec<_> = attach::hooks(tier, &has).iter().map(|h| h.0).filter(|h| *h != P_ASK).collect();
+        // `bpf_send_signal` is 5.3+.
+        v.extend([P_SYS_ENTER, P_SYS_EXIT].into_iter().filter(|p| by_btf(tier) || has(p)));
         v.extend(by_btf(tier).then_some(P_WALK));
         v.extend([P_CLEAR, P_REAP, P_CHILDREN].into_iter().filter(|p| has(p)));
         v
@@ -161,12 +166,26 @@ impl Pinned<'_> {
         elements: usize,
         write: bool,
     ) -> Result<Mapped<T>, KeepError> {
-        Mapped::new(self.map(name)?.0, elements, write).map_err(unmapped)
+        Mapped::new(self.map(name)?.0, elements, write, || self.lock()).map_err(unmapped)
     }
 
     /// An array that has a place for each number of a process.
     fn mapped_by_number<T: Pod>(&self, name: &'static str, write: bool) -> Result<Mapped<T>, KeepError> {
         let (fd, elements) = self.map(name)?;
-        Mapped::new(fd, (elements * TGIDS) as usize, write).map_err(unmapped)
+        Mapped::new(fd, (elements * TGIDS) as usize, write, || self.lock()).map_err(unmapped)
+    }
+
+    /// The claims. Where they cannot be mapped no hook looks at them, and they are this process's own.
+    fn claims(&self) -> Result<Mapped<u64>, KeepError> {
+        let (fd, elements) = self.map(CLAIMS)?;
+        match bpf::can_map(&fd).map_err(unmapped)? {
+            true => self.mapped_by_number(CLAIMS, true),
+            false => Mapped::of_our_own((elements * TGIDS) as usize).map_err(unmapped),
+        }
+    }
+
+    /// What changes of maps that cannot be mapped are made under.
+    fn lock(&self) -> io::Result<std::fs::File> {
+        std::fs::File::open(self.0.join("maps"))
     }
 }

@@ -1,7 +1,6 @@
 //! What every tier can, and which of the capabilities the programs have: all but files.
 
 use std::io;
-use std::sync::atomic::Ordering;
 
 use killer_common::record::B_HOLD;
 use killer_common::{ctl, gate, reason};
@@ -33,14 +32,12 @@ impl Keep for Programs {
         }
         let word = gate::word(gate::KILL, until);
         // The later deadline stands: another sweeper of the same root is never cut short.
-        let _ = self.gate_word(slot).fetch_update(Ordering::SeqCst, Ordering::SeqCst, |old| {
-            (gate::deadline(old) < gate::deadline(word)).then_some(word)
-        });
+        let _ = self.set_gate(slot, |old| (gate::deadline(old) < gate::deadline(word)).then_some(word));
     }
 
     fn open_gate(&self, slot: u32, until: u64) {
         let word = gate::word(gate::KILL, until);
-        let _ = self.gate_word(slot).compare_exchange(word, gate::OPEN, Ordering::SeqCst, Ordering::SeqCst);
+        let _ = self.set_gate(slot, |old| (old == word).then_some(gate::OPEN));
     }
 
     fn cancel_marks(&self, slot: u32) -> usize {

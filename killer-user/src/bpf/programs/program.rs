@@ -3,8 +3,6 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use killer_common::names::P_CTL;
-
 use super::Programs;
 use crate::bpf::pins;
 use crate::keep::What;
@@ -44,6 +42,6 @@ impl Programs {
 
     /// The one that is run on demand.
     pub(in crate::bpf) fn ctl_program(&self) -> io::Result<Program<'_>> {
-        self.program(P_CTL)
+        self.program(self.asking.program())
     }
 }

@@ -40,11 +40,12 @@ impl Sets for Programs {
 
     fn listed(&self, set: &dyn Fn(u16) -> bool) -> Vec<u32> {
         let mut v = Vec::new();
-        self.index.nonzero(|tgid, slot| {
+        let all = self.index.nonzero(|tgid, slot| {
             if set(slot) {
                 v.push(tgid as u32);
             }
         });
+        let _ = self.heed(all);
         if self.has_beyond() {
             let all = self.all_members().unwrap_or_default();
             let beyond = all.iter().filter(|m| m.tgid as usize >= self.index.len() && set(m.root as u16));

@@ -6,6 +6,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 use bytemuck::{Pod, Zeroable};
 
+use super::super::lack::Lack;
 use super::{ElemAttr, MAP_DELETE, MAP_LOOKUP, MAP_LOOKUP_BATCH, MAP_NEXT_KEY, MAP_UPDATE, call, map_info};
 
 /// A hash map whose key and value sizes are those of `K` and `V`: checked once, so reading is safe.
@@ -31,7 +32,11 @@ struct BatchAttr {
 impl<K: Pod, V: Pod> Hash<K, V> {
     /// Takes a map over; an error when its layout is another.
     pub fn new(fd: OwnedFd) -> io::Result<Self> {
-        let i = map_info(&fd)?;
+        let i = match map_info(&fd) {
+            // Before 4.13 no descriptor says what it is of: where the map came from has to do.
+            Err(e) if e.raw_os_error() == Some(libc::EINVAL) => return Ok(Self { fd, of: PhantomData }),
+            i => i?,
+        };
         if i.key_size as usize != size_of::<K>() || i.value_size as usize != size_of::<V>() {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the map has another layout"));
         }
@@ -98,9 +103,55 @@ impl<K: Pod, V: Pod> Hash<K, V> {
         }
     }
 
+    /// Reads all of it, key by key. When the key that it stands at is taken out, the kernel begins anew
+    /// (`kernel/bpf/hashtab.c:htab_map_get_next_key`): what was met before is passed by, and an end comes in any case.
+    ///
+    /// # Errors
+    /// It was changed so often that no walk came to its end.
+    fn one_by_one(&self) -> io::Result<Vec<(K, V)>> {
+        /// Steps for each entry that was met.
+        const MOST: usize = 64;
+        let mut met = std::collections::HashMap::<Vec<u8>, (K, V)>::new();
+        let mut at: Option<K> = None;
+        let mut steps = 0;
+        loop {
+            let Some(next) = self.after(at.as_ref())? else { return Ok(met.into_values().collect()) };
+            at = Some(next);
+            steps += 1;
+            if steps > MOST * (met.len() + MOST) {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            match self.get(&next)? {
+                Some(v) => met.insert(bytemuck::bytes_of(&next).to_vec(), (next, v)),
+                None => met.remove(bytemuck::bytes_of(&next)),
+            };
+        }
+    }
+
+    /// The key after this one, or the first.
+    fn after(&self, key: Option<&K>) -> io::Result<Option<K>> {
+        let mut next = K::zeroed();
+        // Before 4.12 there is no "first": what is not in the map comes before it.
+        let none = K::zeroed();
+        let mut a = ElemAttr {
+            map_fd: self.fd.as_raw_fd() as u32,
+            key: std::ptr::from_ref(key.unwrap_or(&none)) as u64,
+            value: &raw mut next as u64,
+            ..ElemAttr::default()
+        };
+        match call(MAP_NEXT_KEY, &mut a) {
+            Ok(_) => Ok(Some(next)),
+            Err(e) if e.raw_os_error() == Some(libc::ENOENT) => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
     /// Reads all of it, `chunk` entries a call (5.6+). Entries that come or go meanwhile may be in it or not; none
     /// that stays is missed (`kernel/bpf/hashtab.c:__htab_map_lookup_and_delete_batch` goes bucket by bucket).
     pub fn all(&self, chunk: usize) -> io::Result<Vec<(K, V)>> {
+        if Lack::Batch.asked() {
+            return self.one_by_one();
+        }
         let mut out = Vec::new();
         let mut chunk = chunk;
         let mut cursor = [0u64; 2];
@@ -126,6 +177,8 @@ impl<K: Pod, V: Pod> Hash<K, V> {
                     chunk *= 2;
                     continue;
                 }
+                // Before 5.6.
+                Err(e) if first && e.raw_os_error() == Some(libc::EINVAL) => return self.one_by_one(),
                 Err(e) => return Err(e),
             };
             out.extend(keys.into_iter().zip(values).take(a.count as usize));

@@ -1,0 +1,44 @@
+//! Places in the second object's code that its loader writes: global data, newer clocks and the like are not to be had on
+//! every kernel that it is for, and an instruction with a number in it is.
+
+/// Immediates from here on stand for constants: `KNOB + n` in a `mov` is replaced by the value of constant `n`.
+pub const KNOB: u32 = 0x4b4b_0000;
+/// Constant: the tier, 1 raw, 2 legacy.
+pub const TIER: u32 = 0;
+/// Constant: offset of `tgid` in `task_struct`.
+pub const OFF_TGID: u32 = 1;
+/// Constant: entries of `ancestors` that one root may have.
+pub const ANCESTORS_MOST: u32 = 2;
+/// Constant: by how much the key of a task is shifted left and right again: 0 for an address, 32 for a thread id.
+pub const KEY_SHIFT: u32 = 3;
+/// How many constants there are.
+pub const KNOBS: usize = 4;
+
+/// The immediate of a 64 bit load that is replaced by what is added to the clock, ns: how far `CLOCK_BOOTTIME` was ahead of
+/// `CLOCK_MONOTONIC` when the programs were loaded, where only the latter can be read.
+pub const AHEAD: u32 = 0x4b4d_0000;
+
+/// Offsets from here on stand for fields of a record: `FIELD + n` in a load is replaced by where field `n` lies. No kernel
+/// takes one that was left in: a context is smaller.
+pub const FIELD: i16 = 0x7e00;
+/// Field: `pid` of `task_newtask`.
+pub const NEWTASK_PID: i16 = 0;
+/// Field: `clone_flags` of `task_newtask`.
+pub const NEWTASK_FLAGS: i16 = 1;
+/// Field: `old_pid` of `sched_process_exec`.
+pub const EXEC_OLD_PID: i16 = 2;
+/// How many fields there are.
+pub const FIELDS: usize = 3;
+
+/// Helper numbers from here on stand for helpers without arguments that differ between kernels and tiers.
+pub const CALL: u32 = 0x4b4c_0000;
+/// Call: the clock that starts and records are told in: `bpf_ktime_get_boot_ns` (5.8+), else `bpf_ktime_get_ns`.
+pub const CLOCK: u32 = 0;
+/// Call: what a task is known by: `bpf_get_current_task` (4.8+), or `bpf_get_current_pid_tgid`.
+pub const CURRENT: u32 = 1;
+/// How many calls there are.
+pub const CALLS: usize = 2;
+
+/// A request beside those of [`crate::ctl`], for [`crate::record::Request`] only: the four bytes at an offset of the caller's
+/// own task.
+pub const PEEK: u64 = 0x7065_656b;
