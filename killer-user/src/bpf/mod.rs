@@ -6,6 +6,8 @@ mod ask;
 mod attach;
 mod canary;
 mod ctl;
+#[cfg(test)]
+mod floor;
 mod keeper;
 mod kfunc;
 mod lacks;

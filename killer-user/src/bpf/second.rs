@@ -180,15 +180,3 @@ pub(super) fn load(maps: &Path, progs: &Path, tier: Tier) -> Result<(), KeepErro
     }
     Ok(())
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_object_carries_no_btf() {
-        // Kernels before 5.0 refuse every program that comes with it.
-        assert!(!OBJECT.windows(4).any(|w| w == b".BTF"), "a section of BTF is in legacy.bpf.o");
-        assert!(OBJECT.windows(5).any(|w| w == b"maps\0"), "its maps need BTF");
-    }
-}

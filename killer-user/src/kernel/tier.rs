@@ -2,6 +2,7 @@
 
 use super::btf::Offsets;
 use super::probe;
+use crate::sys::{bpf, prog};
 
 /// What keeps the sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,16 +69,20 @@ impl Tier {
                 SEEN,
                 "\"empty\" is the kernel's own count; identity is the moment of birth, read before and after each pidfd is opened",
                 if here.skips { SKIPS } else { EXACT },
-                CALLS,
-            ],
+            ]
+            .into_iter()
+            .chain(here.stops.then_some(CALLS))
+            .collect(),
             Self::Legacy => vec![
                 SEEN,
                 match here.loses {
                     true => "never exact: on this kernel classic tracepoints lose events without a trace",
                     false => "exact: on this kernel classic tracepoints lose no event",
                 },
-                CALLS,
-            ],
+            ]
+            .into_iter()
+            .chain(here.stops.then_some(CALLS))
+            .collect(),
             Self::Named => vec![
                 "exact: every process of a service is in that service's directory of a cgroup hierarchy that killer alone uses",
                 "\"empty\" is the kernel's own word: it removes the directory only when no task is in it",
@@ -92,10 +97,20 @@ impl Tier {
 
     /// What it does not promise here, for an admin.
     pub fn limits(self, here: &Here) -> Vec<&'static str> {
+        const NO_GATE: &str = "a gate: a service that is being killed can fork until the last pass";
+        let old = || {
+            let without_gate = (!here.stops).then_some(NO_GATE);
+            let writable = "counts that no other program of root can write: this kernel cannot freeze a map";
+            let sleeps = "ages and identities across a sleep of the host: the clock that programs can read here stands still meanwhile";
+            without_gate
+                .into_iter()
+                .chain(here.writable.then_some(writable))
+                .chain(here.clock_stands.then_some(sleeps))
+        };
         match self {
             Self::Named => vec![
                 "a hold on members that are root: such a member can move itself out of the hierarchy",
-                "a gate: a service that is being killed can fork until the last pass",
+                NO_GATE,
                 "exactly one signal for a process that is forked meanwhile: signals other than KILL can miss it, or reach it twice",
                 "the memory of dead ancestors",
             ],
@@ -107,12 +122,18 @@ impl Tier {
             Self::Raw => vec![
                 "'adopt', a 'freeze' of newborns and the repair walk, which need BTF; entries of dead processes are removed by number",
                 "the present names and uids of members: those of their last exec are shown",
-            ],
+            ]
+            .into_iter()
+            .chain(old())
+            .collect(),
             Self::Legacy => vec![
                 "'adopt' and the repair walk, which need BTF; entries of dead processes are removed by number",
                 "sight of what happens while no 'killer serve' holds the links, if this kernel cannot pin them",
                 "an exact count of threads: a process with a thread that dies in the middle of an exec is counted until it is gone",
-            ],
+            ]
+            .into_iter()
+            .chain(old())
+            .collect(),
             Self::Scan => vec![
                 "exactness, ever: a process that kills the supervisor, or enters another PID namespace, slips away",
                 "all orphans of an adopted process: they are found only if they were seen while their parent lived",
@@ -134,15 +155,26 @@ pub struct Here {
     pub loses: bool,
     /// Programs can signal newborns before their first instruction.
     pub birth_gate: bool,
+    /// Programs can stop members at their system calls.
+    pub stops: bool,
+    /// Maps of the programs can be written to by other programs of root.
+    pub writable: bool,
+    /// The clock that programs can read stands still while the host sleeps.
+    pub clock_stands: bool,
 }
 
 impl Here {
     /// Of this kernel, for a tier; with what its BTF says where that is known.
     pub fn of(tier: Tier, offsets: Option<&Offsets>) -> Self {
+        // What only kernels without BTF can lack.
+        let old = matches!(tier, Tier::Raw | Tier::Legacy);
         Self {
             skips: probe::can_skip(),
             loses: tier == Tier::Legacy && probe::classic_can_lose(),
             birth_gate: offsets.is_some_and(|o| o.send_signal_task.is_some()),
+            stops: !old || prog::can_signal(),
+            writable: old && !bpf::can_freeze(),
+            clock_stands: old && !prog::has_boot_clock(),
         }
     }
 }
@@ -156,7 +188,7 @@ mod tests {
     fn of_this_kernel_only() {
         let kernels = [(false, false, false), (true, false, true), (false, true, true), (true, true, true)];
         for (skips, loses, birth_gate) in kernels {
-            let here = Here { skips, loses, birth_gate };
+            let here = Here { skips, loses, birth_gate, stops: skips, writable: loses, clock_stands: loses };
             for tier in Tier::PROGRAMS.into_iter().chain([Tier::Named, Tier::Scan]) {
                 for words in tier.guarantees(&here).into_iter().chain(tier.limits(&here)) {
                     assert!(!words.contains(|c: char| c.is_ascii_digit()), "{}: {words}", tier.name());

@@ -12,7 +12,7 @@ use std::path::Path;
 
 use bytemuck::{Pod, Zeroable};
 
-pub use array::{can_map, lookup, update};
+pub use array::{can_freeze, can_map, lookup, update};
 pub use hash::Hash;
 
 use super::lack::Lack;

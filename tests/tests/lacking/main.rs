@@ -4,6 +4,7 @@ mod entropy;
 mod mounts;
 mod names;
 mod old_bpf;
+mod old_kernels;
 mod pidfds;
 mod privilege;
 mod reaper;

@@ -7,7 +7,7 @@ use crate::kernel::{btf, probe};
 use crate::report::human::count;
 use crate::report::message::plain;
 use crate::report::model::Check;
-use crate::sys::{proc, proc_text, reaper};
+use crate::sys::{proc, proc_text, prog, reaper};
 use crate::tier::{Limits, Tracker, map_bytes};
 
 /// One check.
@@ -154,6 +154,10 @@ pub fn programs(tier: Tier, offsets: Option<&btf::Offsets>) -> Vec<Check> {
         Tier::Typed => {
             let text = "this kernel has no bpf_send_signal_task: when a first pass was not enough, gate C stops members at system calls";
             check("gate D", "warn", text, None)
+        }
+        _ if !prog::can_signal() => {
+            let text = "this kernel has no bpf_send_signal: a service that is being killed can fork until the last pass";
+            check("gate C", "warn", text, None)
         }
         _ => check("gate C", "ok", "when a first pass was not enough, members are stopped at their system calls", None),
     });

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 
-use super::{ElemAttr, MAP_LOOKUP, MAP_UPDATE, MMAPABLE, call, map_info};
+use super::{ElemAttr, MAP_LOOKUP, MAP_UPDATE, MMAPABLE, MapType, call, map_create, map_freeze, map_info};
 
 /// Reads an element of an array into `value`, which is as long as the map's values are:
 /// the layout of the map was checked when it was opened.
@@ -26,6 +26,11 @@ pub fn update(array: impl AsFd, index: u32, value: &[u8]) -> io::Result<()> {
         ..ElemAttr::default()
     };
     call(MAP_UPDATE, &mut a).map(drop)
+}
+
+/// True when a map can be frozen (5.2+).
+pub fn can_freeze() -> bool {
+    map_create(MapType::Array, 4, 8, 1, 0, "try").and_then(map_freeze).is_ok()
 }
 
 /// True when a map can be mapped (5.5+).
