@@ -310,7 +310,7 @@ fn doctor() {
 fn generate() {
     let Some(env) = TestEnv::new("generate") else { return };
     let out = env.killer(["generate", "man"]);
-    assert!(out.ok().stdout.contains(".TH") && out.stdout.contains("whom"), "no man page: {out}");
+    assert!(out.ok().stdout.contains(".TH killer 8") && out.stdout.contains("whom"), "no man page: {out}");
     for shell in ["bash", "zsh", "fish"] {
         let out = env.killer(["generate", "completions", shell]);
         assert!(out.ok().stdout.contains("killer") && out.stdout.contains("adopt"), "{out}");

@@ -31,6 +31,12 @@ fn made(options: &[&str]) -> Result<PathBuf> {
     build.args(["--message-format", "json-render-diagnostics"]).current_dir(root());
     // The linker of this host makes programs of its own kind only; rustc's own does both.
     build.env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER", "rust-lld");
+    // What is packaged tells nothing of where it was built, so that its bytes are the same everywhere.
+    if !options.is_empty() {
+        let at = |from: &std::path::Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
+        let flags = [at(&tools::cargo_home()?, "/cargo"), at(&root(), "/killer")];
+        build.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
+    }
     let out = build.stderr(std::process::Stdio::inherit()).output().context("cannot run cargo")?;
     anyhow::ensure!(out.status.success(), "killer does not build");
     let lines = String::from_utf8_lossy(&out.stdout);

@@ -54,8 +54,8 @@ enum Task {
     Demo,
     /// Figures: time until all are dead, cost of the hooks, start of the program.
     Bench(bench::Options),
-    /// The static binaries for packagers, in target/dist/.
-    Dist,
+    /// Packages, static programs, tarballs, recipes, an SBOM and the checksums, in target/dist/.
+    Dist(dist::Options),
     /// A short run in three guests and the static aarch64 build.
     Guests,
     /// The tests in guests with other kernels.
@@ -81,7 +81,7 @@ fn main() -> ExitCode {
         Task::Miri => miri::run().inspect(|tally| println!("{tally}")),
         Task::Demo => demo::main().map(|()| Tally::default()),
         Task::Bench(options) => bench::main(&options).map(|()| Tally::default()),
-        Task::Dist => dist::main().map(|()| Tally::default()),
+        Task::Dist(options) => dist::main(&options).map(|()| Tally::default()),
         Task::Guests => vm::ci().inspect(|tally| println!("{tally}")),
         Task::Vm(options) => vm::run(&options).inspect(|tally| println!("{tally}")),
         Task::Exactness(options) => exactness::main(&options).map(|()| Tally::default()),

@@ -12,6 +12,41 @@ pub const BPF_LINKER: &str = "0.13.0";
 /// Debian's LLVM for it.
 const LLVM: &str = "22";
 
+/// A program of cargo's that makes packages.
+#[derive(Debug)]
+pub struct Packer {
+    name: &'static str,
+    version: &'static str,
+    /// What it is built with.
+    options: &'static [&'static str],
+}
+
+/// Makes `.deb`; without liblzma, for it has to be called as `xz` in any case to give the same bytes everywhere.
+pub const CARGO_DEB: Packer =
+    Packer { name: "cargo-deb", version: "3.8.0", options: &["--no-default-features"] };
+/// Makes `.rpm`.
+pub const CARGO_RPM: Packer = Packer { name: "cargo-generate-rpm", version: "0.21.1", options: &[] };
+
+/// Where a packer is; it is built once, and kept outside target/.
+pub fn packer(packer: &Packer) -> Result<PathBuf> {
+    let Packer { name, version, options } = packer;
+    let to = cache()?.join(format!("{name}-{version}"));
+    let program = to.join("bin").join(name);
+    if !program.exists() {
+        println!("installing {name} {version} (some minutes, once)");
+        let mut install = cargo();
+        install.args(["install", name, "--version", version, "--locked", "--root"]).arg(&to).args(*options);
+        // Quick to build: it runs for a moment.
+        for (key, value) in [("OPT_LEVEL", "1"), ("LTO", "off"), ("CODEGEN_UNITS", "16"), ("DEBUG", "0")] {
+            install.env(format!("CARGO_PROFILE_RELEASE_{key}"), value);
+        }
+        install.env_remove("RUSTFLAGS").env("CARGO_TARGET_DIR", to.join("build")).current_dir(root());
+        quiet(&mut install)?;
+        let _ = std::fs::remove_dir_all(to.join("build"));
+    }
+    Ok(program)
+}
+
 /// What makes an eBPF object.
 #[derive(Debug)]
 pub struct Ebpf {

@@ -40,7 +40,8 @@ pub fn man<A>(verbs: &[Entry<A>]) -> io::Result<Vec<u8>> {
 
 fn write_man<A>(verbs: &[Entry<A>], out: &mut Vec<u8>) -> io::Result<()> {
     let main = MainForm::command();
-    let page = Man::new(main.clone());
+    // For administrators; section 1 has another killer, in Debian.
+    let page = Man::new(main.clone()).section("8");
     page.render_title(out)?;
     page.render_name_section(out)?;
     writeln!(out, ".SH SYNOPSIS")?;

@@ -1,6 +1,7 @@
 //! `doctor`: what this kernel can do, and what that means; what neither this kernel nor its tier has is not spoken of.
 
 mod checks;
+mod namesake;
 
 use std::path::Path;
 
@@ -87,6 +88,7 @@ pub fn doctor() -> Doctor {
         c.push(checks::named());
     }
     c.extend(checks::reaper());
+    c.extend(namesake::namesake());
     let others = paths.others();
     if !others.is_empty() {
         c.push(check(

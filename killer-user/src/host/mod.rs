@@ -36,6 +36,7 @@ pub mod selftest;
 pub mod serve;
 mod service;
 pub mod signal;
+mod spared;
 mod start;
 pub mod status;
 pub mod stop;

@@ -6,8 +6,12 @@ use std::time::Duration;
 
 use super::Tell;
 use super::failure::Failure;
+use super::spared::Spared;
 use crate::ending::Ending;
 use crate::tier::{Keeper, Paths};
+
+/// Where the tracker of a host is, unless somebody has moved it; a keeper in the background is always told where.
+const HOST_PINS: &str = "/sys/fs/bpf/killer";
 
 /// Says something to the service manager, where there is one (sd_notify(3)).
 fn notify(what: &str) {
@@ -40,6 +44,9 @@ pub fn serve(detach: bool, tell: &dyn Tell) -> Result<Ending, Failure> {
         n => format!("holding {n} links"),
     };
     let gap = if keeper.took_over() { ", after a gap that makes what is tracked not exact" } else { "" };
+    // Of a tracker that is the host's; one of somebody's own may end with everything else.
+    let host = keeper.held() > 0 && paths.root == std::path::Path::new(HOST_PINS);
+    let spared = host.then(Spared::this_process);
     tell.message(&format!("killer: {held}{gap}\n"));
     notify(&format!("READY=1\nSTATUS={held}{gap}"));
     let runtime =
@@ -65,5 +72,6 @@ pub fn serve(detach: bool, tell: &dyn Tell) -> Result<Ending, Failure> {
         .map_err(Failure::from)?;
     notify("STOPPING=1");
     drop(keeper);
+    drop(spared);
     Ok(Ending::Done)
 }
