@@ -24,7 +24,7 @@ impl Place {
         fs::create_dir(place.path("run")).expect("run");
         for (name, text) in TEXTS {
             let text =
-                text.replace("@KILLER@", &place.shown("killer")).replace("/run/killer", &place.shown("run"));
+                text.replace("@KILLER@", &place.shown("killer")).replace("/run", &place.shown("run"));
             fs::write(place.path(name), text).expect("a script");
         }
         place
@@ -169,11 +169,11 @@ fn a_script_starts_itself_in_its_service() {
         place.killer(RUNS);
         let once = "./S12web start now in none\n";
         // Rules act: nothing decides otherwise.
-        let _ = fs::remove_file(place.path("run/by-script"));
+        let _ = fs::remove_file(place.path("run/killer-by-script"));
         assert_eq!(place.run(&["./S12web", "start", "now"]), (7, once.into()), "{shell}");
         assert!(place.calls().is_empty());
 
-        fs::write(place.path("run/by-script"), "").expect("a file");
+        fs::write(place.path("run/killer-by-script"), "").expect("a file");
         assert_eq!(place.run(&["./S12web", "start", "now"]), (7, once.into()), "{shell}");
         assert_eq!(place.calls(), ["-q status web", "run --name web -- ./S12web start now"]);
         // A live service's.
@@ -192,7 +192,7 @@ fn a_script_starts_itself_in_its_service() {
 #[test]
 fn a_script_starts_whatever_killer_does() {
     let place = Place::new();
-    fs::write(place.path("run/by-script"), "").expect("a file");
+    fs::write(place.path("run/killer-by-script"), "").expect("a file");
     for shell in shells() {
         service(&place, shell);
         for does in ["exit 125", "exit 1", "exit 0", "kill -9 $$", "[ \"$2\" = status ] && exit 77; exit 77"]
