@@ -23,8 +23,7 @@ impl Place {
         let place = Place(tempfile::tempdir().expect("a directory"));
         fs::create_dir(place.path("run")).expect("run");
         for (name, text) in TEXTS {
-            let text =
-                text.replace("@KILLER@", &place.shown("killer")).replace("/run", &place.shown("run"));
+            let text = text.replace("@KILLER@", &place.shown("killer")).replace("/run", &place.shown("run"));
             fs::write(place.path(name), text).expect("a script");
         }
         place

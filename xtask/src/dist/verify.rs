@@ -37,7 +37,21 @@ pub fn contents(dist: &Dist) -> Result<()> {
         let rpm = dist.dir.join(format!("{NAME}-{VERSION}-1.{}.rpm", machine.arch));
         tool("rpmlint", &[], &rpm)?;
     }
-    scripts(dist)
+    scripts(dist)?;
+    installed(dist)
+}
+
+/// The maintainer scripts at work, in an overlay of this host that is thrown away.
+fn installed(dist: &Dist) -> Result<()> {
+    let Some(machine) = dist.machines.iter().find(|m| m.arch == std::env::consts::ARCH) else {
+        return Ok(());
+    };
+    if !nix::unistd::geteuid().is_root() || !have("dpkg") {
+        println!("SKIP the installation of the .deb: it needs root and dpkg");
+        return Ok(());
+    }
+    let deb = dist.dir.join(format!("{NAME}_{VERSION}-1_{}.deb", machine.deb));
+    shown(Command::new("sh").arg(dist.root.join("packaging/debian/check.sh")).arg(deb))
 }
 
 /// A tool of others over a package, where it is installed; else it is said how to get it.
@@ -57,6 +71,7 @@ fn scripts(dist: &Dist) -> Result<()> {
         "debian/postinst",
         "debian/prerm",
         "debian/postrm",
+        "debian/check.sh",
         "rpm/pre.sh",
         "rpm/post.sh",
         "rpm/preun.sh",
