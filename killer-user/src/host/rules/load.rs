@@ -9,7 +9,7 @@ use super::check::told;
 use super::find::{Found, Known, Trouble, find, path_of};
 use super::{late, place, source};
 use crate::ending::Ending;
-use crate::host::{Failure, Host, Tell, tracker};
+use crate::host::{Failure, Host, Tell, by_script, tracker};
 use crate::keep;
 use crate::report::human::count;
 use crate::report::message;
@@ -44,6 +44,7 @@ impl Loaded {
 /// sentences.
 pub fn up(cross_check: bool, guess: bool, tell: &dyn Tell) -> Result<Vec<String>, Failure> {
     tracker::up(cross_check, tell)?;
+    by_script::decide(!Host::open()?.is_some_and(|host| host.rules().is_some()));
     let (loaded, known) = both(tell)?;
     let mut notes = vec![loaded.text()];
     notes.extend(late::adopt(&known, guess, tell)?);
