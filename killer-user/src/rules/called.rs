@@ -39,6 +39,9 @@ pub fn same(word: &str) -> impl Iterator<Item = &'static str> {
     line.iter().copied().filter(move |w| *w != own)
 }
 
+/// A service: its name, the aliases of its rule, and what its script provides.
+pub type Named<'a> = (&'a str, &'a [String], &'a [String]);
+
 /// What a word is as the name of a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Called {
@@ -51,19 +54,18 @@ pub enum Called {
 }
 
 impl Called {
-    /// Which of these services a word means: (name, aliases of its rule, what its script provides). The nearer meaning counts: a
-    /// name before an alias, that before what a script says, that before what is well known.
-    pub fn among<'a>(
-        word: &str,
-        services: impl IntoIterator<Item = (&'a str, &'a [String], &'a [String])>,
-    ) -> Self {
-        let all: Vec<_> = services.into_iter().collect();
+    /// Which of these services a word means. The nearer meaning counts: a name before an alias, that before what a script says, that
+    /// before what is well known.
+    pub fn among<'a>(word: &str, services: impl IntoIterator<Item = Named<'a>>) -> Self {
+        let all: Vec<Named<'_>> = services.into_iter().collect();
         let word = name::parse(word).unwrap_or_else(|_| word.to_owned());
         if all.iter().any(|s| s.0 == word) {
             return Self::Service(word);
         }
-        let near: [&dyn Fn(&(&str, &[String], &[String])) -> bool; 3] =
-            [&|s| s.1.contains(&word), &|s| s.2.contains(&word), &|s| same(&word).any(|w| w == s.0)];
+        let by_rule = |s: &Named<'_>| s.1.contains(&word);
+        let by_script = |s: &Named<'_>| s.2.contains(&word);
+        let well_known = |s: &Named<'_>| same(&word).any(|w| w == s.0);
+        let near: [&dyn Fn(&Named<'_>) -> bool; 3] = [&by_rule, &by_script, &well_known];
         for is in near {
             let mut found: Vec<String> = all.iter().filter(|s| is(s)).map(|s| s.0.to_owned()).collect();
             found.sort();

@@ -15,11 +15,11 @@ mod whole;
 
 pub use builtin::{FILE as BUILT_IN, text as built_in};
 pub use called::{Called, provided, same};
-pub use pattern::{Except, Strip};
+pub use pattern::{Except, NAME_BYTES, Strip};
 pub use place::{Place, Spot, Wrong};
 pub use read::read;
 pub use rule::{Program, Rule, What};
-pub use table::{Alias, DirKey, Entry, Key, Kind, NAME_BYTES, Table, Value};
+pub use table::{Alias, DirKey, Entry, Key, Kind, Table, Value};
 #[cfg(test)]
 pub use table::{MOST_DIRECTORIES, MOST_FILES, PATH_BYTES};
 pub use text::written;

@@ -2,6 +2,8 @@
 
 use crate::ask::name;
 
+/// Bytes of a file name in a key, with its NUL.
+pub const NAME_BYTES: usize = 64;
 /// Bytes of a prefix that is cut off.
 const STRIP: usize = 8;
 
@@ -80,8 +82,8 @@ impl Except {
         if start.chars().any(char::is_control) {
             return Err(format!("'{}' has control characters", text.escape_debug()));
         }
-        if start.len() >= super::table::NAME_BYTES {
-            let most = super::table::NAME_BYTES - 1;
+        if start.len() >= NAME_BYTES {
+            let most = NAME_BYTES - 1;
             return Err(format!("an exception has {} bytes, at most {most} are possible", start.len()));
         }
         Ok(Self { start: start.into(), prefix })

@@ -1,5 +1,6 @@
 //! The text of a rule file → rules, or everything that is wrong with it.
 
+use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 use toml::Spanned;
@@ -9,6 +10,7 @@ use super::fields::{Fields, Reader, path};
 use super::pattern::{Except, Strip};
 use super::place::{Place, Spot, Wrong};
 use super::rule::{Program, Rule, What};
+use super::verdict::is_shell;
 use crate::ask::name;
 
 /// The fields of which a rule has exactly one.
@@ -142,7 +144,17 @@ fn what(r: &mut Reader<'_>, f: &Fields<'_, '_>, kind: &str) -> Option<What> {
     let paths = f.paths(r, kind)?;
     Some(match kind {
         "scripts" => What::Scripts { dirs: paths, strip: strip(r, f), except: except(r, f) },
-        "argument" => What::Argument { programs: paths },
+        "argument" => {
+            for p in &paths {
+                if is_shell(p.value.file_name().unwrap_or_default().as_bytes()) {
+                    r.wrong(
+                        &p.at,
+                        "whatever a shell is given would be a service: give the directory with 'scripts'",
+                    );
+                }
+            }
+            What::Argument { programs: paths }
+        }
         "run" => What::Run { dirs: paths },
         _ => What::Program(program(r, f, paths)),
     })

@@ -5,11 +5,9 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use super::pattern::Strip;
+use super::pattern::{NAME_BYTES, Strip};
 use super::place::{Place, Wrong};
 
-/// Bytes of a file name in a key, with its NUL.
-pub const NAME_BYTES: usize = 64;
 /// Bytes of a directory's path that is looked up as it was typed, at most.
 pub const PATH_BYTES: usize = 128;
 /// Directories that a table may be about.

@@ -117,8 +117,10 @@ impl Why {
     }
 }
 
-/// Programs that read a script that is given to them.
-const SHELLS: [&str; 6] = ["sh", "dash", "bash", "ash", "ksh", "zsh"];
+/// True for a program that reads a script which is given to it.
+pub(super) fn is_shell(file: &[u8]) -> bool {
+    ["sh", "dash", "bash", "ash", "ksh", "zsh", "busybox"].iter().any(|s| s.as_bytes() == file)
+}
 
 /// The judgement. Whatever is against it is told in the order in which an administrator can mend it: the rule, the file, the caller.
 pub fn verdict(x: &Exec<'_>) -> Verdict {
@@ -138,7 +140,7 @@ pub fn verdict(x: &Exec<'_>) -> Verdict {
 
 fn rule_and_file(x: &Exec<'_>) -> Result<(String, Entry), Why> {
     let Some(entry) = x.entry.clone() else {
-        let shell = SHELLS.iter().any(|s| s.as_bytes() == x.file);
+        let shell = is_shell(x.file);
         let script = x.args.iter().find(|a| !a.starts_with('-')).filter(|a| shell && a.contains('/'));
         return Err(script.map_or(Why::NoRule, |s| Why::Shell(s.clone())));
     };

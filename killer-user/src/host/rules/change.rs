@@ -4,8 +4,9 @@ use std::ffi::OsStr;
 use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
 
 use super::check::told;
 use super::find::{Trouble, by_stat, find};
@@ -18,6 +19,9 @@ use crate::host::{Failure, Tell};
 use crate::lookup::trusted::{Refused, Top};
 use crate::report::message;
 use crate::rules::{BUILT_IN, written};
+
+/// How often the lock is tried for.
+const LOCK_TRIES: u32 = 40;
 
 /// The name of a rule file that a word means.
 fn file_name(word: &str) -> Result<String, Failure> {
@@ -41,8 +45,11 @@ pub fn add(wish: &NewRule, tell: &dyn Tell) -> Result<(), Failure> {
                 .next(format!("'killer rule remove {}' takes it away; or choose another name", wish.file)));
         }
     }
-    would_be_good(&top, &Change { name: &name, text: Some(&text) }, tell)?;
+    let change = Change { name: &name, text: Some(&text) };
+    would_be_good(&top, &change, tell)?;
     let dir = directory(&top)?;
+    // Another `rule add` may have come first with what this one says, too.
+    would_be_good(&top, &change, tell)?;
     let io = |e: rustix::io::Errno| failed(&top, &name, e);
     write(&dir, &name, text.as_bytes()).map_err(io)?;
     say(&format!("'{}' has the rule", shown(&top, &name).display()), tell)
@@ -55,8 +62,8 @@ pub fn remove(word: &str, tell: &dyn Tell) -> Result<(), Failure> {
     let Some(at) = place_of(&top, &name)? else {
         return Err(nothing(&top, &name));
     };
-    would_be_good(&top, &Change { name: &name, text: None }, tell)?;
     let dir = directory(&top)?;
+    would_be_good(&top, &Change { name: &name, text: None }, tell)?;
     let io = |e: rustix::io::Errno| failed(&top, &name, e);
     rustix::fs::unlinkat(&dir, &*name, AtFlags::empty()).map_err(io)?;
     sync(&dir).map_err(io)?;
@@ -108,7 +115,7 @@ fn would_be_good(top: &Top, change: &Change<'_>, tell: &dyn Tell) -> Result<(), 
     find(top, &sources, &by_stat).map(drop).map_err(wrong)
 }
 
-/// The administrator's directory, which is made when it is not there.
+/// The administrator's directory, which is made when it is not there, under a lock that goes with the descriptor.
 fn directory(top: &Top) -> Result<OwnedFd, Failure> {
     let mut at = PathBuf::from("/");
     for step in Path::new(ADMIN).components().skip(1) {
@@ -121,8 +128,18 @@ fn directory(top: &Top) -> Result<OwnedFd, Failure> {
     }
     let dir = top.walk(&at).map_err(|why| place::refused(&top.shown(&at), &why))?;
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    rustix::fs::openat(&dir.dir, ".", flags, Mode::empty())
-        .map_err(|e| refused(&format!("{} could not be opened", top.shown(&at).display()), e))
+    let open = || {
+        let fd = rustix::fs::openat(&dir.dir, ".", flags, Mode::empty())?;
+        // Anybody may hold it: then two commands at once can write rules that the next load refuses, and no more.
+        for _ in 0..LOCK_TRIES {
+            if rustix::fs::flock(&fd, FlockOperation::NonBlockingLockExclusive).is_ok() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(fd)
+    };
+    open().map_err(|e| refused(&format!("{} could not be opened", top.shown(&at).display()), e))
 }
 
 /// A file that is there whole or not at all, and that takes nobody's place.

@@ -5,8 +5,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::place;
-use super::source::{self, Origin, Source};
+use super::source::{Origin, Source};
 use crate::host::Failure;
 use crate::lookup::trusted::{Refused, Top, Trusted};
 use crate::rules::{
@@ -20,6 +19,8 @@ pub struct Known {
     pub name: String,
     /// The file that names it: script, program, or service directory.
     pub file: PathBuf,
+    /// The rule's programs.
+    pub programs: Vec<PathBuf>,
     /// True when the file is a script that takes `start`, `stop`, `status`.
     pub script: bool,
     /// True when the file is the directory of a supervised service.
@@ -81,14 +82,30 @@ pub fn path_of(dir: &OwnedFd) -> PathBuf {
     format!("/proc/self/fd/{}", dir.as_raw_fd()).into()
 }
 
-/// Every service that a rule knows, by name.
-pub fn services() -> Result<Vec<Known>, Failure> {
-    let top = place::top()?;
-    let sources = source::read(&top, None).map_err(|w| super::check::failed(&w))?;
-    let found = find(&top, &sources, &by_stat).map_err(super::check::trouble)?;
-    let mut all: Vec<Known> = found.rules.into_iter().flat_map(|r| r.services).collect();
-    all.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(all)
+impl Found {
+    /// Every service, by name: what several rules say of one is put together.
+    pub fn services(self) -> Vec<Known> {
+        let mut all: Vec<Known> = Vec::new();
+        for k in self.rules.into_iter().flat_map(|r| r.services) {
+            match all.iter_mut().find(|a| a.name == k.name) {
+                None => all.push(k),
+                Some(a) => {
+                    a.aliases.extend(k.aliases);
+                    a.provides.extend(k.provides);
+                    // A rule's own words count, whatever a script says.
+                    if !k.script && k.pidfile.is_some() || a.pidfile.is_none() {
+                        a.pidfile = k.pidfile;
+                    }
+                    if a.stop.is_empty() {
+                        a.stop = k.stop;
+                    }
+                    a.programs.extend(k.programs);
+                }
+            }
+        }
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
+    }
 }
 
 /// Looks at everything that rules name.
@@ -237,6 +254,7 @@ impl Finder<'_> {
             c.services.push(Known {
                 name,
                 file: self.top.shown(&f.value),
+                programs: vec![self.top.shown(&f.value)],
                 aliases: p.aliases.iter().map(|a| a.value.clone()).collect(),
                 pidfile: p.pidfile.as_deref().map(|f| self.top.shown(f)),
                 stop: p.stop.clone(),

@@ -159,41 +159,55 @@ fn base(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-/// True when a process runs what the service is: the rule's program, or one that the script names.
+/// True when a process runs what the service is: a program of its rule, or one that its script names.
 fn runs(k: &Known, l: &Look) -> bool {
-    let Some(exe) = &l.exe else { return false };
-    if !k.script {
-        let real = std::fs::canonicalize(&k.file).unwrap_or_else(|_| k.file.clone());
-        // A script is run by its interpreter.
-        return Path::new(exe) == real
-            || proc_text::arguments(l.pid).iter().take(3).any(|a| Path::new(a) == k.file);
+    if is_program(k, l) {
+        return true;
     }
+    let Some(exe) = l.exe.as_ref().filter(|_| k.script) else { return false };
     if names(k).iter().any(|n| n == base(exe)) {
         return true;
     }
     let script = Top::host().and_then(|t| t.walk(&k.file)).and_then(|f| f.head(SCRIPT)).unwrap_or_default();
     let script = String::from_utf8_lossy(&script);
-    let words = || script.split(|c: char| c.is_whitespace() || matches!(c, '=' | '"' | '\'' | ';'));
+    let mut words = script.split(|c: char| c.is_whitespace() || matches!(c, '=' | '"' | '\'' | ';'));
+    // Of a host whose /bin is a link to /usr/bin.
     let short = exe.strip_prefix("/usr").unwrap_or(exe);
-    words().any(|w| w == exe || w == short)
+    words.any(|w| w == exe || w == short)
+}
+
+/// True when it runs one of the programs of a rule; a program that is a script is run by its interpreter.
+fn is_program(k: &Known, l: &Look) -> bool {
+    k.programs.iter().any(|p| {
+        let real = std::fs::canonicalize(p).unwrap_or_else(|_| p.clone());
+        l.exe.as_ref().is_some_and(|e| Path::new(e) == real)
+            || proc_text::arguments(l.pid).iter().take(3).any(|a| Path::new(a) == p)
+    })
 }
 
 fn certain<'k>(top: &Top, k: &'k Known, looks: &[Look]) -> Option<Taken<'k>> {
     by_supervisor(k, looks).or_else(|| by_pidfile(top, k, looks)).or_else(|| by_group(k, looks))
 }
 
-/// What a supervisor has noted in its service directory.
+/// What a supervisor has started: the number that it has noted in its service directory, or the only child of the one that works
+/// there.
 fn by_supervisor<'k>(k: &'k Known, looks: &[Look]) -> Option<Taken<'k>> {
     if !k.supervised {
         return None;
     }
+    let is = |l: &&Look| SUPERVISORS.contains(&l.comm.as_str());
     let file = k.file.join("supervise/pid");
-    let l = of_file(&Top::host().ok()?, &file, looks)?;
-    let above = looks.iter().find(|p| p.pid == l.parent)?;
-    if !SUPERVISORS.contains(&above.comm.as_str()) {
-        return None;
-    }
-    let how = format!("by {}", file.display());
+    let noted = Top::host().ok().and_then(|t| of_file(&t, &file, looks));
+    let noted = noted.filter(|l| looks.iter().find(|p| p.pid == l.parent).is_some_and(|p| is(&p)));
+    let child = || {
+        let dir = std::fs::canonicalize(&k.file).ok()?;
+        let there = |l: &&Look| Entry::open(l.pid).and_then(|e| e.link("cwd")).is_ok_and(|d| d == dir);
+        let above = looks.iter().filter(is).find(there)?;
+        let mut all = looks.iter().filter(|l| l.parent == above.pid);
+        all.next().filter(|_| all.next().is_none())
+    };
+    let l = noted.or_else(child)?;
+    let how = format!("by its supervisor in {}", k.file.display());
     Some(Taken { known: k, first: candidate(l)?, more: Vec::new(), how, certain: true })
 }
 
@@ -242,9 +256,7 @@ fn by_group<'k>(k: &'k Known, looks: &[Look]) -> Option<Taken<'k>> {
 fn guessed<'k>(k: &'k Known, looks: &[Look]) -> Option<Taken<'k>> {
     let all = names(k);
     let fits = |l: &&Look| match &l.exe {
-        Some(e) if !k.script && !k.supervised => {
-            Path::new(e) == std::fs::canonicalize(&k.file).unwrap_or_else(|_| k.file.clone())
-        }
+        _ if !k.programs.is_empty() => is_program(k, l),
         Some(e) => all.iter().any(|n| n == base(e)),
         None => false,
     };

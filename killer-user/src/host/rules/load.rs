@@ -64,10 +64,8 @@ fn both(tell: &dyn Tell) -> Result<(Loaded, Vec<Known>), Failure> {
     let found = put(&host, tell)?;
     let rules = found.rules.len();
     let absent = found.rules.iter().flat_map(|r| r.absent.iter().map(|p| p.display().to_string())).collect();
-    let mut known: Vec<Known> = found.rules.into_iter().flat_map(|r| r.services).collect();
-    known.sort_by(|a, b| a.name.cmp(&b.name));
-    let mut services: Vec<String> = known.iter().map(|k| k.name.clone()).collect();
-    services.dedup();
+    let known = found.services();
+    let services = known.iter().map(|k| k.name.clone()).collect();
     let loaded = Loaded { rules, services, absent };
     tell.message(&message::render(&loaded.text(), None, None));
     for p in loaded.absent.iter().filter(|_| tell.verbose() > 0) {

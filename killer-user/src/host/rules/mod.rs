@@ -26,7 +26,9 @@ use crate::rules::Called;
 /// # Errors
 /// Rule files that cannot be read, or are wrong.
 pub fn known(word: &str) -> Result<Option<Known>, Failure> {
-    let all = find::services()?;
+    let top = place::top()?;
+    let sources = source::read(&top, None).map_err(|w| check::failed(&w))?;
+    let all = find::find(&top, &sources, &find::by_stat).map_err(check::trouble)?.services();
     let of = |k: &Known| (k.name.clone(), k.aliases.clone(), k.provides.clone());
     let names: Vec<_> = all.iter().map(of).collect();
     let found = Called::among(word, names.iter().map(|n| (&*n.0, &n.1[..], &n.2[..])));

@@ -1,6 +1,6 @@
 //! What lies in the directories that rules name.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +13,8 @@ use crate::rules::{Except, Key, Kind, NAME_BYTES, Spot, Value, Wrong, provided};
 
 /// Names in one directory.
 const MOST_NAMES: usize = 2048;
+/// How often a directory is read that changes meanwhile.
+const TRIES: u32 = 3;
 /// Bytes of a script's head.
 const HEAD: usize = 4096;
 
@@ -36,10 +38,7 @@ impl Finder<'_> {
             let key = if e.value.prefix { Key::begins(key, start) } else { Key::file(key, start) };
             self.put(key, Value::except(), &e.at);
         }
-        let names = match dir.names(MOST_NAMES) {
-            Ok(names) => names,
-            Err(why) => return self.wrong.push(Wrong::new(&d.at, why.to_string())),
-        };
+        let Some(names) = self.names(&dir, d) else { return };
         for file in names {
             match self.script(&dir, &file, value, except, d) {
                 Is::Service(k) => c.services.push(k),
@@ -52,6 +51,18 @@ impl Finder<'_> {
                 Is::Nothing => {}
             }
         }
+    }
+
+    /// The names in a directory, which is read again when it changes meanwhile.
+    fn names(&mut self, dir: &Trusted, d: &Spot<PathBuf>) -> Option<Vec<OsString>> {
+        let mut names = dir.names(MOST_NAMES);
+        for _ in 1..TRIES {
+            if !matches!(names, Err(Refused::Changes(_))) {
+                break;
+            }
+            names = self.top.walk(&dir.path).and_then(|d| d.names(MOST_NAMES));
+        }
+        names.map_err(|why| self.wrong.push(Wrong::new(&d.at, why.to_string()))).ok()
     }
 
     fn script(
@@ -125,10 +136,7 @@ impl Finder<'_> {
     pub fn run(&mut self, c: &mut Covered, d: &Spot<PathBuf>, value: &Value) {
         let Some((dir, key)) = self.directory(c, d) else { return };
         self.put(Key::file(key, b"run"), value.clone(), &d.at);
-        let names = match dir.names(MOST_NAMES) {
-            Ok(names) => names,
-            Err(why) => return self.wrong.push(Wrong::new(&d.at, why.to_string())),
-        };
+        let Some(names) = self.names(&dir, d) else { return };
         for service in names.into_iter().filter(|n| !n.as_bytes().starts_with(b".")) {
             match self.service(&dir, &service) {
                 Is::Service(k) => c.services.push(k),

@@ -103,6 +103,7 @@ fn errors_of_form_are_all_told() {
         ("[[rule]]\nprogram = \"/a/b\"\nstop = \" \"", "f:3:8: 'stop' has no command"),
         ("[[rule]]\nprogram = [\"/a/b\", \"/a/c\"]\npidfile = \"/run/x\"", "f:3:11: this is of one service"),
         ("[[rule]]\nprogram = \"/a/b\"\nuser = \"\"", "f:3:8: the user is empty"),
+        ("[[rule]]\nargument = \"/bin/sh\"", "f:2:12: whatever a shell is given"),
     ] {
         let said = wrong(text);
         assert!(said.iter().any(|s| s.starts_with(begins)), "{text}: {said:#?}");

@@ -1,0 +1,5 @@
+//! Rules: files with mistakes, files that others can change, and services that get their names by them.
+
+mod files;
+mod host;
+mod named;

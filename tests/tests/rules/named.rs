@@ -1,0 +1,151 @@
+//! Services that get their names at exec, and those that ran before.
+
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use killer_tests::{Pidfd, eventually};
+use rustix::process::Signal;
+
+use crate::host::{Host, mode, run};
+
+/// A script that leaves a process behind which goes on by itself.
+const DAEMON: &str = "if [ \"$1\" = start ]; then setsid sleep 55 </dev/null >/dev/null 2>&1 & echo $! > \"$0.pid\"; fi; exit 0";
+
+fn left_by(script: &Path) -> Pidfd {
+    let file = PathBuf::from(format!("{}.pid", script.display()));
+    let pid = std::fs::read_to_string(&file).expect("a pidfile").trim().parse().expect("a number");
+    Pidfd::open(pid).expect("the process that the script has left")
+}
+
+/// An exec opens an instance; words that ask open none, nor does an exception; the name of an instance that has ended is gone.
+#[test]
+fn scripts_open_instances() {
+    let Some(h) = Host::ruled("scripts_open_instances") else { return };
+    let (cron, rcs) = (h.script("cron", DAEMON), h.script("rcS", DAEMON));
+    h.write("opt/d/prog", "#!/bin/sh\nexec sleep 55\n");
+    mode(&h.path("opt/d/prog"), 0o755);
+    // A directory that is looked at takes new scripts in without a load; an exception holds for those that come.
+    run(&cron, &["status"]);
+    run(&rcs, &["start"]);
+    assert_eq!(h.names(), Vec::<String>::new());
+    run(&cron, &["start"]);
+    let (daemon, other) = (left_by(&cron), left_by(&rcs));
+    assert_eq!(h.names(), ["cron"]);
+    assert!(h.killer(&["rule", "list"]).ok().stdout.contains("in force: 1 instances opened"));
+    h.killer(&["-s", "KILL", "--who=all", "--wait", "cron"]).ok();
+    assert!(daemon.ends_within(Duration::from_secs(5)) && other.alive());
+    other.signal(Signal::KILL);
+    assert!(eventually(Duration::from_secs(5), || h.names().is_empty()));
+    // A rule that is added is in force at once; one that is wrong changes nothing.
+    let add = h.killer(&["rule", "add", "my", "--program", "/opt/d/prog"]);
+    assert!(add.ok().stderr.contains("2 rules are in force"), "{add}");
+    let mut my = Command::new(h.path("opt/d/prog")).stdin(Stdio::null()).spawn().expect("prog");
+    assert!(eventually(Duration::from_secs(5), || h.names() == ["my"]), "{}", h.killer(&["list"]));
+    h.rules("bad.toml", "[[rule]]\n\nscripts = 3\n");
+    let load = h.killer(&["rule", "load"]);
+    assert!(
+        load.code(1).stderr.contains("bad.toml:3:11: ") && load.stderr.contains("stay in force"),
+        "{load}"
+    );
+    run(&cron, &["start"]);
+    assert_eq!(h.names(), ["cron", "my"]);
+    std::fs::remove_file(h.path("etc/killer/rules.d/bad.toml")).expect("rm");
+    // Without the rule its services go on, and new ones have no name.
+    h.rules("00-defaults.toml", "");
+    h.killer(&["rule", "load"]).ok();
+    h.killer(&["-s", "KILL", "--wait", "cron", "my"]).ok();
+    let _ = my.wait();
+    run(&cron, &["start"]);
+    left_by(&cron).signal(Signal::KILL);
+    assert_eq!(h.names(), Vec::<String>::new());
+}
+
+/// What ran before the rules were there is adopted by what root has noted; what only looks like it is told, and adopted when that is
+/// asked for.
+#[test]
+fn a_late_start_tells_what_is_certain_from_a_guess() {
+    let Some(h) = Host::ruled("a_late_start_tells_what_is_certain_from_a_guess") else { return };
+    let copy = |name: &str| {
+        let to = h.path(&format!("sbin/{name}"));
+        std::fs::create_dir_all(h.path("sbin")).expect("sbin");
+        std::fs::copy("/bin/sleep", &to).expect("a copy of sleep");
+        to
+    };
+    let start = |p: &Path| Command::new(p).arg("55").stdin(Stdio::null()).spawn().expect("a daemon");
+    // Their names are nobody's on this host.
+    let (noted, alike, lied) = (copy("kt-noted"), copy("kt-alike"), copy("kt-lied"));
+    let mut all = [start(&noted), start(&alike), start(&lied)];
+    for s in ["kt-noted", "kt-alike", "kt-lied"] {
+        h.script(s, "exit 0");
+    }
+    h.write("run/kt-noted.pid", &format!("{}\n", all[0].id()));
+    // Others could have chosen the process, or the number is that of a process which runs something else.
+    mode(&h.write("run/kt-alike.pid", &format!("{}\n", all[1].id())), 0o666);
+    h.write("run/kt-lied.pid", &format!("{}\n", all[0].id()));
+    all[2].kill().and_then(|()| all[2].wait().map(drop)).expect("the end of one");
+    let up = h.killer(&["up", "--rules", "-o", "json"]);
+    let notes = up.ok().json()["notes"].to_string();
+    assert!(notes.contains(&format!("'kt-noted' is adopted: process {}", all[0].id())), "{up}");
+    assert!(
+        notes.contains(&format!("'kt-alike' may be process {}", all[1].id())) && !notes.contains("kt-lied"),
+        "{up}"
+    );
+    assert_eq!(h.names(), ["kt-noted"]);
+    let up = h.killer(&["up", "--rules", "--guess"]);
+    assert!(up.ok().stderr.contains("'kt-alike' is adopted by a guess"), "{up}");
+    assert_eq!(h.names(), ["kt-alike", "kt-noted"]);
+    let unsure = |name: &str| {
+        h.killer(&["status", "-o", "json", name]).json()["exactness"].to_string().contains("adopt-unsure")
+    };
+    assert!(unsure("kt-alike") && !unsure("kt-noted"));
+    h.killer(&["-s", "KILL", "kt-alike", "kt-noted"]).ok();
+    all.iter_mut().for_each(|c| drop(c.wait()));
+}
+
+/// A supervised service by its directory, OpenRC's by the first argument, a program by its file, also behind a link.
+#[test]
+fn directories_arguments_and_programs_open_instances() {
+    let Some(h) = Host::ruled("directories_arguments_and_programs_open_instances") else { return };
+    let native = h.script("native", DAEMON);
+    let web = h.write("etc/sv/web/run", "#!/bin/sh\nexec sleep 55\n");
+    let real = h.write("opt/real/prog", "#!/bin/sh\nexec sleep 55\n");
+    let openrc = h.path("sbin/openrc-run");
+    std::fs::create_dir_all(h.path("sbin")).expect("sbin");
+    std::fs::copy("/bin/sh", &openrc).expect("a copy of sh");
+    symlink("../opt/real/prog", h.path("sbin/linked")).expect("a link");
+    [&web, &real, &openrc].iter().for_each(|p| mode(p, 0o755));
+    h.rules("lk.toml", "[[rule]]\nprogram = \"/sbin/linked\"\nname = \"lk\"\n");
+    assert!(h.killer(&["rule", "load"]).ok().stderr.contains("4 rules are in force"));
+    let is = |names: &[&str]| {
+        assert!(
+            eventually(Duration::from_secs(5), || h.names() == names),
+            "{names:?}: {}",
+            h.killer(&["list"])
+        );
+    };
+    let kill = |mut c: std::process::Child, name: &str| {
+        h.killer(&["-s", "KILL", "--wait", name]).ok();
+        let _ = c.wait();
+        is(&[]);
+    };
+    let start = |p: &Path, dir: &Path| {
+        Command::new(p).current_dir(dir).stdin(Stdio::null()).spawn().expect("a service")
+    };
+    let dir = web.parent().expect("a service directory");
+    let c = start(Path::new("./run"), dir);
+    is(&["web"]);
+    kill(c, "web");
+    for p in [&real, &h.path("sbin/linked")] {
+        let c = start(p, Path::new("/"));
+        is(&["lk"]);
+        kill(c, "lk");
+    }
+    let script = native.to_string_lossy();
+    run(&openrc, &[&script, "status"]);
+    is(&[]);
+    run(&openrc, &[&script, "start"]);
+    is(&["native"]);
+    h.killer(&["-s", "KILL", "--wait", "native"]).ok();
+}
