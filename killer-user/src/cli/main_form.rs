@@ -56,7 +56,7 @@ pub struct MainForm {
     pub newborns: Newborns,
     #[arg(
         long,
-        help = with_code("Skip names that no service has; without this option one is enough that nothing is done", Ending::Unknown)
+        help = with_code("Skip names that no service has, instead of doing nothing", Ending::Unknown)
     )]
     pub keep_going: bool,
     /// Print the names of signals; with words after it, what each word stands for
