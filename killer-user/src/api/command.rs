@@ -21,6 +21,7 @@ impl Command {
             pidfile: None,
             exec_stop: None,
             keep: KEEP,
+            service: false,
             nest: Nest::Usual,
             command: ask::Command {
                 argv: vec![program.as_ref().to_owned()],

@@ -39,6 +39,7 @@ impl Order {
             require_exact: false,
             newborns: Newborns::Signal,
             include_self: false,
+            zap: false,
         })
     }
 

@@ -74,6 +74,8 @@ impl Service {
             reaped: None,
             sighup: false,
             mode: Mode::ControlGroup,
+            command: true,
+            zap: false,
             include_self: false,
         };
         Ok(stop::end(&self.keeper, &self.root, &[], &asked, &Silent)?)

@@ -87,6 +87,8 @@ pub struct Kill {
     pub newborns: Newborns,
     /// Sets with the caller or its ancestors are meant.
     pub include_self: bool,
+    /// OpenRC is told that the service has ended.
+    pub zap: bool,
 }
 
 /// So many services that have ended stay known, where nobody says otherwise: half of the places.
@@ -133,6 +135,8 @@ pub struct Command {
     pub argv: Vec<OsString>,
     /// `K=V` on top of the caller's environment.
     pub env: Vec<(OsString, OsString)>,
+    /// The caller's environment is left out.
+    pub clean: bool,
     /// User to become.
     pub user: Option<String>,
     /// In a session of its own, away from the caller's descriptors; `run` returns at once.
@@ -162,6 +166,8 @@ pub struct Run {
     pub exec_stop: Option<String>,
     /// So many that have ended stay known.
     pub keep: usize,
+    /// Services that rules know are let out of it when they are started in it.
+    pub service: bool,
     /// Where it stands.
     pub nest: Nest,
     /// CMD.
@@ -200,6 +206,10 @@ pub struct Stop {
     pub sighup: bool,
     /// Which processes.
     pub mode: Mode,
+    /// The stop command is run first, or the official way is gone.
+    pub command: bool,
+    /// OpenRC is told when the service has ended in another way than its own.
+    pub zap: bool,
     /// Sets with the caller or its ancestors are meant.
     pub include_self: bool,
 }

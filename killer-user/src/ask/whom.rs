@@ -22,6 +22,8 @@ pub enum Pick {
     Orphans,
     /// `escaped`: they left the session, process group, cgroup or PID namespace that the first process had at the start.
     Escaped,
+    /// `leftover`: they belong to an older instance, or to one whose main process has ended.
+    Leftover,
     /// `uid:USER`: real uid.
     Uid(u32),
     /// `exe:GLOB`: the path of the program matches.
@@ -62,6 +64,12 @@ impl Whom {
         self.sets.contains(&Pick::Main) || self.spares_main()
     }
 
+    /// True when it asks for left-overs, or for everybody but these.
+    pub fn names_leftover(&self) -> bool {
+        let is = |s: &Pick| *s == Pick::Leftover;
+        self.sets.iter().any(|s| is(s) || matches!(s, Pick::Not(s) if is(s)))
+    }
+
     /// True when the main process is left out.
     pub fn spares_main(&self) -> bool {
         self.sets.iter().any(|s| matches!(s, Pick::Not(s) if **s == Pick::Main))
@@ -93,6 +101,7 @@ fn one(word: &str) -> Result<Pick, String> {
         "leaves" => Pick::Leaves,
         "orphans" => Pick::Orphans,
         "escaped" => Pick::Escaped,
+        "leftover" => Pick::Leftover,
         w if w.starts_with('!') => match one(&w[1..])? {
             Pick::Not(_) => return Err(bad()),
             set => Pick::Not(Box::new(set)),
@@ -120,7 +129,7 @@ fn user(name: &str) -> Result<u32, String> {
 pub const NO_USER: &str = "no such user";
 
 /// The words, for error messages.
-pub const WORDS: &str = "all, main, control (each with -fail), leaves, orphans, escaped, uid:USER, exe:GLOB, born:<SPAN, depth:N, subtree:PID; !SET is everybody else";
+pub const WORDS: &str = "all, main, control (each with -fail), leaves, orphans, escaped, leftover, uid:USER, exe:GLOB, born:<SPAN, depth:N, subtree:PID; !SET is everybody else";
 
 #[cfg(test)]
 mod tests {
@@ -172,6 +181,7 @@ mod tests {
             word("leaves", Pick::Leaves),
             word("orphans", Pick::Orphans),
             word("escaped", Pick::Escaped),
+            word("leftover", Pick::Leftover),
             any::<u32>().prop_map(|u| (format!("uid:{u}"), Pick::Uid(u))),
             "[^,]{1,12}".prop_map(|g| (format!("exe:{g}"), Pick::Exe(g))),
             any::<u32>().prop_map(|s| (format!("born:<{s}s"), Pick::Born(Duration::from_secs(s.into())))),

@@ -29,7 +29,7 @@ pub struct MainForm {
     )]
     pub signal: String,
     /// Which processes: all, main, control (each with -fail), leaves, orphans, escaped (left the session, process group,
-    /// cgroup or PID namespace), uid:USER, exe:GLOB, born:<SPAN, depth:N, subtree:PID; '!' takes all others, a comma takes
+    /// cgroup or PID namespace), leftover (of an older instance, or of one whose main process has ended), uid:USER, exe:GLOB, born:<SPAN, depth:N, subtree:PID; '!' takes all others, a comma takes
     /// those that both words pick
     #[arg(long, visible_alias = "who", aliases = ["kill-who", "kill-whom"], default_value = "all", value_parser = whom::parse, overrides_with = "whom")]
     pub whom: Whom,
@@ -50,6 +50,9 @@ pub struct MainForm {
     /// Go on although this killer or an ancestor of it is in the set: it leaves the set first
     #[arg(long)]
     pub include_self: bool,
+    /// Tell OpenRC that the service has ended, once it is empty ('rc-service NAME zap')
+    #[arg(long)]
+    pub zap: bool,
     /// What a process gets that is born while the signal is sent to all: signal (once, if its creator had not received it), ignore
     /// (nothing), kill (SIGKILL)
     #[arg(long, value_parser = choice::<Newborns>(), value_name = "WHAT", default_value = "signal", hide_possible_values = true)]
@@ -140,6 +143,7 @@ impl MainForm {
             require_exact: self.require_exact,
             include_self: self.include_self,
             newborns: self.newborns,
+            zap: self.zap,
         })
     }
 }

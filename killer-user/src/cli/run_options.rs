@@ -89,6 +89,10 @@ pub struct RunOptions {
     /// Remember this many services that have ended; the ones that ended first are forgotten first
     #[arg(long, value_name = "N", default_value_t = KEEP)]
     keep: usize,
+    /// Let services that rules know out of it when they are started in it: for a login or a boot script. Without this option it
+    /// keeps all that it starts
+    #[arg(long)]
+    service: bool,
     /// Start it inside of the service that this command runs in: it ends with that one
     #[arg(long, conflicts_with = "beside")]
     inside: bool,
@@ -153,12 +157,14 @@ impl RunOptions {
             pidfile: self.pidfile.clone(),
             exec_stop: self.exec_stop.clone(),
             keep: self.keep,
+            service: self.service,
             nest: match (self.inside, self.beside) {
                 (true, _) => Nest::Inside,
                 (_, true) => Nest::Beside,
                 _ => Nest::Usual,
             },
             command: Command {
+                clean: false,
                 argv: self.argv.clone(),
                 env,
                 user: self.user.clone(),

@@ -14,7 +14,9 @@ use crate::ending::{Ending, codes_of, with_code};
 /// Below the options.
 fn after_help() -> String {
     format!(
-        "First killer runs the command of 'run --exec-stop', as a control process. Then it sends the signal and SIGCONT, waits, sends \
+        "First killer runs the command of 'run --exec-stop', else what the service's init or supervisor stops it with, as a control \
+         process: '/etc/init.d/NAME stop', 'rc-service NAME stop', 'sv down DIR', 's6-svc -d DIR'. Only root's files are run, and of \
+         an adopted service only what is shown to be about it. Then it sends the signal and SIGCONT, waits, sends \
          SIGKILL, and waits. Several services are stopped one after the other. With --mode=mixed and no main process, the signal goes \
          to all. The stop succeeds when the kernel says that no process is left (with --mode=process: when the main process has \
          ended). {}. Each survivor is named with its reason.",
@@ -54,6 +56,12 @@ pub struct StopOptions {
     /// repeats what follows it, or everything when it comes last
     #[arg(short = 'R', long, value_name = "SCHEDULE", value_parser = schedule::parse, allow_hyphen_values = true)]
     retry: Option<Retry>,
+    /// Run neither the command of 'run --exec-stop' nor that of the service's init: begin with the signal
+    #[arg(long)]
+    no_command: bool,
+    /// Tell OpenRC that the service has ended when its own command did not end it ('rc-service NAME zap')
+    #[arg(long)]
+    zap: bool,
     /// Go on although this killer or an ancestor of it is a member: it leaves the service first
     #[arg(long)]
     include_self: bool,
@@ -88,6 +96,8 @@ impl StopOptions {
             reaped: self.wait.map(|w| w.span),
             sighup: self.send_sighup,
             mode: self.mode,
+            command: !self.no_command,
+            zap: self.zap,
             include_self: self.include_self,
         })
     }

@@ -4,7 +4,7 @@ use killer_common::record::R_ADOPTED;
 
 use super::failure::Failure;
 use super::place::{self, Wish};
-use super::record::StopRecord;
+use super::record::{Heir, StopRecord};
 use super::unseen;
 use crate::ending::Ending;
 use crate::keep::{Candidate, Slot};
@@ -117,6 +117,7 @@ fn take(t: &Tracker, slot: Slot, p: &Candidate, other: Option<&Root>) -> Result<
         true => StopRecord { home, started: StopRecord::started(&argv), ..StopRecord::default() },
         false => StopRecord::default(),
     };
+    let kept = StopRecord { heir: Heir::Written, ..kept };
     if let Err(e) = t.set_stop_command(slot, &kept.bytes()) {
         log::warn!("what the process is cannot be kept: {e}");
     }

@@ -9,6 +9,7 @@ use super::record::{Heir, StopRecord};
 use super::unknown::unknown;
 use super::{certainty, elsewhere, unseen};
 use crate::ending::Ending;
+use crate::keep::Slot;
 use crate::lookup::{Root, registry};
 use crate::report::model::{Done, Verb};
 use crate::sys::alive;
@@ -18,10 +19,14 @@ use crate::tier::{Tracker, last_signal};
 pub fn set_main(name: &str, pid: u32) -> Result<(), Failure> {
     let (t, r) = find_one(name)?;
     let _lock = t.lock()?;
-    match t.set_main(r.slot, pid) {
+    // The instance that it belongs to.
+    let of = t.member(pid).ok().flatten().map(|m| Slot { slot: m.root, generation: m.generation });
+    let slot = of.filter(|s| r.others.contains(s)).unwrap_or(r.slot);
+    match t.set_main(slot, pid) {
         Ok(()) => {
             // Chosen, also where it is none: nobody is guessed any more.
-            StopRecord::change(&t, r.slot, |kept| kept.heir = Heir::Nobody)?;
+            let kept = StopRecord { heir: Heir::Nobody, ..StopRecord::of(&t, slot) };
+            t.set_stop_command(slot, &kept.bytes())?;
             Ok(())
         }
         Err(e) if e.raw_os_error() == Some(libc::ENOENT) => {
@@ -141,7 +146,7 @@ pub fn rename(old: &str, new: &str) -> Result<(), Failure> {
             .next(format!("forget it when it has ended ('killer forget {new}'), or choose another name")));
     }
     unseen::refuse(new)?;
-    t.rename(r.slot, new)?;
+    r.instances().try_for_each(|s| t.rename(s, new))?;
     unseen::remember(&t);
     Ok(())
 }

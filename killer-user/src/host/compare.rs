@@ -60,7 +60,7 @@ pub fn compare(t: &Tracker, r: &Root) -> Result<Verify, Failure> {
         counts: service.counts,
         members: members.iter().map(|m| models::process(t, m, main)).collect(),
         ways,
-        exactness: models::exactness(t, r.slot.slot),
+        exactness: models::exactness(t, r),
         disagreements: members.iter().filter_map(|m| disagreement(&family, m)).collect(),
     };
     certainty::sound(t)?;

@@ -56,7 +56,7 @@ fn of(kind: Verb, name: &str, ending: Ending) -> Done {
         done.main_pid = models::main_of(&t, &root).map(|m| m.process.pid);
         done.tier = Some(t.tier().name());
         done.counts = Some(survivors::counts(&Lineage::new(&t, root.clone())));
-        done.exactness = Some(models::exactness(&t, root.slot.slot));
+        done.exactness = Some(models::exactness(&t, &root));
     }
     done
 }

@@ -13,7 +13,7 @@ pub fn trackers(t: &Tracker) -> Result<(Vec<Host>, Vec<String>), Failure> {
 
 /// True when somebody of it, or inside it, is alive.
 pub fn lives(t: &Tracker, r: &Root) -> bool {
-    registry::family(t, r.slot.slot).iter().any(|&s| t.count(s) != 0)
+    registry::places(t, r).iter().any(|s| t.count(s.slot) != 0)
 }
 
 /// The service of that name, and what keeps it: a live one before one that has ended.

@@ -7,7 +7,7 @@ use super::record::StopRecord;
 use crate::keep::Health;
 use crate::keep::Slot;
 use crate::kernel::tier::Tier;
-use crate::lookup::registry;
+use crate::lookup::{Root, registry};
 use crate::sys::alive::alive;
 use crate::tier::Tracker;
 
@@ -114,10 +114,14 @@ pub fn owner_lives(r: &RootRecord) -> bool {
     alive(r.owner_tgid, r.owner_start)
 }
 
-/// Reasons against a root and the roots inside it. Empty: exact.
-pub fn reasons(t: &Tracker, slot: u32) -> Vec<Counted> {
-    let family = registry::family(t, slot);
-    let records: Vec<_> = family.iter().filter_map(|&s| t.reasons(s)).collect();
+/// Reasons against a root, its other instances, and the roots inside of them. Empty: exact.
+pub fn reasons(t: &Tracker, root: &Root) -> Vec<Counted> {
+    let mut places = registry::places(t, root);
+    if places.is_empty() {
+        // It has ended meanwhile: what was counted against it stands until its slot is used again.
+        places.push(root.slot);
+    }
+    let records: Vec<_> = places.iter().filter_map(|s| t.reasons(s.slot)).collect();
     reason::ALL
         .iter()
         .filter_map(|&(i, code, text)| {

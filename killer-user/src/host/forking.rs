@@ -41,7 +41,7 @@ pub fn started(
     }
     let main = || main_process::of(t, &root);
     if pidfile {
-        let there = || main().is_some_and(|m| !m.guessed) || empty(&family);
+        let there = || main_process::is_said(t, &root) || empty(&family);
         if let Waited::Interrupted(sig) = until(Some(PIDFILE), || {}, there, || Ends::new(Vec::new(), false))
         {
             return Ok(Ending::Interrupted(sig));

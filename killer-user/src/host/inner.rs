@@ -23,9 +23,9 @@ pub fn ends(signal: i32) -> bool {
 
 /// Names of services inside of a root that have a live process, in their order in the registry.
 pub fn inside(t: &Tracker, root: &Root) -> Vec<String> {
-    let family = registry::family(t, root.slot.slot);
-    let living = family.into_iter().skip(1).filter(|&s| t.count(s) != 0);
-    living.filter_map(|s| registry::in_slot(t, s)).map(|r| r.name).collect()
+    let inner = registry::places(t, root).into_iter().filter(|s| !root.instances().any(|own| own == *s));
+    let living = inner.filter(|s| t.count(s.slot) != 0);
+    living.filter_map(|s| registry::in_slot(t, s.slot)).map(|r| r.name).collect()
 }
 
 /// Which processes the signal is for.
@@ -67,6 +67,7 @@ pub fn say(
         picks: all.picks.to_vec(),
         main: super::models::main_of(t, root).map(|m| m.process),
         near: process::near(&process::ancestors()),
+        kept: super::instances::kept(t, root),
         home: super::record::StopRecord::of(t, root.slot).home,
         glob: name::matches,
         dry_run: true,

@@ -45,9 +45,9 @@ pub fn process(t: &Tracker, m: &Member, main: Option<Main>) -> model::Process {
     }
 }
 
-/// Exactness of a root with the roots inside it.
-pub fn exactness(t: &Tracker, slot: u32) -> model::Exactness {
-    let reasons = exact::reasons(t, slot);
+/// Exactness of a root with its other instances and the roots inside of them.
+pub fn exactness(t: &Tracker, root: &Root) -> model::Exactness {
+    let reasons = exact::reasons(t, root);
     model::Exactness {
         exact: reasons.is_empty(),
         reasons: reasons

@@ -4,11 +4,11 @@
 use super::failure::Failure;
 use super::open::Host;
 use super::unknown::{unknown, unknown_untracked};
-use super::{certainty, elsewhere, main_process};
+use super::{certainty, elsewhere, instances, main_process, rulebook};
 use crate::ask::Names;
 use crate::ask::name;
 use crate::lookup::{Root, registry};
-use crate::report::escape;
+use crate::report::{escape, message};
 use crate::tier::Tracker;
 
 /// What a word that nobody has may have been meant for.
@@ -28,8 +28,12 @@ pub type Guess<'a> = &'a dyn Fn(&str, &[&str], Option<&str>) -> Option<Meant>;
 pub enum For<'a> {
     /// A signal: a word may be a verb.
     Signal(Guess<'a>),
-    /// A verb.
+    /// A verb that does something to services.
     Verb,
+    /// The same, to each instance by itself.
+    Each,
+    /// A verb that only looks.
+    Look,
 }
 
 /// What the words stand for.
@@ -43,6 +47,10 @@ pub struct Resolved {
     pub unknown: Option<Failure>,
     /// These words.
     pub nobody: Vec<String>,
+    /// What is said with `-v`.
+    pub remarks: Vec<String>,
+    /// What is said.
+    pub warnings: Vec<String>,
     /// More than one literal name: documents are a list.
     pub several: bool,
 }
@@ -101,6 +109,14 @@ fn meant(t: &Tracker, all: &[Root], word: &str) -> Vec<Root> {
     }
 }
 
+/// What a word that no root has stands for by the rules: the service that it is an alias of; one that does not run is
+/// nobody, to whom anything can be done.
+fn by_rule(t: &Tracker, word: &str, what: For<'_>) -> Option<Root> {
+    let known = rulebook::known(word)?;
+    let acts = !matches!(what, For::Look) && rulebook::in_force(t);
+    registry::named(t, &known.name).or_else(|| acts.then(|| registry::nobody(&known.name)))
+}
+
 /// Adds what a word stands for in other tiers; true when there was something. What has ended counts where nobody else has it.
 fn add(more: &mut [(Host, Vec<Root>)], word: &str, ended: bool) -> bool {
     let mut some = false;
@@ -133,6 +149,9 @@ pub fn resolve(t: &Tracker, names: &Names, what: For<'_>) -> Result<Resolved, Fa
     for word in &names.words {
         let mut found = meant(t, &all, word);
         // Of one name the live one is meant.
+        if found.is_empty() && !name::is_glob(word) {
+            found.extend(by_rule(t, word, what));
+        }
         let live = found.iter().any(|r| elsewhere::lives(t, r));
         if (name::is_glob(word) || !live) && add(&mut more, word, found.is_empty()) {
             found.retain(|_| name::is_glob(word));
@@ -153,6 +172,7 @@ pub fn resolve(t: &Tracker, names: &Names, what: For<'_>) -> Result<Resolved, Fa
         let services: Vec<String> = all.into_iter().map(|r| r.name).collect();
         refusal(unknown(t, first), &nobody, names, &services, what)
     });
+    let (roots, remarks, warnings) = of_caller(t, roots, what);
     match unknown {
         Some(f) if !names.keep_going => Err(f),
         unknown => Ok(Resolved {
@@ -160,9 +180,35 @@ pub fn resolve(t: &Tracker, names: &Names, what: For<'_>) -> Result<Resolved, Fa
             elsewhere: more,
             unknown,
             nobody: nobody.into_iter().map(String::from).collect(),
+            remarks,
+            warnings,
             several: names.several(),
         }),
     }
+}
+
+/// Services as this caller means them: for what is done to them without the instances that its own ancestors have opened.
+fn of_caller(t: &Tracker, roots: Vec<Root>, what: For<'_>) -> (Vec<Root>, Vec<String>, Vec<String>) {
+    let (mut remarks, mut warnings) = (Vec::new(), Vec::new());
+    if matches!(what, For::Look) {
+        return (roots, remarks, warnings);
+    }
+    let mut meant = Vec::new();
+    for r in roots {
+        if r.is_nobody() {
+            let f = rulebook::not_running(&r.name).map(|f| message::render(&f.what, f.why.as_deref(), None));
+            warnings.extend(f);
+        }
+        let (others, left_out) = instances::of_others(t, &r);
+        if left_out > 0 {
+            remarks.push(instances::left_out(&r.name, left_out));
+        }
+        match what {
+            For::Each if !others.others.is_empty() => meant.extend(instances::each(t, &others)),
+            _ => meant.push(others),
+        }
+    }
+    (meant, remarks, warnings)
 }
 
 /// The failure when no tracker is loaded: every word stands for nobody.
@@ -182,7 +228,7 @@ fn refusal(base: Failure, nobody: &[&str], names: &Names, services: &[String], w
     let undone = match (names.words.len(), names.keep_going, what) {
         (1, ..) | (_, true, _) => "",
         (.., For::Signal(_)) => "; nothing was signalled",
-        (.., For::Verb) => "; nothing was done",
+        (.., For::Verb | For::Each | For::Look) => "; nothing was done",
     };
     let mut f = base;
     let kept = f.what.clone();

@@ -10,7 +10,7 @@ use super::main_process::{self, Main};
 use super::receipt::{self, Done};
 use super::record::{StopRecord, no_heir};
 use super::survivors::{self, counts, explain, refused};
-use super::{Tell, journal, models, wait};
+use super::{Tell, instances, journal, models, wait};
 use crate::ask::{Kill, Newborns};
 use crate::ask::{name, signal};
 use crate::ending::{Case, Ending, Wait};
@@ -39,7 +39,7 @@ type Left = Vec<(Member, String, String)>;
 /// One order to one root. Its signals are in the journal; the rest is the caller's to tell.
 pub fn order(t: &Tracker, root: &Root, k: &Kill, tell: &dyn Tell) -> Result<Ordered, Failure> {
     let hurry = sched::Hurry::start();
-    let exactness = models::exactness(t, root.slot.slot);
+    let exactness = models::exactness(t, root);
     if k.require_exact && !exactness.exact {
         return Err(super::unknown::not_exact(&root.name, &exactness));
     }
@@ -112,6 +112,7 @@ fn asked(t: &Tracker, root: &Root, k: &Kill, main: Option<Main>) -> Order {
         picks: k.whom.sets.clone(),
         main: main.map(|m| m.process),
         home: StopRecord::of(t, root.slot).home,
+        kept: if k.whom.names_leftover() { instances::kept(t, root) } else { Vec::new() },
         glob: name::matches,
         dry_run: k.dry_run,
         near: process::near(&caller),

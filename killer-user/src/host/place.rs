@@ -1,6 +1,6 @@
 //! A place in the registry for a new root: its name, what has ended and gives its place, what it stands in.
 
-use killer_common::record::R_FOREGROUND;
+use killer_common::record::{R_ADOPTED, R_FOREGROUND, R_INSTANCE, R_SERVICE};
 
 use super::elsewhere;
 use super::failure::Failure;
@@ -63,7 +63,8 @@ pub fn make(t: &Tracker, w: &Wish<'_>) -> Result<(Slot, bool), Failure> {
         let ended: Vec<Root> = registry::ended(t).into_iter().filter(|r| r.name != name).collect();
         give(t, &ended[..ended.len().saturating_sub(w.keep)]);
     }
-    if let Some(old) = old.filter(|o| o.slot.slot != outer) {
+    // An instance's slot is the kernel's to give.
+    if let Some(old) = old.filter(|o| o.slot.slot != outer && !o.is_instance()) {
         let fresh = registry::abandoned(t, old);
         let slot = t.create(old.slot, outer, w.flags, name).map_err(failed)?;
         return Ok((slot, fresh));
@@ -102,6 +103,9 @@ fn around(t: &Tracker, mine: u32, w: &Wish<'_>) -> Result<u32, Failure> {
         Some(Nest::Beside) => true,
         None if fixed => false,
         None => return Ok(0),
+        // What a rule has opened, and what was adopted (a listener, whose sessions are below it), is not what is typed
+        // in it.
+        Some(Nest::Usual) if !fixed && root.record.flags & (R_INSTANCE | R_ADOPTED | R_SERVICE) != 0 => true,
         // A caller that waits for its command waits for what that starts; what a daemon or a login starts is for itself.
         Some(Nest::Usual) => !fixed && (w.flags | root.record.flags) & R_FOREGROUND == 0,
     };

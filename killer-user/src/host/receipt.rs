@@ -81,7 +81,7 @@ pub fn receipt(d: &Done<'_, '_>) -> Receipt {
         tier: t.tier().name(),
         gates,
         // Again: what happened during the kill counts, too.
-        exactness: models::exactness(t, root.slot.slot),
+        exactness: models::exactness(t, root),
         main_pid: d.main.map(|m| m.process.pid),
         main_guessed: d.main.is_some_and(|m| m.guessed),
         processes: d.before.processes,

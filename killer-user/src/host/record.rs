@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
-use killer_common::record::STOP_LEN;
+use killer_common::record::{R_INSTANCE, STOP_LEN};
 
 use crate::keep::Slot;
 use crate::lineage::Home;
@@ -17,11 +17,13 @@ use crate::tier::Tracker;
 /// Which process may become the main process when the first process has ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Heir {
-    /// Nobody: an end that was no success, a main process that was chosen, an adoption.
+    /// Nobody: an end that was no success, a main process that was chosen or told to end.
     #[default]
     Nobody,
     /// One that can be guessed.
     Open,
+    /// One that a pidfile names, and nobody else: an adoption, whose first process may have failed unseen.
+    Written,
     /// Was guessed. It stays when others have ended, and has no heir.
     Guessed(Identity),
     /// Was named by the pidfile.
@@ -88,6 +90,7 @@ impl StopRecord {
         match self.heir {
             Heir::Nobody => {}
             Heir::Open => put("heir", b"open"),
+            Heir::Written => put("heir", b"written"),
             Heir::Guessed(p) => put("heir", format!("guessed:{}:{}", p.pid, p.start).as_bytes()),
             Heir::Named(p) => put("heir", format!("named:{}:{}", p.pid, p.start).as_bytes()),
         }
@@ -179,6 +182,7 @@ fn heir(text: &str) -> Heir {
     let mut number = || words.next().and_then(|w| w.parse::<u64>().ok());
     match (how, number(), number()) {
         (Some("open"), ..) => Heir::Open,
+        (Some("written"), ..) => Heir::Written,
         (Some("guessed"), Some(pid), Some(start)) => Heir::Guessed(Identity { pid: pid as u32, start }),
         (Some("named"), Some(pid), Some(start)) => Heir::Named(Identity { pid: pid as u32, start }),
         _ => Heir::Nobody,
@@ -187,12 +191,20 @@ fn heir(text: &str) -> Heir {
 
 /// Nobody follows the main process of a root any more, when it was told to end, chosen, or has failed.
 pub fn no_heir(t: &Tracker, slot: Slot) {
-    if StopRecord::of(t, slot).heir != Heir::Open {
+    let may_have = |h: Heir| matches!(h, Heir::Open | Heir::Written);
+    let instance = t.root(slot.slot).is_some_and(|r| r.flags & R_INSTANCE != 0);
+    if instance && matches!(t.stop_command(slot), Ok(None)) {
+        // That nothing is kept of an instance means that its main process is still to be found.
+        let _lock = t.lock();
+        let _ = t.set_stop_command(slot, &StopRecord::default().bytes());
+        return;
+    }
+    if !may_have(StopRecord::of(t, slot).heir) {
         return;
     }
     let Ok(_lock) = t.lock() else { return };
     let changed = StopRecord::change(t, slot, |r| {
-        if r.heir == Heir::Open {
+        if may_have(r.heir) {
             r.heir = Heir::Nobody;
         }
     });
@@ -235,7 +247,7 @@ mod tests {
     #[test]
     fn a_record_comes_back() {
         let p = Identity { pid: 1, start: 2 };
-        for heir in [Heir::Nobody, Heir::Open, Heir::Guessed(p), Heir::Named(p)] {
+        for heir in [Heir::Nobody, Heir::Open, Heir::Written, Heir::Guessed(p), Heir::Named(p)] {
             let r = StopRecord { heir, ..record() };
             assert_eq!(StopRecord::read(&r.bytes()), Some(r));
         }

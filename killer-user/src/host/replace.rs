@@ -75,6 +75,8 @@ fn end(t: &Tracker, old: &Root, tell: &dyn Tell) -> Result<(), Failure> {
         reaped: None,
         sighup: false,
         mode: Mode::ControlGroup,
+        command: true,
+        zap: false,
         include_self: false,
     };
     let Some(pid) = supervise::fork()? else {

@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use killer_common::record::R_SERVICE;
+
 use super::adopt;
 use super::failure::Failure;
 use super::names::find_one;
@@ -104,6 +106,7 @@ fn start(r: &Run, tell: &dyn Tell) -> Result<Ending, Failure> {
 /// What its root is to be.
 fn wish(r: &Run, flags: u64) -> Wish<'_> {
     let goes = r.command.detach && r.kill_on_exit.is_none();
+    let flags = if r.service { flags | R_SERVICE } else { flags };
     Wish { flags, keep: r.keep, nest: Some(r.nest), goes, ..Wish::named(&r.name) }
 }
 
@@ -235,9 +238,9 @@ pub fn adopt(name: &str, whose: &Whose, moves: bool, tell: &dyn Tell) -> Result<
     say_tier(&t, tell);
     let _log = tell.relay(&t);
     let a = adopt::adopt(&t, name, &p, moves)?;
-    let e = super::models::exactness(&t, a.slot.slot);
     // Not all that it ever had: one that was given up has had others.
     let root = registry::in_slot(&t, a.slot.slot);
+    let e = root.as_ref().map(|r| super::models::exactness(&t, r)).unwrap_or_default();
     let n = root.map(|r| survivors::counts(&Lineage::new(&t, r))).unwrap_or_default();
     let text = format!(
         "adopted {} ({}) in {} passes; {}\n",

@@ -5,7 +5,7 @@ use killer_common::record::Member;
 use super::failure::Failure;
 use super::main_process::Main;
 use super::record::StopRecord;
-use super::{certainty, frozen, models};
+use super::{certainty, frozen, instances, models};
 use crate::kernel::tier::Tier;
 use crate::lineage::{self, Home, Lineage, Members};
 use crate::lookup::{Root, registry};
@@ -57,7 +57,7 @@ impl<'t> Service<'t> {
         mut processes: u64,
     ) -> Self {
         let frozen = frozen::state(t, root, &members);
-        let tasks = registry::family(t, root.slot.slot).iter().map(|&s| t.count(s)).sum();
+        let tasks = registry::places(t, root).iter().map(|s| t.count(s.slot)).sum();
         if tasks == 0 {
             // What was listed has ended since.
             members.clear();
@@ -91,15 +91,26 @@ impl<'t> Service<'t> {
             state: state.into(),
             main_pid: self.main.map(|m| m.process.pid),
             main_guessed: self.main.is_some_and(|m| m.guessed),
-            command: self.kept.command(),
+            command: instances::command(&r.record).or_else(|| self.kept.command()),
             counts: self.counts,
-            ever: registry::family(t, r.slot.slot).iter().map(|&s| t.pop(s).processes).sum(),
+            ever: registry::places(t, r).iter().map(|s| t.pop(s.slot).processes).sum(),
             ever_at_least: !Tier::PROGRAMS.contains(&t.tier()),
             since: models::when(r.record.born),
             age_s: models::seconds_since(r.record.born),
-            exactness: models::exactness(t, r.slot.slot),
+            exactness: models::exactness(t, r),
             inside,
+            left_over: self.left_over().len() as u64,
         }
+    }
+
+    /// Members that are left over: looked for where there can be some.
+    pub fn left_over(&self) -> Vec<Member> {
+        let one = self.root.others.is_empty();
+        if self.counts.tasks == 0 || one && (self.main.is_some() || !self.root.is_instance()) {
+            return Vec::new();
+        }
+        let family = Lineage::new(self.t, self.root.clone());
+        instances::left_over(self.t, &self.root, &family.members(&family.listed()))
     }
 
     /// The main process, else the oldest member.

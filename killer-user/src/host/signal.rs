@@ -1,12 +1,14 @@
 //! A signal to one service, and everything that is told of it.
 
 use super::failure::Failure;
+use super::official::{self, Way};
 use super::order::{Ordered, order};
 use super::{Tell, inner, journal, last_signal, main_process, pidfiles, survivors, unseen};
 use crate::ask::Kill;
+use crate::ending::Ending;
 use crate::lookup::Root;
-use crate::report::human;
 use crate::report::model::Receipt;
+use crate::report::{human, message};
 use crate::tier::Tracker;
 
 /// The order to one of those that were `named`, and everything that is told of it.
@@ -21,8 +23,10 @@ pub fn one(
         let asked = inner::Asked { picks: &k.whom.sets, include_self: k.include_self };
         inner::say(t, root, named, k.signal, asked, tell);
     }
-    let Ordered { receipt: r, failure } = order(t, root, k, tell)?;
     let active = k.signal != 0 && !k.dry_run;
+    // Read before nobody is there any more.
+    let way = if active && inner::ends(k.signal) { official::of(t, root) } else { Way::default() };
+    let Ordered { receipt: mut r, failure } = order(t, root, k, tell)?;
     if active {
         let uid = rustix::process::getuid().as_raw();
         let _ = t.note_kill(root.slot, k.signal, uid, r.ending.code());
@@ -32,10 +36,24 @@ pub fn one(
             unseen::remember(t);
         }
     }
-    let gone = r.main_pid.is_none() && r.tasks > 0 && r.ending.is_good() && k.whom.names_main();
-    if gone {
-        tell.fail(&no_main(&r, k));
+    let next = if r.empty { official::after(&way, &r.service, k.zap) } else { None };
+    if let Some(next) = next {
+        tell.message(&message::render(&format!("'{}': {next}", r.service), None, None));
+        r.notes.push(next);
     }
+    let none = r.main_pid.is_none() && r.tasks > 0 && k.whom.names_main();
+    if none {
+        main_process::say_why(t, root, tell);
+    }
+    let gone = none && r.ending.is_good();
+    if gone {
+        tell.fail(&no_main(t, root, &r, k));
+    }
+    let failure = failure.map(|f| match none && f.ending == Ending::Nobody {
+        // Also where that is a failure.
+        true => Failure { why: f.why, ..main_process::gone(t, root).with(f.ending) },
+        false => f,
+    });
     if let Some(f) = failure {
         if active {
             journal::judgement(&r.service, &f);
@@ -53,8 +71,8 @@ pub fn one(
 }
 
 /// What is said when the main process was named, is gone, and that is no failure.
-fn no_main(r: &Receipt, k: &Kill) -> Failure {
-    let f = main_process::gone(&r.service);
+fn no_main(t: &Tracker, root: &Root, r: &Receipt, k: &Kill) -> Failure {
+    let f = main_process::gone(t, root);
     if k.whom.spares_main() {
         f.why(format!("nobody is left out by --whom={}", k.whom.text))
     } else if r.targets.is_empty() {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use killer_common::record::{B_CONTROL, B_MAIN, R_FOREGROUND, R_SUPERVISED};
 
 use super::failure::Failure;
+use super::instances;
 use super::place::{self, Wish};
 use super::record::StopRecord;
 use super::unseen;
@@ -14,7 +15,7 @@ use super::{log_target, pidfiles};
 use crate::ask::Command;
 use crate::ending::Ending;
 use crate::keep::Slot;
-use crate::lookup::registry;
+use crate::lookup::{Root, registry};
 use crate::sys::launch::{Launch, Step};
 use crate::sys::supervise;
 use crate::tier::Tracker;
@@ -25,7 +26,8 @@ fn launch(cmd: &Command, goes: bool) -> Result<Launch, Failure> {
         CString::new(s)
             .map_err(|_| Failure::new(Ending::NotStarted, "a NUL byte in the command or environment"))
     };
-    let mut env: Vec<(OsString, OsString)> = std::env::vars_os().collect();
+    let mut env: Vec<(OsString, OsString)> =
+        if cmd.clean { Vec::new() } else { std::env::vars_os().collect() };
     let mut ids = None;
     if let Some(user) = &cmd.user {
         let u = lookup(user)?;
@@ -188,15 +190,27 @@ fn write_pidfile(path: &Path, pid: i32) -> std::io::Result<()> {
 }
 
 /// Starts CMD as a control process of a service; `met` as for [`start`].
-pub fn join(t: &Tracker, name: &str, cmd: &Command, mut met: impl FnMut(i32)) -> Result<Started, Failure> {
+pub fn join(t: &Tracker, name: &str, cmd: &Command, met: impl FnMut(i32)) -> Result<Started, Failure> {
+    let root = registry::named(t, name).ok_or_else(|| super::unknown::unknown(t, name))?;
+    join_one(t, &root, cmd, met)
+}
+
+/// The same of this very service: of the newest instance that has a live process.
+pub fn join_one(
+    t: &Tracker,
+    service: &Root,
+    cmd: &Command,
+    mut met: impl FnMut(i32),
+) -> Result<Started, Failure> {
+    let name = &service.name;
     let launch = launch(cmd, false)?;
     let lock = t.lock()?;
-    let root = registry::named(t, name).ok_or_else(|| super::unknown::unknown(t, name))?;
-    if registry::family(t, root.slot.slot).iter().all(|&s| t.count(s) == 0) {
+    let mut all = instances::each(t, service).into_iter();
+    let Some(root) = all.find(|r| registry::places(t, r).iter().any(|s| t.count(s.slot) != 0)) else {
         return Err(Failure::new(Ending::NotStarted, format!("service '{name}' has ended"))
             .why("a control process can only join a service that has a live process")
             .next(format!("start it again: 'killer run --name {name} -- CMD'")));
-    }
+    };
     let spawned = t.spawn(root.slot, B_CONTROL, &launch, &mut |pid| {
         met(pid);
         Ok(())

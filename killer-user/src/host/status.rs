@@ -4,7 +4,7 @@ use super::failure::Failure;
 use super::open::Host;
 use super::record::StopRecord;
 use super::service::Service;
-use super::{Tell, certainty, elsewhere, exact, inner, last_signal, models, order, start, unseen};
+use super::{Tell, certainty, elsewhere, exact, inner, instances, last_signal, models, order, start, unseen};
 use crate::ask::signal;
 use crate::kernel::tier::Tier;
 use crate::kill;
@@ -60,6 +60,11 @@ pub fn status(t: &Tracker, r: &Root) -> Result<Status, Failure> {
     });
     let unsettled = lineage::half_sent(&Lineage::new(t, r.clone()));
     let mut notes: Vec<String> = unsettled.iter().map(|(m, sig)| order::unknown_outcome(m, *sig)).collect();
+    notes.extend(instances::words(&seen.left_over()));
+    let stayed = match t.rules().filter(|_| k.stayed != 0) {
+        Some(rules) => rules.inside(r.slot)?,
+        None => Vec::new(),
+    };
     if seen.counts.tasks != 0 && exact::unsupervised(t, r.slot, k) && t.tier() != Tier::Scan {
         notes.push(SUPERVISOR_GONE.into());
     }
@@ -69,6 +74,8 @@ pub fn status(t: &Tracker, r: &Root) -> Result<Status, Failure> {
         main: seen.main_process(),
         tier: t.tier().name(),
         contains,
+        instances: instances::shown(t, r),
+        stayed: stayed.into_iter().map(|(name, times)| model::Stayed { name, times }).collect(),
         gated: t.gate().is_some_and(|g| g.is_closed(r.slot.slot)),
         supervisor: supervised.then(supervisor).flatten(),
         notes,
@@ -98,7 +105,7 @@ pub fn tree(t: &Tracker, r: &Root, last: bool) -> Result<Tree, Failure> {
 
 /// How sure the set of a service is.
 pub fn exactness(t: &Tracker, r: &Root) -> model::Exactness {
-    models::exactness(t, r.slot.slot)
+    models::exactness(t, r)
 }
 
 /// True when nobody is left of a service, by the kernel's count.

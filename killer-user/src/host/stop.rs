@@ -1,23 +1,22 @@
 //! `stop`: the stop command, then systemd's escalation; verified empty.
 
+mod ask;
 mod finish;
 
 use std::time::Duration;
 
 use super::failure::Failure;
-use super::record::StopRecord;
-use super::start;
+use super::official::{self, Way};
 use super::{Tell, inner, main_process, models, order, stop_words, thaw, wait};
 use crate::ask::schedule::Step;
-use crate::ask::span::Span;
 use crate::ask::whom::Pick;
 use crate::ask::whom::{self, Whom};
-use crate::ask::{Command, Kill, Mode, Names, Newborns, Stop, Word};
+use crate::ask::{Kill, Mode, Names, Newborns, Stop, Word};
 use crate::ending::Ending;
 use crate::kill::{Awaited, SIGCONT, SIGKILL, Waited};
 use crate::lineage::{Lineage, Members};
 use crate::lookup::{Root, registry};
-use crate::report::model::{self, Process, StopCommand};
+use crate::report::model::{self, Process};
 use crate::sys::{clock, interrupt};
 use crate::tier::Tracker;
 
@@ -41,6 +40,8 @@ struct Run<'a> {
     asked: Option<i32>,
     /// The processes that were sent SIGKILL because nothing else had ended them.
     forced: Vec<Process>,
+    /// Whose it is by the host's files.
+    way: Way,
     report: model::Stop,
 }
 
@@ -54,8 +55,9 @@ pub fn end(
 ) -> Result<model::Stop, Failure> {
     let began = clock::monotonic_ns();
     let report = report(s, &root.name);
-    let (root, awaited, forced) = (root.clone(), Awaited::default(), Vec::new());
-    let mut run = Run { t, root, named, s, mode: s.mode, tell, awaited, asked: None, forced, report };
+    let (awaited, forced, way) = (Awaited::default(), Vec::new(), official::of(t, root));
+    let root = root.clone();
+    let mut run = Run { t, root, named, s, mode: s.mode, tell, awaited, asked: None, forced, way, report };
     let ended = run.all()?;
     run.report.took_us = (clock::monotonic_ns() - began) / 1000;
     Ok(run.finish(ended))
@@ -101,6 +103,7 @@ impl Run<'_> {
             dry_run,
             require_exact: false,
             include_self: self.s.include_self,
+            zap: false,
             newborns: Newborns::Signal,
             patience: None,
         }
@@ -188,7 +191,8 @@ impl Run<'_> {
         if !asks || models::main_of(self.t, &self.root).is_some() {
             return;
         }
-        let f = main_process::gone(&self.root.name);
+        main_process::say_why(self.t, &self.root, self.tell);
+        let f = main_process::gone(self.t, &self.root);
         let f = match self.mode {
             Mode::ControlGroup => f.why("the stop command gets an empty MAINPID"),
             Mode::Process => f.why("--mode=process is for nobody else"),
@@ -203,11 +207,6 @@ impl Run<'_> {
         self.tell.fail(&f);
     }
 
-    /// What is remembered of it, when it has a stop command.
-    fn kept(&self) -> Option<StopRecord> {
-        Some(StopRecord::of(self.t, self.root.slot)).filter(|r| !r.command.is_empty())
-    }
-
     /// The processes that are there, so that "released" can be waited for.
     fn hold(&mut self, narrow: bool) {
         let family = Lineage::new(self.t, self.root.clone());
@@ -217,38 +216,6 @@ impl Run<'_> {
                 self.awaited.add(m);
             }
         }
-    }
-
-    /// The stop command, as a control process. `TimedOut`: the escalation is to go on.
-    fn ask(&mut self) -> Result<Waited, Failure> {
-        let Some(r) = self.kept() else {
-            return Ok(Waited::TimedOut);
-        };
-        let mut said = StopCommand { command: r.command.clone(), exit_code: None, error: None };
-        let main = models::main_of(self.t, &self.root).map_or(String::new(), |m| m.process.pid.to_string());
-        let cmd = Command {
-            argv: ["/bin/sh", "-c", ASK, "stop", &r.dir, &r.command].map(Into::into).into(),
-            env: vec![("MAINPID".into(), main.into()), ("KILLER_SERVICE".into(), (&self.root.name).into())],
-            user: (!r.user.is_empty()).then_some(r.user),
-            ..Command::default()
-        };
-        match start::join(self.t, &self.root.name, &cmd, |_| {}) {
-            Err(f) => said.error = Some(f.why.map_or(f.what.clone(), |w| format!("{}: {w}", f.what))),
-            Ok(started) => said.exit_code = attend(self.t, started.pid, self.s.timeout)?,
-        }
-        if said.exit_code != Some(0) {
-            let how = match (&said.error, said.exit_code) {
-                (Some(e), _) => e.clone(),
-                (None, Some(c)) => format!("it ended with status {c}"),
-                (None, None) => "it did not end in time".into(),
-            };
-            self.report.notes.push(format!("the stop command failed: {how}"));
-        }
-        self.report.command = Some(said);
-        if let Some(sig) = interrupt::came() {
-            return Ok(Waited::Interrupted(sig));
-        }
-        Ok(self.wait(Some(Duration::ZERO)))
     }
 
     /// A signal to the processes that the mode names, with SIGCONT and perhaps SIGHUP. Answers when the wait for it
@@ -295,26 +262,7 @@ impl Run<'_> {
     }
 }
 
-/// Runs a stop command in its directory. What it prints is no document of ours: it goes to stderr, or nowhere when
-/// that is closed.
-const ASK: &str = "if (: >&2); then exec >&2; else exec >/dev/null; fi; cd -- \"$1\" && eval \"$2\"";
-
 /// Since a CLOCK_MONOTONIC ns.
 fn since(began: u64) -> Duration {
     Duration::from_nanos(clock::monotonic_ns().saturating_sub(began))
-}
-
-/// Waits for the stop command; `None` when it did not end in time: it is a member, and ends with the others.
-fn attend(t: &Tracker, pid: i32, limit: Span) -> Result<Option<u8>, Failure> {
-    let began = clock::monotonic_ns();
-    loop {
-        let gone = Duration::from_nanos(clock::monotonic_ns() - began);
-        let rest = limit.limit().map_or(Duration::from_secs(1), |l| l.saturating_sub(gone));
-        if let Some(status) = t.await_end(pid, rest.min(Duration::from_secs(1)))? {
-            return Ok(Some(Ending::of_command(status).code()));
-        }
-        if interrupt::came().is_some() || limit.limit().is_some_and(|l| gone >= l) {
-            return Ok(None);
-        }
-    }
 }

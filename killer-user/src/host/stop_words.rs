@@ -2,6 +2,7 @@
 
 use super::certainty::Doubt;
 use super::failure::Failure;
+use super::official;
 use super::survivors;
 use crate::ending::{Ending, Facts};
 use crate::report::human;
@@ -52,6 +53,7 @@ pub fn failure(r: &Stop, doubt: Option<Doubt>) -> Option<Failure> {
 /// Notes that are for people who did not ask for more, too.
 pub fn is_said(note: &str) -> bool {
     note.starts_with("the stop command")
+        || official::is_said(note)
         || note.starts_with("SIGKILL was needed")
         || note.ends_with("as --mode=process has it")
 }

@@ -38,6 +38,7 @@ fn asked(name: &str, signal: i32) -> Kill {
         dry_run: false,
         require_exact: false,
         include_self: false,
+        zap: false,
         newborns: Newborns::Signal,
         patience: None,
     }

@@ -1,7 +1,7 @@
 //! The failures for names that nobody has, for services that are gone meanwhile, and for sets that are not exact.
 
 use super::failure::Failure;
-use super::{certainty, elsewhere, rules, unseen};
+use super::{certainty, elsewhere, rulebook, unseen};
 use crate::ask::name;
 use crate::ending::Ending;
 use crate::lookup::{Root, registry};
@@ -14,6 +14,9 @@ pub fn unknown(t: &Tracker, word: &str) -> Failure {
         return f;
     }
     if let Some(f) = unseen::lost().err().or_else(|| unseen::elsewhere(word)) {
+        return f;
+    }
+    if let Some(f) = rulebook::not_running(word) {
         return f;
     }
     if let Some(why) = t.passed_by() {
@@ -30,12 +33,6 @@ pub fn unknown(t: &Tracker, word: &str) -> Failure {
             .next("run it as root, where they were started");
     }
     let mut f = Failure::new(Ending::Unknown, format!("no such service '{word}'"));
-    if let Some(k) = rules::known(word).ok().flatten() {
-        let why = format!("a rule knows '{}' ({}), and nothing of it is tracked", k.name, k.file.display());
-        return f
-            .why(why)
-            .next("'killer rule list' shows the rules; 'killer up --rules' adopts what ran before them");
-    }
     f = match known.len() {
         0 => f.why(nothing_tracked()),
         n if n > 12 => f.why(format!("tracked: {} and {} more", known[..12].join(", "), n - 12)),
@@ -50,6 +47,9 @@ pub fn unknown(t: &Tracker, word: &str) -> Failure {
 /// The error for a name while no tracker is loaded.
 pub fn unknown_untracked(word: &str) -> Failure {
     if let Some(f) = unseen::lost().err().or_else(|| unseen::elsewhere(word)) {
+        return f;
+    }
+    if let Some(f) = rulebook::not_running(word) {
         return f;
     }
     Failure::new(Ending::Unknown, format!("no such service '{word}'"))

@@ -42,7 +42,8 @@ fn one(f: &Lineage<'_>, what: wait::For, good: Ending, rest: Option<Duration>, t
         wait::For::MainGone(_) => {
             let main = models::main_of(t, root);
             if main.is_none() && f.census().tasks > 0 {
-                tell.fail(&main_process::gone(name));
+                main_process::say_why(t, root, tell);
+                tell.fail(&main_process::gone(t, root));
             }
             wait::For::MainGone(main.map_or_else(Identity::default, |m| m.process))
         }

@@ -33,17 +33,20 @@ where
     guard::check(family, order)?;
 
     let mut run = sweep::Sweep::new(order);
+    let mut gate = None;
     if order.dry_run {
         run.dry_run(family);
     } else if order.ends_all() {
-        let mut gate = gate::Lease::close(family);
-        run.until_empty(family, &mut gate);
-        gate.open(family);
+        run.until_empty(family, gate.insert(gate::Lease::close(family)));
     } else {
         run.once_each(family);
     }
 
     let empty = proof::empty(family);
+    // While it is closed, the slot of an instance is no other service's: the proof is about the one that was meant.
+    if let Some(mut gate) = gate {
+        gate.open(family);
+    }
     let survivors =
         if order.ends_all() && !order.dry_run && !empty { proof::survivors(family) } else { Vec::new() };
     let after = family.census();

@@ -7,6 +7,7 @@ use killer_common::record::Member;
 use super::gate::Gates;
 use crate::ask::Newborns;
 use crate::ask::whom::Pick;
+use crate::keep::Slot;
 use crate::lineage::Home;
 use crate::sys::alive::Identity;
 
@@ -26,6 +27,8 @@ pub struct Order {
     pub main: Option<Identity>,
     /// What its first process was at the start, where that is known.
     pub home: Option<Home>,
+    /// Places whose members are no left-overs, where the picks ask for these.
+    pub kept: Vec<Slot>,
     /// Matches globs of the picks.
     pub glob: fn(&str, &str) -> bool,
     /// Stop before the gate and only say what would be done.
@@ -53,6 +56,7 @@ impl Order {
             picks: Vec::new(),
             main: None,
             home: None,
+            kept: Vec::new(),
             glob: |_, _| false,
             dry_run: false,
             caller,

@@ -18,6 +18,7 @@ fn order(signal: i32) -> Order {
         picks: vec![Pick::All],
         main: None,
         home: None,
+        kept: Vec::new(),
         glob: |_, _| false,
         dry_run: false,
         caller: vec![9999],

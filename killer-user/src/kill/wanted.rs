@@ -18,6 +18,7 @@ pub fn wanted<F: Members + Clock>(order: &Order, family: &F) -> Vec<Member> {
             dead: &family.dead(),
             main: order.main,
             home: order.home.as_ref(),
+            kept: &order.kept,
             now: family.boottime(),
             glob: order.glob,
         };

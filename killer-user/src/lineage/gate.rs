@@ -7,23 +7,24 @@ use super::set::Lineage;
 
 impl Gated for Lineage<'_> {
     fn close_gate(&self, until: u64) {
-        let slot = self.root.slot.slot;
-        // First of all its slot is held: an instance that has ended gives it back, and behind a gate that is another service's by now
-        // an innocent newborn would die.
-        if let Some(rules) = self.tracker.rules() {
-            rules.hold(slot, until);
-        }
-        if self.is_current() {
-            self.tracker.close_gate(slot, until);
-        }
-        // It may have been forgotten, and its slot given away, between the look and the change.
-        if !self.is_current() {
-            self.tracker.open_gate(slot, until);
+        for s in self.root.instances() {
+            // First of all its slot is held: an instance that has ended gives it back, and behind a gate that is another service's
+            // by now an innocent newborn would die.
+            if let Some(rules) = self.tracker.rules() {
+                rules.hold(s.slot, until);
+            }
+            if self.is_current(s) {
+                self.tracker.close_gate(s.slot, until);
+            }
+            // It may have been forgotten, and its slot given away, between the look and the change.
+            if !self.is_current(s) {
+                self.tracker.open_gate(s.slot, until);
+            }
         }
     }
 
     fn open_gate(&self, until: u64) {
-        self.tracker.open_gate(self.root.slot.slot, until);
+        self.root.instances().for_each(|s| self.tracker.open_gate(s.slot, until));
     }
 
     fn gate_at_birth(&self) -> bool {

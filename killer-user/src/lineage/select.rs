@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use killer_common::record::{B_CONTROL, Dead, Member};
 
 use crate::ask::whom::Pick;
+use crate::keep::Slot;
 use crate::sys::alive::Identity;
 
 use super::describe;
@@ -72,6 +73,8 @@ pub struct Snapshot<'a> {
     pub main: Option<Identity>,
     /// What the first process was at the start, where that is known.
     pub home: Option<&'a Home>,
+    /// Places whose members are no left-overs.
+    pub kept: &'a [Slot],
     /// Now, CLOCK_BOOTTIME ns.
     pub now: u64,
     /// Matches a glob.
@@ -121,6 +124,7 @@ impl Snapshot<'_> {
                     !self.is_main(m) && !alive.contains_key(&up) && !lives(up)
                 })
             }
+            Pick::Leftover => by(&|m| !self.kept.contains(&Slot { slot: m.root, generation: m.generation })),
             Pick::Escaped => {
                 let Some(home) = self.home() else { return HashSet::new() };
                 by(&|m| describe::describe(m).is_some_and(|o| !home.escapes(&o).is_empty()))

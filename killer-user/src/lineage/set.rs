@@ -54,9 +54,15 @@ impl<'a> Lineage<'a> {
         registry::places(self.tracker, &self.root)
     }
 
-    /// True while its slot is this root's.
-    pub(super) fn is_current(&self) -> bool {
-        self.tracker.root(self.root.slot.slot).is_some_and(|r| r.generation == self.root.slot.generation)
+    /// Slots of the root and of the other instances, which are nobody else's now: what holds for one of them holds for
+    /// all that is inside.
+    pub(super) fn tops(&self) -> Vec<u32> {
+        self.root.instances().filter(|s| self.is_current(*s)).map(|s| s.slot).collect()
+    }
+
+    /// True while a slot is this root's, or this instance's.
+    pub(super) fn is_current(&self, s: Slot) -> bool {
+        self.tracker.root(s.slot).is_some_and(|r| r.generation == s.generation)
     }
 }
 

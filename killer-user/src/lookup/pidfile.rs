@@ -33,6 +33,9 @@ pub enum PidfileError {
     /// Nothing in it.
     #[error("pidfile is empty")]
     Empty,
+    /// Somebody was writing to it.
+    #[error("pidfile has changed while it was read")]
+    Changing,
     /// No number in it.
     #[error("pidfile holds no process number: {0:?}")]
     Content(String),
@@ -115,6 +118,11 @@ fn read(opened: rustix::io::Result<OwnedFd>, owners: &[u32]) -> Result<Named, Pi
     }
     let mut text = Vec::new();
     f.by_ref().take(MOST as u64).read_to_end(&mut text).map_err(PidfileError::Read)?;
+    let after = f.metadata().map_err(PidfileError::Read)?;
+    let version = |m: &std::fs::Metadata| (m.mtime(), m.mtime_nsec(), m.size());
+    if version(&m) != version(&after) {
+        return Err(PidfileError::Changing);
+    }
     let written = seconds(m.modified().map_err(PidfileError::Read)?);
     Ok(Named { pid: number(&text)?, written })
 }

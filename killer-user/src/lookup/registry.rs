@@ -1,13 +1,17 @@
 //! Service names → roots: the registry of the tier is the only one.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
-use killer_common::record::{R_FREEZING, R_FROZEN, R_LIVE, R_STARTING};
+use killer_common::POOL_FIRST;
+use killer_common::record::{R_FREEZING, R_FROZEN, R_INSTANCE, R_LIVE, R_STARTING, RootRecord};
 
 use crate::keep::Slot;
+use crate::sys::clock;
 use crate::tier::Tracker;
 
-/// A root as the registry has it.
+/// A root as the registry has it; where a name means a service with several instances, the newest of them, and the
+/// others.
 #[derive(Clone, Debug)]
 pub struct Root {
     /// Slot and generation.
@@ -15,11 +19,43 @@ pub struct Root {
     /// Service name.
     pub name: String,
     /// The kernel's record.
-    pub record: killer_common::record::RootRecord,
+    pub record: RootRecord,
+    /// The other instances that are meant by the name, newest first.
+    pub others: Vec<Slot>,
+}
+
+impl Root {
+    /// Of one record.
+    pub fn of(slot: u32, record: RootRecord) -> Self {
+        let name = name_of(&record);
+        Self { slot: Slot { slot, generation: record.generation }, name, record, others: Vec::new() }
+    }
+
+    /// This one and the other instances, newest first.
+    pub fn instances(&self) -> impl Iterator<Item = Slot> + '_ {
+        std::iter::once(self.slot).chain(self.others.iter().copied())
+    }
+
+    /// There is no instance of it now ([`nobody`]).
+    pub fn is_nobody(&self) -> bool {
+        self.slot.slot == 0
+    }
+
+    /// Opened by the kernel when a rule matched.
+    pub fn is_instance(&self) -> bool {
+        self.record.flags & R_INSTANCE != 0
+    }
+}
+
+/// A service that has no instance now: nobody is in it, and nothing that is asked of it finds anybody.
+pub fn nobody(name: &str) -> Root {
+    let mut record: RootRecord = bytemuck::Zeroable::zeroed();
+    record.state = R_LIVE;
+    Root { slot: Slot { slot: 0, generation: 0 }, name: name.to_owned(), record, others: Vec::new() }
 }
 
 /// The name in a record.
-pub fn name_of(r: &killer_common::record::RootRecord) -> String {
+pub fn name_of(r: &RootRecord) -> String {
     let len = r.name.iter().position(|&b| b == 0).unwrap_or(r.name.len());
     String::from_utf8_lossy(&r.name[..len]).into_owned()
 }
@@ -37,49 +73,86 @@ pub fn is_given_up(r: &Root) -> bool {
     r.name.starts_with(GIVEN_UP)
 }
 
-/// Every root that has a name, by name, without those that a killed `run` left behind.
+/// Every service, by name, without those that a killed `run` left behind.
 pub fn all(t: &Tracker) -> Vec<Root> {
     let mut v = every(t);
     v.retain(|r| !abandoned(t, r) && r.name != crate::tier::CANARY && !is_given_up(r));
-    v
+    let mut out: Vec<Root> = Vec::with_capacity(v.len());
+    for r in v {
+        match out.last_mut() {
+            Some(last) if last.name == r.name => join(t, last, r),
+            _ => out.push(r),
+        }
+    }
+    out
+}
+
+/// Adds another instance. The newest stands for all of them, and one that has ended for nobody else.
+fn join(t: &Tracker, service: &mut Root, r: Root) {
+    let age = |x: &Root| (t.count(x.slot.slot) != 0, x.record.born);
+    match age(&r) > age(service) {
+        true => {
+            let mut before = std::mem::replace(service, r);
+            service.others.push(before.slot);
+            service.others.append(&mut before.others);
+        }
+        false => service.others.push(r.slot),
+    }
+    // Newest first: as many looks as there are instances, which are few.
+    let born = |s: &Slot| std::cmp::Reverse(t.root(s.slot).map_or(0, |r| r.born));
+    service.others.sort_by_key(born);
 }
 
 /// Every root in use.
 pub fn every(t: &Tracker) -> Vec<Root> {
-    let mut v: Vec<Root> = t
-        .roots()
-        .into_iter()
-        .map(|(slot, record)| Root {
-            slot: Slot { slot, generation: record.generation },
-            name: name_of(&record),
-            record,
-        })
-        .collect();
+    let mut v: Vec<Root> = t.roots().into_iter().map(|(slot, record)| Root::of(slot, record)).collect();
     v.sort_by(|a, b| a.name.cmp(&b.name));
     v
 }
 
-/// The root with exactly this name.
+/// The service with exactly this name.
 pub fn named(t: &Tracker, name: &str) -> Option<Root> {
-    every(t).into_iter().find(|r| r.name == name && !abandoned(t, r) && !is_given_up(r))
+    let mut its = every(t).into_iter().filter(|r| r.name == name && !abandoned(t, r) && !is_given_up(r));
+    let mut service = its.next()?;
+    its.for_each(|r| join(t, &mut service, r));
+    Some(service)
 }
 
 /// The root in a slot.
 pub fn in_slot(t: &Tracker, slot: u32) -> Option<Root> {
-    let record = t.root(slot)?;
-    Some(Root { slot: Slot { slot, generation: record.generation }, name: name_of(&record), record })
+    t.root(slot).map(|record| Root::of(slot, record))
 }
 
 /// The root again; `None` when it was forgotten or its slot has another use.
 pub fn again(t: &Tracker, r: &Root) -> Option<Root> {
-    in_slot(t, r.slot.slot).filter(|n| n.slot == r.slot)
+    let again = in_slot(t, r.slot.slot).filter(|n| n.slot == r.slot)?;
+    Some(Root { others: r.others.clone(), ..again })
 }
 
-/// A root and all roots inside it, outermost first; nobody when it was forgotten, or its slot has another use.
+/// So long the slot of an instance is not used for another service after a look at it: while a command counts, lists
+/// or signals it, which it does much more often.
+const HOLD: Duration = Duration::from_secs(2);
+
+/// Keeps the kernel from using an instance's slot for another service. Only what is read of the slot afterwards says
+/// whose it is.
+fn hold(t: &Tracker, slots: impl Iterator<Item = Slot>) {
+    let mut pool = slots.filter(|s| s.slot >= POOL_FIRST).peekable();
+    if pool.peek().is_none() {
+        return;
+    }
+    if let Some(rules) = t.rules() {
+        let until = clock::monotonic_ns() + HOLD.as_nanos() as u64;
+        pool.for_each(|s| rules.hold(s.slot, until));
+    }
+}
+
+/// A root with its other instances and all roots inside of them, outermost first; nobody in the place of one that was
+/// forgotten or has ended, or whose slot has another use.
 pub fn places(t: &Tracker, root: &Root) -> Vec<Slot> {
+    hold(t, root.instances());
     let roots = t.roots();
-    let is = |s: Slot| roots.iter().any(|(slot, r)| (*slot, r.generation) == (s.slot, s.generation));
-    let mut v: Vec<Slot> = if is(root.slot) { vec![root.slot] } else { Vec::new() };
+    let is = |s: &Slot| roots.iter().any(|(slot, r)| (*slot, r.generation) == (s.slot, s.generation));
+    let mut v: Vec<Slot> = root.instances().filter(is).collect();
     let mut i = 0;
     while i < v.len() {
         let outer = v[i];

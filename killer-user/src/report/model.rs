@@ -121,6 +121,45 @@ pub struct Service {
     /// Outer service.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub inside: Option<String>,
+    /// Processes that are left over: of an older instance, or of one whose main process has ended.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub left_over: u64,
+}
+
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
+/// One instance of a service: what one match of a rule has opened, or what was adopted.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+pub struct Instance {
+    /// Since when.
+    pub since: String,
+    /// Seconds since then.
+    pub age_s: u64,
+    /// What was executed, and the word after it; of an adopted one its program.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+    /// The process that executed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub opener: Option<u32>,
+    /// Main process.
+    pub main_pid: Option<u32>,
+    /// Processes in it.
+    pub processes: u64,
+    /// All of these are left over.
+    pub left_over: bool,
+}
+
+/// A service that a rule knows and that was started inside of a service which keeps its descendants.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+pub struct Stayed {
+    /// Its name.
+    pub name: String,
+    /// How often it was started there.
+    pub times: u64,
 }
 
 /// `list`
@@ -229,6 +268,12 @@ pub struct Status {
     pub tier: &'static str,
     /// Services inside.
     pub contains: Vec<String>,
+    /// Its instances, newest first, where rules open them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub instances: Vec<Instance>,
+    /// Services that rules know and that run as a part of it, because it keeps all that it starts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stayed: Vec<Stayed>,
     /// A gate is closed for it.
     pub gated: bool,
     /// The killer that stays to end it (`run --kill-on-exit`), when there is one.

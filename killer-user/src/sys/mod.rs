@@ -5,6 +5,7 @@ pub mod alive;
 pub mod bpf;
 pub mod canary;
 pub mod child;
+pub mod clean;
 pub mod clock;
 pub mod daemon;
 mod descriptors;

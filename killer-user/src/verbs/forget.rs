@@ -41,7 +41,7 @@ impl Verb for Forget {
             return Ok(Ending::Done);
         }
         let names = Names { words: self.words.clone(), keep_going: self.keep_going };
-        let (t, found) = names::find(&names, For::Verb)?;
+        let (t, found) = names::find(&names, For::Look)?;
         let one = |t: &_, root: &Root| {
             let ending = if self.live { changes::give_up(t, root)? } else { changes::forget(t, root)? };
             Ok(Did { ending, word: ending.word(), model: done::forgotten(&root.name, ending) })

@@ -24,7 +24,7 @@ impl Verb for Freeze {
 
     fn perform(&self, screen: &Screen) -> Result<Ending, Failure> {
         let hurry = sched::Hurry::start();
-        let (t, found) = names::find(&self.services.names(), For::Verb)?;
+        let (t, found) = names::find(&self.services.names(), For::Each)?;
         freeze::cannot(&t)?;
         drop(hurry);
         let one = |t: &_, root: &_| {

@@ -59,6 +59,10 @@ pub fn each<M: Serialize>(
     mut one: impl FnMut(&Tracker, &Root) -> Result<Did<M>, Failure>,
     human: impl Fn(&M, &Style) -> String,
 ) -> Ending {
+    found.warnings.iter().for_each(|w| screen.message(w));
+    if screen.verbose() > 0 {
+        found.remarks.iter().for_each(|r| screen.message(r));
+    }
     let mut tally = Tally::default();
     let mut good = Vec::new();
     let mut documents = Vec::new();

@@ -23,7 +23,7 @@ impl Verb for Status {
     const ABOUT: &'static str = "Show services: main process, members, exactness, last kill";
 
     fn perform(&self, screen: &Screen) -> Result<Ending, Failure> {
-        let (t, found) = names::find(&self.of.names(), For::Verb)?;
+        let (t, found) = names::find(&self.of.names(), For::Look)?;
         let one = |t: &_, r: &crate::lookup::Root| {
             let s = status::status(t, r)?;
             let exactness = &s.service.exactness;

@@ -22,7 +22,7 @@ impl Verb for Thaw {
     const ABOUT: &'static str = "Let frozen services go on";
 
     fn perform(&self, screen: &Screen) -> Result<Ending, Failure> {
-        let (t, found) = names::find(&self.services.names(), For::Verb)?;
+        let (t, found) = names::find(&self.services.names(), For::Each)?;
         freeze::cannot(&t)?;
         let one = |t: &_, root: &_| {
             let model = freeze::thaw(t, root, screen)?;

@@ -24,7 +24,7 @@ impl Verb for Tree {
     const ABOUT: &'static str = "Show the lineage as it was forked, with dead ancestors";
 
     fn perform(&self, screen: &Screen) -> Result<Ending, Failure> {
-        let (t, found) = names::find(&self.services.names(), For::Verb)?;
+        let (t, found) = names::find(&self.services.names(), For::Look)?;
         if screen.output() == Output::Mermaid && found.each(&t).count() > 1 {
             return Err(Failure::new(Ending::Usage, "one Mermaid chart is for one service")
                 .next("name one service, or use -o dot, which may hold several graphs"));

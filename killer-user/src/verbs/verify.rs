@@ -22,7 +22,7 @@ impl Verb for Verify {
     const ABOUT: &'static str = "Show what other ways of finding the members would have missed";
 
     fn perform(&self, screen: &Screen) -> Result<Ending, Failure> {
-        let (t, found) = names::find(&self.of.names(), For::Verb)?;
+        let (t, found) = names::find(&self.of.names(), For::Look)?;
         let one = |t: &_, r: &Root| {
             let model = compare::compare(t, r)?;
             let ending = if self.of.require_exact && !model.exactness.exact {

@@ -6,7 +6,7 @@ use crate::ask::{signal, span::Span};
 use crate::ending::{Ending, Wait};
 use crate::host::certainty::{self, Doubt};
 use crate::host::main_process::Main;
-use crate::host::{journal, last_signal, models, pidfiles, stop_words, survivors, unseen, wait};
+use crate::host::{journal, last_signal, models, official, pidfiles, stop_words, survivors, unseen, wait};
 use crate::kill::{SIGKILL, Waited};
 use crate::lineage::{Lineage, Members};
 use crate::report::{human, message, model};
@@ -44,10 +44,14 @@ impl Run<'_> {
             let n = human::count(others, "process lives on", "processes live on");
             r.notes.push(format!("{n}, as --mode=process has it"));
         }
+        let officially = r.command.as_ref().is_some_and(|c| c.official && c.exit_code == Some(0));
+        if r.empty && !officially {
+            r.notes.extend(official::after(&self.way, &self.root.name, self.s.zap));
+        }
         let doubt = certainty::after(self.t, &self.root, r.empty);
         let acted = !r.steps.is_empty() || r.command.is_some();
         r.ending = Ending::of_stop(how, acted).unless(doubt.is_some());
-        r.exactness = models::exactness(self.t, self.root.slot.slot);
+        r.exactness = models::exactness(self.t, &self.root);
         r.notes.extend(doubt.as_ref().map(|d| d.why.clone()));
         r.empty &= doubt.is_none();
         if let Wait::Interrupted(sig) = how {

@@ -22,5 +22,5 @@ pub struct Cast {
     /// One broadcast at a time.
     pub(super) lock: Option<Lock>,
     /// Entries of system calls are stamped while this is held.
-    pub(super) stamps: Option<Box<dyn Held>>,
+    pub(super) stamps: Vec<Box<dyn Held>>,
 }

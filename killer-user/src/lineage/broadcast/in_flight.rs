@@ -43,7 +43,9 @@ impl Lineage<'_> {
         for _ in 0..SETTLE_MS {
             let now = clock::monotonic_ns();
             let until = now + HOLDS.as_nanos() as u64;
-            let Some(before) = broadcasts.renew(self.root.slot.slot, now, until) else {
+            // What holds is the same for all instances: one broadcast began it.
+            let renewed = self.tops().into_iter().filter_map(|s| broadcasts.renew(s, now, until));
+            let Some(before) = renewed.last() else {
                 return 0;
             };
             // A process that was sent it at birth meanwhile is in a later list, before its creator can have taken it.
@@ -83,10 +85,13 @@ impl Lineage<'_> {
     /// Entries of system calls are stamped no more, once nobody has the signal pending and forks in flight are over:
     /// all threads of a process that forks then have received it. False when such a fork may still be in flight.
     pub(super) fn end_stamps(&mut self) -> bool {
-        let Some(stamps) = self.cast.stamps.take() else { return true };
+        let stamps = std::mem::take(&mut self.cast.stamps);
+        if stamps.is_empty() {
+            return true;
+        }
         let over = self.forks_are_over();
         if let Some(b) = self.tracker.broadcasts() {
-            b.end_stamps(self.root.slot.slot);
+            self.tops().into_iter().for_each(|s| b.end_stamps(s));
         }
         drop(stamps);
         over

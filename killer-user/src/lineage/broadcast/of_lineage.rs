@@ -45,26 +45,28 @@ impl Broadcasting for Lineage<'_> {
         let Some(broadcasts) = self.tracker.broadcasts() else { return behind };
         if self.census().tasks > self.listed().len() as i64 {
             // Of a process with threads one may take the signal while another forks.
-            self.cast.stamps =
-                broadcasts.stamp_calls(self.root.slot.slot, self.cast.epoch).unwrap_or_else(|e| {
+            let stamped = self.tops().into_iter().filter_map(|s| {
+                broadcasts.stamp_calls(s, self.cast.epoch).unwrap_or_else(|e| {
                     log::warn!("starts of forks are not told: {e}");
                     None
-                });
+                })
+            });
+            self.cast.stamps = stamped.collect();
         }
         let until = clock::monotonic_ns() + HOLDS.as_nanos() as u64;
         // Where they are not sent it at birth anyway, nothing changes.
         self.cast.later.set(value.is_some() && self.sends_at_birth());
         let b = Broadcast { epoch: self.cast.epoch, signal, value, newborns, later: self.cast.later.get() };
-        if self.is_current() {
-            broadcasts.begin(self.root.slot.slot, &b, until);
-        }
+        self.tops().into_iter().for_each(|s| broadcasts.begin(s, &b, until));
         behind
     }
 
     fn go_on(&self) {
         let now = clock::monotonic_ns();
-        if let Some(b) = self.tracker.broadcasts().filter(|_| self.is_current()) {
-            b.renew(self.root.slot.slot, now, now + HOLDS.as_nanos() as u64);
+        if let Some(b) = self.tracker.broadcasts() {
+            for s in self.tops() {
+                b.renew(s, now, now + HOLDS.as_nanos() as u64);
+            }
         }
     }
 
@@ -109,7 +111,7 @@ impl Broadcasting for Lineage<'_> {
     fn leave_to_births(&self) -> bool {
         let was = self.cast.later.replace(false);
         if let Some(b) = self.tracker.broadcasts().filter(|_| was) {
-            b.leave_to_births(self.root.slot.slot);
+            self.tops().into_iter().for_each(|s| b.leave_to_births(s));
         }
         was
     }

@@ -25,7 +25,10 @@ pub fn services(l: &Services, s: &Style) -> String {
     for x in &l.services {
         rows.push(vec![
             text(&x.name),
-            x.state.clone(),
+            match x.left_over {
+                0 => x.state.clone(),
+                n => format!("{} +{n} left over", x.state),
+            },
             x.main_pid.map_or("-".into(), |p| p.to_string()),
             x.counts.processes.to_string(),
             x.counts.tasks.to_string(),

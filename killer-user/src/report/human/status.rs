@@ -3,7 +3,7 @@
 use super::{BOLD, GREEN, YELLOW, age, count, exactness, last, paint, tree};
 use crate::report::Style;
 use crate::report::escape::{cut, text};
-use crate::report::model::{Frozen, LastKill, Service, Status};
+use crate::report::model::{Frozen, Instance, LastKill, Service, Status, Stayed};
 
 /// `status`
 pub fn status(t: &Status, s: &Style) -> String {
@@ -22,6 +22,20 @@ pub fn status(t: &Status, s: &Style) -> String {
     }
     if !t.contains.is_empty() {
         line("Contains", t.contains.iter().map(|c| text(c)).collect::<Vec<_>>().join(", "));
+    }
+    for (i, one) in t.instances.iter().enumerate() {
+        line(if i == 0 { "Instances" } else { "" }, instance(one));
+    }
+    if !t.stayed.is_empty() {
+        let word = |s: &Stayed| match s.times {
+            1 => text(&s.name),
+            n => format!("{} ({n} times)", text(&s.name)),
+        };
+        let names = t.stayed.iter().map(word).collect::<Vec<_>>().join(", ");
+        line(
+            "Inside it",
+            format!("{names}: started in it, and part of it ('run --service' lets services go)"),
+        );
     }
     match &t.main {
         Some(m) => {
@@ -54,6 +68,17 @@ pub fn status(t: &Status, s: &Style) -> String {
         tree::forest(&t.tree, s, "             ", &mut out);
     }
     last(s, out)
+}
+
+fn instance(i: &Instance) -> String {
+    let by = i.command.as_ref().map_or(String::new(), |c| format!(" by '{}'", cut(c, 100)));
+    let what = match (i.left_over, i.main_pid) {
+        (true, _) => "left over".into(),
+        (false, Some(p)) => format!("main {p}"),
+        (false, None) => "no main process".into(),
+    };
+    let n = count(i.processes, "process", "processes");
+    format!("since {}, {} ago{by}; {n}, {what}", i.since, age(i.age_s))
 }
 
 fn members(x: &Service) -> String {

@@ -133,8 +133,11 @@ pub struct Receipt {
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct StopCommand {
-    /// As it was given.
+    /// As it was given, or as the service's init has it.
     pub command: String,
+    /// It is the way of the service's init, or of its supervisor.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub official: bool,
     /// Its status; absent when it did not end in time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<u8>,

@@ -77,6 +77,7 @@ pub fn service(word: &str) -> Service {
         age_s: 3700,
         exactness: exactness(word),
         inside: Some(word.into()),
+        left_over: 0,
     }
 }
 
@@ -117,6 +118,8 @@ pub fn status(word: &str) -> Status {
         service: service(word),
         main: Some(process(10, word)),
         tier: "typed",
+        instances: Vec::new(),
+        stayed: Vec::new(),
         contains: vec![word.into()],
         gated: true,
         frozen: None,
