@@ -145,6 +145,16 @@ impl Apt {
 }
 
 impl Apt {
+    /// Packages of a suite with all that they depend on, as for an empty machine: a name and a version on each line.
+    pub fn versions(&self, suite: &str, names: &[&str]) -> Result<String> {
+        let mut command = self.command("apt-get");
+        command.args(["-q", "-t", suite, "--no-install-recommends", "--simulate", "install"]);
+        let said = quiet(command.args(names))?;
+        let mut lines: Vec<&str> = said.lines().filter_map(|l| l.strip_prefix("Inst ")).collect();
+        lines.sort_unstable();
+        Ok(lines.join("\n"))
+    }
+
     /// Fetches packages of a suite with all that they depend on, as for an empty machine, and gives back the files.
     pub fn closure(&self, suite: &str, names: &[&str]) -> Result<Vec<PathBuf>> {
         let archives = self.dir.join("cache/archives");

@@ -34,6 +34,8 @@ pub struct Guest<'a> {
     pub variant: &'a Variant,
     /// The shared initramfs.
     pub initramfs: &'a [u8],
+    /// Its disk, which it cannot change.
+    pub disk: Option<&'a Path>,
     /// The lines of the plan that say which tests.
     pub tests: &'a [String],
     /// Lines for the guest's plan beside those of the variant.
@@ -55,6 +57,19 @@ pub struct Booted {
     pub boots: u32,
     /// From the first boot to the last power-off.
     pub took: Duration,
+    /// From the start of QEMU until an init of the distributions' had started everything.
+    pub started: Option<Duration>,
+}
+
+impl Booted {
+    /// How a guest with an init of the distributions' did: one line for each test, and how long it took to boot.
+    pub fn checks(&self, name: &str) -> String {
+        let mut text: String = self.transcript.lines().iter().map(|l| format!("{name}: {l}\n")).collect();
+        let own = self.transcript.facts.get("booted").map_or("?", String::as_str);
+        let ours = self.started.map_or("?".into(), |t| t.as_secs().to_string());
+        text += &format!("{name}: booted in {ours} s, {own} s by its own clock");
+        text
+    }
 }
 
 impl Guest<'_> {
@@ -65,16 +80,16 @@ impl Guest<'_> {
         loop {
             boots += 1;
             let log = self.dir.join(format!("console-{boots}.log"));
-            self.boot(&log)?;
+            let started = self.boot(&log)?;
             let text = std::fs::read(&log).with_context(|| log.display().to_string())?;
             let transcript = Transcript::parse(&String::from_utf8_lossy(&text));
             if transcript.up || boots == BOOTS {
-                return Ok(Booted { transcript, log, boots, took: begun.elapsed() });
+                return Ok(Booted { transcript, log, boots, took: begun.elapsed(), started });
             }
         }
     }
 
-    fn boot(&self, log: &Path) -> Result<()> {
+    fn boot(&self, log: &Path) -> Result<Option<Duration>> {
         let initrd = self.dir.join("initrd");
         let mut plan = Cpio::default();
         // The last line of a name counts.
@@ -86,6 +101,11 @@ impl Guest<'_> {
         let mut qemu = self.qemu();
         qemu.args(["-kernel"]).arg(&self.kernel.image).arg("-initrd").arg(&initrd);
         qemu.arg("-append").arg(self.command_line());
+        if let Some(disk) = self.disk {
+            // Debian's cloud kernels have a driver for it built in, and none for virtio.
+            let drive = format!("file={},format=raw,if=none,id=disk,snapshot=on", disk.display());
+            qemu.args(["-drive", &drive, "-device", "nvme,drive=disk,serial=disk"]);
+        }
         qemu.arg("-serial").arg(format!("file:{}", log.display()));
         let _ = std::fs::remove_file(log);
         let errors = File::create(self.dir.join("qemu.log"))?;
@@ -96,9 +116,13 @@ impl Guest<'_> {
             .spawn()
             .context("cannot run QEMU")?;
         let begun = Instant::now();
-        let mut up = false;
+        let said = |word: &str| std::fs::read(log).is_ok_and(|b| String::from_utf8_lossy(&b).contains(word));
+        let (mut up, mut started) = (false, None);
         while child.try_wait()?.is_none() {
-            up = up || std::fs::read(log).is_ok_and(|b| String::from_utf8_lossy(&b).contains("@kt up "));
+            up = up || said("@kt up ");
+            if self.disk.is_some() && started.is_none() && said("@kt fact booted ") {
+                started = Some(begun.elapsed());
+            }
             let limit = if up { COMES_UP + self.limit } else { COMES_UP };
             if begun.elapsed() > limit {
                 let _ = child.kill();
@@ -112,7 +136,7 @@ impl Guest<'_> {
             anyhow::bail!("QEMU did not start: {}", said.trim());
         }
         let _ = std::fs::remove_file(&initrd);
-        Ok(())
+        Ok(started)
     }
 
     /// The bring-up of a second processor before 6.5 hangs when the clock counts instructions: those kernels get one.

@@ -4,6 +4,7 @@ mod apt;
 mod boot;
 mod cpio;
 mod document;
+mod init;
 mod kernel;
 mod payload;
 pub mod peers;
@@ -25,6 +26,7 @@ use crate::tally::Tally;
 use crate::{run, tools};
 use apt::Apt;
 use boot::Guest;
+use init::Init;
 use kernel::{Arch, Kernel, Series};
 use row::Row;
 use variant::Variant;
@@ -52,6 +54,12 @@ pub struct Options {
     /// Every kernel plain, and the variants on the oldest, a middle and the newest kernel; writes docs/KERNELS.md
     #[arg(long, conflicts_with_all = ["series", "filter", "skip", "variant", "env", "ci"])]
     full: bool,
+    /// Debian with this init as PID 1, or several, on the kernel of --kernel: the tests of tests/tests/boot
+    #[arg(long, value_name = "INIT", num_args = 1.., conflicts_with_all = ["series", "full", "ci", "variant"])]
+    boot: Vec<Init>,
+    /// Series of the kernel for --boot
+    #[arg(long, value_name = "SERIES", default_value = "6.1")]
+    kernel: String,
     /// The short run that is part of .ci/run
     #[arg(long, conflicts_with_all = ["series", "filter", "skip", "variant", "env"])]
     ci: bool,
@@ -91,6 +99,8 @@ struct Job {
     variant: &'static Variant,
     /// Lines of the plan that say which tests.
     tests: Vec<String>,
+    /// For a variant with an init of the distributions'.
+    disk: Option<PathBuf>,
 }
 
 /// Fetches, builds, boots, counts.
@@ -109,7 +119,8 @@ pub fn run(options: &Options) -> Result<Tally> {
     }
     let wanted = wanted(options)?;
     qemu(options.arch)?;
-    let programs = payload::build(options.arch, options.release)?;
+    let only = (!options.boot.is_empty()).then_some("boot");
+    let programs = payload::build(options.arch, options.release, only)?;
     let cache = cache()?;
     let _turn = turn(&cache)?;
     let apt = Apt::open(&cache.join(format!("apt-{}", options.arch.debian())), options.arch.debian());
@@ -122,31 +133,15 @@ pub fn run(options: &Options) -> Result<Tally> {
         initramfs: payload::initramfs(&programs, busybox.as_deref().ok())?,
         alone: payload::alone(&programs)?,
         logs: tempfile::Builder::new().prefix("killer-vm-").tempdir()?.keep(),
-        rows: (options.filter.is_empty() && options.skip.is_empty() && options.env.is_empty() && !options.ci)
+        rows: (only.is_none()
+            && options.filter.is_empty()
+            && options.skip.is_empty()
+            && options.env.is_empty()
+            && !options.ci)
             .then(|| rows_dir.clone()),
         commit: commit(),
     };
-    let mut tally = Tally::default();
-    let mut kernels: Vec<(Series, Option<Kernel>)> = Vec::new();
-    let mut jobs = Vec::new();
-    for (series, variant) in &wanted {
-        if !kernels.iter().any(|(s, _)| s == series) {
-            let kernel = kernel::get(&apt, &cache, series, options.arch);
-            let kernel = match kernel {
-                Ok(kernel) => Some(kernel),
-                Err(error) => {
-                    println!("SKIP: vm {}: {error:#}", series.name());
-                    tally += Tally::SKIPPED;
-                    None
-                }
-            };
-            kernels.push((series.clone(), kernel));
-        }
-        let kernel = kernels.iter().find(|(s, _)| s == series).and_then(|(_, k)| k.clone());
-        if let Some(kernel) = kernel.filter(|k| variant.there(k)) {
-            jobs.push(Job { tests: tests(options, variant), kernel, variant });
-        }
-    }
+    let (jobs, mut tally) = jobs(options, &wanted, &apt, &cache);
     let rows = host.boot_all(jobs)?;
     row::table(&rows);
     if let Some(path) = &options.figures {
@@ -165,6 +160,36 @@ pub fn run(options: &Options) -> Result<Tally> {
         std::fs::remove_dir_all(&host.logs)?;
     }
     Ok(tally)
+}
+
+/// The guests that can be: what cannot be fetched is skipped, with the reason.
+fn jobs(
+    options: &Options,
+    wanted: &[(Series, &'static Variant)],
+    apt: &Result<Apt>,
+    cache: &Path,
+) -> (Vec<Job>, Tally) {
+    let mut tally = Tally::default();
+    let mut skipped = |what: &str, error: anyhow::Error| {
+        println!("SKIP: vm {what}: {error:#}");
+        tally += Tally::SKIPPED;
+    };
+    let mut kernels: Vec<(Series, Option<Kernel>)> = Vec::new();
+    let mut jobs = Vec::new();
+    for (series, variant) in wanted {
+        if !kernels.iter().any(|(s, _)| s == series) {
+            let kernel = kernel::get(apt, cache, series, options.arch);
+            let kernel = kernel.map_err(|error| skipped(&series.name(), error)).ok();
+            kernels.push((series.clone(), kernel));
+        }
+        let kernel = kernels.iter().find(|(s, _)| s == series).and_then(|(_, k)| k.clone());
+        let Some(kernel) = kernel.filter(|k| variant.there(k)) else { continue };
+        match variant.init.map(|init| init.disk(apt, cache)).transpose() {
+            Ok(disk) => jobs.push(Job { tests: tests(options, variant), kernel, variant, disk }),
+            Err(error) => skipped(variant.name, error),
+        }
+    }
+    (jobs, tally)
 }
 
 /// The part of .ci/run: without QEMU, network or a place for the cache it is a skip that says so.
@@ -189,6 +214,10 @@ pub fn ci() -> Result<Tally> {
 /// Which kernel in which variant.
 fn wanted(options: &Options) -> Result<Vec<(Series, &'static Variant)>> {
     let plain = &variant::ALL[..1];
+    if !options.boot.is_empty() {
+        let kernel = Series::parse(&options.kernel)?;
+        return Ok(options.boot.iter().map(|init| (kernel.clone(), Variant::booting(*init))).collect());
+    }
     if options.ci {
         let named = |(series, name): (&str, &str)| {
             let variant = Variant::named(name).with_context(|| format!("no variant {name}"))?;
@@ -334,12 +363,17 @@ impl Host<'_> {
             kernel: &job.kernel,
             variant: job.variant,
             initramfs: if job.variant.alone { &self.alone } else { &self.initramfs },
+            disk: job.disk.as_deref(),
             tests: &job.tests,
             plan: &plan,
             limit: Duration::from_secs(self.options.minutes * 60),
             dir: &dir,
         };
-        let row = Row::new(&job.kernel, job.variant, guest.run()?);
+        let booted = guest.run()?;
+        if job.variant.init.is_some() {
+            println!("{}", booted.checks(job.variant.name));
+        }
+        let row = Row::new(&job.kernel, job.variant, booted);
         let row = Row { commit: self.commit.clone(), arch: self.options.arch.debian().into(), ..row };
         if let Some(rows) = &self.rows {
             row.keep(rows)?;

@@ -30,13 +30,16 @@ pub struct Programs {
     pub tests: Vec<(String, PathBuf)>,
 }
 
-/// Builds them.
-pub fn build(arch: Arch, release: bool) -> Result<Programs> {
+/// Builds them; of the test binaries only `test` when one is named.
+pub fn build(arch: Arch, release: bool, test: Option<&str>) -> Result<Programs> {
     let profile = if release { "release" } else { "guest" };
     crate::tools::target(arch.target())?;
     let killer = executables(arch, profile, &["build", "-p", "killer-user", "--bin", "killer"])?;
-    let tests =
-        executables(arch, "guest", &["test", "--no-run", "-p", "killer-tests", "--features", "guest"])?;
+    let mut wanted = vec!["test", "--no-run", "-p", "killer-tests", "--features", "guest"];
+    if let Some(test) = test {
+        wanted.extend(["--bins", "--test", test]);
+    }
+    let tests = executables(arch, "guest", &wanted)?;
     let bin = |list: &[Built], name: &str| {
         let found = list.iter().find(|b| b.name == name && !b.test).map(|b| b.path.clone());
         found.with_context(|| format!("cargo built no {name}"))

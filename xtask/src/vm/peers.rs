@@ -99,7 +99,7 @@ pub fn run(options: &Options) -> Result<()> {
         return leaders(options);
     }
     super::qemu(Arch::X86)?;
-    let programs = payload::build(Arch::X86, false)?;
+    let programs = payload::build(Arch::X86, false, None)?;
     let cache = super::cache()?;
     let _turn = super::turn(&cache)?;
     let apt = Apt::open(&cache.join("apt-amd64"), "amd64");
@@ -117,8 +117,17 @@ pub fn run(options: &Options) -> Result<()> {
         std::fs::create_dir_all(&dir)?;
         let limit = Duration::from_secs(3600);
         let (tests, plan, arch, variant) = (&[][..], &[][..], Arch::X86, &VARIANT);
-        let guest =
-            Guest { arch, kernel: &kernel, variant, initramfs: &initramfs, tests, plan, limit, dir: &dir };
+        let guest = Guest {
+            arch,
+            kernel: &kernel,
+            variant,
+            initramfs: &initramfs,
+            disk: None,
+            tests,
+            plan,
+            limit,
+            dir: &dir,
+        };
         let booted = guest.run()?;
         let said = booted.transcript;
         println!(

@@ -155,6 +155,9 @@ fn wrong(booted: &Booted, kernel: &Kernel, variant: &Variant) -> Vec<String> {
     } else if said.tests.is_empty() {
         wrong.push("no test has run".into());
     }
+    if variant.init.is_some() && said.ended && !said.off {
+        wrong.push("its init did not switch it off".into());
+    }
     wrong.extend(said.troubles.iter().map(|t| format!("the kernel says: {t}")));
     let Some(expect) = variant.expects(kernel) else { return wrong };
     let tier = said.tier();

@@ -26,6 +26,8 @@ pub struct Transcript {
     pub up: bool,
     /// Did the guest get to its end?
     pub ended: bool,
+    /// Did the kernel switch the machine off?
+    pub off: bool,
     /// `uname -r`.
     pub release: String,
     /// What the guest found out about itself.
@@ -60,6 +62,7 @@ impl Transcript {
         let mut running: Vec<String> = Vec::new();
         for line in console.lines().map(|l| l.trim_end_matches('\r')) {
             let Some((_, said)) = line.split_once("@kt ") else {
+                it.off |= line.contains("reboot: Power down");
                 if TROUBLES.iter().any(|t| line.contains(t)) {
                     it.troubles.push(line.trim().to_owned());
                 }
@@ -108,6 +111,26 @@ impl Transcript {
             };
         }
         tally
+    }
+
+    /// Every test in a line of its own, with the first words of one that failed.
+    pub fn lines(&self) -> Vec<String> {
+        let line = |(test, outcome, ms): &(String, Outcome, u64)| match outcome {
+            Outcome::Passed => format!("ok {test} ({ms} ms)"),
+            Outcome::Skipped(reason) => format!("skipped {test}: {reason}"),
+            Outcome::TooLong => format!("FAILED {test}: took too long"),
+            Outcome::Lost => format!("FAILED {test}: took the guest down"),
+            Outcome::Failed => format!("FAILED {test}: {}", self.why(test)),
+        };
+        self.tests.iter().map(line).collect()
+    }
+
+    /// What a test said when it panicked.
+    fn why(&self, test: &str) -> &str {
+        let of = test.split_once("::").map_or(test, |(_, name)| name);
+        let mut said = self.output.iter().filter_map(|l| l.strip_prefix(of)?.strip_prefix(": "));
+        let _ = said.find(|l| l.contains("panicked at"));
+        said.next().unwrap_or("it failed")
     }
 
     /// Names of tests that were not in order.

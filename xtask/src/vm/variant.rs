@@ -1,6 +1,7 @@
 //! The variants of a guest: what each changes, which tests run there, and what `killer doctor` has to say. One row each.
 
 use super::boot::MEMORY;
+use super::init::Init;
 use super::kernel::Kernel;
 
 /// A row.
@@ -22,6 +23,8 @@ pub struct Variant {
     pub parallel: bool,
     /// An initramfs with nothing but `killer` and its caller.
     pub alone: bool,
+    /// A disk of Debian's that boots with this init, instead of an init of our own.
+    pub init: Option<Init>,
     /// Only kernels from this one on have it.
     pub since: (u32, u32),
     /// Tests, by a part of `binary::test`; all when empty.
@@ -105,6 +108,7 @@ const PLAIN: Variant = Variant {
     memory: MEMORY,
     parallel: false,
     alone: false,
+    init: None,
     since: (0, 0),
     tests: KERNEL,
     expect: DEBIAN,
@@ -253,7 +257,39 @@ pub const ALL: &[Variant] = &[
     Variant { name: "tiers", what: "each tier, forced", tests: &["tiers::", "user_tiers::"], ..PLAIN },
 ];
 
+const BOOTED: Variant = Variant { memory: 768, tests: &["boot::"], ..PLAIN };
+
+/// Debian with an init of the distributions', for `--boot`.
+pub const BOOTS: &[Variant] = &[
+    Variant {
+        name: "sysv",
+        what: "Debian with sysvinit",
+        init: Some(Init::Sysv),
+        plan: &["boot=sysv", "limit=600", "env=KILLER_BOOT=sysv"],
+        ..BOOTED
+    },
+    Variant {
+        name: "openrc",
+        what: "Debian with OpenRC",
+        init: Some(Init::Openrc),
+        plan: &["boot=openrc", "limit=600", "env=KILLER_BOOT=openrc"],
+        ..BOOTED
+    },
+    Variant {
+        name: "runit",
+        what: "Debian with runit",
+        init: Some(Init::Runit),
+        plan: &["boot=runit", "limit=600", "env=KILLER_BOOT=runit"],
+        ..BOOTED
+    },
+];
+
 impl Variant {
+    /// With this init.
+    pub fn booting(init: Init) -> &'static Variant {
+        BOOTS.iter().find(|v| v.init == Some(init)).expect("a row for each init")
+    }
+
     /// By name.
     pub fn named(name: &str) -> Option<&'static Variant> {
         ALL.iter().find(|v| v.name == name)

@@ -6,6 +6,7 @@
 //! `end`.
 
 mod alone;
+mod boot;
 mod mounts;
 mod peers;
 mod plan;
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
     let rest: Vec<String> = std::env::args().skip(2).collect();
     match role.as_str() {
         "run" => runner::run(&Plan::read()),
+        "boot" => boot::tests(&Plan::read()),
         "tree" => alone::tree(),
         "branch" => alone::branch(),
         "leaf" => alone::leaf(),
@@ -49,8 +51,13 @@ fn init() {
         alone::run();
         return off();
     }
-    mounts::first();
     let plan = Plan::read();
+    if !plan.get("boot").is_empty() {
+        say(&format!("up {}", killer_tests::kernel()));
+        boot::enter(plan.get("boot"));
+        return off();
+    }
+    mounts::first();
     mounts::by_plan(&plan);
     say(&format!("up {}", one_line("/proc/sys/kernel/osrelease")));
     say(&format!("fact cmdline {}", one_line("/proc/cmdline")));
