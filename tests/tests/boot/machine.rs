@@ -103,11 +103,6 @@ impl Machine {
         serde_json::from_str(&text).unwrap_or_else(|e| panic!("killer {args}: {e}: {text}"))
     }
 
-    /// Has this `killer` such a verb?
-    pub fn has(&self, verb: &str) -> bool {
-        self.killer(&format!("{verb} --help")).code == 0
-    }
-
     pub fn daemon(&self, name: &str) -> Daemon {
         *DAEMONS.iter().find(|d| d.name == name).expect("a daemon of the list")
     }

@@ -105,6 +105,8 @@ impl Guest<'_> {
             // Debian's cloud kernels have a driver for it built in, and none for virtio.
             let drive = format!("file={},format=raw,if=none,id=disk,snapshot=on", disk.display());
             qemu.args(["-drive", &drive, "-device", "nvme,drive=disk,serial=disk"]);
+        } else {
+            qemu.arg("-no-reboot");
         }
         qemu.arg("-serial").arg(format!("file:{}", log.display()));
         let _ = std::fs::remove_file(log);
@@ -176,7 +178,7 @@ impl Guest<'_> {
             false => qemu.args(["-accel", "tcg,thread=single,tb-size=256", "-icount", "shift=0,sleep=off"]),
         };
         qemu.args(["-smp", &cpus, "-m", &memory]);
-        qemu.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
+        qemu.args(["-nodefaults", "-no-user-config", "-display", "none"]);
         qemu
     }
 

@@ -1,5 +1,7 @@
 //! A guest with an init of the distributions': from the initramfs onto its disk, as Debian's own initramfs does it, and
-//! then that init. What the init starts last are the tests; then it is asked to switch the machine off.
+//! then that init. What the init starts last are the tests. Then, where `killer` can give services their names from boot on,
+//! its boot files are installed and the init boots the host once more, for the tests of that. At the end the init is asked
+//! to switch the machine off.
 
 use crate::plan::Plan;
 use crate::{one_line, runner, say};
@@ -18,6 +20,13 @@ const ROOT: &str = "/disk";
 const START: &str = "/t/guest boot </dev/null >/dev/console 2>&1";
 /// A disk that has not come up in this time never will.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Where packages have it; boot files start it from there.
+const KILLER: &str = "/usr/bin/killer";
+/// There from the second boot on.
+const AGAIN: &str = "/t/again";
+/// What only the first boot can show, and what only the second one can.
+const FIRST: [&str; 2] = ["boot::as_booted", "boot::first_use"];
+const SECOND: &str = "boot::rules";
 
 /// The initial PID 1: becomes the init of the disk.
 pub fn enter(init: &str) {
@@ -45,12 +54,15 @@ fn onto_disk(init: &str) -> Result<()> {
         std::thread::sleep(Duration::from_millis(10));
     }
     mount(Some(DISK), ROOT, Some("ext4"), MsFlags::MS_NOATIME, nothing)?;
-    take_along("/t", &format!("{ROOT}/t"))?;
-    fs::copy("/init", format!("{ROOT}/t/guest"))?;
-    fs::copy("/plan", format!("{ROOT}/plan"))?;
+    if !Path::new(&format!("{ROOT}{AGAIN}")).exists() {
+        take_along("/t", &format!("{ROOT}/t"))?;
+        fs::copy("/t/killer", format!("{ROOT}{KILLER}"))?;
+        fs::copy("/init", format!("{ROOT}/t/guest"))?;
+        fs::copy("/plan", format!("{ROOT}/plan"))?;
+        start_tests(init)?;
+    }
     // It is memory.
     fs::remove_dir_all("/t")?;
-    start_tests(init)?;
     mount(Some("/dev"), &*format!("{ROOT}/dev"), nothing, MsFlags::MS_MOVE, nothing)?;
     chdir(ROOT)?;
     mount(Some("."), "/", nothing, MsFlags::MS_MOVE, nothing)?;
@@ -89,17 +101,52 @@ fn start_tests(init: &str) -> Result<()> {
 }
 
 /// What the init has started last.
-pub fn tests(plan: &Plan) {
+pub fn tests(mut plan: Plan) {
+    let again = Path::new(AGAIN).exists();
+    let rules = Command::new(KILLER).args(["up", "--help"]).output();
+    let rules = rules.is_ok_and(|o| String::from_utf8_lossy(&o.stdout).contains("--rules"));
     let uptime = one_line("/proc/uptime");
-    say(&format!("fact booted {}", uptime.split(' ').next().unwrap_or("?")));
+    let fact = if again { "booted-again" } else { "booted" };
+    say(&format!("fact {fact} {}", uptime.split(' ').next().unwrap_or("?")));
     say(&format!("fact lsm {}", one_line("/sys/kernel/security/lsm")));
-    runner::run(plan);
+    match (rules, again) {
+        (true, false) => plan.skips.push(SECOND.into()),
+        (true, true) => plan.skips.extend(FIRST.map(str::to_owned)),
+        (false, _) => {}
+    }
+    runner::run(&plan);
+    let runit = plan.get("boot") == "runit";
+    if rules && !again && install() {
+        return ask(if runit { &["init", "6"] } else { &["shutdown", "-r", "now"] });
+    }
     say("end");
-    let off: &[&str] = match plan.get("boot") {
-        "runit" => &["init", "0"],
-        _ => &["shutdown", "-h", "-P", "now"],
+    ask(if runit { &["init", "0"] } else { &["shutdown", "-h", "-P", "now"] });
+}
+
+/// As an admin does it, on the host that runs; a check of its own.
+fn install() -> bool {
+    let test = "boot::install_boot";
+    say(&format!("run {test}"));
+    let out = Command::new(KILLER).arg("install-boot").output();
+    let said = match &out {
+        Ok(out) => {
+            format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr))
+        }
+        Err(e) => e.to_string(),
     };
-    if let Err(e) = Command::new(off[0]).args(&off[1..]).status() {
-        say(&format!("out {}: {e}", off[0]));
+    let marked = fs::write(AGAIN, "");
+    for line in said.lines() {
+        say(&format!("out install_boot: {line}"));
+    }
+    let right = out.is_ok_and(|o| o.status.success()) && marked.is_ok();
+    say(&format!("{} {test} 0", if right { "ok" } else { "failed" }));
+    right
+}
+
+fn ask(init: &[&str]) {
+    // What was written has to be there when the machine is not.
+    rustix::fs::sync();
+    if let Err(e) = Command::new(init[0]).args(&init[1..]).status() {
+        say(&format!("out {}: {e}", init[0]));
     }
 }

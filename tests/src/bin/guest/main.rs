@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     let rest: Vec<String> = std::env::args().skip(2).collect();
     match role.as_str() {
         "run" => runner::run(&Plan::read()),
-        "boot" => boot::tests(&Plan::read()),
+        "boot" => boot::tests(Plan::read()),
         "tree" => alone::tree(),
         "branch" => alone::branch(),
         "leaf" => alone::leaf(),
