@@ -58,6 +58,16 @@ pub fn kernel_number() -> (u32, u32) {
     (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
 }
 
+/// A directory that nobody but root can change, nor any on the way to it; removed at the end.
+pub fn of_root(prefix: &str) -> tempfile::TempDir {
+    let make = |place| tempfile::Builder::new().prefix(prefix).tempdir_in(place);
+    // A guest may have little.
+    let dir = make("/run").or_else(|_| make("/")).expect("a directory of root's");
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(dir.path(), open).expect("chmod of a directory");
+    dir
+}
+
 /// Runs a test on programs, `named` and `scan`.
 pub fn everywhere(test: &str, run: impl Fn(&TestEnv)) {
     worlds(test, TestEnv::reusing(test)).for_each(|env| run(&env));

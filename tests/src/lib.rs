@@ -26,7 +26,7 @@ pub mod stepper;
 
 pub use bpf::{Ids, Objects, Pins, descriptor};
 pub use env::{
-    TestEnv, adversary, everywhere, everywhere_alone, kernel, kernel_number, killer, monotonic_secs,
+    TestEnv, adversary, everywhere, everywhere_alone, kernel, kernel_number, killer, monotonic_secs, of_root,
 };
 pub use freezer::Freezer;
 pub use golden::Golden;

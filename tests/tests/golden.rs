@@ -145,7 +145,7 @@ fn schema() {
 #[test]
 fn rules() {
     let Some(mut env) = TestEnv::without_programs("rules", "scan", None) else { return };
-    let root = tempfile::Builder::new().prefix("killer-rules-").tempdir_in("/run").expect("a directory");
+    let root = killer_tests::of_root("killer-rules-");
     let mode = |path: &std::path::Path, m| {
         std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(m)).expect("chmod");
     };

@@ -99,6 +99,7 @@ pub fn doctor() -> Doctor {
         ));
     }
     c.push(tracker(&paths, tier));
+    c.extend(Tracker::open(&paths).ok().and_then(|t| checks::rules(&t)));
     let here = Here::of(tier, offsets.as_ref().ok());
     let words = tier.guarantees(&here).into_iter().map(String::from);
     let limits = tier.limits(&here).into_iter().map(|s| format!("not promised: {s}"));

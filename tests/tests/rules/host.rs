@@ -14,8 +14,7 @@ pub struct Host {
 
 impl Host {
     pub fn of(mut env: TestEnv) -> Host {
-        let root =
-            tempfile::Builder::new().prefix("killer-rules-").tempdir_in("/run").expect("a directory in /run");
+        let root = killer_tests::of_root("killer-rules-");
         mode(root.path(), 0o755);
         // The list of variables is the harness's, for names that it knows at compile time.
         let at: &'static str = Box::leak(root.path().display().to_string().into_boxed_str());

@@ -179,3 +179,28 @@ pub fn programs(tier: Tier, offsets: Option<&btf::Offsets>) -> Vec<Check> {
     c.push(check("sizes", "ok", text, None));
     c
 }
+
+/// Rules that are in force; `None`: there are none, or this tier has none.
+pub fn rules(t: &Tracker) -> Option<Check> {
+    let o = t.rules()?.opened();
+    if !o.in_force {
+        return None;
+    }
+    let text =
+        format!("in force: {} opened, {} ended", count(o.opened, "instance", "instances"), o.given_back);
+    Some(match (o.no_slots, o.skipped) {
+        (0, 0) => check("rules", "ok", text, None),
+        (0, n) => check(
+            "rules",
+            "warn",
+            format!("{text}; the kernel skipped {}", count(n, "run of their hooks", "runs of their hooks")),
+            Some("each may be a service that has no name: 'killer list' shows which have one"),
+        ),
+        (n, _) => check(
+            "rules",
+            "warn",
+            format!("{text}; {} found all places taken", count(n, "match", "matches")),
+            Some("these processes stayed in the service that they were in: end services that nobody needs"),
+        ),
+    })
+}
