@@ -8,7 +8,8 @@ for old in /usr/lib/killer/old/killer-*; do
         echo "ebpf-killer: what was started before this upgrade is still tracked, by the version before: $old list" >&2
         echo "ebpf-killer: '$old down' gives it up when its services have ended" >&2
     else
-        rm -rf /usr/lib/killer/old
+        rm -f "$old"
+        rmdir --ignore-fail-on-non-empty /usr/lib/killer/old
     fi
 done
 exit 0

@@ -36,6 +36,8 @@ fn made(options: &[&str]) -> Result<PathBuf> {
         let at = |from: &std::path::Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
         let flags = [at(&tools::cargo_home()?, "/cargo"), at(&root(), "/killer")];
         build.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
+        // As distributions want it; names of functions are of no use where a panic aborts.
+        build.env("CARGO_PROFILE_RELEASE_STRIP", "symbols");
     }
     let out = build.stderr(std::process::Stdio::inherit()).output().context("cannot run cargo")?;
     anyhow::ensure!(out.status.success(), "killer does not build");

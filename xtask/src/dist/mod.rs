@@ -39,6 +39,9 @@ pub struct Options {
     /// Only for this kind of machine (x86_64, aarch64)
     #[arg(long)]
     arch: Option<String>,
+    /// Take this finished static program, of the one --arch, instead of building it: to try the packaging
+    #[arg(long, requires = "arch", value_name = "FILE")]
+    program: Option<PathBuf>,
     /// Build all of it a second time, from a copy of the checkout at another place, and compare the bytes
     #[arg(long)]
     verify: bool,
@@ -58,6 +61,8 @@ struct Dist {
     /// Seconds since the epoch, of everything that has a time: SOURCE_DATE_EPOCH, else of the last commit.
     epoch: u64,
     machines: Vec<Machine>,
+    /// Finished, of the only machine.
+    program: Option<PathBuf>,
 }
 
 /// Makes it all.
@@ -66,7 +71,13 @@ pub fn main(options: &Options) -> Result<()> {
     let machines: Vec<Machine> = TARGETS.into_iter().filter(wanted).collect();
     ensure!(!machines.is_empty(), "--arch is one of {}", TARGETS.map(|m| m.arch).join(", "));
     let root = root();
-    let dist = Dist { dir: root.join("target/dist"), epoch: epoch(&root)?, root, machines };
+    let dist = Dist {
+        dir: root.join("target/dist"),
+        epoch: epoch(&root)?,
+        root,
+        machines,
+        program: options.program.clone(),
+    };
     dist.make()?;
     if options.check {
         verify::contents(&dist)?;
@@ -89,13 +100,19 @@ impl Dist {
     fn make(&self) -> Result<()> {
         let _ = std::fs::remove_dir_all(&self.dir);
         std::fs::create_dir_all(&self.dir).context("target/dist")?;
-        let built = self.machines.iter().map(|m| Ok((*m, binary::build_static(m.target)?)));
+        let build = |target: &str| match &self.program {
+            Some(finished) => Ok(finished.clone()),
+            None => binary::build_static(target),
+        };
+        let built = self.machines.iter().map(|m| Ok((*m, build(m.target)?)));
         let built = built.collect::<Result<Vec<_>>>()?;
-        stage::make(self)?;
+        stage::make(self, &build(binary::STATIC)?)?;
         for (machine, program) in &built {
             let to = self.dir.join(format!("killer-{}-linux", machine.arch));
             std::fs::copy(program, &to).with_context(|| to.display().to_string())?;
+            stage::copy(program, &self.dir.join("stage/bin/killer"))?;
             packages::tarball(self, machine, program)?;
+            stage::of_one_time(self)?;
             packages::deb(self, machine)?;
             packages::rpm(self, machine)?;
         }

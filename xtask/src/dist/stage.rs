@@ -6,7 +6,6 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use super::{Dist, NAME, VERSION};
-use crate::binary;
 use crate::run::quiet;
 
 /// Where completions go, by shell.
@@ -16,12 +15,10 @@ const COMPLETIONS: [(&str, &str); 3] = [
     ("fish", "fish/vendor_completions.d/killer.fish"),
 ];
 
-/// Makes `stage/`.
-pub fn make(dist: &Dist) -> Result<()> {
+/// Makes `stage/`; `killer` is the program for this machine, which says for all of them what its options are.
+pub fn make(dist: &Dist, killer: &Path) -> Result<()> {
     let share = dist.dir.join("stage/share");
-    // The program of this machine says it for all.
-    let killer = binary::build_static(binary::STATIC)?;
-    let say = |words: &[&str]| quiet(Command::new(&killer).arg("generate").args(words));
+    let say = |words: &[&str]| quiet(Command::new(killer).arg("generate").args(words));
     write(&share.join("man/man8/killer.8"), &say(&["man"])?)?;
     for (shell, at) in COMPLETIONS {
         write(&share.join(at), &say(&["completions", shell])?)?;
@@ -30,6 +27,14 @@ pub fn make(dist: &Dist) -> Result<()> {
     gzip.args(["-9", "-n", "-k"]).arg(share.join("man/man8/killer.8"));
     quiet(&mut gzip)?;
     let doc = share.join("doc").join(NAME);
+    for (file, at) in [
+        ("README.md", doc.join("README.md")),
+        ("LICENSE-MIT", share.join("licenses").join(NAME).join("LICENSE-MIT")),
+        ("LICENSE-APACHE", share.join("licenses").join(NAME).join("LICENSE-APACHE")),
+        ("packaging/rules.d-README", dist.dir.join("stage/rules.d-README")),
+    ] {
+        copy(&dist.root.join(file), &at)?;
+    }
     copy(&dist.root.join("CHANGELOG.md"), &doc.join("docs/CHANGELOG.md"))?;
     for entry in std::fs::read_dir(dist.root.join("docs"))? {
         let path = entry?.path();
@@ -79,6 +84,21 @@ pub fn archive(dist: &Dist, top: &str) -> Result<()> {
     pack.arg(format!("--mtime=@{}", dist.epoch)).arg("--mode=u=rwX,go=rX").arg("--file").arg(&tar);
     quiet(pack.arg("-C").arg(dist.dir.join("stage")).arg(top).env("LC_ALL", "C"))?;
     quiet(Command::new("gzip").args(["-9", "-n", "-f"]).arg(&tar)).map(drop)
+}
+
+/// Gives everything in the stage the one time: a package may have the time of a file, when it is older.
+pub fn of_one_time(dist: &Dist) -> Result<()> {
+    let mut touch = Command::new("find");
+    touch.arg(dist.dir.join("stage")).args([
+        "-exec",
+        "touch",
+        "-h",
+        "-d",
+        &format!("@{}", dist.epoch),
+        "{}",
+        "+",
+    ]);
+    quiet(&mut touch).map(drop)
 }
 
 /// Writes a file with the directories above it.

@@ -35,7 +35,11 @@ pub fn contents(dist: &Dist) -> Result<()> {
         }
         tool("lintian", &["--fail-on", "error"], &deb)?;
         let rpm = dist.dir.join(format!("{NAME}-{VERSION}-1.{}.rpm", machine.arch));
-        tool("rpmlint", &[], &rpm)?;
+        tool(
+            "rpmlint",
+            &["--config", &dist.root.join("packaging/rpm/rpmlint.toml").to_string_lossy()],
+            &rpm,
+        )?;
     }
     scripts(dist)?;
     installed(dist)
