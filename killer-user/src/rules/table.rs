@@ -191,6 +191,11 @@ impl Table {
         self.entries.iter().map(of)
     }
 
+    /// True when nothing can match.
+    pub fn is_empty(&self) -> bool {
+        self.entries.values().all(|(value, _)| value.kind == Kind::Except)
+    }
+
     /// Every path by which a directory may be typed.
     pub fn aliases(&self) -> impl Iterator<Item = &Alias> {
         self.aliases.iter()

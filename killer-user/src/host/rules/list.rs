@@ -47,8 +47,13 @@ pub fn in_force() -> Result<Option<RulesInForce>, Failure> {
     if let Some(why) = host.passed_by() {
         return Err(Failure::new(Ending::NotPermitted, why).next("run it as root"));
     }
-    let Some(o) = host.rules().map(|r| r.opened()).filter(|o| o.in_force) else { return Ok(None) };
+    let Some(rules) = host.rules() else { return Ok(None) };
+    let o = rules.opened();
+    if !o.in_force {
+        return Ok(None);
+    }
     Ok(Some(RulesInForce {
+        by_file: rules.by_file(),
         opened: o.opened,
         given_back: o.given_back,
         no_slots: o.no_slots,

@@ -19,7 +19,7 @@ use crate::tier::Tracker;
 /// What was put in force.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Loaded {
-    /// Rules.
+    /// Rules; 0 when nothing that they name is there.
     pub rules: usize,
     /// Services that are there now, by name.
     pub services: Vec<String>,
@@ -33,7 +33,7 @@ impl Loaded {
         let rules = count(self.rules as u64, "rule", "rules");
         let services = count(self.services.len() as u64, "service", "services");
         match self.rules {
-            0 => "no rule is in force: no rule file has one".into(),
+            0 => "no rule is in force: no file has one, or nothing that they name is there".into(),
             1 => format!("{rules} is in force, for {services}"),
             _ => format!("{rules} are in force, for {services}"),
         }
@@ -62,7 +62,7 @@ fn both(tell: &dyn Tell) -> Result<(Loaded, Vec<Known>), Failure> {
             .next("'killer up --rules' loads it, and the rules")
     })?;
     let found = put(&host, tell)?;
-    let rules = found.rules.len();
+    let rules = if found.table.is_empty() { 0 } else { found.rules.len() };
     let absent = found.rules.iter().flat_map(|r| r.absent.iter().map(|p| p.display().to_string())).collect();
     let known = found.services();
     let services = known.iter().map(|k| k.name.clone()).collect();
@@ -94,14 +94,19 @@ fn put(t: &Tracker, tell: &dyn Tell) -> Result<Found, Failure> {
     let rules = rules_of(t)?;
     let top = place::top()?;
     let wrong = |t| told(t, "nothing was loaded; the rules that are in force stay in force", tell);
-    let sources = source::read(&top, None).map_err(|w| wrong(Trouble::Wrong(w)))?;
+    // Of two loads at once the later one has read the files later.
     let _lock = t.lock()?;
+    let sources = source::read(&top, None).map_err(|w| wrong(Trouble::Wrong(w)))?;
     let ask = |dir: &std::os::fd::OwnedFd| {
         let (dev, ino) = rules.directory(&path_of(dir))?;
         Ok(DirKey { dev, ino })
     };
     let found = find(&top, &sources, &ask).map_err(wrong)?;
-    rules.put(&table(&found.table))?;
+    match found.table.is_empty() {
+        // Nothing would match: the hooks are spared.
+        true => rules.withdraw()?,
+        false => rules.put(&table(&found.table))?,
+    }
     Ok(found)
 }
 

@@ -18,6 +18,9 @@ pub fn rules(r: &Rules, s: &Style) -> String {
         },
         Some(f) => {
             out.push_str(&format!("in force: {} instances opened, {} ended\n", f.opened, f.given_back));
+            if !f.by_file {
+                out.push_str("  scripts are known by their paths as they are typed\n");
+            }
             if f.no_slots > 0 {
                 let text = format!(
                     "  {} matches found all places taken: these processes stayed where they were\n",

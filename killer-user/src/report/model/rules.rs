@@ -56,6 +56,8 @@ pub struct Rule {
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct RulesInForce {
+    /// True: a script is known by its file; false: by its path as it was typed.
+    pub by_file: bool,
     /// Instances that were opened since the tracker was loaded.
     pub opened: u64,
     /// Of these, those that have ended and gave their place back.

@@ -253,7 +253,7 @@ pub fn rules(word: &str) -> Rules {
         kind: "rules",
         state: "in-force",
         why: Some(word.into()),
-        in_force: Some(RulesInForce { opened: 3, given_back: 1, no_slots: 1, skipped: 1 }),
+        in_force: Some(RulesInForce { by_file: false, opened: 3, given_back: 1, no_slots: 1, skipped: 1 }),
         rules: vec![one],
         switched_off: vec![word.into()],
     }
