@@ -155,6 +155,11 @@ fn names(k: &Known) -> Vec<String> {
     all.chain(same(&k.name).map(String::from)).collect()
 }
 
+/// True for a file that only root can have put there.
+fn of_root(file: &Path) -> bool {
+    Top::host().and_then(|t| t.walk(file)).and_then(|f| f.root_s()).is_ok()
+}
+
 fn base(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
@@ -195,7 +200,8 @@ fn by_supervisor<'k>(k: &'k Known, looks: &[Look]) -> Option<Taken<'k>> {
     if !k.supervised {
         return None;
     }
-    let is = |l: &&Look| SUPERVISORS.contains(&l.comm.as_str());
+    // Anybody can call a process so, and have it work there.
+    let is = |l: &&Look| SUPERVISORS.contains(&l.comm.as_str()) && process::owner(l.pid) == Some(0);
     let file = k.file.join("supervise/pid");
     let noted = Top::host().ok().and_then(|t| of_file(&t, &file, looks));
     let noted = noted.filter(|l| looks.iter().find(|p| p.pid == l.parent).is_some_and(|p| is(&p)));
@@ -257,7 +263,8 @@ fn guessed<'k>(k: &'k Known, looks: &[Look]) -> Option<Taken<'k>> {
     let all = names(k);
     let fits = |l: &&Look| match &l.exe {
         _ if !k.programs.is_empty() => is_program(k, l),
-        Some(e) => all.iter().any(|n| n == base(e)),
+        // A program of that name that somebody else has put there is no guess of ours.
+        Some(e) => all.iter().any(|n| n == base(e)) && of_root(Path::new(e)),
         None => false,
     };
     let its: HashSet<u32> = looks.iter().filter(fits).map(|l| l.pid).collect();
