@@ -77,6 +77,16 @@ fn a_late_start_tells_what_is_certain_from_a_guess() {
     // Their names are nobody's on this host.
     let (noted, alike, lied) = (copy("kt-noted"), copy("kt-alike"), copy("kt-lied"));
     let mut all = [start(&noted), start(&alike), start(&lied)];
+    // A supervisor by its name, its user and its directory.
+    let web = h.write("etc/sv/kt-web/run", "#!/bin/sh\n");
+    let runsv = h.path("sbin/runsv");
+    std::fs::copy("/bin/sh", &runsv).expect("a copy of sh");
+    let mut supervisor = Command::new(&runsv);
+    supervisor
+        .args(["-c", "sleep 55; :"])
+        .current_dir(web.parent().expect("a directory"))
+        .stdin(Stdio::null());
+    let mut supervisor = supervisor.spawn().expect("a supervisor");
     for s in ["kt-noted", "kt-alike", "kt-lied"] {
         h.script(s, "exit 0");
     }
@@ -92,10 +102,13 @@ fn a_late_start_tells_what_is_certain_from_a_guess() {
         notes.contains(&format!("'kt-alike' may be process {}", all[1].id())) && !notes.contains("kt-lied"),
         "{up}"
     );
-    assert_eq!(h.names(), ["kt-noted"]);
+    assert!(notes.contains("'kt-web' is adopted: process "), "{up}");
+    assert_eq!(h.names(), ["kt-noted", "kt-web"]);
+    // It is the supervisor's child, and not the supervisor.
+    h.killer(&["-s", "KILL", "--wait", "kt-web"]).ok();
+    assert!(supervisor.wait().expect("the end of the supervisor").code().is_some());
     let up = h.killer(&["up", "--rules", "--guess"]);
     assert!(up.ok().stderr.contains("'kt-alike' is adopted by a guess"), "{up}");
-    assert_eq!(h.names(), ["kt-alike", "kt-noted"]);
     let unsure = |name: &str| {
         h.killer(&["status", "-o", "json", name]).json()["exactness"].to_string().contains("adopt-unsure")
     };

@@ -44,7 +44,7 @@ impl Loaded {
 /// sentences.
 pub fn up(cross_check: bool, guess: bool, tell: &dyn Tell) -> Result<Vec<String>, Failure> {
     tracker::up(cross_check, tell)?;
-    by_script::decide(!Host::open()?.is_some_and(|host| host.rules().is_some()));
+    by_script::decide(Host::open()?.is_none_or(|host| host.rules().is_none()));
     let (loaded, known) = both(tell)?;
     let mut notes = vec![loaded.text()];
     notes.extend(late::adopt(&known, guess, tell)?);
