@@ -29,7 +29,7 @@ fn seven_daemons_run() {
     assert_eq!(m.login().ok(), "logged in\n");
 }
 
-/// As rules.md found it: what `killer` needs it has to bring itself.
+/// What `killer` needs it has to bring itself.
 #[test]
 fn nothing_is_mounted_for_killer() {
     let Some(m) = Machine::here("nothing_is_mounted_for_killer") else { return };
