@@ -29,7 +29,10 @@ extern "C" fn on_rule_ctl(ctx: *const u64) -> i32 {
                     return EAGAIN;
                 }
                 core::ptr::write_volatile(&raw mut (*g).rules_root, root);
-                core::ptr::write_volatile(&raw mut (*g).rules_flags, a(2) as u32);
+                // Those of a set that is withdrawn stay: it may be put in force again.
+                if a(1) != 0 {
+                    core::ptr::write_volatile(&raw mut (*g).rules_flags, a(2) as u32);
+                }
                 core::ptr::write_volatile(&raw mut (*g).rules, a(1) as u32);
                 0
             }

@@ -186,11 +186,20 @@ impl Rules for Programs {
         self.ask(&ctl, rule::PUT, u64::from(set), u64::from(flags)).what(PUTTING)
     }
 
-    fn withdraw(&self) -> Result<(), KeepError> {
-        match self.pin("progs", P_RULE_CTL) {
-            Ok(ctl) => self.ask(&ctl, rule::PUT, 0, 0).what(PUTTING),
-            Err(_) => Ok(()),
+    fn withdraw(&self) -> Result<u32, KeepError> {
+        let set = self.global().rules;
+        if set != 0 {
+            self.ask(&self.pin("progs", P_RULE_CTL)?, rule::PUT, 0, 0).what("withdrawing the rules")?;
         }
+        Ok(set)
+    }
+
+    fn resume(&self, set: u32) -> Result<(), KeepError> {
+        if set == 0 {
+            return Ok(());
+        }
+        let ctl = self.pin("progs", P_RULE_CTL)?;
+        self.ask(&ctl, rule::PUT, u64::from(set), u64::from(self.global().rules_flags)).what(PUTTING)
     }
 
     fn opened(&self) -> Opened {

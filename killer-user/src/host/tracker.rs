@@ -142,7 +142,13 @@ pub fn down(force: bool, tell: &dyn Tell) -> Result<Ending, Failure> {
     t.iter().for_each(leave);
     let lock = Tracker::lock_at(&paths)?;
     if let Some(t) = &t {
-        refuse_live(t, force)?;
+        // From here on no exec opens a service.
+        let rules = t.rules();
+        let set = rules.map(|r| r.withdraw()).transpose()?;
+        if let Err(live) = refuse_live(t, force) {
+            rules.zip(set).map(|(r, set)| r.resume(set)).transpose()?;
+            return Err(live);
+        }
     }
     let more = losses(t.iter());
     Tracker::down(&paths, &lock)?;

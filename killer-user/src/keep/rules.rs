@@ -43,8 +43,10 @@ pub trait Rules: Debug {
     /// Puts a set of rules in force in place of the one before, in one step; the root directory of the caller is the one whose
     /// execs are looked at. The programs are loaded when they are not there. Under [`super::Registry::lock`].
     fn put(&self, table: &Table) -> Result<(), KeepError>;
-    /// No rule is in force any more. What is open goes on.
-    fn withdraw(&self) -> Result<(), KeepError>;
+    /// No rule is in force any more; answers which set was, for [`Self::resume`]. What is open goes on.
+    fn withdraw(&self) -> Result<u32, KeepError>;
+    /// That set is in force again.
+    fn resume(&self, set: u32) -> Result<(), KeepError>;
     /// What they have done.
     fn opened(&self) -> Opened;
     /// True when a script is seen by its file; false when by what was typed.

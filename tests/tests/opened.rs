@@ -1,0 +1,228 @@
+//! Instances: what the kernel opens when a rule matches, from where, by which user, and what a KILL does meanwhile.
+
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use killer_tests::{Objects, Out, TestEnv, eventually, skip};
+
+/// A tracker whose rules name the scripts of a directory in /run.
+struct Host {
+    env: TestEnv,
+    root: tempfile::TempDir,
+}
+
+impl Host {
+    fn new(test: &str, vars: &[(&'static str, &'static str)]) -> Option<Host> {
+        let mut env = TestEnv::new(test)?;
+        let root = tempfile::Builder::new().prefix("killer-instances-").tempdir_in("/run").expect("in /run");
+        std::fs::set_permissions(root.path(), std::fs::Permissions::from_mode(0o755)).expect("chmod");
+        let at: &'static str = Box::leak(root.path().display().to_string().into_boxed_str());
+        env.vars.push(("KILLER_RULES_ROOT", at));
+        env.vars.extend(vars);
+        let host = Host { env, root };
+        host.script("first", "exit 0");
+        let up = host.killer(&["up", "--rules"]);
+        if up.exit() == 1 && up.stderr.contains("the tier") {
+            skip(test, &up.stderr.replace('\n', " "));
+            return None;
+        }
+        up.ok();
+        Some(host)
+    }
+
+    fn script(&self, name: &str, text: &str) -> PathBuf {
+        let at = self.root.path().join("etc/init.d").join(name);
+        std::fs::create_dir_all(at.parent().expect("a parent")).expect("directories");
+        std::fs::write(&at, format!("#!/bin/sh\n{text}\n")).expect("a file");
+        std::fs::set_permissions(&at, std::fs::Permissions::from_mode(0o755)).expect("chmod");
+        at
+    }
+
+    fn killer(&self, args: &[&str]) -> Out {
+        self.env.killer(args)
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.env.names()
+    }
+
+    /// (opened, given back) since the tracker was loaded.
+    fn figures(&self) -> (u64, u64) {
+        let g = Objects::new(&self.env.pin_root).global().expect("the figures of the tracker");
+        (g.opened, g.given_back)
+    }
+}
+
+/// A pipe that everything below a command has open: its end says that all have ended.
+fn oracle() -> (std::io::PipeReader, OwnedFd) {
+    let (read, write) = std::io::pipe().expect("a pipe");
+    (read, write.into())
+}
+
+fn all_end(read: std::io::PipeReader, most: Duration) -> bool {
+    use std::io::Read;
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut read = read;
+        let mut rest = Vec::new();
+        let _ = read.read_to_end(&mut rest);
+        let _ = tell.send(());
+    });
+    told.recv_timeout(most).is_ok()
+}
+
+fn command(program: &Path, word: &str, oracle: &OwnedFd) -> Command {
+    let mut c = Command::new(program);
+    c.arg(word).stdin(Stdio::null()).stderr(Stdio::null());
+    c.stdout(oracle.try_clone().expect("a descriptor"));
+    c
+}
+
+fn run(mut c: Command) -> bool {
+    c.status().expect("a script that runs").success()
+}
+
+const DAEMON: &str = "[ \"$1\" = start ] && { setsid sleep 55 </dev/null 2>&1 & }; exit 0";
+
+#[test]
+fn a_script_opens_and_the_last_end_gives_the_slot_back() {
+    let Some(h) = Host::new("a_script_opens_and_the_last_end_gives_the_slot_back", &[]) else { return };
+    let web = h.script("web", DAEMON);
+    let (read, write) = oracle();
+    for word in ["start", "status", "stop"] {
+        assert!(run(command(&web, word, &write)));
+    }
+    drop(write);
+    assert_eq!((h.names(), h.figures()), (vec!["web".into()], (1, 0)));
+    let json = h.killer(&["status", "-o", "json", "web"]).ok().json();
+    assert!(json["exactness"]["exact"] == true || json.to_string().contains("\"exact\":true"), "{json}");
+    h.killer(&["-KILL", "--who=all", "--wait", "web"]).ok();
+    assert!(all_end(read, Duration::from_secs(10)), "survivors");
+    assert!(eventually(Duration::from_secs(10), || h.figures() == (1, 1)), "{:?}", h.figures());
+    assert!(h.names().is_empty(), "{:?}", h.names());
+    // What ends at once is given back at once, as often as it is started.
+    let once = h.script("once", "exit 0");
+    let (_read, write) = oracle();
+    for _ in 0..300 {
+        assert!(run(command(&once, "start", &write)));
+    }
+    assert!(eventually(Duration::from_secs(10), || h.figures() == (301, 301)), "{:?}", h.figures());
+}
+
+#[test]
+fn only_root_of_this_root_directory_opens() {
+    let Some(h) = Host::new("only_root_of_this_root_directory_opens", &[]) else { return };
+    let web = h.script("web", DAEMON);
+    let web = web.to_string_lossy();
+    let by = |words: &[&str]| {
+        let c = Command::new(words[0]).args(&words[1..]).stdin(Stdio::null()).status();
+        c.is_ok_and(|s| s.success())
+    };
+    assert!(by(&["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", &web, "x"]));
+    // Root of a user namespace of its own is another user to the kernel.
+    by(&["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "unshare", "-Ur", &web, "x"]);
+    assert_eq!(h.figures(), (0, 0), "{:?}", h.names());
+    // Another root directory: the same file, and another host's service.
+    let there = h.root.path().join("there");
+    let text = format!(
+        "mkdir -p {0} && mount -t tmpfs none {0} && cd {0} && mkdir -p run usr proc dev {1} && mount --rbind /usr usr && \
+         for l in bin lib lib64 sbin; do [ -L /$l ] && ln -s usr/$l $l || {{ mkdir $l; mount --bind /$l $l; }}; done; \
+         mount --bind {2}/etc/init.d {0}{2}/etc/init.d && chroot {0} {web} x",
+        there.display(),
+        format_args!(".{}/etc/init.d", h.root.path().display()),
+        h.root.path().display(),
+    );
+    if by(&["unshare", "-m", "--propagation=private", "sh", "-c", &text]) {
+        assert_eq!(h.figures(), (0, 0), "{:?}", h.names());
+    }
+    assert!(by(&[&web, "x"]));
+    assert_eq!(h.figures().0, 1);
+}
+
+#[test]
+fn from_where_a_service_moves_and_from_where_it_stays() {
+    let Some(h) = Host::new("from_where_a_service_moves_and_from_where_it_stays", &[]) else { return };
+    let web = h.script("web", DAEMON);
+    let web = web.to_string_lossy();
+    // A plain run has promised every descendant.
+    h.killer(&["run", "--detach", "--name", "ci", "--", "sh", "-c", &format!("{web} start; exec sleep 50")])
+        .ok();
+    let there = || h.killer(&["status", "-o", "json", "ci"]).json()["counts"]["processes"].as_u64();
+    assert!(eventually(Duration::from_secs(10), || there() == Some(2)), "{:?}", there());
+    assert_eq!((h.names(), h.figures()), (vec!["ci".into()], (0, 0)));
+    h.killer(&["-KILL", "--wait", "ci"]).ok();
+    // What was adopted, a login say, starts services that are its own no more.
+    let trigger = h.root.path().join("trigger");
+    let text = format!(
+        "until [ -e {0} ]; do sleep 0.05; done; {web} start; {web} start; exec sleep 50",
+        trigger.display()
+    );
+    let mut login = Command::new("sh").args(["-c", &text]).stdin(Stdio::null()).spawn().expect("sh");
+    h.killer(&["adopt", "login", "--pid", &login.id().to_string()]).ok();
+    std::fs::write(&trigger, "").expect("a file");
+    assert!(eventually(Duration::from_secs(10), || h.figures().0 == 2), "{:?}", h.figures());
+    h.killer(&["-KILL", "--wait", "login"]).ok();
+    let _ = login.wait();
+    // Both instances of it are the service, and end with it.
+    assert!(h.names().contains(&"web".to_owned()), "{:?}", h.names());
+    h.killer(&["-KILL", "--wait", "web"]).ok();
+    assert!(eventually(Duration::from_secs(10), || h.figures() == (2, 2)), "{:?}", h.figures());
+}
+
+fn until(end: Instant, mut what: impl FnMut()) {
+    while Instant::now() < end {
+        what();
+    }
+}
+
+/// Outsiders start a service, its members restart it, and KILLs run against both; the last KILL leaves nobody.
+#[test]
+fn a_storm_of_restarts_leaves_nobody() {
+    let Some(h) = Host::new("a_storm_of_restarts_leaves_nobody", &[]) else { return };
+    let again = "case $1 in start) setsid sh -c 'sleep 0.03; exec \"$0\" again' \"$0\" </dev/null & setsid sleep 20 </dev/null & ;; \
+                 again) exec \"$0\" start;; esac; exit 0";
+    let storm = h.script("storm", again);
+    let (read, write) = oracle();
+    let end = Instant::now() + Duration::from_secs(4);
+    std::thread::scope(|s| {
+        s.spawn(|| until(end, || drop(run(command(&storm, "start", &write)))));
+        s.spawn(|| until(end, || drop(h.killer(&["-KILL", "--who=all", "storm"]))));
+    });
+    drop(write);
+    h.killer(&["-KILL", "--who=all", "--wait", "storm"]);
+    assert!(all_end(read, Duration::from_secs(10)), "survivors: {}", h.killer(&["list"]));
+    assert!(eventually(Duration::from_secs(10), || h.figures().0 == h.figures().1), "{:?}", h.figures());
+}
+
+/// Slots change hands all the time; a KILL that is aimed at one service hits no start of another.
+#[test]
+fn two_slots_and_no_stranger() {
+    let Some(h) = Host::new("two_slots_and_no_stranger", &[("KILLER_MAP_POOL", "2")]) else { return };
+    let short = "for i in 1 2; do sh -c :; done; exit 7";
+    let (victim, other) = (h.script("victim", short), h.script("other", short));
+    let end = Instant::now() + Duration::from_secs(6);
+    let wrong = AtomicBool::new(false);
+    let started = std::sync::atomic::AtomicU32::new(0);
+    std::thread::scope(|s| {
+        s.spawn(|| until(end, || drop(starts(&victim))));
+        s.spawn(|| until(end, || drop(h.killer(&["-KILL", "--who=all", "victim"]))));
+        s.spawn(|| until(end, || drop(h.killer(&["-s", "0", "--who=all", "victim"]))));
+        s.spawn(|| {
+            until(end, || {
+                started.fetch_add(1, Ordering::Relaxed);
+                wrong.fetch_or(starts(&other).and_then(|s| s.code()) != Some(7), Ordering::Relaxed);
+            });
+        });
+    });
+    assert!(!wrong.load(Ordering::Relaxed), "a start of 'other' was killed, of {started:?}");
+    assert!(eventually(Duration::from_secs(10), || h.figures().0 == h.figures().1), "{:?}", h.figures());
+}
+
+fn starts(program: &Path) -> Option<std::process::ExitStatus> {
+    let child = Command::new(program).arg("start").stdin(Stdio::null()).stdout(Stdio::null()).spawn();
+    child.and_then(|mut c: Child| c.wait()).ok()
+}
