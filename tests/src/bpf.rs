@@ -2,7 +2,7 @@
 //! whatever is left in the maps when nobody is tracked.
 
 use killer_common::record::{Control, Global, Pop, R_FREE, RootRecord};
-use killer_common::{ABI_VERSION, MAX_ROOTS, gate, names};
+use killer_common::{ABI_VERSION, MAX_ROOTS, POOL_FIRST, gate, names};
 use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -168,10 +168,16 @@ impl Objects {
         Some(value)
     }
 
+    /// Slots that are, or were, in use: those of user space, then those of the pool.
+    fn slots(&self) -> impl Iterator<Item = u32> + use<> {
+        let g = self.global().unwrap_or_default();
+        (1..=(g.high_slot as u32).min(MAX_ROOTS - 1))
+            .chain(POOL_FIRST..=(g.high_instance as u32).min(MAX_ROOTS - 1))
+    }
+
     /// The root with this name: slot and record.
     pub fn root(&self, name: &str) -> Option<(u32, RootRecord)> {
-        let high = self.element::<Global>(names::GLOBAL, 0)?.high_slot as u32;
-        (1..=high.min(MAX_ROOTS - 1)).find_map(|slot| {
+        self.slots().find_map(|slot| {
             let root: RootRecord = self.element(names::ROOTS, slot)?;
             let end = root.name.iter().position(|b| *b == 0).unwrap_or(root.name.len());
             (root.state != R_FREE && &root.name[..end] == name.as_bytes()).then_some((slot, root))
@@ -180,10 +186,9 @@ impl Objects {
 
     /// Roots that are in use, whatever their name.
     pub fn roots(&self) -> usize {
-        let high = self.global().map_or(0, |g| g.high_slot as u32).min(MAX_ROOTS - 1);
         let used =
             |slot: &u32| self.element::<RootRecord>(names::ROOTS, *slot).is_none_or(|r| r.state != R_FREE);
-        (1..=high).filter(used).count()
+        self.slots().filter(used).count()
     }
 
     /// The counts of a root.
@@ -200,9 +205,8 @@ impl Objects {
     pub fn closed_gates(&self) -> Vec<(u32, u64)> {
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
         let now = now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64;
-        let high = self.global().map_or(0, |g| g.high_slot as u32).min(MAX_ROOTS - 1);
         let word = |slot| Some(self.element::<Control>(names::CONTROL, slot)?.gate);
-        let closed = (1..=high).filter_map(|slot| Some((slot, word(slot)?)));
+        let closed = self.slots().filter_map(|slot| Some((slot, word(slot)?)));
         closed
             .filter(|(_, w)| gate::kind_at(*w, now) != gate::OPEN)
             .map(|(s, w)| (s, (w & !15) - now))
@@ -240,12 +244,14 @@ impl Objects {
                 left.push(format!("{name} is not zero at {} places, first {}", odd.len(), odd[0]));
             }
         }
-        let high = self.global().map_or(0, |g| g.high_slot as u32).min(MAX_ROOTS - 1);
-        for slot in 1..=high {
+        for slot in self.slots() {
             match self.pop(slot) {
                 Some(p) if p.pop != 0 => left.push(format!("slot {slot} counts {}", p.pop)),
                 _ => {}
             }
+        }
+        if let Some(g) = self.global().filter(|g| g.opened != g.given_back) {
+            left.push(format!("{} instances opened, {} given back", g.opened, g.given_back));
         }
         if let Some(g) = self.global().filter(|g| g.marks != 0) {
             left.push(format!("{} marks", g.marks));

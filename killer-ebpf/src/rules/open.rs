@@ -57,6 +57,15 @@ pub fn open(t: task::Task, m: &Matched, w: &Words) {
         no_slot(old.root);
         return;
     }
+    if let Some(g) = GLOBAL.get_ptr_mut(0) {
+        // SAFETY: g points to a whole Global.
+        unsafe {
+            add64(&raw mut (*g).opened, 1);
+            if (*g).high_instance < slot as u64 {
+                (*g).high_instance = slot as u64;
+            }
+        }
+    }
     let control = m.kind == SCRIPT || m.kind == ARGUMENT;
     let birth = Birth {
         root: slot,
@@ -78,15 +87,6 @@ pub fn open(t: task::Task, m: &Matched, w: &Words) {
             (*r).main_start = start;
         }
         core::ptr::write_volatile(&raw mut (*r).state, R_LIVE);
-    }
-    if let Some(g) = GLOBAL.get_ptr_mut(0) {
-        // SAFETY: g points to a whole Global.
-        unsafe {
-            add64(&raw mut (*g).opened, 1);
-            if (*g).high_instance < slot as u64 {
-                (*g).high_instance = slot as u64;
-            }
-        }
     }
     // A KILL that closed the gate before it moved counts it in; one that comes later finds it outside.
     if old.root != 0 && gates::holds(old.root) == gate::KILL {
