@@ -1,4 +1,4 @@
-//! Instances: what the kernel opens when a rule matches, from where, by which user, and what a KILL does meanwhile.
+//! What opens an instance, from where, by which user, and what a KILL does meanwhile.
 
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
