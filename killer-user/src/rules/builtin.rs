@@ -26,7 +26,7 @@ const RUN: [&str; 8] = [
     "/run/s6-rc/servicedirs",
 ];
 
-/// The text for what is there. `is` tells whether a path is: a directory that is one itself, or a file. systemd keeps services in
+/// The text for what is there. `is` tells whether a path is there. systemd keeps services in
 /// cgroups of its own and executes no script: nothing is built in for it.
 pub fn text(systemd: bool, is: impl Fn(&str) -> bool) -> String {
     let mut out =

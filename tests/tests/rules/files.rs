@@ -135,6 +135,37 @@ fn files_take_the_place_of_others() {
     assert!(h.killer(&["rule", "list", "--built-in"]).ok().stdout.contains("scripts = [\"/etc/init.d\"]"));
 }
 
+/// Directories that are links to others are other words for them; service directories are looked at where they are.
+#[test]
+fn directories_may_have_several_names() {
+    let Some(h) = Host::bare("directories_may_have_several_names") else { return };
+    h.script("cron", "exit 0");
+    h.script("README", "");
+    let links = [
+        ("../init.d", "etc/rc.d/init.d"),
+        ("/etc/sv/web", "etc/service/web"),
+        ("/opt/x", "etc/service/x"),
+        ("loop", "etc/sv/loop"),
+    ];
+    for d in ["etc/rc.d", "etc/service", "opt/x"] {
+        std::fs::create_dir_all(h.path(d)).expect("a directory");
+    }
+    for run in ["etc/sv/web/run", "opt/x/run"] {
+        mode(&h.write(run, "#!/bin/sh\n"), 0o755);
+    }
+    for (to, at) in links {
+        symlink(to, h.path(at)).expect("a link");
+    }
+    let json = h.killer(&["rule", "list", "-o", "json"]).ok().json();
+    let rules = json["rules"].as_array().expect("rules");
+    assert_eq!(rules[0]["paths"], serde_json::json!(["/etc/init.d", "/etc/rc.d/init.d"]));
+    assert_eq!(rules[0]["services"], serde_json::json!(["cron"]));
+    assert_eq!(rules[0]["not_covered"].as_array().map(Vec::len), Some(1), "{json}");
+    assert_eq!(rules[1]["services"], serde_json::json!(["web"]));
+    let not = rules[1]["not_covered"].to_string();
+    assert!(not.contains("run = \\\"/opt\\\"") && !not.contains("service/web"), "{json}");
+}
+
 #[test]
 fn rules_are_added_and_removed_whole() {
     let Some(h) = Host::bare("rules_are_added_and_removed_whole") else { return };

@@ -85,7 +85,8 @@ fn a_late_start_tells_what_is_certain_from_a_guess() {
     supervisor
         .args(["-c", "sleep 55; :"])
         .current_dir(web.parent().expect("a directory"))
-        .stdin(Stdio::null());
+        .stdin(Stdio::null())
+        .stderr(Stdio::null());
     let mut supervisor = supervisor.spawn().expect("a supervisor");
     for s in ["kt-noted", "kt-alike", "kt-lied"] {
         h.script(s, "exit 0");

@@ -118,6 +118,7 @@ pub fn find(top: &Top, sources: &[Source], ask: Ask<'_>) -> Result<Found, Troubl
         wrong: Vec::new(),
         failed: None,
         links: Vec::new(),
+        elsewhere: HashMap::new(),
     };
     let mut rules = Vec::new();
     for (source, rule) in sources.iter().flat_map(|s| s.rules.iter().map(move |r| (s, r))) {
@@ -131,6 +132,9 @@ pub fn find(top: &Top, sources: &[Source], ask: Ask<'_>) -> Result<Found, Troubl
         rules.push(f.rule(empty));
     }
     f.follow();
+    for c in &mut rules {
+        c.uncovered.retain(|(path, _)| !f.is_run(path));
+    }
     if let (Some(why), Some(last)) = (f.table.too_much(), rules.last()) {
         f.wrong.push(Wrong::new(&last.rule.at, why));
     }
@@ -150,6 +154,8 @@ pub(super) struct Finder<'a> {
     failed: Option<Failure>,
     /// Links out of directories of scripts: where they lead, and what they are there.
     pub links: Vec<(Trusted, Value, Place)>,
+    /// Links to service directories: what is above those.
+    pub elsewhere: HashMap<PathBuf, PathBuf>,
 }
 
 impl Finder<'_> {
@@ -224,6 +230,7 @@ impl Finder<'_> {
         c.services.sort_by(|a, b| a.name.cmp(&b.name));
         c.services.dedup_by(|a, b| a.name == b.name);
         c.uncovered.sort();
+        c.uncovered.dedup();
         c
     }
 
@@ -292,6 +299,12 @@ impl Finder<'_> {
         {
             self.put(Key::file(key, is.as_bytes()), value.clone(), &spot.at);
         }
+    }
+
+    /// True for a link to a service directory that a rule covers where it is.
+    fn is_run(&self, link: &Path) -> bool {
+        let key = self.elsewhere.get(link).and_then(|up| self.keys.get(up));
+        key.and_then(|k| self.table.find(*k, b"run")).is_some_and(|e| e.value.kind == Kind::Run)
     }
 
     /// Scripts that lie elsewhere, and that no rule covers there.

@@ -146,19 +146,21 @@ impl Finder<'_> {
         }
     }
 
-    fn service(&self, dir: &Trusted, service: &OsStr) -> Is {
+    fn service(&mut self, dir: &Trusted, service: &OsStr) -> Is {
         let path = dir.path.join(service);
         let own = match self.top.walk(&path) {
             Ok(t) if t.name.is_none() => t,
             Ok(_) | Err(Refused::Missing(_)) => return Is::Nothing,
             Err(why) => return Is::Not(why.to_string(), false),
         };
-        if own.path.parent() != Some(&dir.path) {
-            let up = own.path.parent().unwrap_or(&own.path).display();
-            return Is::Not(
-                format!("its directory is {}, which needs a rule with run = \"{up}\"", own.path.display()),
-                false,
+        if let Some(up) = own.path.parent().filter(|up| *up != dir.path) {
+            self.elsewhere.insert(self.top.shown(&path), up.to_owned());
+            let why = format!(
+                "its directory is {}, which needs a rule with run = \"{}\"",
+                own.path.display(),
+                up.display()
             );
+            return Is::Not(why, false);
         }
         let text = service.to_string_lossy();
         let run = Value { kind: Kind::Run, uid: 0, strip: Default::default(), name: String::new() };

@@ -110,10 +110,8 @@ pub fn read(top: &Top, change: Option<Change<'_>>) -> Result<Vec<Source>, Vec<Wr
 /// The built-in rules for what is there.
 pub fn defaults(top: &Top) -> String {
     let systemd = top.walk(Path::new("/run/systemd/system")).is_ok_and(|d| d.name.is_none());
-    let is = |path: &str| {
-        // A link to another directory is that one, which has a rule of its own.
-        top.walk(Path::new(path)).is_ok_and(|t| t.name.is_some() || t.path == Path::new(path))
-    };
+    // A link to a directory is another way to type it.
+    let is = |path: &str| top.walk(Path::new(path)).is_ok();
     built_in(systemd, is)
 }
 
