@@ -104,7 +104,7 @@ fn put(t: &Tracker, tell: &dyn Tell) -> Result<Found, Failure> {
     let found = find(&top, &sources, &ask).map_err(wrong)?;
     match found.table.is_empty() {
         // Nothing would match: the hooks are spared.
-        true => rules.withdraw()?,
+        true => drop(rules.withdraw()?),
         false => rules.put(&table(&found.table))?,
     }
     Ok(found)
