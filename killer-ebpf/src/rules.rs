@@ -21,6 +21,8 @@ mod tries;
 
 #[path = "rules/asked.rs"]
 mod asked;
+#[path = "rules/bytes.rs"]
+mod bytes;
 #[path = "rules/file.rs"]
 mod file;
 #[path = "rules/hooks.rs"]

@@ -6,6 +6,7 @@ use core::ffi::c_void;
 use aya_ebpf::helpers::generated as h;
 use killer_common::rule::*;
 
+use crate::bytes;
 use crate::file::{self, WORDS};
 use crate::knobs::*;
 use crate::rule_maps::PATHS;
@@ -45,27 +46,11 @@ pub fn matches(t: Task, bprm: usize, set: u32, uid: u32, m: &mut Matched) -> boo
             h::bpf_probe_read_kernel_str(key.file.as_mut_ptr().cast(), FILE_LEN as u32, at as *const c_void)
         };
         // A slash: it is in a directory below.
-        if n <= 1 || n >= FILE_LEN as i64 || slash(&key.file) {
+        if n <= 1 || n >= FILE_LEN as i64 || bytes::has(&key.file, b'/') {
             return false;
         }
     }
     file::rule(&mut key, dir, uid, m)
-}
-
-#[inline(always)]
-fn slash(file: &[u64; WORDS]) -> bool {
-    let mut i = 0;
-    while i < FILE_LEN {
-        let c = (file[i / 8] >> (8 * (i & 7))) as u8;
-        if c == 0 {
-            break;
-        }
-        if c == b'/' {
-            return true;
-        }
-        i += 1;
-    }
-    false
 }
 
 /// Which of the directories that rules name a path begins with, and how long that is.

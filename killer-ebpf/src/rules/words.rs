@@ -6,6 +6,8 @@ use aya_ebpf::helpers::generated as h;
 use killer_common::NAME_LEN;
 use killer_common::rule::{ARGUMENT, COMMAND_LEN, Matched, SCRIPT};
 
+use crate::bytes;
+
 /// Bytes of one word that are read.
 const WORD: usize = 64;
 /// Words of the interpreter that can stand before the script: its path, an option, the script.
@@ -24,27 +26,10 @@ pub struct Words {
 
 #[inline(always)]
 fn read(at: u64, to: &mut [u64; WORD / 8]) -> u64 {
+    *to = [0; WORD / 8];
     // SAFETY: WORD bytes of our own; a fault is an error.
     let n = unsafe { h::bpf_probe_read_user_str(to.as_mut_ptr().cast(), WORD as u32, at as *const c_void) };
     if n > 0 && n < WORD as i64 { n as u64 } else { 0 }
-}
-
-#[inline(always)]
-fn has_slash(word: &[u64; WORD / 8]) -> bool {
-    let mut found = false;
-    let mut i = 0;
-    while i < WORD {
-        let c = (word[i / 8] >> (8 * (i & 7))) as u8;
-        if c == 0 {
-            break;
-        }
-        if c == b'/' {
-            found = true;
-            break;
-        }
-        i += 1;
-    }
-    found
 }
 
 /// Looks at the words that begin at `at`. What cannot be read is not quiet.
@@ -58,7 +43,7 @@ pub fn look(mut at: u64, kind: u32, w: &mut Words) {
             return;
         }
         let is = match kind {
-            SCRIPT => i > 0 && has_slash(&buf),
+            SCRIPT => i > 0 && bytes::has(&buf, b'/'),
             ARGUMENT => i == 1,
             _ => i == 0,
         };

@@ -17,8 +17,8 @@ impl Strip {
         if text.is_empty() {
             return Err("strip is empty: leave it out".into());
         }
-        if text.len() > STRIP {
-            return Err(format!("strip has {} bytes, at most {STRIP} are possible", text.len()));
+        if text.len() >= STRIP {
+            return Err(format!("strip has {} bytes, at most {} are possible", text.len(), STRIP - 1));
         }
         if let Some(c) = text.chars().find(|c| c.is_control() || *c == '/' || matches!(c, '*' | '[')) {
             let c = c.escape_debug();
