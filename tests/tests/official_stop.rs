@@ -255,3 +255,55 @@ fn a_supervisor_is_asked_and_named() {
     drop(supervisor);
     host.forget(&env);
 }
+
+/// A service that a rule names is stopped by its script. When that calls `killer stop` itself, it is not run again.
+#[test]
+fn an_instance_is_stopped_by_its_script() {
+    let Some(env) = TestEnv::new("an_instance_is_stopped_by_its_script") else { return };
+    let Some(host) = Host::new(&env) else { return };
+    let (calls, killer) = (env.path("calls"), killer_tests::killer());
+    let own = format!(
+        "KILLER_PIN_ROOT={} KILLER_RUN_ROOT={} {}",
+        env.pin_root.display(),
+        env.path("run").display(),
+        killer.display()
+    );
+    let daemon = r#"setsid -f sh -c 'echo $$ >/run/web.pid; trap "exit 0" TERM; while :; do sleep 0.05; done' <&- >&- 2>&-"#;
+    let body = format!(
+        "echo \"$1\" >>{0}; case $1 in\nstart) {daemon}; n=0; while [ $n -lt 100 ] && [ ! -s /run/web.pid ]; do n=$((n+1)); sleep 0.05; done;;\n\
+         stop) {own} stop --timeout=5s web; echo \"done $?\" >>{0};;\nesac",
+        calls.display()
+    );
+    host.script("web", &body);
+    let up = host.places.killer(&env, ["up", "--rules"]);
+    if up.exit() == 1 && up.stderr.contains("the tier") {
+        return killer_tests::skip(&env.test, &up.stderr.replace('\n', " "));
+    }
+    up.ok();
+    let script = |word: &str| {
+        let mut command = std::process::Command::new("/etc/init.d/web");
+        command.arg(word).stdin(std::process::Stdio::null());
+        let status = host.places.within(command).status().expect("the script");
+        assert!(status.success(), "{word}: {status}");
+    };
+    let main = || -> Option<i32> { log_of(&host.run.join("web.pid")).trim().parse().ok() };
+    for by_hand in [false, true] {
+        let _ = std::fs::remove_file(&calls);
+        let _ = std::fs::remove_file(host.run.join("web.pid"));
+        script("start");
+        let daemon = main().and_then(Pidfd::open).expect("the daemon");
+        let json = host.places.killer(&env, ["status", "-o", "json", "web"]).ok().json();
+        assert_eq!(json["main_pid"].as_i64(), Some(daemon.pid.into()), "{json}");
+        assert!(json["main_guessed"].is_null(), "its pidfile says it: {json}");
+        match by_hand {
+            true => script("stop"),
+            false => {
+                let out = host.places.killer(&env, ["stop", "--timeout=20s", "-o", "json", "web"]);
+                assert_eq!(out.ok().json()["command"]["command"], "/etc/init.d/web stop", "{out}");
+            }
+        }
+        assert!(!daemon.alive());
+        assert_eq!(log_of(&calls), "start\nstop\ndone 0\n", "by hand: {by_hand}");
+        host.places.killer(&env, ["status", "web"]).code(3);
+    }
+}

@@ -1,7 +1,7 @@
 //! The official way to stop a service, and what its init or supervisor does when it ends in another way. A script of
 //! the same name is not enough for what was adopted: something has to show that it is about these processes.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use killer_common::record::{Member, R_ADOPTED, R_INSTANCE};
 
@@ -90,9 +90,8 @@ pub fn after(way: &Way, name: &str, zap: bool) -> Option<String> {
 
 /// How what that says begins; for people who did not ask for more, too.
 pub fn is_said(note: &str) -> bool {
-    let begins = |w: &&str| note.starts_with(w);
-    note.contains(" starts it again: ")
-        || ["OpenRC ", "there is nothing to zap", "'rc-service "].iter().any(|w| begins(&w))
+    let begins = ["OpenRC ", "there is nothing to zap", "'rc-service "];
+    note.contains(" starts it again: ") || begins.iter().any(|w| note.starts_with(w))
 }
 
 fn found(o: Result<Option<Official>, Untrusted>) -> Way {
@@ -134,7 +133,7 @@ fn supervisor(m: &Member) -> Option<Result<Official, Untrusted>> {
 /// it names the program. The error says what is missing.
 fn shown(t: &Tracker, r: &Root, o: &Official, outer: &[Member]) -> Result<(), String> {
     let source = o.source.display();
-    if let Some(named) = o.pidfile.as_ref().and_then(|p| number(p)) {
+    if let Some(named) = o.pidfile.as_deref().and_then(number) {
         let family = Lineage::new(t, r.clone());
         return match family.member(named) {
             Ok(Some(_)) => Ok(()),
@@ -162,7 +161,7 @@ fn shown(t: &Tracker, r: &Root, o: &Official, outer: &[Member]) -> Result<(), St
 }
 
 /// The number of a living process that a pidfile of root's names.
-fn number(path: &PathBuf) -> Option<u32> {
+fn number(path: &Path) -> Option<u32> {
     of_root::open(Path::new(ROOT), path).ok()?;
     let named = pidfile::named(path, &[0]).ok()?;
     crate::sys::alive::alive(named.pid, 0).then_some(named.pid)

@@ -2,6 +2,7 @@
 
 mod ask;
 mod finish;
+mod spared;
 
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use crate::kill::{Awaited, SIGCONT, SIGKILL, Waited};
 use crate::lineage::{Lineage, Members};
 use crate::lookup::{Root, registry};
 use crate::report::model::{self, Process};
+use crate::sys::alive::Identity;
 use crate::sys::{clock, interrupt};
 use crate::tier::Tracker;
 
@@ -42,6 +44,8 @@ struct Run<'a> {
     forced: Vec<Process>,
     /// Whose it is by the host's files.
     way: Way,
+    /// The control process that has called this killer to stop its own service: it and what it has forked are spared.
+    spared: Option<Identity>,
     report: model::Stop,
 }
 
@@ -56,8 +60,9 @@ pub fn end(
     let began = clock::monotonic_ns();
     let report = report(s, &root.name);
     let (awaited, forced, way) = (Awaited::default(), Vec::new(), official::of(t, root));
-    let root = root.clone();
-    let mut run = Run { t, root, named, s, mode: s.mode, tell, awaited, asked: None, forced, way, report };
+    let (root, spared) = (root.clone(), spared::caller(t, root, &way));
+    let mut run =
+        Run { t, root, named, s, mode: s.mode, tell, awaited, asked: None, forced, way, spared, report };
     let ended = run.all()?;
     run.report.took_us = (clock::monotonic_ns() - began) / 1000;
     Ok(run.finish(ended))
@@ -91,6 +96,16 @@ impl Run<'_> {
     /// The whole set is meant, not only the main process.
     fn whole(&self) -> bool {
         self.mode != Mode::Process
+    }
+
+    /// The sets that a signal is for: of the whole service, or of its main process.
+    fn sets(&self, narrow: bool) -> Vec<String> {
+        match (narrow, self.spared) {
+            (false, None) => vec!["all".into()],
+            (false, Some(p)) => vec![format!("!subtree:{}", p.pid)],
+            (true, None) => vec!["main".into(), "control".into()],
+            (true, Some(_)) => vec!["main".into()],
+        }
     }
 
     fn order(&self, signal: i32, whom: &str, dry_run: bool) -> Kill {
@@ -128,8 +143,7 @@ impl Run<'_> {
             return Ok(self.wait_for(true, self.s.timeout.limit()));
         }
         // Refused before anything is touched.
-        let sets: &[&str] = if self.whole() { &["all"] } else { &["main", "control"] };
-        for word in sets {
+        for word in &self.sets(!self.whole()) {
             order::order(self.t, &self.root, &self.order(15, word, true), self.tell)?;
         }
         if self.whole() {
@@ -173,8 +187,11 @@ impl Run<'_> {
             self.hold(false);
             self.asked = Some(SIGKILL);
             let (limit, began) = (self.s.timeout.limit(), clock::monotonic_ns());
-            self.send(SIGKILL, "all", limit)?;
-            last = self.wait_for(true, limit.map(|l| self.allowed(l).saturating_sub(since(began))));
+            for set in &self.sets(false) {
+                self.send(SIGKILL, set, limit)?;
+            }
+            last = self
+                .wait_for(self.spared.is_none(), limit.map(|l| self.allowed(l).saturating_sub(since(began))));
         }
         Ok(last)
     }
@@ -211,8 +228,10 @@ impl Run<'_> {
     fn hold(&mut self, narrow: bool) {
         let family = Lineage::new(self.t, self.root.clone());
         let main = models::main_of(self.t, &self.root);
-        for m in family.members(&family.listed()) {
-            if !narrow || main.is_some_and(|x| x.is(&m)) {
+        let members = family.members(&family.listed());
+        let spared = spared::below(&members, self.spared);
+        for m in members {
+            if (!narrow || main.is_some_and(|x| x.is(&m))) && !spared.contains(&Identity::of(&m)) {
                 self.awaited.add(m);
             }
         }
@@ -228,9 +247,9 @@ impl Run<'_> {
         };
         self.hold(narrow);
         self.asked = Some(sig);
-        let sets: &[&str] = if narrow { &["main", "control"] } else { &["all"] };
+        let sets = self.sets(narrow);
         let began = clock::monotonic_ns();
-        for set in sets {
+        for set in &sets {
             self.send(sig, set, wait)?;
         }
         if sig == SIGKILL {
@@ -239,7 +258,7 @@ impl Run<'_> {
             return Ok(began);
         }
         let began = clock::monotonic_ns();
-        for set in sets {
+        for set in &sets {
             // A stopped process would not hear it. Never in one broadcast with SIGSTOP: they flush each other.
             if sig != SIGCONT {
                 self.send(SIGCONT, set, None)?;
@@ -252,7 +271,7 @@ impl Run<'_> {
     }
 
     fn wait(&mut self, limit: Option<Duration>) -> Waited {
-        self.wait_for(self.mode == Mode::ControlGroup, limit)
+        self.wait_for(self.mode == Mode::ControlGroup && self.spared.is_none(), limit)
     }
 
     /// Until nobody is left (`whole`), or the main process is gone, and all that was held is released.

@@ -4,6 +4,7 @@
 mod boot;
 mod done;
 mod host;
+mod instance;
 mod order;
 mod rules;
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 pub use boot::{BootChange, BootFiles, Did};
 pub use done::{Done, Verb};
 pub use host::{Check, Doctor, Selftest, Trial};
+pub use instance::{Instance, Stayed};
 pub use order::{Caller, Receipt, Signalled, Stop, StopCommand, Survivor, Times};
 pub use rules::{Rule, RuleCheck, RuleError, RuleTest, Rules, RulesInForce, Uncovered};
 
@@ -128,38 +130,6 @@ pub struct Service {
 
 fn is_zero(n: &u64) -> bool {
     *n == 0
-}
-
-/// One instance of a service: what one match of a rule has opened, or what was adopted.
-#[derive(Clone, Debug, Serialize)]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
-pub struct Instance {
-    /// Since when.
-    pub since: String,
-    /// Seconds since then.
-    pub age_s: u64,
-    /// What was executed, and the word after it; of an adopted one its program.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub command: Option<String>,
-    /// The process that executed it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub opener: Option<u32>,
-    /// Main process.
-    pub main_pid: Option<u32>,
-    /// Processes in it.
-    pub processes: u64,
-    /// All of these are left over.
-    pub left_over: bool,
-}
-
-/// A service that a rule knows and that was started inside of a service which keeps its descendants.
-#[derive(Clone, Debug, Serialize)]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
-pub struct Stayed {
-    /// Its name.
-    pub name: String,
-    /// How often it was started there.
-    pub times: u64,
 }
 
 /// `list`

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::Run;
+use super::spared::STOPPING;
 use crate::ask::Command;
 use crate::ask::span::Span;
 use crate::ending::Ending;
@@ -128,9 +129,6 @@ impl Run<'_> {
         Some((o, Command { argv, env, clean: true, ..Command::default() }))
     }
 }
-
-/// Names what is run to a `killer stop` below it, which runs it no second time.
-const STOPPING: &str = "KILLER_STOPPING";
 
 /// True when this killer was called by the very script that it would run.
 fn asked_by(o: &Official) -> bool {

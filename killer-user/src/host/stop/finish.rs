@@ -16,7 +16,7 @@ impl Run<'_> {
     pub(super) fn finish(mut self, ended: Waited) -> model::Stop {
         let family = Lineage::new(self.t, self.root.clone());
         let main = models::main_of(self.t, &self.root);
-        let whole = self.whole();
+        let whole = self.whole() && self.spared.is_none();
         self.report.empty = crate::kill::empty(&family);
         if self.report.empty {
             pidfiles::ended(self.t, &self.root);

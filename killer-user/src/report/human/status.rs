@@ -23,8 +23,8 @@ pub fn status(t: &Status, s: &Style) -> String {
     if !t.contains.is_empty() {
         line("Contains", t.contains.iter().map(|c| text(c)).collect::<Vec<_>>().join(", "));
     }
-    for (i, one) in t.instances.iter().enumerate() {
-        line(if i == 0 { "Instances" } else { "" }, instance(one));
+    for one in &t.instances {
+        line("Instance", instance(one));
     }
     if !t.stayed.is_empty() {
         let word = |s: &Stayed| match s.times {
