@@ -13,7 +13,6 @@ use super::pins::{self, PIN_ROOT, Paths, PinLock};
 use super::programs::{Programs, namespace};
 use super::{canary, load, sign};
 use crate::keep::{Hooks, Keep, KeepError, Registry, Sets, Slot, What};
-use crate::kernel::probe;
 use crate::sys::{daemon, proc};
 
 /// Environment variable: `1` lets links be held by a keeper where they could be pinned, too.
@@ -76,10 +75,7 @@ impl Keeper {
     }
 
     fn take_here(paths: &Paths) -> Result<Self, KeepError> {
-        if !probe::missing_caps().is_empty() {
-            return Err(pins::not_permitted("load the tracker"));
-        }
-        paths.make()?;
+        load::place(paths)?;
         let _lock = PinLock::take(paths)?;
         paths.sweep();
         let v = paths.version();

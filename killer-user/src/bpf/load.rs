@@ -5,7 +5,7 @@ use std::path::Path;
 use super::attach::Links;
 use super::maps::{self, Limits};
 use super::pins::{self, Paths, PinLock, not_permitted};
-use super::programs::Programs;
+use super::programs::{Programs, namespace};
 use super::{canary, modern, second, sign};
 use crate::keep::{Keep, KeepError, What};
 use crate::kernel::tier::Tier;
@@ -21,10 +21,7 @@ const CANARIES: u32 = 2;
 
 /// Loads and pins the tracker unless it is there. Holds the registry lock meanwhile.
 pub fn up(paths: &Paths) -> Result<bool, KeepError> {
-    if !probe::missing_caps().is_empty() {
-        return Err(not_permitted("load the tracker"));
-    }
-    paths.make()?;
+    place(paths)?;
     let _lock = PinLock::take(paths)?;
     paths.sweep();
     if paths.version().is_dir() {
@@ -33,10 +30,33 @@ pub fn up(paths: &Paths) -> Result<bool, KeepError> {
     make(paths, &mut |dir| Links::Pins(dir.join("links")), &mut Vec::new()).map(|_| true)
 }
 
-/// Tries the tiers out in a place of its own, and leaves nothing: the best one, and what the better ones lack.
-pub fn try_out(bpffs: &Path) -> Result<(Tier, Vec<(Tier, String)>), KeepError> {
-    let root = bpffs.join(format!("killer-trial-{}", std::process::id()));
-    let paths = Paths { root, chosen: true };
+/// What comes before everything else: the privileges, and the place of the pins, which is made.
+pub(super) fn place(paths: &Paths) -> Result<(), KeepError> {
+    if !probe::missing_caps().is_empty() {
+        return Err(not_permitted("load the tracker"));
+    }
+    paths.make()
+}
+
+/// Does what [`up`] does with tiers in a place of its own beside the pins, and leaves nothing: the best one, and what the better
+/// ones lack.
+pub fn try_out(paths: &Paths) -> Result<(Tier, Vec<(Tier, String)>), KeepError> {
+    namespace()?;
+    pins::in_host_mounts(paths, || {
+        pins::on_trial(paths, || {
+            let fresh = !paths.root.exists();
+            let tried = place(paths).and_then(|()| try_beside(&paths.root));
+            if fresh {
+                // Only an empty directory goes.
+                let _ = std::fs::remove_dir(&paths.root);
+            }
+            tried
+        })
+    })
+}
+
+fn try_beside(root: &Path) -> Result<(Tier, Vec<(Tier, String)>), KeepError> {
+    let paths = Paths { root: root.join(format!("{}{}", pins::TRIAL, std::process::id())), chosen: true };
     paths.make()?;
     let mut lacks = Vec::new();
     let made = make(&paths, &mut |_| Links::Held(Vec::new()), &mut lacks);

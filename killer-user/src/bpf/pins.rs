@@ -55,12 +55,12 @@ impl Paths {
         v
     }
 
-    /// Removes what a killed loader left: `tmp-PID` of processes that are gone.
+    /// Removes what a killed loader, or a killed trial, left: `tmp-PID` of processes that are gone.
     pub fn sweep(&self) {
         let Ok(dir) = std::fs::read_dir(&self.root) else { return };
         for e in dir.flatten() {
             let name = e.file_name();
-            let Some(pid) = name.to_str().and_then(|n| n.strip_prefix("tmp-")?.parse::<u32>().ok()) else {
+            let Some(pid) = name.to_str().and_then(left_by) else {
                 continue;
             };
             if pid == std::process::id() || !proc::exists(pid) {
@@ -120,6 +120,44 @@ impl Paths {
     fn no_bpffs(&self, why: &str) -> KeepError {
         KeepError::NoBpffs { path: self.root.clone(), why: why.to_owned() }
     }
+}
+
+/// How the directory of a trial begins; its number follows.
+pub(super) const TRIAL: &str = "trial-";
+
+/// The process that made a directory for a while.
+fn left_by(name: &str) -> Option<u32> {
+    name.strip_prefix("tmp-").or_else(|| name.strip_prefix(TRIAL))?.parse().ok()
+}
+
+/// Runs `f` so that a bpffs which it mounts goes again, and nobody else sees it.
+pub(super) fn on_trial<T: Send>(
+    paths: &Paths,
+    f: impl FnOnce() -> Result<T, KeepError> + Send,
+) -> Result<T, KeepError> {
+    use nix::mount::MsFlags;
+    use nix::sched::CloneFlags;
+    if probe::is_bpffs(&existing(&paths.root)) {
+        return f();
+    }
+    let apart = || {
+        nix::sched::unshare(CloneFlags::CLONE_FS | CloneFlags::CLONE_NEWNS)?;
+        nix::mount::mount(
+            None::<&str>,
+            "/",
+            None::<&str>,
+            MsFlags::MS_REC | MsFlags::MS_PRIVATE,
+            None::<&str>,
+        )
+    };
+    std::thread::scope(|s| {
+        s.spawn(|| {
+            apart().map_err(|_| not_permitted("mount a bpffs"))?;
+            f()
+        })
+        .join()
+        .unwrap_or_else(|_| Err(KeepError::NotLoaded))
+    })
 }
 
 /// Removes a directory of pins; bpffs holds only pins and directories.

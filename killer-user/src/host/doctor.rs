@@ -13,57 +13,46 @@ use crate::lookup::registry;
 use crate::report::human;
 use crate::report::message::plain;
 use crate::report::model::{Check, Doctor, SCHEMA_VERSION};
-use crate::tier::{Paths, Tracker, object_sha256, try_out};
+use crate::tier::{Paths, Tracker, object_sha256};
 use checks::check;
 
 /// Why it is no better tier where the caller has chosen it.
 const ASKED: &str = "KILLER_TIER asks for this one";
+/// The same where it is the best.
+const NONE: &str = "there is none";
 
-/// The tier in use, or that would be, and why it is no better one.
-fn tier(
-    paths: &Paths,
-    near: &Path,
-    able: bool,
-    offsets: &Result<btf::Offsets, btf::BtfError>,
-) -> (Tier, String) {
+/// The tier in use, or the one that would come, and why it is no better one.
+fn tier(paths: &Paths, offsets: &Result<btf::Offsets, btf::BtfError>) -> (Tier, String) {
     let open = Tracker::open(paths);
     if Tracker::is_forced() {
         let tier = open.map_or_else(|_| Tracker::without_programs(), |t| t.tier());
         return (tier, ASKED.into());
     }
-    let known = offsets.as_ref().ok().filter(|_| able);
-    let witnessed = known.map_or_else(|| Err("the checks above failed".to_owned()), witness::acts);
-    let better = open.as_ref().ok().and_then(|t| t.better().map(String::from));
-    // Nothing is loaded: tried out for real, in a place of its own.
-    let tried = match &open {
-        Err(KeepError::NotLoaded) if able && probe::is_bpffs(near) => Some(try_out(near)),
-        _ => None,
-    };
-    let tier = match (open, &tried, known) {
-        (Ok(t), ..) => t.tier(),
-        (Err(_), Some(Ok((tier, _))), _) => *tier,
-        (Err(_), None, Some(_)) if witnessed.is_ok() => Tier::Witnessed,
-        (Err(_), None, Some(_)) => Tier::Typed,
-        (Err(_), ..) => Tracker::without_programs(),
-    };
-    let why = match (tier, witnessed) {
-        (Tier::Witnessed, _) => "there is none".into(),
-        (t, _) if Tracker::asked() == Some(t) => ASKED.into(),
-        (t, _) if t.is_without_programs() && matches!(tried, Some(Err(_))) => {
-            tried.and_then(Result::err).map(|e| e.to_string()).unwrap_or_default()
-        }
-        (t, _) if t.is_without_programs() && better.is_some() => better.unwrap_or_default(),
-        (_, Err(why)) => match tried {
-            Some(Ok((_, lacks))) if lacks.len() > 1 => {
-                lacks.iter().map(|(t, l)| format!("{}: {l}", t.name())).collect::<Vec<_>>().join("; ")
-            }
-            _ => why,
+    let (tier, better) = match open {
+        Ok(t) => (t.tier(), in_use(&t, offsets)),
+        // Nothing is loaded: it is done in a place of its own what would be done.
+        Err(KeepError::NotLoaded) => match Tracker::promised(paths) {
+            Ok(p) => (p.tier, p.better.unwrap_or_else(|| NONE.into())),
+            Err(e) => (Tracker::without_programs(), e.to_string()),
         },
-        (_, Ok(())) => {
-            "the tracker was loaded when the birth witness was silent, or with KILLER_TIER set".into()
-        }
+        Err(e) => (Tracker::without_programs(), e.to_string()),
     };
-    (tier, plain(&why))
+    match tier {
+        Tier::Witnessed => (tier, NONE.into()),
+        t if Tracker::asked() == Some(t) => (tier, ASKED.into()),
+        _ => (tier, plain(&better)),
+    }
+}
+
+/// Why what is loaded is no better one.
+fn in_use(t: &Tracker, offsets: &Result<btf::Offsets, btf::BtfError>) -> String {
+    if let Some(better) = t.better().filter(|_| t.tier().is_without_programs()) {
+        return better.to_owned();
+    }
+    match offsets.as_ref().map_or_else(|_| Err("this kernel has no usable BTF".to_owned()), witness::acts) {
+        Err(why) => why,
+        Ok(()) => "the tracker was loaded when the birth witness was silent, or with KILLER_TIER set".into(),
+    }
 }
 
 /// This kernel, and what is guaranteed on it.
@@ -73,7 +62,7 @@ pub fn doctor() -> Doctor {
     let host_ns = probe::in_initial_pid_ns().unwrap_or(false);
     let offsets = btf::Btf::kernel().and_then(|b| btf::Offsets::read(&b));
     let near = paths.root.ancestors().find(|p| p.exists()).unwrap_or(Path::new("/"));
-    let (tier, why_not_better) = tier(&paths, near, missing.is_empty() && host_ns, &offsets);
+    let (tier, why_not_better) = tier(&paths, &offsets);
 
     let mut c =
         vec![checks::privileges(tier, &missing), checks::proc(), checks::pid_namespace(tier, host_ns)];

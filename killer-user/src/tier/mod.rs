@@ -14,7 +14,7 @@ mod tracker;
 
 #[cfg(test)]
 pub(crate) use crate::bpf::name_words;
-pub use crate::bpf::{CANARY, Keeper, Limits, Other, Paths, map_bytes, object_sha256, try_out};
+pub use crate::bpf::{CANARY, Keeper, Limits, Other, Paths, map_bytes, object_sha256};
 
 pub use memory::Kept;
 pub(crate) use place::Place;

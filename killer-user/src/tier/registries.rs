@@ -3,7 +3,7 @@
 
 use super::place::run_root;
 use super::{named, scan};
-use crate::keep::{Changes, Keep, KeepError};
+use crate::keep::{Changes, InFiles, Keep, KeepError};
 use crate::kernel::tier::Tier;
 
 /// Registries that are there, those with live services first, and what may be there and cannot be looked at.
@@ -45,6 +45,22 @@ pub(super) fn make(tier: Tier) -> Result<Box<dyn Changes>, KeepError> {
         }
     }
     Err(first.unwrap_or(KeepError::NotLoaded))
+}
+
+/// Makes a tier without programs in a place of its own, and takes it down again: an error where it cannot be made.
+pub(super) fn try_out(tier: Tier) -> Result<(), KeepError> {
+    if tier != Tier::Named {
+        return Ok(());
+    }
+    let at = run_root();
+    let fresh = !at.root.exists();
+    let own = format!("trial-{}", std::process::id());
+    let n = named::Named::up(&super::Place { own: Some(own), ..at.clone() })?;
+    let done = n.tear_down();
+    if fresh {
+        let _ = std::fs::remove_dir(&at.root);
+    }
+    done
 }
 
 /// Every registry of this caller; of the tier that was asked for only, where one was.

@@ -52,6 +52,41 @@ fn may_fall(why: &KeepError, paths: &Paths) -> bool {
     }
 }
 
+/// The best tier that works here: the programs, else the first of the others, by what makes each. `make` is told why it is no
+/// better one.
+fn choose<T>(
+    paths: &Paths,
+    others: &[Tier],
+    programs: impl FnOnce() -> Result<T, KeepError>,
+    make: impl Fn(Tier, &str) -> Result<T, KeepError>,
+) -> Result<T, KeepError> {
+    let mut last = match programs() {
+        Err(why) if may_fall(&why, paths) => why,
+        r => return r,
+    };
+    let better = last.to_string();
+    for &t in others {
+        match make(t, &better) {
+            Ok(made) => return Ok(made),
+            Err(e) => {
+                log::info!("no tier {}: {e}", t.name());
+                // Every tier needs a place: that none can be had is what can be mended.
+                last = if matches!(e, KeepError::NoPlace { .. }) { e } else { last };
+            }
+        }
+    }
+    Err(last)
+}
+
+/// What would come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Promised {
+    /// The tier.
+    pub tier: Tier,
+    /// Why it is no better one; `None`: there is none.
+    pub better: Option<String>,
+}
+
 impl Tracker {
     fn of(keep: Box<dyn Changes>, better: Option<String>) -> Self {
         Self { keep, better, passed_by: false, cross_check: None }
@@ -175,25 +210,27 @@ impl Tracker {
         {
             return Ok(Self::of(k, Some("services of it are alive".into())));
         }
-        match Programs::up(paths) {
-            Ok(t) => Ok(Self::programs(t)),
-            Err(why) if may_fall(&why, paths) => {
-                let mut last = why;
-                let better = last.to_string();
-                for &t in others {
-                    match registries::make(t) {
-                        Ok(k) => return Ok(Self::of(k, Some(better))),
-                        Err(e) => {
-                            log::info!("no tier {}: {e}", t.name());
-                            // Every tier needs a place: that none can be had is what can be mended.
-                            last = if matches!(e, KeepError::NoPlace { .. }) { e } else { last };
-                        }
-                    }
-                }
-                Err(last)
-            }
-            Err(why) => Err(why),
-        }
+        let make = |t: Tier, better: &str| Ok(Self::of(registries::make(t)?, Some(better.into())));
+        choose(paths, others, || Programs::up(paths).map(Self::programs), make)
+    }
+
+    /// Which tier [`Self::up`] would come to where nothing is loaded and nothing is in use: everything is done as there, in places
+    /// of their own, and nothing is left.
+    ///
+    /// # Errors
+    /// Those of [`Self::up`].
+    pub fn promised(paths: &Paths) -> Result<Promised, KeepError> {
+        proc::mounted().map_err(KeepError::Proc)?;
+        let programs = || {
+            let (tier, lacks) = bpf::try_out(paths)?;
+            let each = lacks.iter().map(|(t, l)| format!("{}: {l}", t.name()));
+            Ok(Promised { tier, better: (!lacks.is_empty()).then(|| each.collect::<Vec<_>>().join("; ")) })
+        };
+        let make = |tier: Tier, better: &str| {
+            registries::try_out(tier)?;
+            Ok(Promised { tier, better: Some(better.into()) })
+        };
+        choose(paths, &WITHOUT, programs, make)
     }
 
     /// Why it is not a better tier, where that was found out by trying.

@@ -7,6 +7,7 @@ mod old_bpf;
 mod old_kernels;
 mod pidfds;
 mod privilege;
+mod promises;
 mod reaper;
 
 use std::process::Command;
