@@ -2,16 +2,17 @@
 //! somebody else's in the way is found while nothing has been touched; what makes things run comes last, and goes first.
 
 mod program;
+mod refused;
 mod step;
 mod tools;
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use super::failure::Failure;
-use crate::boot::{self, Init, Item, Lock, Tree};
+use crate::boot::{self, Init, Lock, Tree};
 use crate::ending::Ending;
-use crate::report::model::{BootChange, BootFiles, Did};
+use crate::report::model::{BootFiles, Did};
+use refused::refused;
 use step::{Act, Step};
 
 /// What was asked.
@@ -50,21 +51,6 @@ pub fn install_boot(asked: &Asked) -> Result<BootFiles, Failure> {
         _ => take(&tree, init, &mut done)?,
     }
     Ok(done)
-}
-
-/// A failure that names what could not be done, with the reason of the file system.
-fn refused(e: &io::Error, what: impl Into<String>) -> Failure {
-    let ending = match e.raw_os_error() {
-        Some(libc::EPERM | libc::EACCES) => Ending::NotPermitted,
-        _ => Ending::Failed,
-    };
-    let next = match e.raw_os_error() {
-        Some(libc::EPERM | libc::EACCES) => "run it as root; chattr(1) may have made it immutable",
-        Some(libc::EROFS) => "'mount -o remount,rw /' makes it writable",
-        Some(libc::ENOSPC | libc::EDQUOT) => "make room there, then give the same command again",
-        _ => "give the same command again when that is put right",
-    };
-    Failure::new(ending, what).why(e.to_string()).next(next)
 }
 
 fn found(tree: &Tree) -> Result<Init, Failure> {
@@ -139,14 +125,4 @@ fn take(tree: &Tree, init: Option<Init>, done: &mut BootFiles) -> Result<(), Fai
         tools::after_take(tree, &items, done);
     }
     failed.map_or(Ok(()), Err)
-}
-
-/// One line of the answer.
-fn change(did: Did, path: String, detail: Option<String>) -> BootChange {
-    BootChange { did, path, detail }
-}
-
-/// True when `item` is a link in this directory.
-fn links_in(item: &Item, at: &str) -> bool {
-    matches!(item, Item::Link { dir, .. } if dir == at)
 }

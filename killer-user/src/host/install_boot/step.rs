@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{change, refused};
+use super::refused::refused;
 use crate::boot::{self, Item, Lines, Spot, Tree, Whose};
 use crate::ending::Ending;
 use crate::host::failure::Failure;
@@ -77,7 +77,7 @@ impl Step {
             Act::Nothing(did) | Act::Write(did, ..) | Act::Remove(did) => (*did, self.detail.clone()),
             Act::Link(to) => (Did::Linked, Some((*to).to_owned())),
         };
-        Some(change(did, tree.shown(&self.path), detail))
+        Some(BootChange { did, path: tree.shown(&self.path), detail })
     }
 }
 

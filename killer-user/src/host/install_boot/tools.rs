@@ -3,9 +3,8 @@
 
 use std::process::{Command, Stdio};
 
-use super::{change, links_in};
 use crate::boot::{Init, Item, Tree};
-use crate::report::model::{BootFiles, Did};
+use crate::report::model::{BootChange, BootFiles, Did};
 
 /// Directories of links, and what puts the links there in order, or renews what is known of them.
 const PUT: [(&str, &[&str]); 3] = [
@@ -48,6 +47,11 @@ pub fn note(tree: &Tree, init: Init, done: &mut BootFiles) {
     }
 }
 
+/// True when `item` is a link in this directory.
+fn links_in(item: &Item, at: &str) -> bool {
+    matches!(item, Item::Link { dir, .. } if dir == at)
+}
+
 fn knows(tree: &Tree) -> bool {
     let text = tree.read(DEPEND).ok().flatten().unwrap_or_default();
     text.split_whitespace().any(|w| w.trim_end_matches(':') == "killer")
@@ -68,7 +72,7 @@ fn run(tree: &Tree, items: &[Item], all: &[(&str, &[&str])], done: &mut BootFile
         }
         let line = words.join(" ");
         if done.dry_run {
-            done.changes.push(change(Did::Ran, line, None));
+            done.changes.push(BootChange { did: Did::Ran, path: line, detail: None });
             continue;
         }
         let mut command = Command::new(format!("/{place}/{program}"));
@@ -84,6 +88,6 @@ fn run(tree: &Tree, items: &[Item], all: &[(&str, &[&str])], done: &mut BootFile
         if let Some(why) = &why {
             done.notes.push(format!("'{line}' has failed ({why}); the links are there all the same"));
         }
-        done.changes.push(change(Did::Ran, line, why));
+        done.changes.push(BootChange { did: Did::Ran, path: line, detail: why });
     }
 }
