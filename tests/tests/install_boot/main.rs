@@ -240,7 +240,7 @@ fn two_at_once_do_it_once() {
             let one = |i: usize| {
                 s.spawn({
                     let root = &root;
-                    move || root.killer(if (i + round) % 2 == 0 { &["--remove"] } else { &[] })
+                    move || root.killer(if (i + round).is_multiple_of(2) { &["--remove"] } else { &[] })
                 })
             };
             (0..4).map(one).collect::<Vec<_>>().into_iter().map(|t| t.join().expect("a thread")).collect()
