@@ -47,14 +47,13 @@ pub struct MainForm {
     pub dry_run: bool,
     #[arg(long, help = with_code("Refuse unless the set is provably exact", Ending::NotExact))]
     pub require_exact: bool,
-    /// Go on although this killer or an ancestor of it is in the set: it leaves the set first
+    /// Go on although killer or an ancestor is in the set: it leaves that first
     #[arg(long)]
     pub include_self: bool,
-    /// Tell OpenRC that the service has ended, once it is empty ('rc-service NAME zap')
+    /// Tell OpenRC, once it is empty, that it has ended ('rc-service NAME zap')
     #[arg(long)]
     pub zap: bool,
-    /// What a process gets that is born while the signal is sent to all: signal (once, if its creator had not received it), ignore
-    /// (nothing), kill (SIGKILL)
+    /// What those get that are born during a signal to all: signal (once, if the creator had not got it), ignore, kill (SIGKILL)
     #[arg(long, value_parser = choice::<Newborns>(), value_name = "WHAT", default_value = "signal", hide_possible_values = true)]
     pub newborns: Newborns,
     #[arg(

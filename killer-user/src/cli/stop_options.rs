@@ -59,10 +59,10 @@ pub struct StopOptions {
     /// Run neither the command of 'run --exec-stop' nor that of the service's init: begin with the signal
     #[arg(long)]
     no_command: bool,
-    /// Tell OpenRC that the service has ended when its own command did not end it ('rc-service NAME zap')
+    /// Tell OpenRC when its own command did not end it ('rc-service NAME zap')
     #[arg(long)]
     zap: bool,
-    /// Go on although this killer or an ancestor of it is a member: it leaves the service first
+    /// Go on although killer or an ancestor is a member: it leaves first
     #[arg(long)]
     include_self: bool,
     #[command(flatten)]
