@@ -18,9 +18,9 @@ use crate::tier::Tracker;
 pub fn cannot(t: &Tracker) -> Result<(), Failure> {
     match t.freezer() {
         Some(_) => Ok(()),
-        None => Err(Failure::new(Ending::Failed, "this tier cannot freeze")
-            .why("it has no hook in which a fork can be held")
-            .next("'killer doctor' says what a better tier needs; -s STOP stops the processes that are there now")),
+        None => Err(Failure::new(Ending::Failed, "this tier cannot freeze").why(t.no_freezer()).next(
+            "'killer doctor' says what a better tier needs; -s STOP stops the processes that are there now",
+        )),
     }
 }
 

@@ -13,4 +13,8 @@ pub trait Freezer {
     fn note_stopped(&self, s: Slot, tgid: u32, on: bool) -> io::Result<()>;
     /// Runs of the hook on signals that the kernel has skipped, ever, modulo 2^32; `None` where there is no such hook.
     fn unheard(&self) -> io::Result<Option<u32>>;
+    /// True when the kernel keeps a member of a root from running, whatever state /proc shows.
+    fn holds(&self, _s: Slot, _tgid: u32) -> bool {
+        false
+    }
 }

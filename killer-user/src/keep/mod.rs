@@ -100,6 +100,10 @@ pub trait Keep: Registry + Sets {
     fn freezer(&self) -> Option<&dyn Freezer> {
         None
     }
+    /// Why there is none.
+    fn no_freezer(&self) -> String {
+        "it has no hook in which a fork can be held".into()
+    }
     /// The hooks that keep the sets.
     fn hooks(&self) -> Option<&dyn Hooks> {
         None

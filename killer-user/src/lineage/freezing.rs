@@ -22,7 +22,11 @@ impl Freezing for Lineage<'_> {
     }
 
     fn stillness(&self, m: &Member) -> Still {
-        stillness::of(m)
+        match stillness::of(m) {
+            Still::Gone => Still::Gone,
+            _ if self.tracker.freezer().is_some_and(|f| f.holds(self.root.slot, m.tgid)) => Still::Stopped,
+            still => still,
+        }
     }
 
     fn note_stopped(&self, m: &Member, on: bool) -> io::Result<()> {

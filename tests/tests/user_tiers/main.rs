@@ -7,6 +7,7 @@ mod adversaries;
 mod blind;
 mod boots;
 mod cross_check;
+mod freezing;
 mod hierarchy;
 mod pidfds;
 

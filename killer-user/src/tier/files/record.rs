@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use killer_common::record::{B_ADOPTED, B_CONTROL, B_MAIN, RootRecord};
+use killer_common::record::{B_ADOPTED, B_CONTROL, B_MAIN, B_STOPPED, RootRecord};
 use killer_common::{NAME_LEN, reason};
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +42,10 @@ pub struct RootFile {
     pub stop: Vec<u8>,
     /// Control processes.
     pub control: Vec<Id>,
+    /// How it is frozen: `R_FREEZING`, `R_FROZEN`, `R_THAWING`, `R_UNDONE`, 0; by which `killer`; since when, CLOCK_BOOTTIME ns.
+    pub freeze: (u64, Id, u64),
+    /// Members that were stopped before.
+    pub stopped: Vec<Id>,
     /// Directory of its own, below the hierarchy (tier `named`).
     pub place: String,
     /// Processes that keep watch over it (tier `scan`).
@@ -73,13 +77,13 @@ impl RootFile {
             last_uid: self.last.2,
             last_outcome: self.last.3,
             name,
-            flags: self.flags,
-            freezer_start: 0,
-            freezer_tgid: 0,
+            flags: self.flags | self.freeze.0,
+            freezer_start: seen::start_ns(self.freeze.1.start),
+            freezer_tgid: self.freeze.1.pid,
             wakes: 0,
             hangups: 0,
             skipped: 0,
-            frozen_at: 0,
+            frozen_at: self.freeze.2,
             ancestors: 0,
             opener_start: 0,
             opener_tgid: 0,
@@ -99,7 +103,8 @@ impl RootFile {
             Some((_, first)) if seen::start_ns(id.start) <= *first => B_ADOPTED,
             _ => 0,
         };
-        main | control | adopted
+        let stopped = if self.stopped.contains(&id) { B_STOPPED } else { 0 };
+        main | control | adopted | stopped
     }
 
     /// True while the `killer` that made it is alive.

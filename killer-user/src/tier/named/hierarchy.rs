@@ -66,6 +66,11 @@ impl Hierarchy {
         Self { mount, tag: tag(place) }
     }
 
+    /// Name of the hierarchy.
+    pub fn tag(&self) -> &str {
+        &self.tag
+    }
+
     /// Mounts it, unless it is mounted. In another mount namespace it is the same one: the kernel knows it by its
     /// name. Under the lock of its registry.
     pub fn mounted(&self) -> Result<(), KeepError> {

@@ -6,7 +6,9 @@
 //! thread counts, also when its leader has ended; files are closed by then. A fork in flight counts, because its
 //! creator does.
 
+mod freezer;
 mod hierarchy;
+mod hold;
 mod lingers;
 mod port;
 mod sets;
@@ -33,6 +35,7 @@ pub struct Named {
     files: FileRegistry,
     tree: Hierarchy,
     stopped: Stopped,
+    freezing: freezer::Freezing,
     /// Times that a gate was closed by this process.
     closed: Cell<u32>,
 }
@@ -88,7 +91,8 @@ impl Named {
 
     fn over(files: FileRegistry, at: &Place) -> Self {
         let tree = Hierarchy::at(at, home(at).join("mnt"));
-        Self { files, tree, stopped: Stopped::default(), closed: Cell::new(0) }
+        let freezing = freezer::Freezing::at(home(at).join("freezer"), tree.tag());
+        Self { files, tree, stopped: Stopped::default(), freezing, closed: Cell::new(0) }
     }
 
     fn mounted(self) -> Result<Self, KeepError> {
@@ -100,6 +104,10 @@ impl Named {
     }
 
     fn take_down(&self) -> Result<(), KeepError> {
+        for (_, p) in self.files.roots().iter().filter(|(_, p)| p.freeze.0 != 0) {
+            self.freezing.let_go(&p.place).map_err(|e| failed("let a frozen service go on", e))?;
+        }
+        self.freezing.unmount();
         let done = self.tree.unmount();
         let dir = self.files.dir();
         if done.is_err() {
@@ -178,7 +186,17 @@ impl Named {
     }
 
     fn started(&self, s: Slot, flags: u32, pid: u32) -> io::Result<()> {
+        let frozen = || Err(io::Error::from_raw_os_error(libc::EPERM));
+        if self.is_frozen(s.slot) {
+            return frozen();
+        }
         self.join(s, pid)?;
+        // A freeze that has begun meanwhile wrote that down before it looked for members: it has found this one, or is found here.
+        if self.is_frozen(s.slot) {
+            self.tree.enter(pid, "")?;
+            self.freezing.let_out(pid);
+            return frozen();
+        }
         self.files.started(s, flags & B_MAIN != 0, seen::Id::now(pid))
     }
 }

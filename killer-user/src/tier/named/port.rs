@@ -7,8 +7,8 @@ use killer_common::reason;
 use killer_common::record::R_STARTING;
 
 use super::hierarchy::no_such;
-use super::{Named, place};
-use crate::keep::{Candidate, Changes, InFiles, Keep, KeepError, Sets, Slot, Taken};
+use super::{Named, freezer, place};
+use crate::keep::{Candidate, Changes, Freezer, InFiles, Keep, KeepError, Sets, Slot, Taken};
 use crate::kernel::tier::Tier;
 use crate::sys::launch::{self, Launch, Spawned};
 use crate::tier::files::{FileRegistry, OnFiles, RootFile};
@@ -108,6 +108,7 @@ impl Keep for Named {
     fn close_gate(&self, slot: u32, _: u64) {
         // Most sets are dead after one pass; only what forks against it is stopped.
         if self.closed.replace(self.closed.get() + 1) > 0 {
+            self.let_die(slot);
             self.stop(slot);
         }
     }
@@ -124,6 +125,14 @@ impl Keep for Named {
                 && self.tree.tasks(&p.place).is_ok_and(|t| t.is_some())
                 && self.tree.remove(&p.place).is_ok(),
         )
+    }
+
+    fn freezer(&self) -> Option<&dyn Freezer> {
+        freezer::missing().is_none().then_some(self)
+    }
+
+    fn no_freezer(&self) -> String {
+        freezer::missing().unwrap_or_default()
     }
 
     fn in_files(&self) -> Option<&dyn InFiles> {
