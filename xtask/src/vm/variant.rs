@@ -60,6 +60,21 @@ pub const CORE: &[&str] = &[
     "tiers::a_witness_that_is_asked_for",
 ];
 
+/// The same, and what the freezer of cgroup v1 is for.
+pub const CORE_V1: &[&str] = &[
+    "adversaries::daemon",
+    "adversaries::leader_thread_exits",
+    "adversaries::exec_from_a_non_leader",
+    "adversaries::thread_storm",
+    "adversaries::io_uring_worker",
+    "adversaries::forks_that_fail",
+    "adversaries::fork_and_exit_chains",
+    "adversaries::fork_bomb",
+    "adversaries::twin_services",
+    "tiers::a_witness_that_is_asked_for",
+    "user_tiers::freezing",
+];
+
 /// Tests whose outcome depends on the kernel. The others (arguments, output, real daemons) are the host's.
 pub const KERNEL: &[&str] = &[
     "adversaries::",
@@ -126,7 +141,7 @@ pub const ALL: &[Variant] = &[
         ..PLAIN
     },
     Variant { name: "no-cgroup", what: "no cgroup hierarchy is mounted", plan: &["cgroup=none"], ..OTHER },
-    Variant { name: "cgroup-v1", what: "cgroup v1 only", plan: &["cgroup=v1"], ..OTHER },
+    Variant { name: "cgroup-v1", what: "cgroup v1 only", plan: &["cgroup=v1"], tests: CORE_V1, ..OTHER },
     Variant { name: "preempt-full", what: "preempt=full", append: "preempt=full", since: (6, 1), ..OTHER },
     Variant { name: "preempt-lazy", what: "preempt=lazy", append: "preempt=lazy", since: (6, 13), ..OTHER },
     Variant {
