@@ -46,6 +46,8 @@ pub const MAPS: [&str; 17] = [
 
 /// Map: trie of [`crate::rule::FileKey`] → [`crate::rule::Rule`]; written by user space.
 pub const RULES: &str = "RULES";
+/// Map: [`crate::rule::Known`] → 1: directories that some rule names; written by user space.
+pub const KNOWN: &str = "KNOWN";
 /// Map: trie of [`crate::rule::PathKey`] → [`crate::rule::Directory`]; written by user space.
 pub const PATHS: &str = "PATHS";
 /// Map: task pointer → [`crate::rule::Matched`]: an exec that matched a rule and is under way.
@@ -57,7 +59,7 @@ pub const INSTANCES: &str = "INSTANCES";
 /// Map: [`crate::rule::Inside`] → how often: services that started inside of a root which keeps its descendants.
 pub const STAYED: &str = "STAYED";
 /// Maps of the rules, where the kernel has BTF.
-pub const RULE_MAPS: [&str; 6] = [RULES, PATHS, MATCHED, FREE_SLOTS, INSTANCES, STAYED];
+pub const RULE_MAPS: [&str; 7] = [RULES, KNOWN, PATHS, MATCHED, FREE_SLOTS, INSTANCES, STAYED];
 
 /// Program on `sched_process_exit`.
 pub const P_EXIT: &str = "on_exit";

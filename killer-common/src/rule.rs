@@ -47,6 +47,19 @@ impl FileKey {
     pub const FILE: u32 = Self::DIRECTORY + 8 * FILE_LEN as u32;
 }
 
+/// Key of `known`: a directory that some rule names. Most execs are told apart by it, at a third of the price of a look at `rules`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "bytemuck", derive(bytemuck::Pod, bytemuck::Zeroable))]
+pub struct Known {
+    /// `s_dev` of its file system.
+    pub dev: u64,
+    /// `i_ino`.
+    pub ino: u64,
+    /// The set, 1 or 2.
+    pub set: u64,
+}
+
 /// Value of `rules`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -6,6 +6,9 @@ use killer_common::rule::*;
 /// Which files name a service.
 #[aya_ebpf::macros::map]
 pub static RULES: LpmTrie<[u32; 21], Rule> = LpmTrie::pinned(8192, 0);
+/// Directories that some rule names.
+#[aya_ebpf::macros::map]
+pub static KNOWN: HashMap<Known, u32> = HashMap::pinned(4096, 0);
 /// Which directory a path is.
 #[aya_ebpf::macros::map]
 pub static PATHS: LpmTrie<[u32; 33], Directory> = LpmTrie::pinned(1024, 0);

@@ -8,7 +8,7 @@ use killer_common::rule::*;
 
 use crate::bytes;
 use crate::knobs::*;
-use crate::rule_maps::RULES;
+use crate::rule_maps::{KNOWN, RULES};
 use crate::task::{load32, load64, loadp};
 
 /// Words of a file's name.
@@ -75,6 +75,8 @@ fn long(d: Dentry, to: &mut [u64; WORDS]) -> bool {
 /// The rule for a file of this key.
 #[inline(always)]
 fn look_up(key: &FileKey) -> Option<&'static Rule> {
+    let dir = Known { dev: key.dev, ino: key.ino, set: key.set as u64 };
+    KNOWN.get_ptr(&dir)?;
     // SAFETY: map and key are as the map was made; elements are freed after a grace period.
     unsafe {
         let p = h::bpf_map_lookup_elem((&raw const RULES) as *mut c_void, (&raw const *key).cast());
@@ -128,7 +130,7 @@ fn stripped(its: &[u64; WORDS], strip: u64, m: &mut Matched) -> bool {
 
 /// A name that can be said: nothing empty, no control characters or globs, no leading dash. User space checks the rest.
 #[inline(always)]
-fn valid(name: &[u64; NAME_LEN / 8]) -> bool {
+pub fn valid(name: &[u64; NAME_LEN / 8]) -> bool {
     let first = name[0] & 0xff;
     let mut bad = (first == 0) as u64 | (first == b'-' as u64) as u64;
     let mut i = 0;

@@ -6,7 +6,7 @@ use aya_ebpf::helpers::generated as h;
 use killer_common::NAME_LEN;
 use killer_common::rule::{ARGUMENT, COMMAND_LEN, Matched, SCRIPT};
 
-use crate::bytes;
+use crate::{bytes, file};
 
 /// Bytes of one word that are read.
 const WORD: usize = 64;
@@ -116,5 +116,5 @@ pub fn named(m: &mut Matched, w: &Words) -> bool {
             (w.script + after) as *const c_void,
         )
     };
-    n > 1 && n < NAME_LEN as i64
+    n > 1 && n < NAME_LEN as i64 && file::valid(&m.name)
 }

@@ -150,6 +150,7 @@ fn rule_specs() -> [Spec; RULE_MAPS.len()] {
     let tries = 2 * (MAX_DIRECTORIES + MAX_FILES);
     [
         map(RULES, MapType::Trie, of::<FileKey>(), of::<Rule>(), 8 * tries, NO_PREALLOC, false),
+        map(KNOWN, MapType::Hash, of::<Known>(), 4, 2 * tries, 0, false),
         map(PATHS, MapType::Trie, of::<PathKey>(), of::<Directory>(), 4 * tries, NO_PREALLOC, false),
         map(MATCHED, MapType::Hash, 8, of::<Matched>(), MAX_MATCHED, 0, true),
         map(FREE_SLOTS, MapType::Queue, 0, 4, POOL, 0, true),

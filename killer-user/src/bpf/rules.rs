@@ -10,7 +10,7 @@ use aya::programs::{BtfTracePoint, FEntry, Lsm, RawTracePoint};
 use aya::{Btf, Ebpf};
 use bytemuck::Pod;
 use killer_common::names::*;
-use killer_common::rule::{self, Directory, FileKey, Inside, OTHER_USERS, PathKey, Rule};
+use killer_common::rule::{self, Directory, FileKey, Inside, Known, OTHER_USERS, PathKey, Rule};
 
 use super::attach::Links;
 use super::load;
@@ -18,8 +18,8 @@ use super::object::{chain, pinned, program, refused};
 use super::programs::Programs;
 use super::{maps, pins};
 use crate::keep::{Keep, KeepError, Opened, Rules, Slot, Table, What};
-use crate::kernel::btf;
 use crate::kernel::tier::Tier;
+use crate::kernel::{btf, probe};
 use crate::sys::bpf::{self, Hash};
 
 /// The object of this build.
@@ -29,11 +29,12 @@ static OBJECT: &[u8] =
 /// What is done when it fails.
 const PUTTING: &str = "putting the rules in force";
 
-/// Hooks of the rules in attach order: what opens before what finds.
-fn hooks(tier: Tier) -> [(&'static str, &'static str); 2] {
+/// Hooks of the rules in attach order: what opens before what finds. The copy is for kernels that skip programs.
+fn hooks(tier: Tier) -> &'static [(&'static str, &'static str)] {
     match tier {
-        Tier::Witnessed => RULE_LSM,
-        _ => RULE_HOOKS,
+        Tier::Witnessed => &RULE_LSM,
+        _ if probe::can_skip() => &RULE_HOOKS,
+        _ => &RULE_HOOKS[..1],
     }
 }
 
@@ -57,7 +58,7 @@ fn load(t: &Programs) -> Result<(), KeepError> {
             let _ = std::fs::remove_file(v.join(dir).join(name));
         }
     }
-    for (name, at) in hooks(tier) {
+    for &(name, at) in hooks(tier) {
         match tier {
             Tier::Witnessed => {
                 let p: &mut Lsm = program(&mut ebpf, name)?;
@@ -72,7 +73,7 @@ fn load(t: &Programs) -> Result<(), KeepError> {
         }
     }
     let mut links = Links::Pins(v.join("links"));
-    links.attach_these(&progs, &hooks(tier))?;
+    links.attach_these(&progs, hooks(tier))?;
     if tier == Tier::Typed && by_file(&mut ebpf, &progs, &btf)? {
         // Some kernels take it and attach it nowhere.
         if let Err(e) = links.attach_these(&progs, &[(P_RULE_SEEN, RULE_SEEN_AT)]) {
@@ -126,8 +127,8 @@ impl Programs {
     /// True when every hook of the rules is held by its pin: one can go at any moment.
     fn rules_attached(&self) -> bool {
         let links = self.paths().version().join("links");
-        let there = |(name, _): (&str, &str)| links.join(name).try_exists().unwrap_or(true);
-        pins::in_host_mounts(self.paths(), || Ok(hooks(self.tier()).into_iter().all(there))).unwrap_or(true)
+        let there = |(name, _): &(&str, &str)| links.join(name).try_exists().unwrap_or(true);
+        pins::in_host_mounts(self.paths(), || Ok(hooks(self.tier()).iter().all(there))).unwrap_or(true)
     }
 
     fn pin(&self, dir: &str, name: &str) -> Result<OwnedFd, KeepError> {
@@ -175,8 +176,12 @@ impl Rules for Programs {
         let paths: Hash<PathKey, Directory> = self.table(PATHS)?;
         clear(&files, |k| k.set == set).what("emptying a set of rules")?;
         clear(&paths, |k| k.set == set).what("emptying a set of rules")?;
+        let known: Hash<Known, u32> = self.table(KNOWN)?;
+        clear(&known, |k| k.set == u64::from(set)).what("emptying a set of rules")?;
         for (k, r) in &table.files {
             files.put(&FileKey { set, ..*k }, r).what("writing a rule")?;
+            let dir = Known { dev: k.dev, ino: k.ino, set: u64::from(set) };
+            known.put(&dir, &1).what("writing the directory of a rule")?;
         }
         for (k, d) in &table.paths {
             paths.put(&PathKey { set, ..*k }, d).what("writing the path of a rule")?;
@@ -204,7 +209,7 @@ impl Rules for Programs {
 
     fn opened(&self) -> Opened {
         let g = self.global();
-        let runs = hooks(self.tier()).into_iter().filter_map(|(name, _)| self.pin("progs", name).ok());
+        let runs = hooks(self.tier()).iter().filter_map(|(name, _)| self.pin("progs", name).ok());
         Opened {
             in_force: g.rules != 0,
             attached: self.rules_attached(),
