@@ -19,6 +19,7 @@ if [ "${2-}" = '' ]; then
     # Everything that is mounted goes with the namespace, everything that is written with the directory.
     aside=$(mktemp -d)
     trap 'rm -rf --one-file-system "$aside"' EXIT
+    # shellcheck disable=SC2016 # the shell in there expands it
     unshare --mount --propagation private -- sh -eu -c '
         mount -t tmpfs tmpfs "$2"
         mkdir "$2/upper" "$2/work" "$2/root"

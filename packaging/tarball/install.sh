@@ -106,7 +106,7 @@ uninstall_all() {
         esac
     done <"$destdir$list"
     rm -f "$destdir$list"
-    for dir in lib/killer/rules.d lib/killer share/doc/ebpf-killer; do
+    for dir in lib/killer/rules.d lib/killer share/doc/ebpf-killer/docs share/doc/ebpf-killer share/licenses/ebpf-killer; do
         rmdir "$destdir$prefix/$dir" 2>/dev/null || :
     done
     echo "removed from $destdir$prefix; rules in $destdir/etc/killer are kept"

@@ -101,7 +101,7 @@ fn put(tree: &Tree, init: Init, done: &mut BootFiles) -> Result<(), Failure> {
 fn take(tree: &Tree, init: Option<Init>, done: &mut BootFiles) -> Result<(), Failure> {
     let items = boot::every(init, tree);
     let mut failed: Option<Failure> = None;
-    let mut some = false;
+    let mut removed: Vec<String> = Vec::new();
     let mut seen: Vec<String> = Vec::new();
     for s in items.iter().flat_map(|i| step::to_take(tree, i)) {
         // Two inits may need the same file.
@@ -116,13 +116,13 @@ fn take(tree: &Tree, init: Option<Init>, done: &mut BootFiles) -> Result<(), Fai
                 failed = failed.or(Some(refused(&e, format!("{} cannot be removed", tree.shown(&s.path)))))
             }
             Ok(()) => {
-                some |= matches!(s.act, Act::Remove(_));
                 done.changes.extend(s.change(tree));
+                if matches!(s.act, Act::Remove(_)) {
+                    removed.push(s.path);
+                }
             }
         }
     }
-    if some {
-        tools::after_take(tree, &items, done);
-    }
+    tools::after_take(tree, &removed, done);
     failed.map_or(Ok(()), Err)
 }

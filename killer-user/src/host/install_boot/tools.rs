@@ -23,12 +23,12 @@ const DEPEND: &str = "etc/init.d/.depend.boot";
 
 /// When files were written.
 pub fn after_put(tree: &Tree, items: &[Item], done: &mut BootFiles) {
-    run(tree, items, &PUT, done);
+    run(tree, &PUT, &|dir| items.iter().any(|i| links_in(i, dir)), done);
 }
 
-/// When files were removed.
-pub fn after_take(tree: &Tree, items: &[Item], done: &mut BootFiles) {
-    run(tree, items, &TAKEN, done);
+/// When these were removed.
+pub fn after_take(tree: &Tree, removed: &[String], done: &mut BootFiles) {
+    run(tree, &TAKEN, &|dir| removed.iter().any(|r| r.rsplit_once('/').is_some_and(|(d, _)| d == dir)), done);
 }
 
 /// What people must know of a root whose programs were not asked, and of an init that promises less.
@@ -57,13 +57,11 @@ fn knows(tree: &Tree) -> bool {
     text.split_whitespace().any(|w| w.trim_end_matches(':') == "killer")
 }
 
-fn run(tree: &Tree, items: &[Item], all: &[(&str, &[&str])], done: &mut BootFiles) {
+fn run(tree: &Tree, all: &[(&str, &[&str])], concerns: &dyn Fn(&str) -> bool, done: &mut BootFiles) {
     if !tree.is_host() {
         return;
     }
-    for (dir, words) in
-        all.iter().filter(|(dir, _)| items.iter().any(|i| links_in(i, dir)) && tree.has_dir(dir))
-    {
+    for (dir, words) in all.iter().filter(|(dir, _)| concerns(dir)) {
         let Some((program, args)) = words.split_first() else { continue };
         let here = |d: &&&str| tree.has(&format!("{d}/{program}"));
         let Some(place) = ["usr/sbin", "sbin", "usr/bin", "bin"].iter().find(here) else { continue };
