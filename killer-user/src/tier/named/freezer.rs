@@ -93,7 +93,9 @@ impl Freezing {
                     Err(e) => return Err(e),
                 }
                 match enter(&held, pid) {
-                    Ok(true) if !is_member(pid) => drop(enter(&dir, pid)?),
+                    Ok(true) if !is_member(pid) => {
+                        enter(&dir, pid)?;
+                    }
                     Ok(moved) => new += u32::from(moved),
                     Err(e) => return Err(e),
                 }
