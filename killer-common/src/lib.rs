@@ -7,6 +7,7 @@
 pub mod claim;
 pub mod ctl;
 pub mod gate;
+mod global;
 pub mod names;
 pub mod patch;
 pub mod reason;

@@ -14,7 +14,7 @@ use crate::rule_maps::{FREE_SLOTS, INSTANCES};
 /// To be called after a root's count went down.
 #[inline(always)]
 pub fn left(slot: u32, generation: u32) {
-    if slot >= POOL_FIRST && slot < CANARY_SLOT {
+    if (POOL_FIRST..CANARY_SLOT).contains(&slot) {
         ended(slot, generation);
     }
 }

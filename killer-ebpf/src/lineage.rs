@@ -9,7 +9,7 @@ use aya_ebpf::bindings::{BPF_ANY, BPF_NOEXIST};
 use killer_common::record::*;
 
 use crate::maps::*;
-use crate::member::{EEXIST, add32, add64, root};
+use crate::member::{self, EEXIST, add32, add64, root};
 use crate::{knobs, task};
 
 /// An element of one map as the value for another. Kernels before 4.18 take values from the stack only
@@ -175,4 +175,22 @@ pub fn let_go(k: &TaskKey) -> i32 {
         gone(up);
     }
     1
+}
+
+/// The index entry of a process that has moved into another root: its lineage is as it was, its place begins anew.
+///
+/// # Safety
+/// `m` points to an element of `members`.
+#[inline(always)]
+pub unsafe fn moved(m: *mut Member, b: &Birth) {
+    // SAFETY: the caller's.
+    unsafe {
+        (*m).root = b.root;
+        (*m).generation = b.generation;
+        (*m).flags = (*m).flags & (B_KID | B_STOPPED | B_FORKED) | b.flags;
+        (*m).depth = 0;
+        (*m).above = 0;
+    }
+    member::index_set(b.tgid, b.root as u16);
+    member::one_more(b.root);
 }

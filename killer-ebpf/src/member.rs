@@ -92,7 +92,7 @@ pub fn maybe_ours(tgid: u32) -> bool {
 
 /// Sets the index entry of a tgid; a plain idempotent store.
 #[inline(always)]
-fn index_set(tgid: u32, slot: u16) {
+pub fn index_set(tgid: u32, slot: u16) {
     match entry(&INDEX, tgid) {
         // SAFETY: x points to a slot.
         Some(x) => unsafe { core::ptr::write_volatile(x, slot) },
@@ -326,29 +326,13 @@ pub fn index_facts(b: &Birth, creator: TaskKey, facts: task::Facts) {
         note(b.root, reason::INDEX);
     }
     index_set(tgid, b.root as u16);
-    if let Some(p) = pop(b.root) {
-        // SAFETY: p points to a whole Pop.
-        unsafe { add64(&raw mut (*p).processes, 1) };
-    }
+    one_more(b.root);
 }
 
-/// The index entry of a process that has moved from one root into another: its lineage is as it was, its place begins anew.
-///
-/// # Safety
-/// `m` points to an element of `members`.
+/// Counts a process, after it was indexed.
 #[inline(always)]
-pub unsafe fn index_moved(m: *mut Member, b: &Birth) {
-    const ITS_OWN: u32 = B_KID | B_STOPPED | B_FORKED;
-    // SAFETY: the caller's.
-    unsafe {
-        (*m).root = b.root;
-        (*m).generation = b.generation;
-        (*m).flags = (*m).flags & ITS_OWN | b.flags;
-        (*m).depth = 0;
-        (*m).above = 0;
-    }
-    index_set(b.tgid, b.root as u16);
-    if let Some(p) = pop(b.root) {
+pub fn one_more(slot: u32) {
+    if let Some(p) = pop(slot) {
         // SAFETY: p points to a whole Pop.
         unsafe { add64(&raw mut (*p).processes, 1) };
     }

@@ -7,14 +7,14 @@
 //! meanwhile: the hooks log the edge (adopt mode), and a later pass takes the child in. One walk moves at a time, and no other.
 
 use killer_common::gate as gate_kind;
-use killer_common::record::*;
 use killer_common::reason;
+use killer_common::record::*;
 
 use crate::maps::*;
 use crate::member::{self, Newborn, add64};
 use crate::task::{self, PF_EXITING, Task};
 use crate::walk::{self, MAX_HOPS};
-use crate::gate;
+use crate::{gate, lineage};
 
 /// Whether this walk moves this member.
 #[inline(always)]
@@ -127,7 +127,7 @@ fn index(old: &Birth, b: &Birth) {
         // The first thread of it takes the process over.
         if (*m).leader_start == b.leader_start && ((*m).root, (*m).generation) != (b.root, b.generation) {
             let (tgid, start) = ((*m).creator_tgid, (*m).creator_start);
-            member::index_moved(m, &Birth { flags: b.flags & !B_THREAD, ..*b });
+            lineage::moved(m, &Birth { flags: b.flags & !B_THREAD, ..*b });
             // Its depth below the first, when its creator has been moved before.
             if let Some(c) = MEMBERS.get(&tgid) {
                 if c.leader_start == start && c.root == b.root {

@@ -14,8 +14,8 @@ mod knobs;
 mod lineage;
 mod maps;
 mod member;
-mod slot;
 mod rule_maps;
+mod slot;
 mod task;
 mod tries;
 

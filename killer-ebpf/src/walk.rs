@@ -10,10 +10,10 @@ use killer_common::reason;
 use killer_common::record::*;
 
 use crate::fork;
-use crate::moves;
 use crate::knobs;
 use crate::maps::*;
 use crate::member::{self, Newborn, add32, add64};
+use crate::moves;
 use crate::task::{self, PF_EXITING, PF_KTHREAD, Task};
 
 /// Hops along logged edges.

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `Fork`, `Hook` | `killer-ebpf/src/fork.rs:on_newtask` in adopt mode: `adopt.rs:edge`, then `born` |
 //! | `Exit` | `exit.rs:on_exit`: `adopt.rs:ended` before the kernel reparents, then the claim |
-//! | `Adopt(Hold)` … `Unhold` | `killer-user/src/host/start.rs:adopt`, `take`; `killer-common/src/ctl.rs:HOLD`, `ADOPT_MODE` |
+//! | `Adopt(Hold)` … `Unhold` | `killer-user/src/host/adopt.rs:adopt`, `take`; `killer-common/src/ctl.rs:HOLD`, `ADOPT_MODE` |
 //! | `Adopt(Look)`, `Register`, `Recheck` | `walk.rs:on_walk`, `chosen`, number by number |
 //!
 //! Process 0 is an outsider and the reaper; process 1 is the one that is adopted, process 2 its child.

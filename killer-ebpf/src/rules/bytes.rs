@@ -9,7 +9,7 @@ pub const fn all(byte: u8) -> u64 {
 /// The top bit of each byte that is 0.
 #[inline(always)]
 pub const fn zeros(w: u64) -> u64 {
-    !((w & all(0x7f)) + all(0x7f) | w | all(0x7f))
+    !(((w & all(0x7f)) + all(0x7f)) | w | all(0x7f))
 }
 
 /// All bits of the bytes whose top bit is set in `tops`, which has no other bits.

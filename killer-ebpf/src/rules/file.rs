@@ -68,7 +68,8 @@ pub fn name(d: Dentry, to: &mut [u64; WORDS]) -> bool {
 fn long(d: Dentry, to: &mut [u64; WORDS]) -> bool {
     let at = load64(d, off_dentry_name());
     // SAFETY: FILE_LEN bytes of our own; a fault is an error.
-    let n = unsafe { h::bpf_probe_read_kernel_str(to.as_mut_ptr().cast(), FILE_LEN as u32, at as *const c_void) };
+    let n =
+        unsafe { h::bpf_probe_read_kernel_str(to.as_mut_ptr().cast(), FILE_LEN as u32, at as *const c_void) };
     n > 0 && n < FILE_LEN as i64
 }
 
@@ -117,7 +118,7 @@ fn stripped(its: &[u64; WORDS], strip: u64, m: &mut Matched) -> bool {
     if (its[0] ^ strip) & !bytes::whole(ends) & !any != 0 {
         return false;
     }
-    let shift = 8 * bytes::count(!ends & bytes::all(0x80)) & 63;
+    let shift = (8 * bytes::count(!ends & bytes::all(0x80))) & 63;
     let mut i = 0;
     while i < NAME_LEN / 8 {
         let next = if i + 1 < WORDS { its[i + 1] } else { 0 };

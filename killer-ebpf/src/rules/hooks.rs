@@ -75,7 +75,10 @@ extern "C" fn on_rule_seen(ctx: *const u64) -> i32 {
     let Some(g) = GLOBAL.get_ptr(0) else { return 0 };
     // SAFETY: g points to a whole Global.
     let (set, flags) = unsafe {
-        (core::ptr::read_volatile(&raw const (*g).rules), core::ptr::read_volatile(&raw const (*g).rules_flags))
+        (
+            core::ptr::read_volatile(&raw const (*g).rules),
+            core::ptr::read_volatile(&raw const (*g).rules_flags),
+        )
     };
     let uid = aya_ebpf::helpers::bpf_get_current_uid_gid() as u32;
     if set == 0 || uid != 0 && flags & OTHER_USERS == 0 {

@@ -13,7 +13,7 @@ use crate::maps::*;
 use crate::member::{self, Newborn, add64};
 use crate::rule_maps::*;
 use crate::words::{self, Words};
-use crate::{gate as gates, instance, slot as slots, task};
+use crate::{gate as gates, instance, lineage, slot as slots, task};
 
 /// Slots that are looked at; those that are held go back to the queue.
 const TRIES: u32 = 4;
@@ -36,17 +36,16 @@ pub fn open(t: task::Task, m: &Matched, w: &Words) {
     if old.root != 0 && !may_leave(&old, m) {
         return;
     }
-    let Some((slot, r)) = claim_slot() else {
+    let slot = claim_slot();
+    let Some(r) = member::root(slot) else {
         no_slot(old.root);
         return;
     };
     // SAFETY: r points to a whole RootRecord.
     let generation = unsafe {
-        fill(r, m, w);
+        fill(r, m, w, &old);
         (*r).opener_tgid = tgid;
         (*r).opener_start = start;
-        (*r).from = old.root;
-        (*r).from_generation = old.generation;
         (*r).generation
     };
     let key = Instance { slot, generation };
@@ -89,7 +88,7 @@ pub fn open(t: task::Task, m: &Matched, w: &Words) {
         core::ptr::write_volatile(&raw mut (*r).state, R_LIVE);
     }
     // A KILL that closed the gate before it moved counts it in; one that comes later finds it outside.
-    if old.root != 0 && gates::holds(old.root) == gate::KILL {
+    if old.root != 0 && holds(old.root) == gate::KILL {
         // SAFETY: signals the current task's own group.
         unsafe { aya_ebpf::helpers::generated::bpf_send_signal(SIGKILL) };
     }
@@ -97,18 +96,30 @@ pub fn open(t: task::Task, m: &Matched, w: &Words) {
 
 /// From one root into another, in one step for its own hooks: the current process is here and not in its exit. What cannot be put
 /// into the new one stays in the old one; what cannot be put there either is said of it.
-#[inline(never)]
+#[inline(always)]
 fn moved(cur: u64, old: &Birth, birth: &Birth) -> bool {
-    if old.root != 0 && !member::remove(cur, old) {
+    if old.root != 0 && take_out(cur, old) == 0 {
         return false;
     }
-    if member::register(&Newborn { addr: cur, birth: *birth, counted: false }) {
+    if put_in(cur, birth) != 0 {
         return true;
     }
-    if old.root != 0 && !member::register(&Newborn { addr: cur, birth: *old, counted: false }) {
+    if old.root != 0 && put_in(cur, old) == 0 {
         member::note(old.root, reason::MAP_FULL);
     }
     false
+}
+
+/// Functions of their own, as [`may_leave`] and [`claim_slot`] are: where one returns the verifier compares the few states that
+/// are left, and goes on with one of those that are equal. Inlined, the ways through them multiply (6.1 did not get to the end).
+#[inline(never)]
+fn take_out(cur: u64, old: &Birth) -> u32 {
+    member::remove(cur, old) as u32
+}
+
+#[inline(never)]
+fn put_in(cur: u64, birth: &Birth) -> u32 {
+    member::register(&Newborn { addr: cur, birth: *birth, counted: false }) as u32
 }
 
 /// The index entry: of one that was a member it goes on, with what it has done.
@@ -119,7 +130,7 @@ fn index(t: task::Task, old: u32, b: &Birth) {
             // SAFETY: m points to a whole Member.
             unsafe {
                 if (*m).leader_start == b.leader_start {
-                    member::index_moved(m, b);
+                    lineage::moved(m, b);
                     return;
                 }
             }
@@ -128,10 +139,15 @@ fn index(t: task::Task, old: u32, b: &Birth) {
     member::index(t, b, TaskKey::default());
 }
 
+#[inline(never)]
+fn holds(slot: u32) -> u64 {
+    gates::holds(slot)
+}
+
 /// Whether a member may go. A plain `run` has promised every descendant, a killed or frozen set lets nobody out.
-#[inline(always)]
+#[inline(never)]
 fn may_leave(old: &Birth, m: &Matched) -> bool {
-    if gates::holds(old.root) != gate::OPEN {
+    if holds(old.root) != gate::OPEN {
         return false;
     }
     let mut s = old.root;
@@ -205,17 +221,16 @@ pub fn no_slot(old: u32) {
     }
 }
 
-/// A free slot on whose line no lease holds, with a new generation.
-#[inline(always)]
-fn claim_slot() -> Option<(u32, *mut RootRecord)> {
+/// A free slot on whose line no lease holds, with a new generation; 0: there is none.
+#[inline(never)]
+fn claim_slot() -> u32 {
     let mut i = 0;
     while i < TRIES {
-        let Ok(Some(slot)) = FREE_SLOTS.pop() else { return None };
-        if slot < POOL_FIRST || slot >= CANARY_SLOT {
-            return None;
+        let Ok(Some(slot)) = FREE_SLOTS.pop() else { return 0 };
+        if !(POOL_FIRST..CANARY_SLOT).contains(&slot) {
+            return 0;
         }
-        let r = member::root(slot)?;
-        let p = member::pop(slot)?;
+        let (Some(r), Some(p)) = (member::root(slot), member::pop(slot)) else { return 0 };
         // SAFETY: r and p point to whole records.
         unsafe {
             if !held(slot)
@@ -223,13 +238,13 @@ fn claim_slot() -> Option<(u32, *mut RootRecord)> {
                 && core::ptr::read_volatile(&raw const (*r).state) == R_FREE
             {
                 slots::fresh(slot, r, p);
-                return Some((slot, r));
+                return slot;
             }
         }
         let _ = FREE_SLOTS.push(slot, 0);
         i += 1;
     }
-    None
+    0
 }
 
 /// A command works with this slot: what it found in it may not become another service meanwhile.
@@ -250,7 +265,7 @@ fn held(slot: u32) -> bool {
 /// # Safety
 /// `r` points to a whole record that nobody else changes.
 #[inline(always)]
-unsafe fn fill(r: *mut RootRecord, m: &Matched, w: &Words) {
+unsafe fn fill(r: *mut RootRecord, m: &Matched, w: &Words, old: &Birth) {
     // SAFETY: the caller's; the name is aligned to 8.
     unsafe {
         let name = (&raw mut (*r).name) as *mut u64;
@@ -259,6 +274,8 @@ unsafe fn fill(r: *mut RootRecord, m: &Matched, w: &Words) {
             core::ptr::write_volatile(name.add(i), m.name[i]);
             i += 1;
         }
+        (*r).from = old.root;
+        (*r).from_generation = old.generation;
         (*r).command_len = words::keep(w, (&raw mut (*r).command).cast());
         (*r).flags = R_INSTANCE | if m.kind == SCRIPT || m.kind == ARGUMENT { R_SCRIPT } else { 0 };
     }

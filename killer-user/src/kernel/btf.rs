@@ -196,8 +196,11 @@ const NEEDED: &[(&str, &str, &[&str])] = &[
     ("OFF_SIGNAL_THREADS", "signal_struct", &["nr_threads"]),
 ];
 
+/// A member, or a member of it.
+type Place = (&'static str, &'static str, &'static [&'static str], Option<(&'static str, &'static str)>);
+
 /// The same for the rules: knob, struct, alternatives of the member's name, and a member of what that is.
-const RULES: &[(&str, &str, &[&str], Option<(&str, &str)>)] = &[
+const RULES: &[Place] = &[
     ("OFF_TASK_FS", "task_struct", &["fs"], None),
     ("OFF_TASK_MM", "task_struct", &["mm"], None),
     ("OFF_TASK_EXECS", "task_struct", &["self_exec_id"], None),

@@ -41,3 +41,15 @@ pub fn ended(pid: i32) -> io::Result<Option<i32>> {
         },
     }
 }
+
+/// Runs a program to its end; why it has failed, with the last line of what it said of that.
+pub fn complains(command: &mut std::process::Command) -> Option<String> {
+    match command.output() {
+        Ok(out) if out.status.success() => None,
+        Ok(out) => {
+            let said = String::from_utf8_lossy(&out.stderr);
+            Some(format!("{}: {}", out.status, said.lines().last().unwrap_or_default()))
+        }
+        Err(e) => Some(e.to_string()),
+    }
+}

@@ -283,8 +283,8 @@ impl Mapped<Pop> {
     pub fn count(&self, slot: usize) -> i64 {
         assert!(slot < self.len, "slot out of range");
         match &self.at {
-            // SAFETY: `pop` is the first, aligned i64 of the record; a load only, so a read-only mapping is fine.
             At::Here(at, _) => {
+                // SAFETY: `pop` is the first, aligned i64 of the record; a load only, so a read-only mapping is fine.
                 unsafe { AtomicU64::from_ptr(at.add(slot).cast()) }.load(Ordering::SeqCst) as i64
             }
             At::There(..) => self.get(slot).map_or(1, |p| p.pop),

@@ -242,7 +242,8 @@ fn prototype(lines: &[&str]) -> Option<String> {
     let kernel = ["trace_", "security_", "bpf_iter__"].iter().find_map(|p| called.strip_prefix(p));
     let section = lines.iter().take(6).find_map(|l| l.split_once("link_section = \"")?.1.split('"').next());
     let hook = section.and_then(|s| s.rsplit('/').next());
-    (kernel != hook).then(|| format!("the hook on {called}"))
+    // A program on the entry of a function names the function itself.
+    (kernel != hook && hook != Some(called)).then(|| format!("the hook on {called}"))
 }
 
 #[cfg(test)]

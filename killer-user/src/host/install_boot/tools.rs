@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use crate::boot::{Init, Item, Tree};
 use crate::report::model::{BootChange, BootFiles, Did};
+use crate::sys::child;
 
 /// Directories of links, and what puts the links there in order, or renews what is known of them.
 const PUT: [(&str, &[&str]); 3] = [
@@ -75,14 +76,7 @@ fn run(tree: &Tree, all: &[(&str, &[&str])], concerns: &dyn Fn(&str) -> bool, do
         }
         let mut command = Command::new(format!("/{place}/{program}"));
         command.args(args).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").current_dir("/");
-        let why = match command.stdin(Stdio::null()).output() {
-            Ok(out) if out.status.success() => None,
-            Ok(out) => {
-                let said = String::from_utf8_lossy(&out.stderr);
-                Some(format!("{}: {}", out.status, said.lines().last().unwrap_or_default()))
-            }
-            Err(e) => Some(e.to_string()),
-        };
+        let why = child::complains(command.stdin(Stdio::null()));
         if let Some(why) = &why {
             done.notes.push(format!("'{line}' has failed ({why}); the links are there all the same"));
         }
