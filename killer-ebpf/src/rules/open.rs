@@ -37,10 +37,7 @@ pub fn open(t: task::Task, m: &Matched, w: &Words) {
         return;
     }
     let slot = claim_slot();
-    let Some(r) = member::root(slot) else {
-        no_slot(old.root);
-        return;
-    };
+    let Some(r) = member::root(slot) else { return no_slot(old.root) };
     // SAFETY: r points to a whole RootRecord.
     let generation = unsafe {
         fill(r, m, w, &old);

@@ -40,6 +40,10 @@ pub fn first() {
     for dir in ["/tmp", "/dev/shm"] {
         let _ = fs::set_permissions(dir, std::os::unix::fs::PermissionsExt::from_mode(0o1777));
     }
+    // As hosts have them: rules rely on no directory that everybody may change.
+    for dir in ["/", "/run"] {
+        let _ = fs::set_permissions(dir, std::os::unix::fs::PermissionsExt::from_mode(0o755));
+    }
     for (link, to) in [("/dev/fd", "/proc/self/fd"), ("/dev/stdin", "/proc/self/fd/0")] {
         let _ = std::os::unix::fs::symlink(to, link);
     }
