@@ -8,6 +8,7 @@ use killer_common::{ctl, gate, reason};
 use super::Programs;
 use super::open::tier_of;
 use crate::keep::{Broadcasts, Freezer, Gate, Hooks, Keep, Past, Registry, Rules, Sets, Slot};
+use crate::kernel::probe;
 use crate::kernel::tier::Tier;
 
 impl Keep for Programs {
@@ -70,6 +71,7 @@ impl Keep for Programs {
     }
 
     fn rules(&self) -> Option<&dyn Rules> {
-        matches!(self.tier(), Tier::Witnessed | Tier::Typed).then_some(self)
+        let by_btf = matches!(self.tier(), Tier::Witnessed | Tier::Typed);
+        (by_btf && probe::verifies_rules()).then_some(self)
     }
 }
