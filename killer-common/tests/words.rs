@@ -69,7 +69,7 @@ fn names_and_reasons_are_distinct() {
 fn records_have_no_padding() {
     assert_eq!(size_of::<record::Birth>(), 4 * 4 + 2 * 8);
     assert_eq!(size_of::<record::Pop>(), 8 * 8);
-    assert_eq!(size_of::<record::Control>(), 3 * 8 + 2 * 4 + 4 * 8);
+    assert_eq!(size_of::<record::Control>(), 3 * 8 + 2 * 4 + 5 * 8 + 7 * 8);
     assert_eq!(size_of::<record::TaskKey>(), 2 * 4 + 8);
     assert_eq!(size_of::<record::Member>(), 4 * 4 + 3 * 8 + 2 * 4 + 8 + 2 * 4 + 8 + 16 + 5 * 8);
     assert_eq!(size_of::<record::Dead>(), size_of::<record::Member>() + 8);

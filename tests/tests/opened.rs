@@ -173,6 +173,27 @@ fn from_where_a_service_moves_and_from_where_it_stays() {
     assert!(eventually(Duration::from_secs(10), || h.figures() == (2, 2)), "{:?}", h.figures());
 }
 
+/// Without a free slot a service stays where it was started, and both say so.
+#[test]
+fn no_slot_left_is_said() {
+    let Some(h) = Host::new("no_slot_left_is_said", &[("KILLER_MAP_POOL", "0")]) else { return };
+    let web = h.script("web", DAEMON);
+    let trigger = h.root.path().join("trigger");
+    let text = format!(
+        "until [ -e {0} ]; do sleep 0.05; done; {1} start; exec sleep 50",
+        trigger.display(),
+        web.display()
+    );
+    let mut login = Command::new("sh").args(["-c", &text]).stdin(Stdio::null()).spawn().expect("sh");
+    h.killer(&["adopt", "login", "--pid", &login.id().to_string()]).ok();
+    std::fs::write(&trigger, "").expect("a file");
+    let said = || h.killer(&["status", "-o", "json", "login"]).json().to_string().contains("rule-slots");
+    assert!(eventually(Duration::from_secs(10), said), "{}", h.killer(&["status", "login"]));
+    assert_eq!((h.names(), h.figures()), (vec!["login".into()], (0, 0)));
+    h.killer(&["-KILL", "--wait", "login"]).ok();
+    let _ = login.wait();
+}
+
 fn until(end: Instant, mut what: impl FnMut()) {
     while Instant::now() < end {
         what();
@@ -202,6 +223,24 @@ fn a_storm_of_restarts_leaves_nobody() {
     h.killer(&["-KILL", "--who=all", "--wait", "storm"]);
     assert!(all_end(read, Duration::from_secs(10)), "survivors: {}", h.killer(&["list"]));
     assert!(eventually(Duration::from_secs(10), || h.figures().0 == h.figures().1), "{:?}", h.figures());
+}
+
+/// A service that executes its own script all the time is in another instance at each look; one KILL is enough.
+#[test]
+fn one_kill_ends_what_restarts_itself() {
+    let Some(h) = Host::new("one_kill_ends_what_restarts_itself", &[]) else { return };
+    let again =
+        "n=${2:-0}; [ $n -lt 300 ] || exit 0; setsid sleep 3 </dev/null & exec \"$0\" start $((n + 1))";
+    let chain = h.script("chain", again);
+    for _ in 0..10 {
+        let (read, write) = oracle();
+        let mut child = command(&chain, "start", &write).spawn().expect("a script that runs");
+        drop(write);
+        std::thread::sleep(Duration::from_millis(60));
+        h.killer(&["-KILL", "--who=all", "--wait", "chain"]).ok();
+        let _ = child.wait();
+        assert!(all_end(read, Duration::from_millis(1500)), "survivors: {}", h.killer(&["list"]));
+    }
 }
 
 /// Slots change hands all the time; a KILL that is aimed at one service hits no start of another.

@@ -9,13 +9,14 @@ use std::time::Duration;
 /// A new process twenty times a second.
 const FORKS: &str = r#"echo ready >"$1"; while :; do sleep 0.05; done"#;
 /// Where the word of each reason is read that no test here reads.
-const ELSEWHERE: [(&str, &str); 9] = [
+const ELSEWHERE: [(&str, &str); 10] = [
     ("adopted-late", "adopt.rs"),
     ("best-effort", "user_tiers/main.rs"),
     ("index-full", "limits.rs"),
     ("limits-raised", "limits.rs"),
     ("map-full", "losses.rs"),
     ("missed-exit", "losses.rs"),
+    ("rule-slots", "opened.rs"),
     ("supervisor-gone", "kill_on_exit.rs"),
     ("tracker-gap", "losses.rs"),
     ("witness-differs", "user_tiers/cross_check.rs"),

@@ -76,11 +76,8 @@ pub fn make(t: &Tracker, w: &Wish<'_>) -> Result<(Slot, bool), Failure> {
         t.free_slot()
     });
     let free = free.ok_or_else(|| {
-        Failure::new(
-            Ending::NotStarted,
-            format!("all {} places for services are taken by live ones", killer_common::MAX_ROOTS - 1),
-        )
-        .next("end some of them: 'killer list' shows them")
+        Failure::new(Ending::NotStarted, "all places for services are taken by live ones")
+            .next("end some of them: 'killer list' shows them")
     })?;
     let slot = t.create(free, outer, w.flags, name).map_err(failed)?;
     Ok((slot, true))

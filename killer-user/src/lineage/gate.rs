@@ -7,7 +7,7 @@ use super::set::Lineage;
 
 impl Gated for Lineage<'_> {
     fn close_gate(&self, until: u64) {
-        for s in self.root.instances() {
+        for s in self.now().instances() {
             // First of all its slot is held: an instance that has ended gives it back, and behind a gate that is another service's
             // by now an innocent newborn would die.
             if let Some(rules) = self.tracker.rules() {
@@ -24,7 +24,7 @@ impl Gated for Lineage<'_> {
     }
 
     fn open_gate(&self, until: u64) {
-        self.root.instances().for_each(|s| self.tracker.open_gate(s.slot, until));
+        self.now().instances().for_each(|s| self.tracker.open_gate(s.slot, until));
     }
 
     fn gate_at_birth(&self) -> bool {

@@ -25,12 +25,16 @@ pub struct Lineage<'a> {
     pub(super) cast: Cast,
     /// As the order began, or when it was asked last.
     pub(super) lapses: Cell<Option<Lapses>>,
+    /// When this process first looked a service up, `CLOCK_BOOTTIME` ns: what the service has opened since belongs to the order,
+    /// while an instance that holds the caller is older.
+    since: u64,
 }
 
 impl<'a> Lineage<'a> {
     /// The family of a root.
     pub fn new(tracker: &'a Tracker, root: Root) -> Self {
-        Self { tracker, root, syscalls: Closing::No, cast: Cast::default(), lapses: Cell::new(None) }
+        let since = clock::began();
+        Self { tracker, root, syscalls: Closing::No, cast: Cast::default(), lapses: Cell::new(None), since }
     }
 
     /// Its root.
@@ -51,13 +55,18 @@ impl<'a> Lineage<'a> {
     /// The same with their generations, which tell a former member from one of a slot that was used again. Nobody
     /// when the root was forgotten: then nothing is left of it.
     fn places(&self) -> Vec<Slot> {
-        registry::places(self.tracker, &self.root)
+        registry::places(self.tracker, &self.now())
+    }
+
+    /// The root with the instances that have come out of it since.
+    pub(super) fn now(&self) -> Root {
+        registry::grown(self.tracker, &self.root, self.since)
     }
 
     /// Slots of the root and of the other instances, which are nobody else's now: what holds for one of them holds for
     /// all that is inside.
     pub(super) fn tops(&self) -> Vec<u32> {
-        self.root.instances().filter(|s| self.is_current(*s)).map(|s| s.slot).collect()
+        self.now().instances().filter(|s| self.is_current(*s)).map(|s| s.slot).collect()
     }
 
     /// True while a slot is this root's, or this instance's.

@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use killer_common::POOL_FIRST;
 use killer_common::record::{R_FREEZING, R_FROZEN, R_INSTANCE, R_LIVE, R_STARTING, RootRecord};
+use killer_common::{POOL, POOL_FIRST};
 
 use crate::keep::Slot;
 use crate::sys::clock;
@@ -75,6 +75,7 @@ pub fn is_given_up(r: &Root) -> bool {
 
 /// Every service, by name, without those that a killed `run` left behind.
 pub fn all(t: &Tracker) -> Vec<Root> {
+    clock::began();
     let mut v = every(t);
     v.retain(|r| !abandoned(t, r) && r.name != crate::tier::CANARY && !is_given_up(r));
     let mut out: Vec<Root> = Vec::with_capacity(v.len());
@@ -103,6 +104,39 @@ fn join(t: &Tracker, service: &mut Root, r: Root) {
     service.others.sort_by_key(born);
 }
 
+/// The service with the instances that its own processes have opened since then (CLOCK_BOOTTIME, ns) by executing its script
+/// again. They came out of it, whatever the name meant when it was looked up; what others have started meanwhile did not.
+pub fn grown(t: &Tracker, service: &Root, since: u64) -> Root {
+    let mut grown = service.clone();
+    if !service.is_instance() {
+        return grown;
+    }
+    for r in every(t).into_iter().filter(|r| r.name == service.name && r.is_instance()) {
+        let new = r.record.born > since && !grown.instances().any(|s| s == r.slot);
+        if new && came_out_of(t, service, &r.record) {
+            grown.others.push(r.slot);
+        }
+    }
+    grown
+}
+
+/// Whether an instance was opened out of one of these, or out of one that was, and so on: a slot keeps its record when it is
+/// given back, until it has another use.
+fn came_out_of(t: &Tracker, service: &Root, r: &RootRecord) -> bool {
+    let mut from = Slot { slot: r.from, generation: r.from_generation };
+    for _ in 0..POOL {
+        if service.instances().any(|s| s == from) {
+            return true;
+        }
+        let same = |r: &RootRecord| r.generation == from.generation && r.flags & R_INSTANCE != 0;
+        let Some(r) = t.slot(from.slot).filter(same).filter(|r| name_of(r) == service.name) else {
+            return false;
+        };
+        from = Slot { slot: r.from, generation: r.from_generation };
+    }
+    false
+}
+
 /// Every root in use.
 pub fn every(t: &Tracker) -> Vec<Root> {
     let mut v: Vec<Root> = t.roots().into_iter().map(|(slot, record)| Root::of(slot, record)).collect();
@@ -112,6 +146,7 @@ pub fn every(t: &Tracker) -> Vec<Root> {
 
 /// The service with exactly this name.
 pub fn named(t: &Tracker, name: &str) -> Option<Root> {
+    clock::began();
     let mut its = every(t).into_iter().filter(|r| r.name == name && !abandoned(t, r) && !is_given_up(r));
     let mut service = its.next()?;
     its.for_each(|r| join(t, &mut service, r));

@@ -55,6 +55,12 @@ pub fn boottime_ns() -> u64 {
     now(rustix::time::ClockId::Boottime, shift().boottime)
 }
 
+/// The same, as this process first asked for it here.
+pub fn began() -> u64 {
+    static BEGAN: OnceLock<u64> = OnceLock::new();
+    *BEGAN.get_or_init(boottime_ns)
+}
+
 /// A start as /proc shows it to this process, in clock ticks, by the host's clock.
 pub fn host_ticks(ticks: u64) -> u64 {
     ticks.wrapping_add_signed(-(shift().boottime / 10_000_000))
