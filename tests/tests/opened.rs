@@ -234,9 +234,10 @@ fn one_kill_ends_what_restarts_itself() {
     let chain = h.script("chain", again);
     for _ in 0..10 {
         let (read, write) = oracle();
+        let before = h.figures().0;
         let mut child = command(&chain, "start", &write).spawn().expect("a script that runs");
         drop(write);
-        std::thread::sleep(Duration::from_millis(60));
+        assert!(eventually(Duration::from_secs(10), || h.figures().0 > before + 3), "{:?}", h.figures());
         h.killer(&["-KILL", "--who=all", "--wait", "chain"]).ok();
         let _ = child.wait();
         assert!(all_end(read, Duration::from_millis(1500)), "survivors: {}", h.killer(&["list"]));
