@@ -22,16 +22,16 @@ if [ "${2-}" = '' ]; then
     # shellcheck disable=SC2016 # the shell in there expands it
     unshare --mount --propagation private -- sh -eu -c '
         mount -t tmpfs tmpfs "$2"
-        mkdir "$2/upper" "$2/work" "$2/root"
-        mount -t overlay overlay -o "lowerdir=/,upperdir=$2/upper,workdir=$2/work" "$2/root"
-        for d in proc sys dev; do mount --rbind "/$d" "$2/root/$d"; done
-        mount -t tmpfs tmpfs "$2/root/run"
-        mount -t tmpfs tmpfs "$2/root/tmp"
-        mkdir "$2/root/tmp/check"
-        cp "$3" "$2/root/tmp/check/new.deb"
-        cp "$1" "$2/root/tmp/check/check.sh"
-        chroot "$2/root" sh /tmp/check/check.sh /tmp/check/new.deb inside
-        unshare --pid --fork chroot "$2/root" sh /tmp/check/check.sh /tmp/check/new.deb own-pids
+        mkdir "$2/upper" "$2/work" "$2/host"
+        mount -t overlay overlay -o "lowerdir=/,upperdir=$2/upper,workdir=$2/work" "$2/host"
+        for d in proc sys dev; do mount --rbind "/$d" "$2/host/$d"; done
+        mount -t tmpfs tmpfs "$2/host/run"
+        mount -t tmpfs tmpfs "$2/host/tmp"
+        mkdir "$2/host/tmp/check"
+        cp "$3" "$2/host/tmp/check/new.deb"
+        cp "$1" "$2/host/tmp/check/check.sh"
+        chroot "$2/host" sh /tmp/check/check.sh /tmp/check/new.deb inside
+        unshare --pid --fork chroot "$2/host" sh /tmp/check/check.sh /tmp/check/new.deb own-pids
     ' sh "$0" "$aside" "$deb"
     exit
 fi

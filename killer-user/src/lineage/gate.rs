@@ -2,15 +2,19 @@
 
 use std::io;
 
+use killer_common::POOL_FIRST;
+
 use super::family::Gated;
 use super::set::Lineage;
 
 impl Gated for Lineage<'_> {
     fn close_gate(&self, until: u64) {
         for s in self.now().instances() {
-            // First of all its slot is held: an instance that has ended gives it back, and behind a gate that is another service's
-            // by now an innocent newborn would die.
-            if let Some(rules) = self.tracker.rules() {
+            // First of all a slot of the pool is held: an instance that has ended gives it back, and behind a gate that is another
+            // service's by now an innocent newborn would die.
+            if s.slot >= POOL_FIRST
+                && let Some(rules) = self.tracker.rules()
+            {
                 rules.hold(s.slot, until);
             }
             if self.is_current(s) {
