@@ -2,6 +2,7 @@
 
 mod apt;
 mod boot;
+mod choice;
 mod cpio;
 mod document;
 mod init;
@@ -19,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::tally::Tally;
@@ -30,12 +31,6 @@ use init::Init;
 use kernel::{Arch, Kernel, Series};
 use row::Row;
 use variant::Variant;
-
-/// What CI boots: the oldest, a fully preemptible one, the newest fully preemptible, and `killer` all alone.
-const CI: [(&str, &str); 4] =
-    [("5.10", "plain"), ("6.12-rt", "plain"), ("7.x", "preempt-full"), ("7.x", "alone")];
-/// Kernels that stand for the rest in variants other than the plain one.
-const FOR_VARIANTS: [&str; 3] = ["5.10", "6.12", "7.x"];
 
 /// `vm`.
 #[derive(Debug, clap::Args)]
@@ -117,10 +112,9 @@ pub fn run(options: &Options) -> Result<Tally> {
         document()?;
         return Ok(Tally::default());
     }
-    let wanted = wanted(options)?;
+    let wanted = choice::wanted(options)?;
     qemu(options.arch)?;
-    let only = (!options.boot.is_empty()).then_some("boot");
-    let programs = payload::build(options.arch, options.release, only)?;
+    let programs = payload::build(options.arch, options.release, &choice::binaries(options, &wanted))?;
     let cache = cache()?;
     let _turn = turn(&cache)?;
     let apt = Apt::open(&cache.join(format!("apt-{}", options.arch.debian())), options.arch.debian());
@@ -133,7 +127,7 @@ pub fn run(options: &Options) -> Result<Tally> {
         initramfs: payload::initramfs(&programs, busybox.as_deref().ok())?,
         alone: payload::alone(&programs)?,
         logs: tempfile::Builder::new().prefix("killer-vm-").tempdir()?.keep(),
-        rows: (only.is_none()
+        rows: (options.boot.is_empty()
             && options.filter.is_empty()
             && options.skip.is_empty()
             && options.env.is_empty()
@@ -185,7 +179,7 @@ fn jobs(
         let kernel = kernels.iter().find(|(s, _)| s == series).and_then(|(_, k)| k.clone());
         let Some(kernel) = kernel.filter(|k| variant.there(k)) else { continue };
         match variant.init.map(|init| init.disk(apt, cache)).transpose() {
-            Ok(disk) => jobs.push(Job { tests: tests(options, variant), kernel, variant, disk }),
+            Ok(disk) => jobs.push(Job { tests: choice::tests(options, variant), kernel, variant, disk }),
             Err(error) => skipped(variant.name, error),
         }
     }
@@ -211,56 +205,6 @@ pub fn ci() -> Result<Tally> {
     Ok(tally)
 }
 
-/// Which kernel in which variant.
-fn wanted(options: &Options) -> Result<Vec<(Series, &'static Variant)>> {
-    let plain = &variant::ALL[..1];
-    if !options.boot.is_empty() {
-        let kernel = Series::parse(&options.kernel)?;
-        return Ok(options.boot.iter().map(|init| (kernel.clone(), Variant::booting(*init))).collect());
-    }
-    if options.ci {
-        let named = |(series, name): (&str, &str)| {
-            let variant = Variant::named(name).with_context(|| format!("no variant {name}"))?;
-            Ok((Series::parse(series)?, variant))
-        };
-        return CI.into_iter().map(named).collect();
-    }
-    let mut wanted = Vec::new();
-    let mut add = |series: &[&str], variants: &mut dyn Iterator<Item = &'static Variant>| -> Result<()> {
-        for variant in variants {
-            for series in series {
-                wanted.push((Series::parse(series)?, variant));
-            }
-        }
-        Ok(())
-    };
-    let series: Vec<&str> = match options.series.is_empty() {
-        true => kernel::MATRIX.to_vec(),
-        false => options.series.iter().map(String::as_str).collect(),
-    };
-    if options.full {
-        add(&kernel::MATRIX, &mut plain.iter())?;
-        add(&FOR_VARIANTS, &mut variant::ALL.iter().skip(1))?;
-    } else if options.variant.is_empty() {
-        add(&series, &mut plain.iter())?;
-    } else {
-        add(&series, &mut variants(&options.variant)?.into_iter())?;
-    }
-    Ok(wanted)
-}
-
-/// The lines of the plan that say which tests.
-fn tests(options: &Options, variant: &Variant) -> Vec<String> {
-    let own: Vec<&str> = match (options.filter.is_empty(), options.ci && variant.tests == variant::KERNEL) {
-        (false, _) => options.filter.iter().map(String::as_str).collect(),
-        (true, true) => variant::CORE.to_vec(),
-        (true, false) => variant.tests.to_vec(),
-    };
-    let mut lines: Vec<String> = own.iter().map(|f| format!("filter={f}")).collect();
-    lines.extend(options.skip.iter().map(|s| format!("skip={s}")));
-    lines
-}
-
 /// The sources: a commit, and a mark when there is more than that.
 fn commit() -> String {
     let git =
@@ -268,22 +212,6 @@ fn commit() -> String {
     let hash = git(&["rev-parse", "--short=10", "HEAD"]).unwrap_or_default();
     let changed = git(&["status", "--porcelain", "-uno"]).is_ok_and(|s| !s.trim().is_empty());
     format!("{}{}", hash.trim(), if changed { " with changes" } else { "" })
-}
-
-fn variants(names: &[String]) -> Result<Vec<&'static Variant>> {
-    let mut found = Vec::new();
-    for name in names.iter().flat_map(|n| n.split(',')) {
-        match Variant::named(name) {
-            _ if name == "all" => found.extend(variant::ALL.iter()),
-            Some(variant) => found.push(variant),
-            None => {
-                let all: Vec<_> =
-                    variant::ALL.iter().map(|v| format!("  {:24} {}", v.name, v.what)).collect();
-                bail!("no variant '{name}'; there are:\n{}", all.join("\n"));
-            }
-        }
-    }
-    Ok(found)
 }
 
 fn qemu(arch: Arch) -> Result<()> {

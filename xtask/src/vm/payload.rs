@@ -30,14 +30,15 @@ pub struct Programs {
     pub tests: Vec<(String, PathBuf)>,
 }
 
-/// Builds them; of the test binaries only `test` when one is named.
-pub fn build(arch: Arch, release: bool, test: Option<&str>) -> Result<Programs> {
+/// Builds them; of the test binaries only those that are named, all when none is.
+pub fn build(arch: Arch, release: bool, tests: &[String]) -> Result<Programs> {
     let profile = if release { "release" } else { "guest" };
     crate::tools::target(arch.target())?;
     let killer = executables(arch, profile, &["build", "-p", "killer-user", "--bin", "killer"])?;
     let mut wanted = vec!["test", "--no-run", "-p", "killer-tests", "--features", "guest"];
-    if let Some(test) = test {
-        wanted.extend(["--bins", "--test", test]);
+    if !tests.is_empty() {
+        wanted.push("--bins");
+        wanted.extend(tests.iter().flat_map(|test| ["--test", test.as_str()]));
     }
     let tests = executables(arch, "guest", &wanted)?;
     let bin = |list: &[Built], name: &str| {

@@ -99,7 +99,7 @@ pub fn run(options: &Options) -> Result<()> {
         return leaders(options);
     }
     super::qemu(Arch::X86)?;
-    let programs = payload::build(Arch::X86, false, None)?;
+    let programs = payload::build(Arch::X86, false, &[])?;
     let cache = super::cache()?;
     let _turn = super::turn(&cache)?;
     let apt = Apt::open(&cache.join("apt-amd64"), "amd64");
