@@ -1,6 +1,8 @@
 //! `cargo xtask dist`: what is given to others, in `target/dist/`: static programs, packages, a tarball, recipes, a list of what
 //! the program is made of, and the checksums of all of it. The same sources give the same bytes.
 
+mod check;
+mod contents;
 mod packages;
 mod sbom;
 mod stage;
@@ -13,12 +15,19 @@ use clap::Args;
 use sha2::{Digest, Sha256};
 
 use crate::run::{quiet, root};
+use crate::vm::kernel::Arch;
 use crate::{binary, sources::hex};
 
 /// What is built for: the target, and what others call the kind of machine.
 const TARGETS: [Machine; 2] = [
-    Machine { target: "x86_64-unknown-linux-musl", arch: "x86_64", deb: "amd64" },
-    Machine { target: "aarch64-unknown-linux-musl", arch: "aarch64", deb: "arm64" },
+    Machine { kind: Arch::X86, target: "x86_64-unknown-linux-musl", arch: "x86_64", deb: "amd64", elf: 62 },
+    Machine {
+        kind: Arch::Arm,
+        target: "aarch64-unknown-linux-musl",
+        arch: "aarch64",
+        deb: "arm64",
+        elf: 183,
+    },
 ];
 /// The name of the packages; Debian has another one that is called `killer`.
 const NAME: &str = "ebpf-killer";
@@ -28,9 +37,34 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// One kind of machine.
 #[derive(Clone, Copy, Debug)]
 struct Machine {
+    kind: Arch,
     target: &'static str,
     arch: &'static str,
     deb: &'static str,
+    /// Its number in the head of an ELF file.
+    elf: u16,
+}
+
+impl Machine {
+    /// Name of the `.deb`.
+    fn deb_file(&self) -> String {
+        format!("{NAME}_{VERSION}-1_{}.deb", self.deb)
+    }
+
+    /// Name of the `.rpm`.
+    fn rpm_file(&self) -> String {
+        format!("{NAME}-{VERSION}-1.{}.rpm", self.arch)
+    }
+
+    /// Name of the tarball.
+    fn tar_file(&self) -> String {
+        format!("{NAME}-{VERSION}-{}-linux.tar.gz", self.arch)
+    }
+
+    /// Name of the program alone.
+    fn program_file(&self) -> String {
+        format!("killer-{}-linux", self.arch)
+    }
 }
 
 /// `cargo xtask dist`
@@ -45,8 +79,8 @@ pub struct Options {
     /// Build all of it a second time, from a copy of the checkout at another place, and compare the bytes
     #[arg(long)]
     verify: bool,
-    /// Check what was built: contents, the maintainer scripts in a root of their own, and what lintian, rpmlint and
-    /// shellcheck say where they can be had
+    /// Check what was built: contents, each program by running it, packages installed, upgraded and removed in a copy of
+    /// this host that is thrown away, and what lintian, rpmlint and shellcheck say where they are installed
     #[arg(long)]
     check: bool,
 }
@@ -80,7 +114,7 @@ pub fn main(options: &Options) -> Result<()> {
     };
     dist.make()?;
     if options.check {
-        verify::contents(&dist)?;
+        check::all(&dist)?;
     }
     if options.verify { verify::again(&dist, options.arch.as_deref()) } else { Ok(()) }
 }
@@ -108,7 +142,7 @@ impl Dist {
         let built = built.collect::<Result<Vec<_>>>()?;
         stage::make(self, &build(binary::STATIC)?)?;
         for (machine, program) in &built {
-            let to = self.dir.join(format!("killer-{}-linux", machine.arch));
+            let to = self.dir.join(machine.program_file());
             std::fs::copy(program, &to).with_context(|| to.display().to_string())?;
             stage::copy(program, &self.dir.join("stage/bin/killer"))?;
             packages::tarball(self, machine, program)?;

@@ -26,14 +26,14 @@ pub fn tarball(dist: &Dist, machine: &Machine, program: &Path) -> Result<()> {
     quiet(cp.arg("-r").arg(stage.join("share")).arg(&to))?;
     std::fs::remove_file(to.join("share/man/man8/killer.8.gz")).context("killer.8.gz")?;
     archive(dist, &top)?;
-    let named = dist.dir.join(format!("{top}-{}-linux.tar.gz", machine.arch));
-    std::fs::rename(dist.dir.join(format!("{top}.tar.gz")), named).context("the tarball")
+    std::fs::rename(dist.dir.join(format!("{top}.tar.gz")), dist.dir.join(machine.tar_file()))
+        .context("the tarball")
 }
 
 /// With cargo-deb; what is in it says `killer-user/Cargo.toml`.
 pub fn deb(dist: &Dist, machine: &Machine) -> Result<()> {
     let mut make = ready(dist, tools::packer(&tools::CARGO_DEB)?, machine);
-    let to = dist.dir.join(format!("{NAME}_{VERSION}-1_{}.deb", machine.deb));
+    let to = dist.dir.join(machine.deb_file());
     make.args(["--package", "killer-user", "--no-build", "--no-strip", "--no-dbgsym", "--locked", "--quiet"]);
     make.arg("--compress-system").arg("--output").arg(&to);
     quiet(&mut make).map(drop)
@@ -42,7 +42,7 @@ pub fn deb(dist: &Dist, machine: &Machine) -> Result<()> {
 /// With cargo-generate-rpm.
 pub fn rpm(dist: &Dist, machine: &Machine) -> Result<()> {
     let mut make = ready(dist, tools::packer(&tools::CARGO_RPM)?, machine);
-    let to = dist.dir.join(format!("{NAME}-{VERSION}-1.{}.rpm", machine.arch));
+    let to = dist.dir.join(machine.rpm_file());
     make.args(["--package", "killer-user", "--payload-compress", "gzip"]).arg("--output").arg(&to);
     quiet(&mut make).map(drop)
 }

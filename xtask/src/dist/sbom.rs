@@ -12,7 +12,8 @@ use crate::run::{cargo, quiet};
 /// The document.
 pub fn make(dist: &Dist) -> Result<String> {
     let mut ask = cargo();
-    ask.args(["metadata", "--format-version=1", "--locked", "--filter-platform", dist.machines[0].target]);
+    ask.args(["metadata", "--format-version=1", "--locked"]);
+    ask.args(dist.machines.iter().flat_map(|m| ["--filter-platform", m.target]));
     let metadata: Value = serde_json::from_str(&quiet(ask.current_dir(&dist.root))?)?;
     let sums = checksums(&std::fs::read_to_string(dist.root.join("Cargo.lock"))?);
     let packages: BTreeMap<&str, &Value> =

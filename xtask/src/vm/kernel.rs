@@ -21,6 +21,17 @@ pub enum Arch {
 }
 
 impl Arch {
+    /// This machine's.
+    pub const HOST: Arch = if cfg!(target_arch = "aarch64") { Arch::Arm } else { Arch::X86 };
+
+    /// The kernel's and Rust's word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Arch::X86 => "x86_64",
+            Arch::Arm => "aarch64",
+        }
+    }
+
     /// Debian's word.
     pub fn debian(self) -> &'static str {
         match self {

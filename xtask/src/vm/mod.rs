@@ -6,12 +6,13 @@ mod choice;
 mod cpio;
 mod document;
 mod init;
-mod kernel;
+pub mod kernel;
 mod payload;
 pub mod peers;
 mod row;
 mod systemd;
 mod transcript;
+pub mod user;
 mod variant;
 
 use std::collections::VecDeque;
