@@ -5,7 +5,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 /// Where they lie; what else the checkout holds is made from them.
-const PLACES: [&str; 7] = ["docs", "killer-common", "killer-ebpf", "killer-user", "models", "tests", "xtask"];
+const PLACES: [&str; 8] =
+    ["docs", "killer-common", "killer-ebpf", "killer-user", "models", "packaging", "tests", "xtask"];
 /// Whose texts are read.
 const KINDS: [&str; 4] = ["rs", "md", "toml", "jsonl"];
 
