@@ -4,6 +4,7 @@
 //! its name there, so a rule outlives an upgrade of the package.
 
 use crate::NAME_LEN;
+use crate::record::Birth;
 
 /// Bytes of a file's name in a key, NUL-padded.
 pub const FILE_LEN: usize = 64;
@@ -17,7 +18,7 @@ pub const MAX_DIRECTORIES: u32 = 64;
 pub const MAX_FILES: u32 = 512;
 
 /// Execs that have matched and are under way. One that failed leaves its entry until the task's next exec.
-pub const MAX_MATCHED: u32 = 1024;
+pub const MAX_MATCHED: u32 = 512;
 
 /// Services inside of roots that keep their descendants, the last ones.
 pub const MAX_STAYED: u32 = 1024;
@@ -65,7 +66,7 @@ pub struct Known {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "bytemuck", derive(bytemuck::Pod, bytemuck::Zeroable))]
 pub struct Rule {
-    /// [`SCRIPT`], [`PROGRAM`], [`ARGUMENT`], [`RUN`] or [`EXCEPT`].
+    /// [`SCRIPT`], [`PROGRAM`], [`ARGUMENT`], [`RUN`], [`EXCEPT`] or [`SHELL`].
     pub kind: u32,
     /// The user that has to execute it, as the kernel counts; 0 = root.
     pub uid: u32,
@@ -85,6 +86,8 @@ pub const ARGUMENT: u32 = 3;
 pub const RUN: u32 = 4;
 /// Names no service.
 pub const EXCEPT: u32 = 5;
+/// A shell: the script that it is given counts as executed, when a rule of the kind [`SCRIPT`] or [`RUN`] knows that.
+pub const SHELL: u32 = 6;
 
 /// Some rule is for another user than root: nobody's exec is passed over for its user.
 pub const OTHER_USERS: u32 = 1;
@@ -120,19 +123,81 @@ pub struct Directory {
     pub len: u64,
 }
 
-/// `matched`: what an exec under way is to open.
+/// `matched`: an exec under way whose file is in a directory that a rule names, and how far its instance has come. The programs'
+/// stages are verified apart from each other and hand each other what they know in it.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "bytemuck", derive(bytemuck::Pod, bytemuck::Zeroable))]
 pub struct Matched {
     /// Address of its `linux_binprm`, or the task's count of execs.
     pub exec: u64,
-    /// As in [`Rule`]; 0: it has been looked at, and there is nothing to open.
+    /// The set of rules that was in force.
+    pub set: u32,
+    /// The user, as the kernel counts.
+    pub uid: u32,
+    /// As in [`Rule`]; 0: no rule has been found.
     pub kind: u32,
+    /// Of the instance's slot.
+    pub generation: u32,
+    /// The slot that has been claimed for the instance.
+    pub slot: u32,
     /// Must be 0.
     pub pad: u32,
     /// The service's name, NUL-padded.
     pub name: [u64; NAME_LEN / 8],
+    /// `s_dev` of the directory that the file is in.
+    pub dev: u64,
+    /// `i_ino` of it.
+    pub ino: u64,
+    /// `s_dev` of the directory above, where that can matter.
+    pub up_dev: u64,
+    /// `i_ino` of it.
+    pub up_ino: u64,
+    /// Name of the file, NUL-padded.
+    pub file: [u64; FILE_LEN / 8],
+    /// Name of the directory that it is in, where that can matter.
+    pub above: [u64; FILE_LEN / 8],
+    /// Where the word stands that names the service, in the memory of the task; 0 = not found.
+    pub script: u64,
+    /// Bytes of it with its NUL, and of the word after it.
+    pub len: u64,
+    /// `start_boottime` of the process, ns.
+    pub start: u64,
+    /// Its pidfs inode; 0 where the kernel has none.
+    pub inode: u64,
+    /// Address of its `signal_struct`.
+    pub signal: u64,
+    /// Its name.
+    pub comm: [u64; 2],
+    /// What it was a member of; root 0: of nothing.
+    pub old: Birth,
+}
+
+impl Matched {
+    /// Nothing is known.
+    pub const BLANK: Matched = Matched {
+        exec: 0,
+        set: 0,
+        uid: 0,
+        kind: 0,
+        generation: 0,
+        slot: 0,
+        pad: 0,
+        name: [0; NAME_LEN / 8],
+        dev: 0,
+        ino: 0,
+        up_dev: 0,
+        up_ino: 0,
+        file: [0; FILE_LEN / 8],
+        above: [0; FILE_LEN / 8],
+        script: 0,
+        len: 0,
+        start: 0,
+        inode: 0,
+        signal: 0,
+        comm: [0; 2],
+        old: Birth { root: 0, generation: 0, flags: 0, tgid: 0, leader_start: 0, walk: 0 },
+    };
 }
 
 /// Key of `instances`: an instance that has not been given back. Whose delete it was gives the slot back.
@@ -172,6 +237,6 @@ const _: () = assert!(size_of::<FileKey>() == 88);
 const _: () = assert!(size_of::<Rule>() == 80);
 const _: () = assert!(size_of::<PathKey>() == 136);
 const _: () = assert!(size_of::<Directory>() == 24);
-const _: () = assert!(size_of::<Matched>() == 80);
+const _: () = assert!(size_of::<Matched>() == 344);
 const _: () = assert!(size_of::<Instance>() == 8);
 const _: () = assert!(size_of::<Inside>() == 72);

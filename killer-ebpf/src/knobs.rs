@@ -118,6 +118,8 @@ knobs! {
     ANCESTORS_MOST, ancestors_most: u32 = 4096;
     /// 1 where the birth witness is loaded
     WITNESS, witness: u32 = 0;
+    /// 1: `sched_process_exec` has two programs of the rules
+    RULES_TWICE, rules_twice: u32 = 0;
     /// 1 where `bpf_get_current_task_btf` exists (5.11+); exits cannot be missed before, so starts need no comparing
     HAVE_CURRENT_BTF, have_current_btf: u32 = 1;
     /// 1 where `bpf_send_signal_task` was found and patched in

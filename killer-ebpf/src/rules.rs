@@ -23,8 +23,12 @@ mod tries;
 mod asked;
 #[path = "rules/bytes.rs"]
 mod bytes;
+#[path = "rules/element.rs"]
+mod element;
 #[path = "rules/file.rs"]
 mod file;
+#[path = "rules/find.rs"]
+mod find;
 #[path = "rules/hooks.rs"]
 mod hooks;
 #[path = "rules/open.rs"]

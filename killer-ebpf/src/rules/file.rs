@@ -1,15 +1,14 @@
-//! Files by their dentries: which directory, which name; and the rule for one.
+//! Files by their dentries: which directory, which name.
 
 use core::ffi::c_void;
 
 use aya_ebpf::helpers::generated as h;
-use killer_common::NAME_LEN;
 use killer_common::rule::*;
 
-use crate::bytes;
 use crate::knobs::*;
-use crate::rule_maps::{KNOWN, RULES};
+use crate::rule_maps::KNOWN;
 use crate::task::{load32, load64, loadp};
+use crate::{element, open};
 
 /// Words of a file's name.
 pub const WORDS: usize = FILE_LEN / 8;
@@ -17,7 +16,7 @@ pub const WORDS: usize = FILE_LEN / 8;
 /// end of it is what all have.
 const INLINE: usize = 4;
 /// "run", NUL-padded.
-const RUN_FILE: u64 = 0x006e_7572;
+pub const RUN_FILE: u64 = 0x006e_7572;
 
 /// A `dentry` as an integer that the verifier still knows as a pointer.
 pub type Dentry = usize;
@@ -41,23 +40,38 @@ pub fn parent(d: Dentry) -> Dentry {
     loadp(d, off_dentry_parent())
 }
 
+/// What is left of each inline word of a name of so many bytes. A table, because each comparison would be a fork in the way.
+static MASKS: [[u64; INLINE]; 8 * INLINE] = masks();
+
+const fn masks() -> [[u64; INLINE]; 8 * INLINE] {
+    let mut all = [[0; INLINE]; 8 * INLINE];
+    let mut len = 0;
+    while len < 8 * INLINE {
+        let mut byte = 0;
+        while byte < len {
+            all[len][byte / 8] |= 0xff << (8 * (byte % 8));
+            byte += 1;
+        }
+        len += 1;
+    }
+    all
+}
+
 /// Its name; false when that is too long. What stands behind its end in the dentry is another one's.
+///
+/// # Safety
+/// `to` points to words of a map's element, which are 0.
 #[inline(always)]
-pub fn name(d: Dentry, to: &mut [u64; WORDS]) -> bool {
+unsafe fn name(d: Dentry, to: *mut [u64; WORDS]) -> bool {
     let len = load32(d, off_dentry_len()) as usize;
     if len >= 8 * INLINE {
         return long(d, to);
     }
+    let its = &MASKS[len & (8 * INLINE - 1)];
     let mut i = 0;
     while i < INLINE {
-        let word = load64(d, off_dentry_inline() + 8 * i as u32);
-        to[i] = if len >= 8 * i + 8 {
-            word
-        } else if len > 8 * i {
-            word & ((1 << (8 * (len & 7))) - 1)
-        } else {
-            0
-        };
+        // SAFETY: the caller's.
+        unsafe { (*to)[i] = load64(d, off_dentry_inline() + 8 * i as u32) & its[i] };
         i += 1;
     }
     true
@@ -65,83 +79,57 @@ pub fn name(d: Dentry, to: &mut [u64; WORDS]) -> bool {
 
 /// A name that does not stand in the dentry. The read is refused under lockdown=confidentiality: it answers an error.
 #[inline(always)]
-fn long(d: Dentry, to: &mut [u64; WORDS]) -> bool {
+fn long(d: Dentry, to: *mut [u64; WORDS]) -> bool {
     let at = load64(d, off_dentry_name());
     // SAFETY: FILE_LEN bytes of our own; a fault is an error.
-    let n =
-        unsafe { h::bpf_probe_read_kernel_str(to.as_mut_ptr().cast(), FILE_LEN as u32, at as *const c_void) };
+    let n = unsafe { h::bpf_probe_read_kernel_str(to.cast(), FILE_LEN as u32, at as *const c_void) };
     n > 0 && n < FILE_LEN as i64
 }
 
-/// The rule for a file of this key.
+/// Some rule names this directory.
 #[inline(always)]
-fn look_up(key: &FileKey) -> Option<&'static Rule> {
-    let dir = Known { dev: key.dev, ino: key.ino, set: key.set as u64 };
-    KNOWN.get_ptr(&dir)?;
-    // SAFETY: map and key are as the map was made; elements are freed after a grace period.
-    unsafe {
-        let p = h::bpf_map_lookup_elem((&raw const RULES) as *mut c_void, (&raw const *key).cast());
-        (p as *const Rule).as_ref()
-    }
+pub fn known(set: u32, (dev, ino): (u64, u64)) -> bool {
+    KNOWN.get_ptr(&Known { dev, ino, set: set as u64 }).is_some()
 }
 
-/// What a file opens: kind, and the service's name in `m`. `of`: the directory's dentry, where that is known; 0 else.
+/// Keeps which file an exec opens, when a rule may be for it. False: none is. `exec`: its number.
 #[inline(always)]
-pub fn rule(key: &mut FileKey, of: Dentry, uid: u32, m: &mut Matched) -> bool {
-    let mut found = look_up(key);
-    let mut its = key.file;
-    if found.is_none() && of != 0 && key.file[0] == RUN_FILE {
-        (key.dev, key.ino) = place(parent(of));
-        found = look_up(key).filter(|r| r.kind == RUN);
-        if found.is_some() && !name(of, &mut its) {
+pub fn keep(d: Dentry, set: u32, uid: u32, exec: u64) -> bool {
+    let dir = parent(d);
+    let at = place(dir);
+    let is_run =
+        load32(d, off_dentry_len()) == 3 && load32(d, off_dentry_inline()) as u64 & 0xff_ffff == RUN_FILE;
+    let up = if is_run { place(parent(dir)) } else { (0, 0) };
+    if !known(set, at) && !(is_run && known(set, up)) {
+        return false;
+    }
+    let Some(m) = element::blank() else {
+        open::no_slot(0);
+        return false;
+    };
+    // SAFETY: m points to a whole Matched, which is blank.
+    unsafe {
+        (*m).exec = exec;
+        (*m).set = set;
+        (*m).uid = uid;
+        ((*m).dev, (*m).ino) = at;
+        ((*m).up_dev, (*m).up_ino) = up;
+        if is_run && !name(dir, &raw mut (*m).above) {
             return false;
         }
+        name(d, &raw mut (*m).file)
     }
-    let Some(r) = found else { return false };
-    if r.kind == EXCEPT || r.uid != uid {
-        return false;
-    }
-    m.kind = r.kind;
-    if r.name[0] != 0 {
-        m.name = r.name;
-        return true;
-    }
-    stripped(&its, r.strip, m)
 }
 
-/// Cuts a prefix of up to seven bytes off a file's name. Without a loop: each way out of one is a way of its own to the verifier, which goes
-/// through all that comes after it again.
+/// Keeps a working directory as the one of a file whose name is to come.
+///
+/// # Safety
+/// `m` points to a whole element whose `above` is 0.
 #[inline(always)]
-fn stripped(its: &[u64; WORDS], strip: u64, m: &mut Matched) -> bool {
-    let ends = bytes::zeros(strip);
-    let any = bytes::whole(bytes::zeros(strip ^ bytes::all(b'?')));
-    if (its[0] ^ strip) & !bytes::whole(ends) & !any != 0 {
-        return false;
+pub unsafe fn keep_dir(dir: Dentry, m: *mut Matched) {
+    // SAFETY: the caller's.
+    unsafe {
+        ((*m).dev, (*m).ino) = place(dir);
+        ((*m).up_dev, (*m).up_ino) = if name(dir, &raw mut (*m).above) { place(parent(dir)) } else { (0, 0) };
     }
-    let shift = (8 * bytes::count(!ends & bytes::all(0x80))) & 63;
-    let mut i = 0;
-    while i < NAME_LEN / 8 {
-        let next = if i + 1 < WORDS { its[i + 1] } else { 0 };
-        // In two steps: a shift by 64 is one by 0.
-        m.name[i] = its[i] >> shift | next << 1 << (63 - shift);
-        i += 1;
-    }
-    valid(&m.name)
-}
-
-/// A name that can be said: nothing empty, no control characters or globs, no leading dash. User space checks the rest.
-#[inline(always)]
-pub fn valid(name: &[u64; NAME_LEN / 8]) -> bool {
-    let first = name[0] & 0xff;
-    let mut bad = (first == 0) as u64 | (first == b'-' as u64) as u64;
-    let mut i = 0;
-    while i < NAME_LEN / 8 {
-        // The end, and what is behind it, becomes a letter.
-        let w = name[i] | bytes::zeros(name[i]) >> 1;
-        bad |= bytes::below(w, b' ' + 1);
-        bad |= bytes::zeros(w ^ bytes::all(127)) | bytes::zeros(w ^ bytes::all(b'*'));
-        bad |= bytes::zeros(w ^ bytes::all(b'?')) | bytes::zeros(w ^ bytes::all(b'['));
-        i += 1;
-    }
-    bad == 0
 }

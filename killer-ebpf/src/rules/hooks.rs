@@ -1,16 +1,12 @@
 //! The hooks. Beside a birth witness two LSM hooks, which nothing skips: the first sees the script (`fs/exec.c:bprm_execve`, once
 //! an exec, 5.8+), the second is past the point of no return. Elsewhere `sched_process_exec`, twice.
 
-use aya_ebpf::bindings::BPF_ANY;
 use killer_common::rule::*;
 
-use crate::file::{self, WORDS};
 use crate::knobs::*;
 use crate::maps::GLOBAL;
-use crate::rule_maps::MATCHED;
 use crate::task::{self, load32, load64, loadp};
-use crate::words::{self, Words};
-use crate::{asked, open, typed};
+use crate::{asked, element, file, find, open, typed, words};
 
 /// The set in force and the user, when the current process may open anything at all.
 #[inline(always)]
@@ -43,9 +39,13 @@ fn looked_at(t: task::Task) -> Option<(u32, u32)> {
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "lsm/bprm_creds_for_exec")]
 extern "C" fn on_rule_file(ctx: *const u64) -> i32 {
-    match looked_at(task::current()) {
+    let found = match looked_at(task::current()) {
         Some((set, uid)) => seen(ctx, set, uid),
-        None => drop(MATCHED.remove(&task::current_addr())),
+        None => false,
+    };
+    // What an exec that failed has left behind goes, too.
+    if !found {
+        element::drop();
     }
     0
 }
@@ -54,14 +54,12 @@ extern "C" fn on_rule_file(ctx: *const u64) -> i32 {
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "lsm/bprm_committed_creds")]
 extern "C" fn on_rule_open(ctx: *const u64) -> i32 {
-    let cur = task::current_addr();
-    // SAFETY: plain data.
-    let Some(m) = (unsafe { MATCHED.get(&cur) }) else { return 0 };
-    let mut m = *m;
-    let _ = MATCHED.remove(&cur);
-    if m.exec == task::arg_key(ctx, 0) {
-        opens(task::current(), &mut m, load64(task::arg(ctx, 0), off_bprm_p()));
+    let Some(m) = element::mine() else { return 0 };
+    // SAFETY: m points to a whole Matched.
+    if unsafe { (*m).exec } == task::arg_key(ctx, 0) {
+        opens(task::current(), m, load64(task::arg(ctx, 0), off_bprm_p()));
     }
+    element::drop();
     0
 }
 
@@ -81,27 +79,16 @@ extern "C" fn on_rule_seen(ctx: *const u64) -> i32 {
         )
     };
     let uid = aya_ebpf::helpers::bpf_get_current_uid_gid() as u32;
-    if set == 0 || uid != 0 && flags & OTHER_USERS == 0 {
-        return 0;
+    if set == 0 || uid != 0 && flags & OTHER_USERS == 0 || !seen(ctx, set, uid) {
+        element::drop();
     }
-    seen(ctx, set, uid);
     0
 }
 
-/// Keeps what the file of an exec names, or drops what an exec that failed has left behind.
+/// Keeps the file of an exec; false when no rule is for it.
 #[inline(always)]
-fn seen(ctx: *const u64, set: u32, uid: u32) {
-    let cur = task::current_addr();
-    let mut m = Matched { exec: task::arg_key(ctx, 0), ..Matched::default() };
-    let d = file::of_exec(task::arg(ctx, 0));
-    let dir = file::parent(d);
-    let (dev, ino) = file::place(dir);
-    let mut key = FileKey { prefix_len: FileKey::FILE, set, dev, ino, file: [0; WORDS] };
-    if !file::name(d, &mut key.file) || !file::rule(&mut key, dir, uid, &mut m) {
-        let _ = MATCHED.remove(&cur);
-    } else if MATCHED.insert(&cur, &m, BPF_ANY as u64).is_err() {
-        open::no_slot(0);
-    }
+fn seen(ctx: *const u64, set: u32, uid: u32) -> bool {
+    file::keep(file::of_exec(task::arg(ctx, 0)), set, uid, task::arg_key(ctx, 0)) && find::rule_find() != 0
 }
 
 /// match-proto: `trace_sched_process_exec(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)`
@@ -112,8 +99,7 @@ extern "C" fn on_rule(ctx: *const u64) -> i32 {
     if have_current_btf() == 0 {
         asked::at_exec(t);
     }
-    let Some((set, uid)) = looked_at(t) else { return 0 };
-    execed(ctx, set, uid);
+    execed(ctx);
     0
 }
 
@@ -121,45 +107,68 @@ extern "C" fn on_rule(ctx: *const u64) -> i32 {
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "tp_btf/sched_process_exec")]
 extern "C" fn on_rule_again(ctx: *const u64) -> i32 {
-    let t = task::arg(ctx, 0);
-    let Some((set, uid)) = looked_at(t) else { return 0 };
-    let cur = task::current_addr();
-    // SAFETY: plain data.
-    if unsafe { MATCHED.get(&cur) }.is_some_and(|m| m.exec == load32(t, off_execs()) as u64) {
-        let _ = MATCHED.remove(&cur);
-        return 0;
-    }
-    execed(ctx, set, uid);
+    execed(ctx);
     0
 }
 
 #[inline(always)]
-fn execed(ctx: *const u64, set: u32, uid: u32) {
+fn execed(ctx: *const u64) {
     let t = task::arg(ctx, 0);
-    let cur = task::current_addr();
-    let mut m = Matched::default();
-    // SAFETY: plain data.
-    match unsafe { MATCHED.get(&cur) } {
-        // Its file was seen; an address of the kernel is no count of execs.
-        Some(seen) if seen.exec == task::arg_key(ctx, 2) => m = *seen,
-        _ => {
-            if !typed::matches(t, task::arg(ctx, 2), set, uid, &mut m) {
-                return;
-            }
+    let Some((set, uid)) = looked_at(t) else { return };
+    let count = load32(t, off_execs()) as u64;
+    let mut seen = false;
+    if let Some(m) = element::mine() {
+        // SAFETY: m points to a whole Matched.
+        let exec = unsafe { (*m).exec };
+        if exec == count {
+            // The other copy has done it.
+            return element::drop();
+        }
+        // An address of the kernel is no count of execs.
+        seen = exec == task::arg_key(ctx, 2);
+        if !seen {
+            element::drop();
         }
     }
-    m.exec = load32(t, off_execs()) as u64;
-    // The other copy finds that it has been done.
-    let _ = MATCHED.insert(&cur, &m, BPF_ANY as u64);
-    opens(t, &mut m, load64(loadp(t, off_mm()), off_args()));
+    if !seen && !(typed::keep(t, task::arg(ctx, 2), set, uid) && find::rule_find() != 0) {
+        return element::drop();
+    }
+    let Some(m) = element::mine() else { return };
+    opens(t, m, load64(loadp(t, off_mm()), off_args()));
+    match rules_twice() {
+        0 => element::drop(),
+        // SAFETY: m points to a whole Matched.
+        _ => unsafe { (*m).exec = count },
+    }
 }
 
 /// What has matched opens an instance, but for words that start nothing.
 #[inline(always)]
-fn opens(t: task::Task, m: &mut Matched, words: u64) {
-    let mut w = Words::default();
-    words::look(words, m.kind, &mut w);
-    if !w.quiet && words::named(m, &w) {
-        open::open(t, m, &w);
+fn opens(t: task::Task, m: *mut Matched, words: u64) {
+    let facts = task::facts(t);
+    // SAFETY: m points to a whole Matched.
+    let kind = unsafe {
+        (*m).start = task::leader_start(t);
+        (*m).inode = facts.inode;
+        (*m).signal = facts.signal;
+        (*m).comm = facts.comm;
+        (*m).kind
+    };
+    if words::rule_words(words) == 0 {
+        return;
     }
+    if kind == ARGUMENT && words::rule_argument() == 0 {
+        return;
+    }
+    if kind == SHELL {
+        typed::keep_pwd(t, m);
+        if typed::rule_path(typed::USER) == 0 {
+            return;
+        }
+        let its = find::rule_find();
+        if its != SCRIPT && its != RUN {
+            return;
+        }
+    }
+    open::open();
 }

@@ -12,8 +12,7 @@ use killer_common::{CANARY_SLOT, MAX_DEPTH, NAME_LEN, POOL_FIRST, gate, reason};
 use crate::maps::*;
 use crate::member::{self, Newborn, add64};
 use crate::rule_maps::*;
-use crate::words::{self, Words};
-use crate::{gate as gates, instance, lineage, slot as slots, task};
+use crate::{element, gate as gates, instance, lineage, slot as slots, task, words};
 
 /// Slots that are looked at; those that are held go back to the queue.
 const TRIES: u32 = 4;
@@ -21,37 +20,137 @@ const TRIES: u32 = 4;
 const SIGKILL: u32 = 9;
 
 /// Opens what an exec of the current process has matched.
-#[inline(never)]
-pub fn open(t: task::Task, m: &Matched, w: &Words) {
-    let cur = task::current_addr();
-    let tgid = task::current_tgid();
-    let start = task::leader_start(t);
-    let mut old = Birth::default();
-    // SAFETY: plain data.
-    if let Some(b) = unsafe { BIRTHS.get(&cur) } {
-        if b.leader_start == start {
-            old = *b;
-        }
-    }
-    if old.root != 0 && !may_leave(&old, m) {
+#[inline(always)]
+pub fn open() {
+    let was = rule_leaves();
+    if was == 0 || rule_slot() == 0 {
         return;
     }
-    let slot = claim_slot();
-    let Some(r) = member::root(slot) else { return no_slot(old.root) };
-    // SAFETY: r points to a whole RootRecord.
-    let generation = unsafe {
-        fill(r, m, w, &old);
-        (*r).opener_tgid = tgid;
-        (*r).opener_start = start;
-        (*r).generation
+    if rule_record() == 0 {
+        return;
+    }
+    // From one root into another, in one step for its own hooks: the current process is here and not in its exit. What cannot be put
+    // into the new one stays in the old one; what cannot be put there either is said of it.
+    if was == MEMBER && rule_out() == 0 {
+        return rule_back();
+    }
+    if rule_in(NEW) == 0 {
+        if was == MEMBER && rule_in(OLD) == 0 {
+            rule_lost();
+        }
+        return rule_back();
+    }
+    rule_live();
+}
+
+/// Answers of [`rule_leaves`] beside 0: it may open, and was in no root, or in one.
+const STRANGER: u32 = 1;
+const MEMBER: u32 = 2;
+/// What is registered.
+const OLD: u32 = 0;
+const NEW: u32 = 1;
+
+/// The current task's element.
+macro_rules! mine {
+    () => {
+        match element::mine() {
+            // SAFETY: it points to a whole Matched, which nobody else writes.
+            Some(m) => unsafe { &mut *m },
+            None => return 0,
+        }
     };
-    let key = Instance { slot, generation };
-    if INSTANCES.insert(&key, &1, BPF_NOEXIST as u64).is_err() {
+}
+
+/// Stage: what the process is a member of, and whether it may leave that. 0: it may not.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn rule_leaves() -> u32 {
+    let m = mine!();
+    m.old.root = 0;
+    // SAFETY: plain data.
+    let Some(b) = (unsafe { BIRTHS.get(&task::current_addr()) }) else { return STRANGER };
+    if b.leader_start != m.start {
+        return STRANGER;
+    }
+    m.old = *b;
+    if b.root == 0 {
+        STRANGER
+    } else if may_leave(m) {
+        MEMBER
+    } else {
+        0
+    }
+}
+
+/// Stage: a free slot on whose line no lease holds, with a new generation. 0: there is none, which is counted.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn rule_slot() -> u32 {
+    let m = mine!();
+    let mut i = 0;
+    while i < TRIES {
+        let Ok(Some(slot)) = FREE_SLOTS.pop() else { break };
+        if !(POOL_FIRST..CANARY_SLOT).contains(&slot) {
+            break;
+        }
+        if rule_claim(slot) != 0 {
+            m.slot = slot;
+            return slot;
+        }
+        let _ = FREE_SLOTS.push(slot, 0);
+        i += 1;
+    }
+    no_slot(m.old.root);
+    0
+}
+
+/// Stage: makes this slot a new root. 0: a command works with it, or it is not free.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn rule_claim(slot: u32) -> u32 {
+    let (Some(r), Some(p)) = (member::root(slot), member::pop(slot)) else { return 0 };
+    // SAFETY: r and p point to whole records.
+    unsafe {
+        if held(slot)
+            || core::ptr::read_volatile(&raw const (*p).pop) != 0
+            || core::ptr::read_volatile(&raw const (*r).state) != R_FREE
+        {
+            return 0;
+        }
+        slots::fresh(slot, r, p);
+    }
+    1
+}
+
+/// Stage: the record of the slot, and its entry in `instances`. 0: it went back.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn rule_record() -> u32 {
+    let m = mine!();
+    let slot = m.slot;
+    let Some(r) = member::root(slot) else { return 0 };
+    // SAFETY: r points to a whole RootRecord that nobody else changes; the name is aligned to 8.
+    unsafe {
+        let name = (&raw mut (*r).name) as *mut u64;
+        let mut i = 0;
+        while i < NAME_LEN / 8 {
+            core::ptr::write_volatile(name.add(i), m.name[i]);
+            i += 1;
+        }
+        (*r).from = m.old.root;
+        (*r).from_generation = m.old.generation;
+        (*r).command_len = words::keep(m, (&raw mut (*r).command).cast());
+        (*r).flags = R_INSTANCE | if is_control(m) { R_SCRIPT } else { 0 };
+        (*r).opener_tgid = task::current_tgid();
+        (*r).opener_start = m.start;
+        m.generation = (*r).generation;
+    }
+    if INSTANCES.insert(&Instance { slot, generation: m.generation }, &1, BPF_NOEXIST as u64).is_err() {
         // SAFETY: as above.
         unsafe { core::ptr::write_volatile(&raw mut (*r).state, R_FREE) };
         let _ = FREE_SLOTS.push(slot, 0);
-        no_slot(old.root);
-        return;
+        no_slot(m.old.root);
+        return 0;
     }
     if let Some(g) = GLOBAL.get_ptr_mut(0) {
         // SAFETY: g points to a whole Global.
@@ -62,78 +161,108 @@ pub fn open(t: task::Task, m: &Matched, w: &Words) {
             }
         }
     }
-    let control = m.kind == SCRIPT || m.kind == ARGUMENT;
-    let birth = Birth {
-        root: slot,
-        generation,
-        flags: old.flags & B_FORKED | if control { B_CONTROL } else { 0 },
-        tgid,
-        leader_start: start,
+    1
+}
+
+/// The opener is a control process: it starts the service, and is none of it.
+#[inline(always)]
+fn is_control(m: &Matched) -> bool {
+    m.kind == SCRIPT || m.kind == ARGUMENT
+}
+
+#[inline(always)]
+fn birth(m: &Matched) -> Birth {
+    Birth {
+        root: m.slot,
+        generation: m.generation,
+        flags: m.old.flags & B_FORKED | if is_control(m) { B_CONTROL } else { 0 },
+        tgid: task::current_tgid(),
+        leader_start: m.start,
         walk: 0,
-    };
-    if !moved(cur, &old, &birth) {
-        instance::give_back(slot, generation);
-        return;
     }
-    index(t, old.root, &birth);
+}
+
+/// Stage: out of the old root. 0: somebody else has taken it out.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn rule_out() -> u32 {
+    let m = mine!();
+    let old = m.old;
+    member::remove(task::current_addr(), &old) as u32
+}
+
+/// Stage: into the new root, or back into the old one. 0: there was no room.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn rule_in(which: u32) -> u32 {
+    let m = mine!();
+    let birth = if which == NEW { birth(m) } else { m.old };
+    member::register(&Newborn { addr: task::current_addr(), birth, counted: false }) as u32
+}
+
+/// Stage: neither root has it.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn rule_lost() -> u32 {
+    let m = mine!();
+    member::note(m.old.root, reason::MAP_FULL);
+    0
+}
+
+/// Stage: the slot goes back.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn rule_undo() -> u32 {
+    let m = mine!();
+    instance::give_back(m.slot, m.generation);
+    0
+}
+
+#[inline(always)]
+fn rule_back() {
+    rule_undo();
+}
+
+/// Stage: the index entry, the main process, LIVE. A KILL that closed the gate before it moved counts it in; one that comes later finds
+/// it outside.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn rule_live() -> u32 {
+    let m = mine!();
+    index(m);
+    let Some(r) = member::root(m.slot) else { return 0 };
     // SAFETY: r points to a whole RootRecord.
     unsafe {
-        if !control {
-            (*r).main_tgid = tgid;
-            (*r).main_start = start;
+        if !is_control(m) {
+            (*r).main_tgid = task::current_tgid();
+            (*r).main_start = m.start;
         }
         core::ptr::write_volatile(&raw mut (*r).state, R_LIVE);
     }
-    // A KILL that closed the gate before it moved counts it in; one that comes later finds it outside.
-    if old.root != 0 && holds(old.root) == gate::KILL {
+    if m.old.root != 0 && holds(m.old.root) == gate::KILL {
         // SAFETY: signals the current task's own group.
         unsafe { aya_ebpf::helpers::generated::bpf_send_signal(SIGKILL) };
     }
-}
-
-/// From one root into another, in one step for its own hooks: the current process is here and not in its exit. What cannot be put
-/// into the new one stays in the old one; what cannot be put there either is said of it.
-#[inline(always)]
-fn moved(cur: u64, old: &Birth, birth: &Birth) -> bool {
-    if old.root != 0 && take_out(cur, old) == 0 {
-        return false;
-    }
-    if put_in(cur, birth) != 0 {
-        return true;
-    }
-    if old.root != 0 && put_in(cur, old) == 0 {
-        member::note(old.root, reason::MAP_FULL);
-    }
-    false
-}
-
-/// Functions of their own, as [`may_leave`] and [`claim_slot`] are: where one returns the verifier compares the few states that
-/// are left, and goes on with one of those that are equal. Inlined, the ways through them multiply (6.1 did not get to the end).
-#[inline(never)]
-fn take_out(cur: u64, old: &Birth) -> u32 {
-    member::remove(cur, old) as u32
-}
-
-#[inline(never)]
-fn put_in(cur: u64, birth: &Birth) -> u32 {
-    member::register(&Newborn { addr: cur, birth: *birth, counted: false }) as u32
+    1
 }
 
 /// The index entry: of one that was a member it goes on, with what it has done.
-#[inline(never)]
-fn index(t: task::Task, old: u32, b: &Birth) {
-    if old != 0 {
-        if let Some(m) = MEMBERS.get_ptr_mut(&b.tgid) {
-            // SAFETY: m points to a whole Member.
+#[inline(always)]
+fn index(m: &Matched) {
+    let b = birth(m);
+    if m.old.root != 0 {
+        if let Some(its) = MEMBERS.get_ptr_mut(&b.tgid) {
+            // SAFETY: its points to a whole Member.
             unsafe {
-                if (*m).leader_start == b.leader_start {
-                    lineage::moved(m, b);
+                if (*its).leader_start == b.leader_start {
+                    lineage::moved(its, &b);
                     return;
                 }
             }
         }
     }
-    member::index(t, b, TaskKey::default());
+    let facts = task::Facts { comm: m.comm, inode: m.inode, signal: m.signal, uid: m.uid };
+    member::index_facts(&b, TaskKey::default(), facts);
 }
 
 #[inline(never)]
@@ -142,12 +271,12 @@ fn holds(slot: u32) -> u64 {
 }
 
 /// Whether a member may go. A plain `run` has promised every descendant, a killed or frozen set lets nobody out.
-#[inline(never)]
-fn may_leave(old: &Birth, m: &Matched) -> bool {
-    if holds(old.root) != gate::OPEN {
+#[inline(always)]
+fn may_leave(m: &Matched) -> bool {
+    if holds(m.old.root) != gate::OPEN {
         return false;
     }
-    let mut s = old.root;
+    let mut s = m.old.root;
     let mut i = 0;
     while i <= MAX_DEPTH {
         let Some(r) = member::root(s) else { return true };
@@ -218,32 +347,6 @@ pub fn no_slot(old: u32) {
     }
 }
 
-/// A free slot on whose line no lease holds, with a new generation; 0: there is none.
-#[inline(never)]
-fn claim_slot() -> u32 {
-    let mut i = 0;
-    while i < TRIES {
-        let Ok(Some(slot)) = FREE_SLOTS.pop() else { return 0 };
-        if !(POOL_FIRST..CANARY_SLOT).contains(&slot) {
-            return 0;
-        }
-        let (Some(r), Some(p)) = (member::root(slot), member::pop(slot)) else { return 0 };
-        // SAFETY: r and p point to whole records.
-        unsafe {
-            if !held(slot)
-                && core::ptr::read_volatile(&raw const (*p).pop) == 0
-                && core::ptr::read_volatile(&raw const (*r).state) == R_FREE
-            {
-                slots::fresh(slot, r, p);
-                return slot;
-            }
-        }
-        let _ = FREE_SLOTS.push(slot, 0);
-        i += 1;
-    }
-    0
-}
-
 /// A command works with this slot: what it found in it may not become another service meanwhile.
 #[inline(always)]
 fn held(slot: u32) -> bool {
@@ -256,24 +359,5 @@ fn held(slot: u32) -> bool {
             || core::ptr::read_volatile(&raw const (*c).hold) > now
             || core::ptr::read_volatile(&raw const (*c).epoch) != 0
                 && core::ptr::read_volatile(&raw const (*c).until) > now
-    }
-}
-
-/// # Safety
-/// `r` points to a whole record that nobody else changes.
-#[inline(always)]
-unsafe fn fill(r: *mut RootRecord, m: &Matched, w: &Words, old: &Birth) {
-    // SAFETY: the caller's; the name is aligned to 8.
-    unsafe {
-        let name = (&raw mut (*r).name) as *mut u64;
-        let mut i = 0;
-        while i < NAME_LEN / 8 {
-            core::ptr::write_volatile(name.add(i), m.name[i]);
-            i += 1;
-        }
-        (*r).from = old.root;
-        (*r).from_generation = old.generation;
-        (*r).command_len = words::keep(w, (&raw mut (*r).command).cast());
-        (*r).flags = R_INSTANCE | if m.kind == SCRIPT || m.kind == ARGUMENT { R_SCRIPT } else { 0 };
     }
 }

@@ -1,68 +1,92 @@
 //! Files by what was typed: where no hook sees the script itself, its path as it was given to execve(2) has to do. Programs are
-//! known by their files all the same.
+//! known by their files all the same. And the script that a shell is given.
 
 use core::ffi::c_void;
 
 use aya_ebpf::helpers::generated as h;
 use killer_common::rule::*;
 
-use crate::bytes;
-use crate::file::{self, WORDS};
 use crate::knobs::*;
 use crate::rule_maps::PATHS;
 use crate::task::{Task, load64, loadp};
+use crate::{bytes, element, file, open};
 
-/// What an exec of the current task opens.
-#[inline(never)]
-pub fn matches(t: Task, bprm: usize, set: u32, uid: u32, m: &mut Matched) -> bool {
+/// Keeps what an exec of the current task opens. False: no rule can be for it.
+#[inline(always)]
+pub fn keep(t: Task, bprm: usize, set: u32, uid: u32) -> bool {
     let name = load64(bprm, off_bprm_name());
-    let mut key = FileKey { prefix_len: FileKey::FILE, set, dev: 0, ino: 0, file: [0; WORDS] };
-    let dir;
     if name == load64(bprm, off_bprm_interp()) {
-        let d = file::of_exec(bprm);
-        dir = file::parent(d);
-        (key.dev, key.ino) = file::place(dir);
-        if !file::name(d, &mut key.file) {
-            return false;
-        }
-    } else {
-        let mut first = 0u32;
-        // SAFETY: four bytes of our own; a fault is an error.
-        unsafe { h::bpf_probe_read_kernel((&raw mut first).cast(), 4, name as *const c_void) };
-        let at = if first as u8 == b'/' {
-            dir = 0;
-            match absolute(name, &mut key) {
-                Some(n) => name + n,
-                None => return false,
-            }
-        } else {
-            let pwd = loadp(loadp(t, off_fs()), off_fs_pwd());
-            dir = pwd;
-            (key.dev, key.ino) = file::place(pwd);
-            name + if first as u16 == u16::from_le_bytes(*b"./") { 2 } else { 0 }
-        };
-        // SAFETY: FILE_LEN bytes of our own; a fault is an error.
-        let n = unsafe {
-            h::bpf_probe_read_kernel_str(key.file.as_mut_ptr().cast(), FILE_LEN as u32, at as *const c_void)
-        };
-        // A slash: it is in a directory below.
-        if n <= 1 || n >= FILE_LEN as i64 || bytes::has(&key.file, b'/') {
-            return false;
-        }
+        return file::keep(file::of_exec(bprm), set, uid, 0);
     }
-    file::rule(&mut key, dir, uid, m)
+    let Some(m) = element::blank() else {
+        open::no_slot(0);
+        return false;
+    };
+    // SAFETY: m points to a whole Matched, which is blank.
+    unsafe {
+        (*m).set = set;
+        (*m).uid = uid;
+        // Through the map: a function of its own takes numbers, and this is a pointer to the verifier.
+        (*m).script = name;
+    }
+    keep_pwd(t, m);
+    rule_path(KERNEL) != 0
 }
 
-/// Which of the directories that rules name a path begins with, and how long that is.
+/// Keeps the working directory of the current task: what is typed is relative to it.
+#[inline(always)]
+pub fn keep_pwd(t: Task, m: *mut Matched) {
+    // SAFETY: m points to a whole Matched without a directory.
+    unsafe { file::keep_dir(loadp(loadp(t, off_fs()), off_fs_pwd()), m) }
+}
+
+/// Reads a string of the kernel's memory, or of the current task's.
+///
+/// # Safety
+/// `to` points to `len` bytes of our own.
+#[inline(always)]
+unsafe fn read(to: *mut c_void, len: usize, at: u64, whose: u32) -> bool {
+    // SAFETY: the caller's; a fault is an error.
+    let n = unsafe {
+        match whose {
+            KERNEL => h::bpf_probe_read_kernel_str(to, len as u32, at as *const c_void),
+            _ => h::bpf_probe_read_user_str(to, len as u32, at as *const c_void),
+        }
+    };
+    n > 1 && n < len as i64
+}
+
+/// Where a path stands: in the kernel's memory, or in the current task's.
+const KERNEL: u32 = 0;
+pub const USER: u32 = 1;
+
+/// Stage: the path that stands at the kept place is the file's; the directory that it is relative to is kept. 0: no rule can be for it.
+#[unsafe(no_mangle)]
 #[inline(never)]
-fn absolute(name: u64, key: &mut FileKey) -> Option<u64> {
-    let mut p = PathKey { prefix_len: PathKey::WHOLE, set: key.set, path: [0; PATH_LEN / 8] };
-    // SAFETY: PATH_LEN bytes of our own; a fault is an error. Elements are freed after a grace period.
-    let d = unsafe {
-        h::bpf_probe_read_kernel_str(p.path.as_mut_ptr().cast(), PATH_LEN as u32, name as *const c_void);
-        let d = h::bpf_map_lookup_elem((&raw const PATHS) as *mut c_void, (&raw const p).cast());
-        (d as *const Directory).as_ref()
-    }?;
-    (key.dev, key.ino) = (d.dev, d.ino);
-    Some(d.len)
+pub extern "C" fn rule_path(whose: u32) -> u32 {
+    let Some(m) = element::mine() else { return 0 };
+    // SAFETY: m points to a whole Matched.
+    unsafe {
+        let at = (*m).script;
+        if whose == KERNEL {
+            (*m).script = 0;
+        }
+        let mut p = PathKey { prefix_len: PathKey::WHOLE, set: (*m).set, path: [0; PATH_LEN / 8] };
+        // What is longer than that is cut: directories are not.
+        read(p.path.as_mut_ptr().cast(), PATH_LEN, at, whose);
+        let mut before = 0;
+        if p.path[0] as u8 == b'/' {
+            let d = h::bpf_map_lookup_elem((&raw const PATHS) as *mut c_void, (&raw const p).cast());
+            let Some(d) = (d as *const Directory).as_ref() else { return 0 };
+            ((*m).dev, (*m).ino) = (d.dev, d.ino);
+            (*m).up_ino = 0;
+            before = d.len;
+        } else if p.path[0] as u16 == u16::from_le_bytes(*b"./") {
+            before = 2;
+        }
+        (*m).file = [0; FILE_LEN / 8];
+        let there = read((&raw mut (*m).file).cast(), FILE_LEN, at + before, whose);
+        // A slash: it is in a directory below.
+        (there && !bytes::has(&*(&raw const (*m).file), b'/')) as u32
+    }
 }

@@ -110,6 +110,7 @@ fn object(maps: &Path, offsets: &btf::Offsets, witness: bool) -> Result<Ebpf, Ke
     let knobs = [
         ("HAVE_CURRENT_BTF", u32::from(offsets.current_btf)),
         ("WITNESS", u32::from(witness)),
+        ("RULES_TWICE", u32::from(!witness && probe::can_skip())),
         ("ANCESTORS_MOST", maps::Limits::read().ancestors_of_one()),
     ];
     for (knob, value) in &knobs {

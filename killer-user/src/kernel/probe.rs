@@ -74,17 +74,6 @@ pub fn can_skip() -> bool {
         .is_none_or(|m: u32| m >= 7)
 }
 
-/// True where the verifier keeps what it knows of numbers across the calls of a program (6.5+, `kernel/bpf/verifier.c:
-/// backtrack_insn`). Before, it goes through the programs of the rules for minutes, and then refuses them.
-pub fn verifies_rules() -> bool {
-    let release = release();
-    let mut parts = release.split(|c: char| !c.is_ascii_digit()).map(|n| n.parse::<u32>());
-    match (parts.next(), parts.next()) {
-        (Some(Ok(major)), Some(Ok(minor))) => (major, minor) >= (6, 5),
-        _ => false,
-    }
-}
-
 /// The active LSMs, `None` when securityfs is not mounted.
 pub fn lsms() -> Option<Vec<String>> {
     let s = std::fs::read_to_string("/sys/kernel/security/lsm").ok()?;

@@ -8,7 +8,6 @@ use killer_common::{ctl, gate, reason};
 use super::Programs;
 use super::open::tier_of;
 use crate::keep::{Broadcasts, Freezer, Gate, Hooks, Keep, Past, Registry, Rules, Sets, Slot};
-use crate::kernel::probe;
 use crate::kernel::tier::Tier;
 
 impl Keep for Programs {
@@ -72,6 +71,6 @@ impl Keep for Programs {
 
     fn rules(&self) -> Option<&dyn Rules> {
         let by_btf = matches!(self.tier(), Tier::Witnessed | Tier::Typed);
-        (by_btf && probe::verifies_rules()).then_some(self)
+        by_btf.then_some(self)
     }
 }

@@ -77,9 +77,10 @@ fn both(tell: &dyn Tell) -> Result<(Loaded, Vec<Known>), Failure> {
 /// The capability, or what to do without it.
 fn rules_of(t: &Tracker) -> Result<&dyn keep::Rules, Failure> {
     t.rules().ok_or_else(|| {
+        let lacks = "rules need programs that see each exec, which the tiers witnessed and typed have";
         let why = match t.better() {
-            Some(why) => format!("the tier {} has none: rules need programs on exec, which kernels with BTF take from 6.5 on; {why}", t.tier().name()),
-            None => format!("the tier {} has none: rules need programs on exec, which kernels with BTF take from 6.5 on", t.tier().name()),
+            Some(why) => format!("the tier {} has none: {lacks}; {why}", t.tier().name()),
+            None => format!("the tier {} has none: {lacks}", t.tier().name()),
         };
         Failure::new(Ending::Failed, "no rule is in force: services do not get their names by themselves here")
             .why(why)

@@ -1,0 +1,34 @@
+//! What the stages of an exec hand each other: an element of `matched`, the current task's.
+//!
+//! Before 6.5 the verifier forgets at each call which numbers matter, and holds all of them for important from there on
+//! (`kernel/bpf/verifier.c:backtrack_insn`): the ways through a program that calls others multiply until it gives up. So the stages are
+//! global functions, each of which it goes through once, by itself (5.6+, `kernel/bpf/verifier.c:do_check_subprogs`). They take numbers only.
+
+use aya_ebpf::bindings::BPF_ANY;
+use killer_common::rule::Matched;
+
+use crate::rule_maps::MATCHED;
+use crate::task;
+
+/// In the object, because the stack has no room for one.
+static BLANK: Matched = Matched::BLANK;
+
+/// The current task's.
+#[inline(always)]
+pub fn mine() -> Option<*mut Matched> {
+    MATCHED.get_ptr_mut(&task::current_addr())
+}
+
+/// The current task's, in which nothing is known; `None`: there is no room.
+#[inline(always)]
+pub fn blank() -> Option<*mut Matched> {
+    let cur = task::current_addr();
+    MATCHED.insert(&cur, &BLANK, BPF_ANY as u64).ok()?;
+    MATCHED.get_ptr_mut(&cur)
+}
+
+/// Drops it.
+#[inline(always)]
+pub fn drop() {
+    let _ = MATCHED.remove(&task::current_addr());
+}
