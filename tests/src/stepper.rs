@@ -53,9 +53,9 @@ pub enum Act {
     Kill,
     /// It is not made and answers this errno.
     Fail(i32),
-    /// It is made; if it is a bpf(2) call that asks for the figures of the program of this name (15 bytes at most), the answer
-    /// says that the kernel has skipped so many runs more of it.
-    Skipped(&'static str, u64),
+    /// It is made; if it is a bpf(2) call that asks for the figures of a program with one of these names (15 bytes at most), the
+    /// answer says that the kernel has skipped so many runs more of it.
+    Skipped(&'static [&'static str], u64),
 }
 
 /// How a traced program ended.
@@ -144,7 +144,7 @@ fn peek(pid: i32, at: u64) -> u64 {
 }
 
 /// Lets the call be made at whose entry the tracee stands, and changes what it answers about a program.
-fn skipped(pid: i32, call: &Call, name: &str, more: u64) {
+fn skipped(pid: i32, call: &Call, names: &[&str], more: u64) {
     ptrace(libc::PTRACE_SYSCALL as i64, pid, 0, 0);
     wait(pid);
     if call.bpf == 0 || call.args[0] != GET_INFO {
@@ -157,7 +157,7 @@ fn skipped(pid: i32, call: &Call, name: &str, more: u64) {
     }
     let words = [peek(pid, info + 8 * INFO_NAME), peek(pid, info + 8 * INFO_NAME + 8)];
     let is: Vec<u8> = words.iter().flat_map(|w| w.to_ne_bytes()).take_while(|b| *b != 0).collect();
-    if is == name.as_bytes() {
+    if names.iter().any(|n| is == n.as_bytes()) {
         let at = info + 8 * INFO_MISSES;
         ptrace(libc::PTRACE_POKEDATA as i64, pid, at as usize, (peek(pid, at) + more) as usize);
     }
@@ -222,7 +222,7 @@ pub fn traced(
                         unsafe { libc::kill(pid, libc::SIGKILL) };
                     }
                     Act::Fail(errno) => fail(pid, errno),
-                    Act::Skipped(name, more) => skipped(pid, &call, name, more),
+                    Act::Skipped(names, more) => skipped(pid, &call, names, more),
                 }
             }
         } else {

@@ -192,7 +192,7 @@ fn skipped_runs_of_the_hook_on_signals() {
     }
     let Some((service, _)) = Marks::ticking(&env, "families") else { return };
     let traced = |verb: &[&str]| {
-        let act = |_: &_| Act::Skipped("on_signal", 3);
+        let act = |_: &_| Act::Skipped(&["on_signal"], 3);
         let mut command = env.command();
         command.args(verb);
         stepper::traced(&env, command, Duration::from_secs(30), act).out

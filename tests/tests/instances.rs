@@ -1,17 +1,14 @@
 //! Services that rules name: every start is an instance, a name means all of them but the caller's own, and what an
 //! older one has left is told and ended apart.
 
-use killer_tests::{Out, Pidfd, TestEnv, eventually, skip};
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use killer_tests::{Out, Pidfd, RuledHost, eventually};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// A script as hosts have them: its daemon leaves it, with a worker that ignores TERM where that is asked for.
-const SCRIPT: &str = r#"#!/bin/sh
-D=@DIR@
-daemon() { setsid -f sh -c 'echo $$ >>"$0/mains"; [ -z "$1" ] || setsid -f sh -c "trap \"\" TERM; exec sleep 60"
-    trap "exit 0" TERM; while :; do sleep 0.05; done' "$D" "$1" <&- >&- 2>&-; n=0
+const SCRIPT: &str = r#"D=@DIR@
+daemon() { (setsid sh -c 'echo $$ >>"$0/mains"; [ -z "$1" ] || (setsid sh -c "trap \"\" TERM; exec sleep 60" &)
+    trap "exit 0" TERM; while :; do sleep 0.05; done' "$D" "$1" <&- >&- 2>&- &); n=0
     while [ $n -lt 100 ] && [ ! -s "$D/mains" ]; do n=$((n+1)); sleep 0.05; done; sleep 0.1; }
 case $1 in
 start) daemon "$2";;
@@ -21,53 +18,34 @@ job) "$KILLER" run --name job --detach -- sleep 60;;
 esac
 "#;
 
-struct Host {
-    env: TestEnv,
-    root: tempfile::TempDir,
-}
+struct Host(RuledHost);
 
 impl Host {
     fn new(test: &str) -> Option<Host> {
-        let mut env = TestEnv::new(test)?;
-        // Nobody but root may write on the way.
-        let root = tempfile::Builder::new().prefix("killer-rules-").tempdir_in("/run").expect("a directory");
-        let mode = |at: &PathBuf, mode| std::fs::set_permissions(at, PermissionsExt::from_mode(mode));
-        mode(&root.path().to_owned(), 0o755).expect("a mode");
-        let script = root.path().join("etc/init.d/web");
-        std::fs::create_dir_all(script.parent().expect("a parent")).expect("directories");
-        let text = SCRIPT.replace("@DIR@", &root.path().display().to_string());
-        std::fs::write(&script, text).expect("a script");
-        mode(&script, 0o755).expect("a mode");
-        let at: &'static str = Box::leak(root.path().display().to_string().into_boxed_str());
-        env.vars.push(("KILLER_RULES_ROOT", at));
-        let up = env.killer(["up", "--rules"]);
-        if up.exit() == 1 && up.stderr.contains("the tier") {
-            skip(test, &up.stderr.replace('\n', " "));
-            return None;
-        }
-        up.ok();
-        Some(Host { env, root })
+        let host = RuledHost::ruled(test, &[])?;
+        host.script("web", &SCRIPT.replace("@DIR@", &host.root.path().display().to_string()));
+        Some(Host(host))
     }
 
     /// Executes the script, with `before` in front of it.
     #[track_caller]
     fn script(&self, before: &[&str], words: &[&str]) {
-        let script = self.root.path().join("etc/init.d/web").display().to_string();
+        let script = self.0.path("etc/init.d/web").display().to_string();
         let argv: Vec<&str> = before.iter().copied().chain([&*script]).chain(words.iter().copied()).collect();
         let mut command = Command::new(argv[0]);
         command.args(&argv[1..]).env("KILLER", killer_tests::killer()).stdin(Stdio::null());
-        let own = self.env.command();
+        let own = self.0.env.command();
         command.envs(own.get_envs().filter_map(|(k, v)| Some((k, v?))));
         let status = command.status().expect("the script");
         assert!(status.success(), "{words:?}: {status}");
     }
 
     fn killer(&self, args: &[&str]) -> Out {
-        self.env.killer(args)
+        self.0.env.killer(args)
     }
 
     fn text(&self, name: &str) -> String {
-        std::fs::read_to_string(self.root.path().join(name)).unwrap_or_default()
+        std::fs::read_to_string(self.0.path(name)).unwrap_or_default()
     }
 
     /// The daemons, oldest first.
@@ -80,7 +58,7 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
-        self.env.killer(["-q", "-s", "KILL", "*"]);
+        self.0.env.killer(["-q", "-s", "KILL", "*"]);
     }
 }
 
@@ -120,7 +98,7 @@ fn every_start_is_an_instance_of_one_service() {
     let out = host.killer(&["-s", "KILL", "-o", "json", "web"]);
     assert_eq!(out.ok().json()["empty"], true, "{out}");
     assert!(host.mains(3).iter().all(|p| !p.alive()), "{out}");
-    assert_eq!(host.env.names(), [] as [&str; 0], "an ended instance is gone");
+    assert_eq!(host.0.names(), [] as [&str; 0], "an ended instance is gone");
     host.killer(&["status", "web"]).code(3);
     host.killer(&["-s", "KILL", "web"]).ok();
     host.killer(&["stop", "web"]).ok();

@@ -1,61 +1,13 @@
 //! What opens an instance, from where, by which user, and what a KILL does meanwhile.
 
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use killer_tests::{Objects, Out, TestEnv, eventually, skip};
-
-/// A tracker whose rules name the scripts of a directory in /run.
-struct Host {
-    env: TestEnv,
-    root: tempfile::TempDir,
-}
-
-impl Host {
-    fn new(test: &str, vars: &[(&'static str, &'static str)]) -> Option<Host> {
-        let mut env = TestEnv::new(test)?;
-        let root = tempfile::Builder::new().prefix("killer-instances-").tempdir_in("/run").expect("in /run");
-        std::fs::set_permissions(root.path(), std::fs::Permissions::from_mode(0o755)).expect("chmod");
-        let at: &'static str = Box::leak(root.path().display().to_string().into_boxed_str());
-        env.vars.push(("KILLER_RULES_ROOT", at));
-        env.vars.extend(vars);
-        let host = Host { env, root };
-        host.script("first", "exit 0");
-        let up = host.killer(&["up", "--rules"]);
-        if up.exit() == 1 && up.stderr.contains("the tier") {
-            skip(test, &up.stderr.replace('\n', " "));
-            return None;
-        }
-        up.ok();
-        Some(host)
-    }
-
-    fn script(&self, name: &str, text: &str) -> PathBuf {
-        let at = self.root.path().join("etc/init.d").join(name);
-        std::fs::create_dir_all(at.parent().expect("a parent")).expect("directories");
-        std::fs::write(&at, format!("#!/bin/sh\n{text}\n")).expect("a file");
-        std::fs::set_permissions(&at, std::fs::Permissions::from_mode(0o755)).expect("chmod");
-        at
-    }
-
-    fn killer(&self, args: &[&str]) -> Out {
-        self.env.killer(args)
-    }
-
-    fn names(&self) -> Vec<String> {
-        self.env.names()
-    }
-
-    /// (opened, given back) since the tracker was loaded.
-    fn figures(&self) -> (u64, u64) {
-        let g = Objects::new(&self.env.pin_root).global().expect("the figures of the tracker");
-        (g.opened, g.given_back)
-    }
-}
+use killer_tests::stepper::{self, Act};
+use killer_tests::{RuledHost, eventually};
 
 /// A pipe that everything below a command has open: its end says that all have ended.
 fn oracle() -> (std::io::PipeReader, OwnedFd) {
@@ -90,7 +42,9 @@ const DAEMON: &str = "[ \"$1\" = start ] && { setsid sleep 55 </dev/null 2>&1 & 
 
 #[test]
 fn a_script_opens_and_the_last_end_gives_the_slot_back() {
-    let Some(h) = Host::new("a_script_opens_and_the_last_end_gives_the_slot_back", &[]) else { return };
+    let Some(h) = RuledHost::ruled("a_script_opens_and_the_last_end_gives_the_slot_back", &[]) else {
+        return;
+    };
     let web = h.script("web", DAEMON);
     let (read, write) = oracle();
     for word in ["start", "status", "stop"] {
@@ -115,7 +69,7 @@ fn a_script_opens_and_the_last_end_gives_the_slot_back() {
 
 #[test]
 fn only_root_of_this_root_directory_opens() {
-    let Some(h) = Host::new("only_root_of_this_root_directory_opens", &[]) else { return };
+    let Some(h) = RuledHost::ruled("only_root_of_this_root_directory_opens", &[]) else { return };
     let web = h.script("web", DAEMON);
     let web = web.to_string_lossy();
     let by = |words: &[&str]| {
@@ -145,7 +99,7 @@ fn only_root_of_this_root_directory_opens() {
 
 #[test]
 fn from_where_a_service_moves_and_from_where_it_stays() {
-    let Some(h) = Host::new("from_where_a_service_moves_and_from_where_it_stays", &[]) else { return };
+    let Some(h) = RuledHost::ruled("from_where_a_service_moves_and_from_where_it_stays", &[]) else { return };
     let web = h.script("web", DAEMON);
     let web = web.to_string_lossy();
     // A plain run has promised every descendant.
@@ -176,7 +130,7 @@ fn from_where_a_service_moves_and_from_where_it_stays() {
 /// Without a free slot a service stays where it was started, and both say so.
 #[test]
 fn no_slot_left_is_said() {
-    let Some(h) = Host::new("no_slot_left_is_said", &[("KILLER_MAP_POOL", "0")]) else { return };
+    let Some(h) = RuledHost::ruled("no_slot_left_is_said", &[("KILLER_MAP_POOL", "0")]) else { return };
     let web = h.script("web", DAEMON);
     let trigger = h.root.path().join("trigger");
     let text = format!(
@@ -194,6 +148,63 @@ fn no_slot_left_is_said() {
     let _ = login.wait();
 }
 
+/// Execs that no hook has seen are a reason of the host: it is told once, with the figure, and is none against a service that has
+/// its name. Where the hook is there twice, it is told of those only that both may have missed. The figures are a tracer's.
+#[test]
+fn execs_that_no_hook_has_seen_are_said() {
+    let typed = [("KILLER_TIER", "typed")];
+    let Some(h) = RuledHost::ruled("execs_that_no_hook_has_seen_are_said", &typed) else { return };
+    h.script("lost", "exit 0");
+    assert!(run(command(&h.script("web", DAEMON), "start", &oracle().1)));
+    let traced = |names: &'static [&'static str], args: &[&str]| {
+        let mut command = h.env.command();
+        command.args(args);
+        stepper::traced(&h.env, command, Duration::from_secs(30), |_| Act::Skipped(names, 3)).out
+    };
+    let counted = |names| {
+        let list = traced(names, &["list", "-o", "json"]).ok().json();
+        assert_eq!(list["services"][0]["exactness"]["exact"], true, "{list}");
+        let reasons = list["host_reasons"].as_array().expect("reasons of the host");
+        let its = reasons.iter().find(|r| r["code"] == "missed-exec");
+        its.map_or(0, |r| r["count"].as_u64().expect("a count"))
+    };
+    // From 7.0 on the kernel may have skipped some by itself.
+    let before = counted(&[]);
+    let both = &["on_rule", "on_rule_again"];
+    assert!(counted(both) >= before + 3, "{before}");
+    if killer_tests::kernel_number() >= (7, 0) && before == 0 {
+        assert_eq!(counted(&both[..1]), 0, "the copy has seen them");
+    }
+    for args in [&["list"][..], &["doctor"], &["rule", "list"], &["-KILL", "--who=all", "lost"]] {
+        let out = traced(both, args);
+        out.ok();
+        let said = format!("{}{}", out.stdout, out.stderr);
+        assert_eq!(said.matches("missed-exec").count(), 1, "{args:?}: {said}");
+        assert!(said.contains("3 execs") || before > 0, "{args:?}: {said}");
+        let silent = h.killer(args);
+        silent.ok();
+        let said = format!("{}{}", silent.stdout, silent.stderr);
+        assert!(!said.contains("missed-exec") || before > 0, "{args:?}: {said}");
+    }
+    h.killer(&["-KILL", "--wait", "web"]).ok();
+}
+
+/// Rules whose hook is gone open nothing, and that is said.
+#[test]
+fn rules_without_their_hooks_are_said() {
+    let Some(h) = RuledHost::ruled("rules_without_their_hooks_are_said", &[]) else { return };
+    let codes = || h.killer(&["list", "-o", "json"]).ok().json()["host_reasons"].to_string();
+    assert_eq!(codes(), "[]");
+    for link in ["on_rule", "on_rule_again", "on_rule_open"] {
+        let _ = std::fs::remove_file(h.env.pin_root.join("v1/links").join(link));
+    }
+    assert!(codes().contains("rules-detached"), "{}", codes());
+    for args in [&["list"][..], &["doctor"], &["rule", "list"]] {
+        let out = h.killer(args);
+        assert_eq!(out.stdout.matches("rules-detached").count(), 1, "{args:?}: {out}");
+    }
+}
+
 fn until(end: Instant, mut what: impl FnMut()) {
     while Instant::now() < end {
         what();
@@ -203,7 +214,7 @@ fn until(end: Instant, mut what: impl FnMut()) {
 /// Outsiders start a service, its members restart it, and KILLs run against both; the last KILL leaves nobody.
 #[test]
 fn a_storm_of_restarts_leaves_nobody() {
-    let Some(h) = Host::new("a_storm_of_restarts_leaves_nobody", &[]) else { return };
+    let Some(h) = RuledHost::ruled("a_storm_of_restarts_leaves_nobody", &[]) else { return };
     // Bounded: a chain restarts ten times, and what it leaves ends by itself.
     let again = "case $1 in start) [ ${2:-0} -lt 10 ] && setsid sh -c 'sleep 0.1; exec \"$0\" again $1' \"$0\" $((${2:-0} + 1)) </dev/null & \
                  setsid sleep 2 </dev/null & ;; again) exec \"$0\" start $2;; esac; exit 0";
@@ -228,7 +239,7 @@ fn a_storm_of_restarts_leaves_nobody() {
 /// A service that executes its own script all the time is in another instance at each look; one KILL is enough.
 #[test]
 fn one_kill_ends_what_restarts_itself() {
-    let Some(h) = Host::new("one_kill_ends_what_restarts_itself", &[]) else { return };
+    let Some(h) = RuledHost::ruled("one_kill_ends_what_restarts_itself", &[]) else { return };
     let again = "n=${2:-0}; [ $n -lt 40 ] || exit 0; setsid sleep 3 </dev/null & sleep 0.02; exec \"$0\" start $((n + 1))";
     let chain = h.script("chain", again);
     // Fewer instances than there are slots: those that a KILL has looked at are held for some seconds.
@@ -247,7 +258,7 @@ fn one_kill_ends_what_restarts_itself() {
 /// Slots change hands all the time; a KILL that is aimed at one service hits no start of another.
 #[test]
 fn two_slots_and_no_stranger() {
-    let Some(h) = Host::new("two_slots_and_no_stranger", &[("KILLER_MAP_POOL", "2")]) else { return };
+    let Some(h) = RuledHost::ruled("two_slots_and_no_stranger", &[("KILLER_MAP_POOL", "2")]) else { return };
     let short = "for i in 1 2; do sh -c :; done; exit 7";
     let (victim, other) = (h.script("victim", short), h.script("other", short));
     let end = Instant::now() + Duration::from_secs(6);

@@ -87,7 +87,7 @@ fn skipped_hooks_and_who_was_born_unseen() {
     let found = eventually(Duration::from_secs(15), || {
         let mut command = env.command();
         command.args(["list"]);
-        traced(&env, command, Duration::from_secs(30), |_| Act::Skipped("on_exit", 3)).out.ok();
+        traced(&env, command, Duration::from_secs(30), |_| Act::Skipped(&["on_exit"], 3)).out.ok();
         codes(&env, "svc").iter().any(|c| c == "repaired-walk")
     });
     let said = codes(&env, "svc");

@@ -132,6 +132,23 @@ impl Programs {
         pins::in_host_mounts(self.paths(), || Ok(hooks(self.tier()).iter().all(there))).unwrap_or(true)
     }
 
+    /// Runs that the kernel has skipped, and how many execs were missed by that at most.
+    fn missed(&self) -> (u64, u64) {
+        let of = |name| {
+            let info = self.pin("progs", name).ok().and_then(|p| bpf::prog_info(p).ok());
+            info.map_or(0, |i| i.recursion_misses())
+        };
+        // Each copy opens what the other has not: only an exec whose run was skipped for all of them has been missed.
+        let copies: Vec<u64> = hooks(self.tier()).iter().map(|(name, _)| of(name)).collect();
+        // Not seen by its file, an exec is judged by what was typed, which may be no path that a rule knows.
+        let unseen = of(P_RULE_SEEN);
+        match self.tier() {
+            // They are two stages of one way, and the kernel skips neither (F20).
+            Tier::Witnessed => (copies.iter().sum(), copies.iter().sum()),
+            _ => (copies.iter().sum::<u64>() + unseen, copies.iter().min().unwrap_or(&0) + unseen),
+        }
+    }
+
     fn pin(&self, dir: &str, name: &str) -> Result<OwnedFd, KeepError> {
         let at = self.paths().version().join(dir).join(name);
         pins::in_host_mounts(self.paths(), || bpf::obj_get(&at).what(format!("opening {dir}/{name}")))
@@ -210,14 +227,15 @@ impl Rules for Programs {
 
     fn opened(&self) -> Opened {
         let g = self.global();
-        let runs = hooks(self.tier()).iter().filter_map(|(name, _)| self.pin("progs", name).ok());
+        let (skipped, missed) = self.missed();
         Opened {
             in_force: g.rules != 0,
             attached: self.rules_attached(),
             opened: g.opened,
             given_back: g.given_back,
             no_slots: g.rule_slots,
-            skipped: runs.filter_map(|p| bpf::prog_info(p).ok()).map(|i| i.recursion_misses()).sum(),
+            skipped,
+            missed,
         }
     }
 

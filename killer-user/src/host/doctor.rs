@@ -6,6 +6,7 @@ mod namesake;
 use std::path::Path;
 
 use super::failure::Failure;
+use super::unnamed;
 use crate::keep::KeepError;
 use crate::kernel::tier::{Here, Tier};
 use crate::kernel::{btf, probe, witness};
@@ -101,6 +102,7 @@ pub fn doctor() -> Doctor {
         why_not_better,
         object_sha256: (!tier.is_without_programs()).then(|| object_sha256().into()),
         checks: c,
+        host_reasons: Tracker::open(&paths).map_or(Vec::new(), |t| unnamed::reasons(&t)),
     }
 }
 

@@ -50,6 +50,7 @@ mod tell;
 mod thaw;
 pub mod tracker;
 pub mod unknown;
+pub mod unnamed;
 mod unseen;
 pub mod until;
 mod wait;

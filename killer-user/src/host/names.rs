@@ -196,7 +196,8 @@ fn of_caller(t: &Tracker, roots: Vec<Root>, what: For<'_>) -> (Vec<Root>, Vec<St
     let mut meant = Vec::new();
     for r in roots {
         if r.is_nobody() {
-            let f = rulebook::not_running(&r.name).map(|f| message::render(&f.what, f.why.as_deref(), None));
+            let f = rulebook::not_running(Some(t), &r.name)
+                .map(|f| message::render(&f.what, f.why.as_deref(), None));
             warnings.extend(f);
         }
         let (others, left_out) = instances::of_others(t, &r);

@@ -4,7 +4,9 @@ use super::failure::Failure;
 use super::open::Host;
 use super::record::StopRecord;
 use super::service::Service;
-use super::{Tell, certainty, elsewhere, exact, inner, instances, last_signal, models, order, start, unseen};
+use super::{
+    Tell, certainty, elsewhere, exact, inner, instances, last_signal, models, order, start, unnamed, unseen,
+};
 use crate::ask::signal;
 use crate::kernel::tier::Tier;
 use crate::kill;
@@ -16,8 +18,9 @@ use crate::tier::Tracker;
 
 /// Every tracked service, and, where some cannot be shown, the failure that says so.
 pub fn list(tell: &dyn Tell) -> Result<(Services, Option<Failure>), Failure> {
-    let services = match Host::open()? {
+    let (services, host_reasons) = match Host::open()? {
         Some(t) => {
+            let unnamed = unnamed::reasons(&t);
             let (others, unseen) = elsewhere::trackers(&t)?;
             let mut all = Vec::new();
             for t in std::iter::once(&*t).chain(others.iter().map(|o| &**o)) {
@@ -28,12 +31,12 @@ pub fn list(tell: &dyn Tell) -> Result<(Services, Option<Failure>), Failure> {
             for u in &unseen {
                 tell.message(&message::render("not every service can be seen", Some(u), None));
             }
-            all
+            (all, unnamed)
         }
-        None => Vec::new(),
+        None => (Vec::new(), Vec::new()),
     };
     let incomplete = unseen::incomplete(&unseen::versions()).or_else(|| unseen::lost().err());
-    Ok((Services { version: SCHEMA_VERSION, kind: "list", services }, incomplete))
+    Ok((Services { version: SCHEMA_VERSION, kind: "list", services, host_reasons }, incomplete))
 }
 
 /// No reason to doubt the set: the kernel counts it without the supervisor.

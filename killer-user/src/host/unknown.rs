@@ -16,7 +16,7 @@ pub fn unknown(t: &Tracker, word: &str) -> Failure {
     if let Some(f) = unseen::lost().err().or_else(|| unseen::elsewhere(word)) {
         return f;
     }
-    if let Some(f) = rulebook::not_running(word) {
+    if let Some(f) = rulebook::not_running(Some(t), word) {
         return f;
     }
     if let Some(why) = t.passed_by() {
@@ -49,7 +49,7 @@ pub fn unknown_untracked(word: &str) -> Failure {
     if let Some(f) = unseen::lost().err().or_else(|| unseen::elsewhere(word)) {
         return f;
     }
-    if let Some(f) = rulebook::not_running(word) {
+    if let Some(f) = rulebook::not_running(None, word) {
         return f;
     }
     Failure::new(Ending::Unknown, format!("no such service '{word}'"))

@@ -31,8 +31,11 @@ pub struct Opened {
     pub given_back: u64,
     /// Matches that found no free slot, and opened nothing.
     pub no_slots: u64,
-    /// Runs of the hooks that the kernel skipped (7.0+): each may be an exec that nobody looked at.
+    /// Runs of the hooks that the kernel skipped (5.12+; without a witness). Where a hook is there twice, both runs of one exec have
+    /// to be skipped for nobody to look at it.
     pub skipped: u64,
+    /// So many execs at most were looked at by no hook, or by none that sees the file of a script.
+    pub missed: u64,
 }
 
 /// What a tier can that knows rules.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use boot::{BootChange, BootFiles, Did};
 pub use done::{Done, Verb};
-pub use host::{Check, Doctor, Selftest, Trial};
+pub use host::{Check, Doctor, HostReason, Selftest, Trial};
 pub use instance::{Instance, Stayed};
 pub use order::{Caller, Receipt, Signalled, Stop, StopCommand, Survivor, Times};
 pub use rules::{Rule, RuleCheck, RuleError, RuleTest, Rules, RulesInForce, Uncovered};
@@ -143,6 +143,8 @@ pub struct Services {
     pub kind: &'static str,
     /// Every tracked service.
     pub services: Vec<Service>,
+    /// Why others may run without their names.
+    pub host_reasons: Vec<HostReason>,
 }
 
 /// The last signal that was sent by name.

@@ -121,8 +121,13 @@ fn lists_are_aligned() {
          a      ended  -     3          4      17    1h 1min  größe   yes                    größe\n"
             .replace("AGE     INSIDE", "AGE      INSIDE")
     );
-    let none = Services { version: 1, kind: "list", services: vec![] };
+    let none = Services { version: 1, kind: "list", services: vec![], host_reasons: vec![] };
     assert_eq!(human::services(&none, &Style::default()), "no services are tracked\n");
+    let unsure = Services { host_reasons: vec![host_reason("one exec")], ..none };
+    assert_eq!(
+        human::services(&unsure, &Style::default()),
+        "no services are tracked\nmissed-exec: one exec: a service may run without its name\n"
+    );
 }
 
 #[test]
@@ -205,6 +210,7 @@ fn the_schema_has_every_field_that_is_printed() {
         ("Verify", fields(&verify("x"))),
         ("OtherWay", fields(&verify("x").ways[2])),
         ("Doctor", fields(&doctor("x"))),
+        ("HostReason", fields(&host_reason("x"))),
         ("Check", fields(&doctor("x").checks[0])),
         ("Selftest", fields(&Selftest { interrupted: Some("SIGINT".into()), ..selftest("x") })),
         ("Trial", fields(&selftest("x").trials[2])),

@@ -3,11 +3,11 @@
 use std::os::unix::fs::{chown, symlink};
 use std::process::Command;
 
-use crate::host::{Host, mode};
+use killer_tests::{RuledHost, mode};
 
 #[test]
 fn every_mistake_is_told_with_its_line() {
-    let Some(h) = Host::bare("every_mistake_is_told_with_its_line") else { return };
+    let Some(h) = RuledHost::bare("every_mistake_is_told_with_its_line") else { return };
     h.script("cron", "exit 0");
     h.killer(&["rule", "check"]).ok();
     h.rules("a.toml", "# ours\n[[rule]]\nprogam = \"/sbin/a\"\n[[rule]]\nprogram = \"sbin/b\"\nuser = \"no-such-user-here\"\n");
@@ -51,7 +51,7 @@ fn every_mistake_is_told_with_its_line() {
 
 #[test]
 fn files_that_others_can_change_are_refused() {
-    let Some(h) = Host::bare("files_that_others_can_change_are_refused") else { return };
+    let Some(h) = RuledHost::bare("files_that_others_can_change_are_refused") else { return };
     h.script("cron", "exit 0");
     let good = "[[rule]]\nprogram = \"/sbin/a\"\n";
     let said = |words: &str| {
@@ -103,7 +103,7 @@ fn files_that_others_can_change_are_refused() {
 
 #[test]
 fn files_take_the_place_of_others() {
-    let Some(h) = Host::bare("files_take_the_place_of_others") else { return };
+    let Some(h) = RuledHost::bare("files_take_the_place_of_others") else { return };
     h.script("cron", "exit 0");
     h.script("rcS", "exit 0");
     h.script("a b", "exit 0");
@@ -138,7 +138,7 @@ fn files_take_the_place_of_others() {
 /// Directories that are links to others are other words for them; service directories are looked at where they are.
 #[test]
 fn directories_may_have_several_names() {
-    let Some(h) = Host::bare("directories_may_have_several_names") else { return };
+    let Some(h) = RuledHost::bare("directories_may_have_several_names") else { return };
     h.script("cron", "exit 0");
     h.script("README", "");
     let links = [
@@ -168,7 +168,7 @@ fn directories_may_have_several_names() {
 
 #[test]
 fn rules_are_added_and_removed_whole() {
-    let Some(h) = Host::bare("rules_are_added_and_removed_whole") else { return };
+    let Some(h) = RuledHost::bare("rules_are_added_and_removed_whole") else { return };
     h.script("cron", "exit 0");
     h.write("sbin/my\"d", "");
     let program = "/sbin/my\"d";
@@ -210,7 +210,7 @@ fn rules_are_added_and_removed_whole() {
 
 #[test]
 fn what_an_exec_would_do_is_said_with_the_reason() {
-    let Some(h) = Host::bare("what_an_exec_would_do_is_said_with_the_reason") else { return };
+    let Some(h) = RuledHost::bare("what_an_exec_would_do_is_said_with_the_reason") else { return };
     let cron = h.script("cron", "exit 0");
     let cron = cron.to_string_lossy();
     let (rc, not) = (h.script("rc", ""), h.script("not", ""));
@@ -255,7 +255,7 @@ fn what_an_exec_would_do_is_said_with_the_reason() {
 
 #[test]
 fn tiers_without_rules_say_what_to_do() {
-    let Some(h) = Host::bare("tiers_without_rules_say_what_to_do") else { return };
+    let Some(h) = RuledHost::bare("tiers_without_rules_say_what_to_do") else { return };
     h.script("cron", "exit 0");
     h.killer(&["up", "--rules"]).error(1, &["no rule is in force", "the tier", "killer run --name NAME"]);
     h.killer(&["up", "--guess"]).error(2, &["--rules"]);

@@ -1,5 +1,4 @@
 //! Rules: files with mistakes, files that others can change, and services that get their names by them.
 
 mod files;
-mod host;
 mod named;

@@ -5,10 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use killer_tests::{Pidfd, eventually};
+use killer_tests::{Pidfd, RuledHost, eventually, mode};
 use rustix::process::Signal;
 
-use crate::host::{Host, mode, run};
+fn run(program: &Path, args: &[&str]) {
+    let mut command = Command::new(program);
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    assert!(command.status().expect("a script that runs").success(), "{}", program.display());
+}
 
 /// A script that leaves a process behind which goes on by itself.
 const DAEMON: &str = "if [ \"$1\" = start ]; then setsid sleep 55 </dev/null >/dev/null 2>&1 & echo $! > \"$0.pid\"; fi; exit 0";
@@ -22,7 +26,7 @@ fn left_by(script: &Path) -> Pidfd {
 /// An exec opens an instance; words that ask open none, nor does an exception; the name of an instance that has ended is gone.
 #[test]
 fn scripts_open_instances() {
-    let Some(h) = Host::ruled("scripts_open_instances") else { return };
+    let Some(h) = RuledHost::ruled("scripts_open_instances", &[]) else { return };
     let (cron, rcs) = (h.script("cron", DAEMON), h.script("rcS", DAEMON));
     h.write("opt/d/prog", "#!/bin/sh\nexec sleep 55\n");
     mode(&h.path("opt/d/prog"), 0o755);
@@ -66,7 +70,7 @@ fn scripts_open_instances() {
 /// asked for.
 #[test]
 fn a_late_start_tells_what_is_certain_from_a_guess() {
-    let Some(h) = Host::ruled("a_late_start_tells_what_is_certain_from_a_guess") else { return };
+    let Some(h) = RuledHost::ruled("a_late_start_tells_what_is_certain_from_a_guess", &[]) else { return };
     let copy = |name: &str| {
         let to = h.path(&format!("sbin/{name}"));
         std::fs::create_dir_all(h.path("sbin")).expect("sbin");
@@ -121,7 +125,7 @@ fn a_late_start_tells_what_is_certain_from_a_guess() {
 /// A supervised service by its directory, OpenRC's by the first argument, a program by its file, also behind a link.
 #[test]
 fn directories_arguments_and_programs_open_instances() {
-    let Some(h) = Host::ruled("directories_arguments_and_programs_open_instances") else { return };
+    let Some(h) = RuledHost::ruled("directories_arguments_and_programs_open_instances", &[]) else { return };
     let native = h.script("native", DAEMON);
     let web = h.write("etc/sv/web/run", "#!/bin/sh\nexec sleep 55\n");
     let real = h.write("opt/real/prog", "#!/bin/sh\nexec sleep 55\n");
@@ -167,7 +171,7 @@ fn directories_arguments_and_programs_open_instances() {
 /// A load changes the rules in one step: a service that starts meanwhile has its name, and so has the next one.
 #[test]
 fn services_start_while_rules_are_loaded() {
-    let Some(h) = Host::ruled("services_start_while_rules_are_loaded") else { return };
+    let Some(h) = RuledHost::ruled("services_start_while_rules_are_loaded", &[]) else { return };
     let cron = h.script("cron", "exit 0");
     let before =
         h.killer(&["rule", "list", "-o", "json"]).json()["in_force"]["opened"].as_u64().expect("a number");

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::host::unnamed;
 use crate::kernel::tier::Tier;
 use crate::kernel::{btf, probe};
 use crate::report::human::count;
@@ -188,19 +189,20 @@ pub fn rules(t: &Tracker) -> Option<Check> {
     }
     let text =
         format!("in force: {} opened, {} ended", count(o.opened, "instance", "instances"), o.given_back);
-    Some(match (o.no_slots, o.skipped) {
-        (0, 0) => check("rules", "ok", text, None),
-        (0, n) => check(
+    let why: Vec<String> = unnamed::of(&o).iter().map(|r| format!("{}: {}", r.code, r.text)).collect();
+    Some(match (why.is_empty(), o.attached, o.no_slots) {
+        (true, ..) => check("rules", "ok", text, None),
+        (_, attached, no_slots) => check(
             "rules",
-            "warn",
-            format!("{text}; the kernel skipped {}", count(n, "run of their hooks", "runs of their hooks")),
-            Some("each may be a service that has no name: 'killer list' shows which have one"),
-        ),
-        (n, _) => check(
-            "rules",
-            "warn",
-            format!("{text}; {} found all places taken", count(n, "match", "matches")),
-            Some("these processes stayed in the service that they were in: end services that nobody needs"),
+            if attached { "warn" } else { "fail" },
+            format!("{text}; {}", why.join("; ")),
+            Some(match (attached, no_slots) {
+                (false, _) => "'killer down --force', 'killer up --rules', then start the services again",
+                (true, 0) => "a service may run without its name: 'killer list' shows which have one",
+                (true, _) => {
+                    "these processes stayed in the service that they were in: end services that nobody needs"
+                }
+            }),
         ),
     })
 }

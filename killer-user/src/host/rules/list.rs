@@ -6,7 +6,7 @@ use super::check::told;
 use super::find::{Covered, Known, Trouble, by_stat, find};
 use super::{place, source};
 use crate::ending::Ending;
-use crate::host::{Failure, Host, Tell};
+use crate::host::{Failure, Host, Tell, unnamed};
 use crate::report::model::{Rule, Rules, RulesInForce, SCHEMA_VERSION, Uncovered};
 use crate::rules::What;
 
@@ -58,6 +58,7 @@ pub fn in_force() -> Result<Option<RulesInForce>, Failure> {
         given_back: o.given_back,
         no_slots: o.no_slots,
         skipped: o.skipped,
+        host_reasons: unnamed::of(&o),
     }))
 }
 

@@ -1,6 +1,6 @@
 //! `list`: a table.
 
-use super::{BOLD, age, last, paint};
+use super::{BOLD, age, last, paint, unnamed};
 use crate::report::Style;
 use crate::report::escape::{cut, text};
 use crate::report::model::Services;
@@ -17,7 +17,7 @@ fn short(command: &str) -> &str {
 /// `list`
 pub fn services(l: &Services, s: &Style) -> String {
     if l.services.is_empty() {
-        return "no services are tracked\n".into();
+        return last(s, format!("no services are tracked\n{}", unnamed(&l.host_reasons, s)));
     }
     let head = ["NAME", "STATE", "MAIN", "PROCESSES", "TASKS", "EVER", "AGE", "INSIDE", "EXACT", "COMMAND"]
         .map(String::from);
@@ -54,5 +54,6 @@ pub fn services(l: &Services, s: &Style) -> String {
         out.push_str(&if i == 0 { paint(s, BOLD, line) } else { line.to_owned() });
         out.push('\n');
     }
+    out.push_str(&unnamed(&l.host_reasons, s));
     last(s, out)
 }

@@ -20,7 +20,7 @@ pub use status::status;
 pub use tree::tree;
 pub use verify::verify;
 
-use super::model::Exactness;
+use super::model::{Exactness, HostReason};
 use super::{Style, escape};
 
 const RED: &str = "\x1b[31m";
@@ -60,6 +60,15 @@ pub fn exactness(e: &Exactness) -> String {
         .map(|(words, n)| if n > 1 { format!("{words} ({n} times)") } else { words })
         .collect();
     format!("not exact: {}", v.join("; "))
+}
+
+/// Reasons of the host, a line each.
+fn unnamed(reasons: &[HostReason], s: &Style) -> String {
+    let line = |r: &HostReason| {
+        let text = format!("{}: {}: a service may run without its name", r.code, escape::text(&r.text));
+        format!("{}\n", paint(s, YELLOW, &text))
+    };
+    reasons.iter().map(line).collect()
 }
 
 /// By whose word a set is empty, or has so many tasks.

@@ -1,6 +1,6 @@
 //! `rule list`, `rule test`, `rule check`.
 
-use super::{BOLD, GREEN, RED, YELLOW, last, paint};
+use super::{BOLD, GREEN, RED, YELLOW, count, last, paint, unnamed};
 use crate::report::Style;
 use crate::report::escape::{cut, text};
 use crate::report::model::{Rule, RuleCheck, RuleTest, Rules};
@@ -21,20 +21,11 @@ pub fn rules(r: &Rules, s: &Style) -> String {
             if !f.by_file {
                 out.push_str("  scripts are known by their paths as they are typed\n");
             }
-            if f.no_slots > 0 {
-                let text = format!(
-                    "  {} matches found all places taken: these processes stayed where they were\n",
-                    f.no_slots
-                );
-                out.push_str(&paint(s, YELLOW, &text));
-            }
             if f.skipped > 0 {
-                let text = format!(
-                    "  the kernel skipped {} runs of the hooks: each may be a service without a name\n",
-                    f.skipped
-                );
-                out.push_str(&paint(s, YELLOW, &text));
+                let runs = count(f.skipped, "run", "runs");
+                out.push_str(&format!("  the kernel skipped {runs} of their hooks\n"));
             }
+            unnamed(&f.host_reasons, s).lines().for_each(|l| out.push_str(&format!("  {l}\n")));
         }
     }
     r.rules.iter().for_each(|one| rule(one, s, &mut out));
@@ -127,7 +118,7 @@ pub fn rule_check(c: &RuleCheck, s: &Style) -> String {
     if c.good {
         out.push_str(&format!("{}\n", paint(s, GREEN, "the rule files are good")));
     } else {
-        let n = super::count(c.errors.len() as u64, "error", "errors");
+        let n = count(c.errors.len() as u64, "error", "errors");
         out.push_str(&format!("{}\n", paint(s, RED, &n)));
     }
     last(s, out)

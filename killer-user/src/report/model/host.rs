@@ -4,6 +4,20 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+/// Why services of this host may run without their names, although rules are in force. What is said of the exactness of a service is
+/// not touched by it.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+pub struct HostReason {
+    /// `missed-exec`: the kernel skipped the hooks of the rules. `rule-slots`: all places for instances were taken.
+    /// `rules-detached`: a hook of the rules is gone.
+    pub code: String,
+    /// Words.
+    pub text: String,
+    /// Starts that may have gone unseen, at most, since the tracker was loaded; of `rules-detached` 1.
+    pub count: u64,
+}
+
 /// One line of `doctor`.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
@@ -41,6 +55,8 @@ pub struct Doctor {
     pub object_sha256: Option<String>,
     /// Checks.
     pub checks: Vec<Check>,
+    /// Why services may run without their names.
+    pub host_reasons: Vec<HostReason>,
 }
 
 /// One trial of `selftest`.

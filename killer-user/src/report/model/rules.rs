@@ -4,6 +4,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::HostReason;
+
 /// A file that a rule does not cover.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
@@ -64,8 +66,11 @@ pub struct RulesInForce {
     pub given_back: u64,
     /// Matches that found no free place: the process stayed where it was.
     pub no_slots: u64,
-    /// Runs of the hooks that the kernel skipped (7.0+): each may be an exec that nobody looked at.
+    /// Runs of the hooks that the kernel skipped (5.12+). Where a hook is there twice, only an exec of which both were skipped
+    /// went unseen.
     pub skipped: u64,
+    /// Why services may run without their names.
+    pub host_reasons: Vec<HostReason>,
 }
 
 /// `rule list`

@@ -81,6 +81,10 @@ pub fn service(word: &str) -> Service {
     }
 }
 
+pub fn host_reason(word: &str) -> HostReason {
+    HostReason { code: "missed-exec".into(), text: word.into(), count: 3 }
+}
+
 pub fn services(word: &str) -> Services {
     let ended = Service {
         name: "a".into(),
@@ -89,7 +93,12 @@ pub fn services(word: &str) -> Services {
         exactness: Exactness { exact: true, reasons: vec![] },
         ..service(word)
     };
-    Services { version: SCHEMA_VERSION, kind: "list", services: vec![service(word), ended] }
+    Services {
+        version: SCHEMA_VERSION,
+        kind: "list",
+        services: vec![service(word), ended],
+        host_reasons: vec![],
+    }
 }
 
 pub fn node(pid: u32, word: &str, children: Vec<Node>) -> Node {
@@ -189,6 +198,7 @@ pub fn doctor(word: &str) -> Doctor {
         why_not_better: word.into(),
         object_sha256: Some("00ff".into()),
         checks: vec![check("ok"), check("warn"), check("fail")],
+        host_reasons: vec![host_reason(word)],
     }
 }
 
@@ -253,7 +263,14 @@ pub fn rules(word: &str) -> Rules {
         kind: "rules",
         state: "in-force",
         why: Some(word.into()),
-        in_force: Some(RulesInForce { by_file: false, opened: 3, given_back: 1, no_slots: 1, skipped: 1 }),
+        in_force: Some(RulesInForce {
+            by_file: false,
+            opened: 3,
+            given_back: 1,
+            no_slots: 1,
+            skipped: 1,
+            host_reasons: vec![host_reason(word)],
+        }),
         rules: vec![one],
         switched_off: vec![word.into()],
     }
