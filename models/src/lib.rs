@@ -9,6 +9,7 @@ pub mod births;
 pub mod broadcast;
 pub mod explore;
 pub mod gate;
+pub mod holds;
 pub mod hooks;
 pub mod instances;
 pub mod moving;

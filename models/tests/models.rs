@@ -277,3 +277,18 @@ mod instances {
         key_without_generation: Instances::three(Variant::NoGeneration) => "no slot has two instances";
     }
 }
+
+mod holds {
+    use super::*;
+    use killer_models::holds::{Holds, Variant};
+
+    holds! {
+        as_built: Holds::two(Variant::AsBuilt);
+    }
+    fails! { "mutant":
+        nobody_is_counted: Holds::two(Variant::NotCounted) => "nobody's hold is cut short";
+        let_go_past_the_deadline: Holds::two(Variant::NoDeadline) => "nobody's hold is cut short";
+        clock_before_the_word: Holds::two(Variant::ClockFirst) => "nobody's hold is cut short";
+        counted_once_for_good: Holds::two(Variant::CountedOnce) => "nobody's hold is cut short";
+    }
+}

@@ -5,6 +5,7 @@ mod broadcasts;
 mod changes;
 mod freezer;
 mod gate;
+mod holds;
 mod hooks;
 mod open;
 mod past;
@@ -54,6 +55,8 @@ pub struct Programs {
     trouble: AtomicI32,
     pub(super) features: u32,
     pub(super) births: Option<Hash<u64, Birth>>,
+    /// Slots that are not used again meanwhile.
+    holds: holds::Holds,
     /// How requests are made.
     pub(super) asking: Asking,
 }
@@ -77,11 +80,6 @@ impl Programs {
     /// Changes the gate word of a root in one step, unless `to` says `None` to what it is.
     pub fn set_gate(&self, slot: u32, to: impl Fn(u64) -> Option<u64>) -> io::Result<()> {
         self.heed(self.control.change(slot as usize, Word::Gate, to))
-    }
-
-    /// Keeps a slot from being used again until then.
-    pub(super) fn hold_slot(&self, slot: u32, until: u64) -> io::Result<()> {
-        self.heed(self.control.change(slot as usize, Word::Hold, |old| Some(old.max(until))))
     }
 
     /// Marks and holds on a root: (task address, mark).

@@ -259,6 +259,10 @@ impl Rules for Programs {
     fn hold(&self, slot: u32, until: u64) {
         let _ = self.hold_slot(slot, until);
     }
+
+    fn let_go(&self) {
+        self.let_slots_go();
+    }
 }
 
 /// Does something with this as the working directory of one thread, whose id is answered: this process stays where it is.

@@ -57,5 +57,5 @@ mod wait;
 mod written;
 
 pub use failure::Failure;
-pub use open::Host;
+pub use open::{Brief, Host};
 pub use tell::{Silent, Tell};

@@ -1,5 +1,6 @@
 //! The one way in: what keeps the sets, opened and put right, for every verb that asks or changes anything.
 
+use std::mem::ManuallyDrop;
 use std::ops::Deref;
 
 use super::failure::Failure;
@@ -48,6 +49,34 @@ impl Host {
     pub fn of(t: Tracker) -> Result<Self, Failure> {
         put_right(&t)?;
         Ok(Self(t))
+    }
+}
+
+/// For a command that ends with its process. What it has mapped and opened goes with that, which is cheaper than piece by piece; the
+/// slots that it holds are let go.
+#[derive(Debug)]
+pub struct Brief(ManuallyDrop<Host>);
+
+impl Brief {
+    /// It is as good as dropped at the end.
+    pub fn of(host: Host) -> Self {
+        Self(ManuallyDrop::new(host))
+    }
+}
+
+impl Deref for Brief {
+    type Target = Host;
+
+    fn deref(&self) -> &Host {
+        &self.0
+    }
+}
+
+impl Drop for Brief {
+    fn drop(&mut self) {
+        if let Some(rules) = self.rules() {
+            rules.let_go();
+        }
     }
 }
 

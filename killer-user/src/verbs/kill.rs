@@ -7,7 +7,7 @@ use crate::ask::Kill;
 use crate::cli::{Entry, foreign};
 use crate::ending::Ending;
 use crate::host::names::{self, For, Meant};
-use crate::host::{Failure, Host, Tell, signal};
+use crate::host::{Brief, Failure, Host, Tell, signal};
 use crate::report::model::Receipt;
 use crate::report::{Style, human};
 use crate::sys::sched;
@@ -17,8 +17,7 @@ pub fn kill(k: &Kill, verbs: &[Entry<Any>], screen: &Screen) -> Result<Ending, F
     // To look at a set that is in the way costs a share of the CPU that hundreds of forkers do not leave.
     let hurry = sched::Hurry::start();
     let t = match Host::open()? {
-        // What it has mapped and opened goes with this process: cheaper than piece by piece.
-        Some(t) => std::mem::ManuallyDrop::new(t),
+        Some(t) => Brief::of(t),
         None => {
             return Err(names::none(&k.names, For::Signal(&|w, rest, alike| guess(verbs, w, rest, alike))));
         }

@@ -89,6 +89,7 @@ impl Programs {
             acts: OnceLock::new(),
             features,
             births: births.map(Hash::new).transpose().map_err(unmapped)?,
+            holds: Default::default(),
             asking,
         };
         // What a signal to somebody takes, and a look at him.
