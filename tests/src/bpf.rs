@@ -201,6 +201,14 @@ impl Objects {
         self.element(names::GLOBAL, 0)
     }
 
+    /// Slots of the pool that commands hold now.
+    pub fn held(&self) -> Vec<u32> {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        let now = now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64;
+        let hold = |slot| self.element::<Control>(names::CONTROL, slot).map_or(0, |c| c.hold);
+        (killer_common::POOL_FIRST..killer_common::CANARY_SLOT).filter(|slot| hold(*slot) > now).collect()
+    }
+
     /// Roots whose gate holds now, with the nanoseconds that are left.
     pub fn closed_gates(&self) -> Vec<(u32, u64)> {
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use killer_tests::stepper::{self, Act};
-use killer_tests::{RuledHost, eventually};
+use killer_tests::{Objects, RuledHost, eventually};
+use rustix::process::Signal;
 
 /// A pipe that everything below a command has open: its end says that all have ended.
 fn oracle() -> (std::io::PipeReader, OwnedFd) {
@@ -203,6 +204,68 @@ fn rules_without_their_hooks_are_said() {
         let out = h.killer(args);
         assert_eq!(out.stdout.matches("rules-detached").count(), 1, "{args:?}: {out}");
     }
+}
+
+/// A command holds the slots that it looks at, and no longer than it takes: whether it succeeds, fails, or is interrupted. One that
+/// was killed holds them for two seconds.
+#[test]
+fn a_command_lets_its_slots_go() {
+    let Some(h) = RuledHost::ruled("a_command_lets_its_slots_go", &[]) else { return };
+    let web = h.script("web", DAEMON);
+    assert!(run(command(&web, "start", &oracle().1)));
+    let held = || Objects::new(&h.env.pin_root).held();
+    for (args, code) in [
+        (&["list"][..], 0),
+        (&["status", "web"], 0),
+        (&["-s", "0", "web"], 0),
+        (&["-CONT", "web", "nobody"], 4),
+        (&["-KILL", "--dry-run", "web"], 0),
+        (&["-s", "0", "--whom=9999999", "web"], 2),
+        (&["tree", "web"], 0),
+        (&["wait", "--timeout=0.2s", "web"], 124),
+    ] {
+        let out = h.killer(args);
+        assert_eq!((out.exit(), held()), (code, vec![]), "{out}");
+    }
+    for signal in [Signal::INT, Signal::TERM, Signal::KILL] {
+        let mut command = h.env.command();
+        command.args(["wait", "web"]);
+        let waiting = h.env.spawn(command);
+        // Before it catches signals it ends at once, as others do.
+        let status = format!("/proc/{}/status", waiting.child.id());
+        let catches = || {
+            let text = std::fs::read_to_string(&status).unwrap_or_default();
+            let caught =
+                text.lines().find_map(|l| u64::from_str_radix(l.strip_prefix("SigCgt:")?.trim(), 16).ok());
+            caught.is_some_and(|c| c & 1 << (libc::SIGINT - 1) != 0)
+        };
+        assert!(
+            eventually(Duration::from_secs(5), || catches() && !held().is_empty()),
+            "no hold, no handler"
+        );
+        waiting.pidfd().signal(signal);
+        waiting.finish(Duration::from_secs(5));
+        let kept = !held().is_empty();
+        assert_eq!(kept, signal == Signal::KILL, "after {signal:?}");
+    }
+    h.killer(&["-KILL", "--who=all", "--wait", "web"]).ok();
+    assert!(eventually(Duration::from_secs(5), || held().is_empty()), "{:?}", held());
+}
+
+/// Two slots are enough for one service at a time, however often it is killed and started.
+#[test]
+fn slots_do_not_run_out_by_kills() {
+    let Some(h) = RuledHost::ruled("slots_do_not_run_out_by_kills", &[("KILLER_MAP_POOL", "2")]) else {
+        return;
+    };
+    let web = h.script("web", DAEMON);
+    for _ in 0..20 {
+        assert!(run(command(&web, "start", &oracle().1)));
+        h.killer(&["-KILL", "--who=all", "--wait", "web"]).ok();
+    }
+    let g = Objects::new(&h.env.pin_root).global().expect("figures");
+    let (opened, given_back) = (g.opened, g.given_back);
+    assert_eq!((opened, given_back, g.rule_slots), (20, 20, 0), "opened, given back, no slots");
 }
 
 fn until(end: Instant, mut what: impl FnMut()) {
