@@ -9,8 +9,8 @@ use super::main_process;
 use super::record::StopRecord;
 use super::rulebook;
 use crate::lineage::{Lineage, Members};
-use crate::lookup::of_root::{self, Untrusted};
 use crate::lookup::official::{self, Init, Official};
+use crate::lookup::trusted::{self, Refused};
 use crate::lookup::{Root, pidfile, process};
 use crate::sys::entry::Entry;
 use crate::sys::{clean, proc_text};
@@ -94,7 +94,7 @@ pub fn is_said(note: &str) -> bool {
     note.contains(" starts it again: ") || begins.iter().any(|w| note.starts_with(w))
 }
 
-fn found(o: Result<Option<Official>, Untrusted>) -> Way {
+fn found(o: Result<Option<Official>, Refused>) -> Way {
     match o {
         Ok(official) => Way { official, refused: None },
         Err(why) => Way::not(why.to_string()),
@@ -111,7 +111,7 @@ fn outermost(t: &Tracker, r: &Root) -> Vec<Member> {
 }
 
 /// What supervises a process: its parent, which is root's, in the directory of the service.
-fn supervisor(m: &Member) -> Option<Result<Official, Untrusted>> {
+fn supervisor(m: &Member) -> Option<Result<Official, Refused>> {
     let parent = Entry::open(m.tgid).and_then(|e| e.stat()).ok()?.ppid as u32;
     if parent <= 1 || process::owner(parent) != Some(0) {
         return None;
@@ -132,7 +132,6 @@ fn supervisor(m: &Member) -> Option<Result<Official, Untrusted>> {
 /// Something that shows that a script, or a supervisor, is about these processes: the number in its pidfile, or that
 /// it names the program. The error says what is missing.
 fn shown(t: &Tracker, r: &Root, o: &Official, outer: &[Member]) -> Result<(), String> {
-    let source = o.source.display();
     if let Some(named) = o.pidfile.as_deref().and_then(number) {
         let family = Lineage::new(t, r.clone());
         return match family.member(named) {
@@ -140,10 +139,10 @@ fn shown(t: &Tracker, r: &Root, o: &Official, outer: &[Member]) -> Result<(), St
             _ => Err(format!("'{}' is about process {named}, which is no member", o.words())),
         };
     }
-    let text = of_root::open(Path::new(ROOT), &o.source)
+    let text = trusted::open(Path::new(ROOT), &o.source)
         .map_err(|e| e.to_string())?
-        .read(SCRIPT)
-        .map_err(|e| format!("{source}: {e}"))?;
+        .head(SCRIPT)
+        .map_err(|e| e.to_string())?;
     // Its interpreter may be theirs, too.
     let body = &text[text.iter().position(|b| *b == b'\n').unwrap_or(0)..];
     let names = |path: &Path| {
@@ -156,13 +155,13 @@ fn shown(t: &Tracker, r: &Root, o: &Official, outer: &[Member]) -> Result<(), St
     let programs = outer.iter().filter_map(|m| Entry::open(m.tgid).and_then(|e| e.link("exe")).ok());
     match programs.into_iter().any(|p| names(&p)) {
         true => Ok(()),
-        false => Err(format!("nothing in {source} shows that it is about these processes")),
+        false => Err(format!("nothing in {} shows that it is about these processes", o.source.display())),
     }
 }
 
 /// The number of a living process that a pidfile of root's names.
 fn number(path: &Path) -> Option<u32> {
-    of_root::open(Path::new(ROOT), path).ok()?;
+    trusted::open(Path::new(ROOT), path).ok()?;
     let named = pidfile::named(path, &[0]).ok()?;
     crate::sys::alive::alive(named.pid, 0).then_some(named.pid)
 }

@@ -9,8 +9,8 @@ use killer_common::record::{B_CONTROL, Member};
 use super::record::wall_second;
 use super::rulebook;
 use crate::keep::Slot;
-use crate::lookup::of_root::{self, Untrusted};
 use crate::lookup::pidfile::{self, Named};
+use crate::lookup::trusted::{self, Refused};
 use crate::lookup::{Root, below_run, official};
 use crate::sys::alive::Identity;
 use crate::tier::Tracker;
@@ -64,10 +64,10 @@ fn of_script(t: &Tracker, r: &Root, refused: &mut Vec<String>) -> Option<Member>
             return None;
         }
     };
-    let found = match of_root::open(Path::new("/"), &path) {
+    let found = match trusted::open(Path::new("/"), &path) {
         Ok(_) => pidfile::named(&path, &[0]).map_err(|e| e.to_string()),
         // It is not written yet, or removed.
-        Err(Untrusted::Open(_, e)) if e.kind() == std::io::ErrorKind::NotFound => return None,
+        Err(Refused::Missing(_)) => return None,
         Err(e) => Err(e.to_string()),
     };
     let judged = found.and_then(|n| match judge(t, r, &n) {

@@ -1,7 +1,6 @@
 //! Names, pids and pidfiles → roots and processes. One resolver per file.
 
 pub mod below_run;
-pub mod of_root;
 pub mod official;
 pub mod pidfile;
 pub mod process;

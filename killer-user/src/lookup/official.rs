@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
-use super::of_root::{self, Untrusted};
+use super::trusted::{self, Refused};
 
 /// Whose a service is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,7 +105,7 @@ fn is_file_name(name: &str) -> bool {
 ///
 /// # Errors
 /// It is there, and others than root could choose what is run.
-pub fn of(root: &Path, name: &str) -> Result<Option<Official>, Untrusted> {
+pub fn of(root: &Path, name: &str) -> Result<Option<Official>, Refused> {
     if !is_file_name(name) || root.join("run/systemd/system").is_dir() {
         return Ok(None);
     }
@@ -135,9 +135,9 @@ fn is_supervised(root: &Path, dir: &Path) -> bool {
 ///
 /// # Errors
 /// Others than root may write to it.
-pub fn supervised(root: &Path, dir: &Path) -> Result<Official, Untrusted> {
-    if !of_root::open(root, dir)?.is_dir() {
-        return Err(Untrusted::Kind(dir.to_owned(), "no directory"));
+pub fn supervised(root: &Path, dir: &Path) -> Result<Official, Refused> {
+    if !trusted::open(root, dir)?.is_dir() {
+        return Err(Refused::Kind(dir.to_owned(), "no directory"));
     }
     let real = within(root, dir);
     let (init, words): (_, [&str; 2]) = match () {
@@ -151,18 +151,18 @@ pub fn supervised(root: &Path, dir: &Path) -> Result<Official, Untrusted> {
     Ok(Official { init, stop, source: dir.to_owned(), pidfile, started: true })
 }
 
-fn script(root: &Path, name: &str) -> Result<Option<Official>, Untrusted> {
+fn script(root: &Path, name: &str) -> Result<Option<Official>, Refused> {
     if NO_SERVICES.contains(&name) {
         return Ok(None);
     }
     let paths = SCRIPTS.iter().map(|(dir, before)| Path::new("/").join(dir).join(format!("{before}{name}")));
     let Some(path) = paths.into_iter().find(|p| within(root, p).is_file()) else { return Ok(None) };
-    let file = of_root::open(root, &path)?;
+    let file = trusted::open(root, &path)?;
     if !file.is_program() {
         // Slackware and others switch a service off so.
         return Ok(None);
     }
-    let header = file.read(HEADER).unwrap_or_default();
+    let header = file.head(HEADER).unwrap_or_default();
     // Either of them is there while OpenRC runs the host: the second one on hosts with another place for its state.
     let state = ["run/openrc", "lib/rc/init.d", "libexec/rc/init.d"].map(|d| root.join(d));
     let openrc = state.iter().find(|d| d.join("softlevel").exists() || d.join("started").is_dir());
@@ -221,9 +221,10 @@ mod tests {
     struct Host(tempfile::TempDir);
 
     impl Host {
-        /// Only root can make files that are trusted.
+        /// Only root can make files that are trusted, and only where nobody else may.
         fn new() -> Option<Self> {
-            rustix::process::geteuid().is_root().then(|| Self(tempfile::tempdir().expect("a directory")))
+            let dir = tempfile::Builder::new().prefix("killer-official-").tempdir_in("/run").ok()?;
+            rustix::process::geteuid().is_root().then_some(Self(dir))
         }
 
         fn put(&self, path: &str, text: &str, mode: u32) -> &Self {

@@ -160,6 +160,10 @@ impl Top {
             let (fd, st) = self.look(here, &step, &to)?;
             match FileType::from_raw_mode(st.st_mode) {
                 FileType::Symlink => {
+                    // It has no mode of its own.
+                    if st.st_uid != 0 {
+                        return Err(Refused::Owner(self.shown(&to), st.st_uid));
+                    }
                     links += 1;
                     if links > MOST_LINKS {
                         return Err(Refused::Io(self.shown(&to), Errno::LOOP));
@@ -203,6 +207,20 @@ impl Top {
     }
 }
 
+/// A file or a directory below `root` (mostly `/`), of which, and of every step to it, nobody but root can change anything.
+///
+/// # Errors
+/// The first step that is not so.
+pub fn open(root: &Path, path: &Path) -> Result<Trusted, Refused> {
+    let top = Top::of(root)?;
+    let end = top.walk(path)?;
+    root_s(&end.stat, &top.shown(&end.path))?;
+    match FileType::from_raw_mode(end.stat.st_mode) {
+        FileType::Directory | FileType::RegularFile => Ok(end),
+        is => Err(Refused::Kind(top.shown(&end.path), kind(is))),
+    }
+}
+
 fn steps(path: &Path) -> impl Iterator<Item = OsString> + '_ {
     path.components().filter_map(|c| match c {
         Component::Normal(n) => Some(n.to_owned()),
@@ -215,6 +233,16 @@ impl Trusted {
     /// Refuses a file that somebody else than root owns or may write.
     pub fn root_s(&self) -> Result<(), Refused> {
         root_s(&self.stat, &self.path)
+    }
+
+    /// True for a directory.
+    pub fn is_dir(&self) -> bool {
+        self.name.is_none()
+    }
+
+    /// True for a file that root may execute.
+    pub fn is_program(&self) -> bool {
+        FileType::from_raw_mode(self.stat.st_mode) == FileType::RegularFile && self.stat.st_mode & 0o111 != 0
     }
 
     /// True for a file without content that an administrator has put there to say so: `/dev/null`.
@@ -289,67 +317,4 @@ impl Trusted {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::{PermissionsExt, symlink};
-
-    use super::*;
-
-    /// A directory of root's alone; `None` where this user is not root, or there is no such place.
-    fn place() -> Option<(tempfile::TempDir, Top)> {
-        let dir = tempfile::Builder::new().prefix("killer-trusted-").tempdir_in("/run").ok()?;
-        let top = Top::of(dir.path()).ok()?;
-        Some((dir, top))
-    }
-
-    #[test]
-    fn links_are_followed_and_go_no_higher() {
-        let Some((dir, top)) = place() else { return };
-        std::fs::create_dir_all(dir.path().join("a/b")).unwrap();
-        std::fs::write(dir.path().join("a/b/f"), "x").unwrap();
-        symlink("/a", dir.path().join("l")).unwrap();
-        symlink("../../../../a/b/f", dir.path().join("a/up")).unwrap();
-        symlink("loop", dir.path().join("loop")).unwrap();
-        let f = top.walk(Path::new("/l/up")).unwrap();
-        assert_eq!((f.path.as_path(), f.text(9).unwrap()), (Path::new("/a/b/f"), b"x".to_vec()));
-        assert_eq!(top.walk(Path::new("/l/b/..")).unwrap().names(9).unwrap(), ["b", "up"]);
-        assert!(matches!(top.walk(Path::new("/loop")), Err(Refused::Io(_, Errno::LOOP))));
-        assert!(matches!(top.walk(Path::new("/a/x")), Err(Refused::Missing(_))));
-        assert!(matches!(top.walk(Path::new("/a/b/f/x")), Err(Refused::Missing(_))));
-    }
-
-    #[test]
-    fn what_others_can_change_is_refused() {
-        let Some((dir, top)) = place() else { return };
-        let mode = |p: &str, m| {
-            std::fs::set_permissions(dir.path().join(p), std::fs::Permissions::from_mode(m)).unwrap()
-        };
-        std::fs::create_dir_all(dir.path().join("a/b")).unwrap();
-        std::fs::write(dir.path().join("a/b/f"), "x").unwrap();
-        let walk = |p: &str| top.walk(Path::new(p));
-        mode("a", 0o777);
-        assert!(matches!(walk("/a/b/f"), Err(Refused::Writable(_, "everybody"))));
-        mode("a", 0o1775);
-        assert!(matches!(walk("/a/b/f"), Err(Refused::Writable(_, "its group"))));
-        mode("a", 0o755);
-        mode("a/b/f", 0o646);
-        assert!(matches!(walk("/a/b/f").unwrap().root_s(), Err(Refused::Writable(..))));
-        std::os::unix::fs::chown(dir.path().join("a/b"), Some(1234), None).unwrap();
-        assert!(matches!(walk("/a/b/f"), Err(Refused::Owner(_, 1234))));
-    }
-
-    #[test]
-    fn what_is_no_small_file_is_refused() {
-        let Some((dir, top)) = place() else { return };
-        rustix::fs::mkfifoat(rustix::fs::CWD, dir.path().join("pipe"), Mode::RUSR).unwrap();
-        std::fs::File::create(dir.path().join("huge")).unwrap().set_len(1 << 40).unwrap();
-        assert!(matches!(top.walk(Path::new("/pipe")).unwrap().text(9), Err(Refused::Kind(_, "a pipe"))));
-        assert!(matches!(top.walk(Path::new("/huge")).unwrap().text(9), Err(Refused::Large(..))));
-        assert!(matches!(top.walk(Path::new("/")).unwrap().names(1), Err(Refused::Large(..))));
-        let f = top.walk(Path::new("/huge")).unwrap();
-        std::fs::write(dir.path().join("huge"), "y").unwrap();
-        assert!(matches!(f.text(9), Err(Refused::Changes(_))));
-        let d = top.walk(Path::new("/")).unwrap();
-        std::fs::write(dir.path().join("new"), "y").unwrap();
-        assert!(matches!(d.names(9), Err(Refused::Changes(_))));
-    }
-}
+mod tests;

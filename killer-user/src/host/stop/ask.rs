@@ -16,7 +16,7 @@ use crate::host::{models, start, wait};
 use crate::kill::Waited;
 use crate::lineage::Lineage;
 use crate::lookup::official::Official;
-use crate::lookup::{of_root, process};
+use crate::lookup::{process, trusted};
 use crate::report::model::StopCommand;
 use crate::sys::entry::Entry;
 use crate::sys::{clean, clock, interrupt, proc_text};
@@ -148,7 +148,7 @@ fn asked_by(o: &Official) -> bool {
 fn program(name: &OsString) -> Result<OsString, String> {
     let word = name.to_string_lossy();
     let path = clean::find(&word).ok_or_else(|| format!("there is no {word} in {}", clean::PATH))?;
-    let file = of_root::open(Path::new("/"), &path).map_err(|e| e.to_string())?;
+    let file = trusted::open(Path::new("/"), &path).map_err(|e| e.to_string())?;
     if !file.is_program() {
         return Err(format!("{} cannot be executed", path.display()));
     }
