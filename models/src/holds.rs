@@ -3,7 +3,7 @@
 //!
 //! | action | mirrors |
 //! |---|---|
-//! | `Begin`, `Load`, `Clock`, `Swap` | `killer-user/src/bpf/programs/holds.rs:hold_slot`, `taken`; `let_slots_go`, `let_go` |
+//! | `Begin`, `Load`, `Clock`, `Swap` | `killer-user/src/bpf/programs/pool.rs:hold_slot`, `let_slots_go`; `holds.rs:taken`, `let_go` |
 //! | `Look` | `killer-ebpf/src/rules/open.rs:held` |
 //! | `Tick` | the clock; a command can sleep past its deadline |
 

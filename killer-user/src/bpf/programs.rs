@@ -9,6 +9,7 @@ mod holds;
 mod hooks;
 mod open;
 mod past;
+mod pool;
 mod port;
 mod program;
 mod registry;

@@ -3,15 +3,10 @@
 //! its low bits count them, so that the last one that lets go frees the slot. One that died is counted until the deadline.
 
 use std::collections::HashMap;
-use std::io;
 use std::sync::{Mutex, PoisonError};
 
-use super::Programs;
-use crate::sys::clock;
-use crate::sys::map::Word;
-
 /// Bits of the word that count; the rest is the deadline. At this figure it counts no more, and runs out by itself.
-const COUNT: u64 = 0xff;
+pub(super) const COUNT: u64 = 0xff;
 
 /// What this process holds: slots, and until when at least.
 #[derive(Debug, Default)]
@@ -25,7 +20,8 @@ struct Mine {
 }
 
 impl Holds {
-    fn with<T>(&self, what: impl FnOnce(&mut HashMap<u32, u64>) -> T) -> T {
+    /// Slots, and until when at least.
+    pub(super) fn with<T>(&self, what: impl FnOnce(&mut HashMap<u32, u64>) -> T) -> T {
         let mut mine = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let pid = std::process::id();
         if mine.pid != pid {
@@ -36,7 +32,7 @@ impl Holds {
 }
 
 /// The word when somebody holds until then; `mine`: the deadline up to which it has held before.
-fn taken(word: u64, now: u64, until: u64, mine: Option<u64>) -> u64 {
+pub(super) fn taken(word: u64, now: u64, until: u64, mine: Option<u64>) -> u64 {
     // Nobody holds: what dead commands have left is counted no more.
     let (deadline, count) = if word > now { (word & !COUNT, word & COUNT) } else { (0, 0) };
     // Before its own deadline nobody can have begun to count anew.
@@ -46,43 +42,12 @@ fn taken(word: u64, now: u64, until: u64, mine: Option<u64>) -> u64 {
 }
 
 /// The word when one that has held up to `mine` lets go; `None`: it stays as it is.
-fn let_go(word: u64, now: u64, mine: u64) -> Option<u64> {
+pub(super) fn let_go(word: u64, now: u64, mine: u64) -> Option<u64> {
     // Past its deadline it may be counted no more: the count is that of others.
     match (mine > now, word & COUNT) {
         (false, _) | (_, 0 | COUNT) => None,
         (true, 1) => Some(0),
         (true, _) => Some(word - 1),
-    }
-}
-
-impl Programs {
-    /// Keeps a slot from being used again until then.
-    pub(in crate::bpf) fn hold_slot(&self, slot: u32, until: u64) -> io::Result<()> {
-        let until = until.next_multiple_of(COUNT + 1);
-        self.holds.with(|mine| {
-            let before = mine.get(&slot).copied();
-            // The clock is read after the word: what has run out by then had run out when it was read.
-            let to = |word| Some(taken(word, clock::monotonic_ns(), until, before));
-            self.heed(self.control.change(slot as usize, Word::Hold, to))?;
-            mine.insert(slot, before.unwrap_or(0).max(until));
-            Ok(())
-        })
-    }
-
-    /// Lets every slot go that this process holds.
-    pub(in crate::bpf) fn let_slots_go(&self) {
-        self.holds.with(|mine| {
-            for (slot, until) in mine.drain() {
-                let to = |word| let_go(word, clock::monotonic_ns(), until);
-                let _ = self.control.change(slot as usize, Word::Hold, to);
-            }
-        });
-    }
-}
-
-impl Drop for Programs {
-    fn drop(&mut self) {
-        self.let_slots_go();
     }
 }
 
@@ -95,10 +60,10 @@ mod tests {
     #[test]
     fn the_last_one_frees_the_slot() {
         let a = taken(0, 5, 2 * S, None);
-        assert_eq!(a, 2 * S | 1);
+        assert_eq!(a, (2 * S) | 1);
         let b = taken(a, 6, 2 * S - 256, None);
-        assert_eq!(b, 2 * S | 2, "an earlier deadline counts all the same");
-        assert_eq!(taken(b, 7, 3 * S, Some(2 * S)), 3 * S | 2, "who holds already is counted once");
+        assert_eq!(b, (2 * S) | 2, "an earlier deadline counts all the same");
+        assert_eq!(taken(b, 7, 3 * S, Some(2 * S)), (3 * S) | 2, "who holds already is counted once");
         assert_eq!(let_go(b, 8, 2 * S), Some(a));
         assert_eq!(let_go(a, 9, 2 * S - 256), Some(0));
     }
@@ -108,9 +73,9 @@ mod tests {
         let a = taken(0, 5, S, None);
         // It dies, or sleeps for too long; the next one begins to count anew, and it takes nothing from that.
         let b = taken(a, S + 2, 3 * S, None);
-        assert_eq!(b, 3 * S | 1);
+        assert_eq!(b, (3 * S) | 1);
         assert_eq!(let_go(b, S + 3, S), None);
-        assert_eq!(taken(b, S + 3, 4 * S, Some(S)), 4 * S | 2, "it is counted again");
+        assert_eq!(taken(b, S + 3, 4 * S, Some(S)), (4 * S) | 2, "it is counted again");
         assert_eq!(let_go(b, 2 * S, 3 * S), Some(0));
     }
 
@@ -121,6 +86,6 @@ mod tests {
             word = taken(word, 5, S, None);
         }
         assert_eq!((word, let_go(word, 6, S)), (S | COUNT, None));
-        assert_eq!(taken(word, 2 * S, 3 * S, None), 3 * S | 1);
+        assert_eq!(taken(word, 2 * S, 3 * S, None), (3 * S) | 1);
     }
 }
