@@ -35,6 +35,9 @@ pub struct RuleOptions {
     /// The first argument of this program names a service
     #[arg(long, value_name = "FILE", help_heading = "Rule (add)")]
     argument: Vec<String>,
+    /// A script that this shell is given counts as executed
+    #[arg(long, value_name = "FILE", help_heading = "Rule (add)")]
+    shell: Vec<String>,
     /// The directories in this one are services, by their ./run
     #[arg(long, value_name = "DIR", help_heading = "Rule (add)")]
     run: Vec<String>,
@@ -125,6 +128,7 @@ impl RuleOptions {
         vec![
             ("scripts", self.scripts.clone()),
             ("argument", self.argument.clone()),
+            ("shell", self.shell.clone()),
             ("run", self.run.clone()),
             ("program", self.program.clone()),
             ("strip", one(&self.strip)),
@@ -138,25 +142,25 @@ impl RuleOptions {
 
     fn rule(&self, file: String) -> Result<NewRule, Wrong> {
         let mut fields = self.fields();
-        let kinds = [&self.scripts, &self.argument, &self.run, &self.program];
+        let kinds = [&self.scripts, &self.argument, &self.shell, &self.run, &self.program];
         match kinds.iter().filter(|k| !k.is_empty()).count() {
             1 => {}
             0 => {
                 return Err(Wrong::new(
                     "the rule says no file",
-                    "give one of --program, --scripts, --run, --argument",
+                    "give one of --program, --scripts, --run, --argument, --shell",
                 ));
             }
             _ => {
                 return Err(Wrong::new(
-                    "a rule has one of --program, --scripts, --run, --argument",
+                    "a rule has one of --program, --scripts, --run, --argument, --shell",
                     "add a rule for each, with names of their own",
                 ));
             }
         }
         if !self.program.is_empty() {
             let name = file.strip_suffix(".toml").unwrap_or(&file).to_owned();
-            fields.insert(4, ("name", vec![name]));
+            fields.insert(5, ("name", vec![name]));
         }
         Ok(NewRule { file, fields })
     }

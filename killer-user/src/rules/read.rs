@@ -14,7 +14,7 @@ use super::verdict::is_shell;
 use crate::ask::name;
 
 /// The fields of which a rule has exactly one.
-const KINDS: [&str; 4] = ["scripts", "argument", "run", "program"];
+const KINDS: [&str; 5] = ["scripts", "argument", "run", "program", "shell"];
 
 /// The other fields, with the kinds that they go with.
 const OTHERS: [(&str, &[&str]); 7] = [
@@ -97,7 +97,10 @@ fn kind(r: &mut Reader<'_>, f: &Fields<'_, '_>) -> Option<&'static str> {
         // What is misspelt is told as that.
         [] if f.table.keys().any(|k| !is_field(k.get_ref())) => None,
         [] => {
-            r.wrong(&f.at, "the rule says no file: it needs one of 'scripts', 'argument', 'run', 'program'");
+            r.wrong(
+                &f.at,
+                "the rule says no file: it needs one of 'scripts', 'argument', 'run', 'program', 'shell'",
+            );
             None
         }
         _ => {
@@ -106,7 +109,9 @@ fn kind(r: &mut Reader<'_>, f: &Fields<'_, '_>) -> Option<&'static str> {
             let have = have.iter().map(|k| format!("'{k}'")).collect::<Vec<_>>().join(" and ");
             r.wrong(
                 &at,
-                format!("a rule has one of 'scripts', 'argument', 'run', 'program', not {have}: make two"),
+                format!(
+                    "a rule has one of 'scripts', 'argument', 'run', 'program', 'shell', not {have}: make two"
+                ),
             );
             None
         }
@@ -149,13 +154,14 @@ fn what(r: &mut Reader<'_>, f: &Fields<'_, '_>, kind: &str) -> Option<What> {
                 if is_shell(p.value.file_name().unwrap_or_default().as_bytes()) {
                     r.wrong(
                         &p.at,
-                        "whatever a shell is given would be a service: give the directory with 'scripts'",
+                        "whatever a shell is given would be a service: give the directory with 'scripts', and this with 'shell'",
                     );
                 }
             }
             What::Argument { programs: paths }
         }
         "run" => What::Run { dirs: paths },
+        "shell" => What::Shell { programs: paths },
         _ => What::Program(program(r, f, paths)),
     })
 }

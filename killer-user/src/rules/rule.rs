@@ -33,6 +33,11 @@ pub enum What {
         /// The programs.
         programs: Vec<Spot<PathBuf>>,
     },
+    /// Shells: a script that they are given counts as executed.
+    Shell {
+        /// The programs.
+        programs: Vec<Spot<PathBuf>>,
+    },
     /// `./run` in a directory below these: that directory names the service.
     Run {
         /// The directories of service directories.
@@ -72,7 +77,7 @@ impl Rule {
     pub fn paths(&self) -> &[Spot<PathBuf>] {
         match &self.what {
             What::Scripts { dirs, .. } | What::Run { dirs } => dirs,
-            What::Argument { programs } => programs,
+            What::Argument { programs } | What::Shell { programs } => programs,
             What::Program(p) => &p.files,
         }
     }
@@ -82,6 +87,7 @@ impl Rule {
         match &self.what {
             What::Scripts { .. } => "scripts",
             What::Argument { .. } => "argument",
+            What::Shell { .. } => "shell",
             What::Run { .. } => "run",
             What::Program(_) => "program",
         }

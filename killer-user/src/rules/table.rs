@@ -35,6 +35,8 @@ pub enum Kind {
     Argument,
     /// `run` in a service directory: the directory's name is the service's. Its key is of the directory above that.
     Run,
+    /// A shell: the script that it is given counts as executed.
+    Shell,
     /// No service.
     Except,
 }
@@ -88,14 +90,14 @@ impl Value {
 
     /// The service that a file of this name is; `None`: none.
     pub fn name_of(&self, file: &[u8]) -> Option<String> {
-        if self.kind == Kind::Except {
+        if matches!(self.kind, Kind::Except | Kind::Shell) {
             return None;
         }
         if !self.name.is_empty() {
             return Some(self.name.clone());
         }
         let rest = std::str::from_utf8(self.strip.cut(file)?).ok()?;
-        // A name with a blank in it is none that a file gives (`killer-ebpf/src/rules/file.rs:valid`).
+        // A name with a blank in it is none that a file gives (`killer-ebpf/src/rules/find.rs:valid`).
         crate::ask::name::parse_new(rest).ok().filter(|n| n == rest && !rest.contains(' '))
     }
 }

@@ -88,7 +88,7 @@ impl Why {
         match self {
             Self::NoRule => "no rule is about this file".into(),
             Self::Shell(script) => format!(
-                "what is executed is the shell, and no rule is about it; '{script}' is only read by it: execute it itself"
+                "what is executed is the shell; '{script}' is only read by it, and no rule is about both: execute it itself, or add a rule with 'shell'"
             ),
             Self::Excepted(at) => format!("it is an exception, at {}", at.line()),
             Self::NotStripped(at, strip) => {
@@ -139,7 +139,7 @@ pub fn verdict(x: &Exec<'_>) -> Verdict {
 }
 
 fn rule_and_file(x: &Exec<'_>) -> Result<(String, Entry), Why> {
-    let Some(entry) = x.entry.clone() else {
+    let Some(entry) = x.entry.clone().filter(|e| e.value.kind != Kind::Shell) else {
         let shell = is_shell(x.file);
         let script = x.args.iter().find(|a| !a.starts_with('-')).filter(|a| shell && a.contains('/'));
         return Err(script.map_or(Why::NoRule, |s| Why::Shell(s.clone())));

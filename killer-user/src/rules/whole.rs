@@ -20,7 +20,7 @@ fn paths(rules: &[Rule], wrong: &mut Vec<Wrong>) {
     let mut first: BTreeMap<(&str, &Path), &Place> = BTreeMap::new();
     for (rule, path) in rules.iter().flat_map(|r| r.paths().iter().map(move |p| (r, p))) {
         // By its directory a program that is given scripts is a program, too.
-        let kind = if rule.kind() == "argument" { "program" } else { rule.kind() };
+        let kind = if matches!(rule.kind(), "argument" | "shell") { "program" } else { rule.kind() };
         match first.get(&(kind, &*path.value)) {
             Some(at) => wrong.push(Wrong::new(
                 &path.at,

@@ -201,3 +201,56 @@ fn services_start_while_rules_are_loaded() {
     assert!(eventually(Duration::from_secs(5), || after()["given_back"] == after()["opened"]), "{}", after());
     assert!(h.killer(&["doctor"]).ok().stdout.contains("rules: in force: "));
 }
+
+/// With a rule about the shell, what it is given is the script; without one, or with `-c`, it is a shell.
+#[test]
+fn a_script_that_a_shell_is_given() {
+    let Some(h) = Host::ruled("a_script_that_a_shell_is_given") else { return };
+    let script = h.script("native", DAEMON);
+    let sh = h.path("sbin/sh");
+    std::fs::create_dir_all(h.path("sbin")).expect("sbin");
+    std::fs::copy("/bin/sh", &sh).expect("a copy of sh");
+    mode(&sh, 0o755);
+    let path = script.to_string_lossy().into_owned();
+    let command = format!("{path} start; :");
+    let none = |what: &str| assert_eq!(h.names(), [""; 0], "{what}: {}", h.killer(&["list"]));
+    let opens = |args: &[&str], dir: &str| {
+        let mut shell = Command::new(&sh);
+        let ok = shell
+            .args(args)
+            .current_dir(h.path(dir))
+            .stdin(Stdio::null())
+            .status()
+            .expect("a shell")
+            .success();
+        assert!(ok, "{args:?}");
+        assert!(
+            eventually(Duration::from_secs(5), || h.names() == ["native"]),
+            "{args:?}: {}",
+            h.killer(&["list"])
+        );
+        h.killer(&["-s", "KILL", "--wait", "native"]).ok();
+    };
+    h.killer(&["rule", "load"]).ok();
+    run(&sh, &[&path, "status"]);
+    assert!(
+        h.says(&[&sh.to_string_lossy(), &path, "start"]).contains("no rule is about both"),
+        "{}",
+        h.says(&[&path])
+    );
+    h.rules("shells.toml", "[[rule]]\nshell = \"/sbin/sh\"\n");
+    h.killer(&["rule", "load"]).ok();
+    let says = h.killer(&["rule", "test", "--", &sh.to_string_lossy(), "-e", &path, "start"]);
+    assert!(says.stdout.contains("native"), "{says}");
+    for quiet in ["status", "stop"] {
+        run(&sh, &[&path, quiet]);
+        none(quiet);
+    }
+    run(&sh, &["-c", "exit 0", &path]);
+    none("-c");
+    opens(&[&path, "start"], "etc");
+    opens(&["-e", &path, "start"], "etc");
+    opens(&["./native", "start"], "etc/init.d");
+    opens(&["native", "start"], "etc/init.d");
+    opens(&["-c", &command], "etc");
+}

@@ -225,6 +225,9 @@ impl Finder<'_> {
             What::Argument { programs } => {
                 programs.iter().for_each(|p| self.file(&mut c, p, &value(Kind::Argument, Strip::default())));
             }
+            What::Shell { programs } => {
+                programs.iter().for_each(|p| self.shell(&mut c, p, &value(Kind::Shell, Strip::default())));
+            }
             What::Program(p) => self.program(&mut c, p, uid),
         }
         c.services.sort_by(|a, b| a.name.cmp(&b.name));
@@ -268,6 +271,21 @@ impl Finder<'_> {
                 ..Known::default()
             });
         }
+    }
+
+    /// A shell that is one program, and not every command of a host.
+    fn shell(&mut self, c: &mut Covered, spot: &Spot<PathBuf>, value: &Value) {
+        if let Ok(f) = self.top.walk(&spot.value)
+            && let Some(is) = f.name.as_deref().and_then(|n| n.to_str())
+            && ["busybox", "toybox"].contains(&is)
+        {
+            let why = format!(
+                "'{}' is {is}, which is every command of this host: only a program that is nothing but a shell can be a 'shell'",
+                spot.value.display()
+            );
+            return self.wrong.push(Wrong::new(&spot.at, why));
+        }
+        self.file(c, spot, value);
     }
 
     /// A file that need not be there yet: its directory and name, and where a link leads.

@@ -92,7 +92,7 @@ fn rule(c: &Covered) -> Rule {
             r.pidfile = p.pidfile.as_deref().map(text);
             r.stop = p.stop.clone();
         }
-        What::Argument { .. } | What::Run { .. } => {}
+        What::Argument { .. } | What::Shell { .. } | What::Run { .. } => {}
     }
     r
 }

@@ -139,6 +139,7 @@ fn file(e: &Entry) -> (abi::FileKey, abi::Rule) {
         Kind::Program => abi::PROGRAM,
         Kind::Argument => abi::ARGUMENT,
         Kind::Run => abi::RUN,
+        Kind::Shell => abi::SHELL,
         Kind::Except => abi::EXCEPT,
     };
     let key = abi::FileKey {

@@ -27,16 +27,25 @@ pub fn test(asked: &rule::Exec, tell: &dyn Tell) -> Result<RuleTest, Failure> {
     let sources = source::read(&top, None).map_err(|w| wrong(Trouble::Wrong(w)))?;
     let found = find(&top, &sources, &by_stat).map_err(wrong)?;
     let (typed, real) = resolved(&asked.path)?;
-    let (entry, file) = entry_for(&found, &typed, &real)?;
+    let (mut entry, mut file) = entry_for(&found, &typed, &real)?;
+    let (mut args, mut checked) = (&asked.args[..], real.clone());
+    if entry.as_ref().is_some_and(|e| e.value.kind == Kind::Shell)
+        && let Some((script, rest)) = given(args)
+        && let Ok((typed, real)) = resolved(script)
+        && let (Some(e), name) = entry_for(&found, &typed, &real)?
+        && matches!(e.value.kind, Kind::Script | Kind::Run | Kind::Except)
+    {
+        (entry, file, args, checked) = (Some(e), name, rest, real);
+    }
     let (uid, own) = user(asked)?;
     let x = Exec {
         file: &file,
-        args: &asked.args,
+        args,
         uid,
         host_users: !own || host_users(),
         host_root: !own || host_root(),
         not_roots: Top::host()
-            .and_then(|t| t.walk(&real))
+            .and_then(|t| t.walk(&checked))
             .and_then(|f| f.root_s())
             .err()
             .map(|e| e.to_string()),
@@ -62,6 +71,13 @@ pub fn test(asked: &rule::Exec, tell: &dyn Tell) -> Result<RuleTest, Failure> {
         rule: by,
         why,
     })
+}
+
+/// The script that a shell is given, and the words after it; `None`: it is given none.
+fn given(args: &[String]) -> Option<(&Path, &[String])> {
+    let at = args.iter().position(|a| !a.starts_with('-'))?;
+    let is_command = |a: &String| !a.starts_with("--") && a.contains('c');
+    (!args[..at].iter().any(is_command)).then(|| (Path::new(&args[at]), &args[at + 1..]))
 }
 
 /// The file as it is typed, made absolute, and the one that is executed: no link in it.
