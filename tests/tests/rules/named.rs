@@ -205,7 +205,7 @@ fn services_start_while_rules_are_loaded() {
 /// With a rule about the shell, what it is given is the script; without one, or with `-c`, it is a shell.
 #[test]
 fn a_script_that_a_shell_is_given() {
-    let Some(h) = Host::ruled("a_script_that_a_shell_is_given") else { return };
+    let Some(h) = RuledHost::ruled("a_script_that_a_shell_is_given", &[]) else { return };
     let script = h.script("native", DAEMON);
     let sh = h.path("sbin/sh");
     std::fs::create_dir_all(h.path("sbin")).expect("sbin");
