@@ -64,6 +64,11 @@ pub fn list() -> String {
     numbers().map(|n| name(n) + "\n").collect()
 }
 
+/// Names without `SIG`, and of the real-time signals the first and the last, for completions.
+pub fn plain() -> impl Iterator<Item = &'static str> {
+    Signal::iterator().map(|s| s.as_str().trim_start_matches("SIG")).chain(["RTMIN", "RTMAX"])
+}
+
 /// What kill(1) answers to `-l WORD`: the name of a number or of a shell's exit status (137), the number of a name.
 pub fn told(word: &str) -> Result<String, String> {
     let bad = || format!("unknown signal '{}'", word.escape_debug());

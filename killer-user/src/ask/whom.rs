@@ -128,6 +128,20 @@ fn user(name: &str) -> Result<u32, String> {
 /// How the error about an unknown user begins.
 pub const NO_USER: &str = "no such user";
 
+/// Those that are one word, for completions.
+pub const PLAIN: [&str; 10] = [
+    "all",
+    "main",
+    "control",
+    "all-fail",
+    "main-fail",
+    "control-fail",
+    "leaves",
+    "orphans",
+    "escaped",
+    "leftover",
+];
+
 /// The words, for error messages.
 pub const WORDS: &str = "all, main, control (each with -fail), leaves, orphans, escaped, leftover, uid:USER, exe:GLOB, born:<SPAN, depth:N, subtree:PID; !SET is everybody else";
 
@@ -138,6 +152,7 @@ mod tests {
 
     #[test]
     fn sets() {
+        assert!(PLAIN.iter().all(|w| parse(w).is_ok()));
         assert_eq!(parse("all").unwrap(), Whom { text: "all".into(), ..Whom::default() });
         assert!(parse("main-fail").unwrap().fail);
         assert_eq!(parse("leaves,uid:root").unwrap().sets, [Pick::Leaves, Pick::Uid(0)]);

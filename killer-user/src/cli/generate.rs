@@ -2,12 +2,14 @@
 
 use std::io::{self, Write};
 
-use clap::{Command, CommandFactory};
+use clap::builder::PossibleValuesParser;
+use clap::{Arg, Command, CommandFactory};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
 use super::main_form::MainForm;
 use super::{EXAMPLES, Entry, main_command, verb_command};
+use crate::ask::{signal, whom};
 use crate::ending;
 
 /// Options that every verb has.
@@ -24,8 +26,18 @@ fn whole<A>(verbs: &[Entry<A>]) -> Command {
 /// Completions for a shell, for stdout.
 pub fn completions<A>(verbs: &[Entry<A>], shell: Shell) -> Vec<u8> {
     let mut out = Vec::new();
-    clap_complete::generate(shell, &mut whole(verbs), "killer", &mut out);
+    clap_complete::generate(shell, &mut offering(whole(verbs)), "killer", &mut out);
     out
+}
+
+/// With the words that an option takes, so that a shell offers them and not files. What has no end (numbers, users) is left out.
+fn offering(command: Command) -> Command {
+    let words = |arg: Arg| match arg.get_id().as_str() {
+        "signal" => arg.value_parser(PossibleValuesParser::new(signal::plain())),
+        "whom" => arg.value_parser(PossibleValuesParser::new(whom::PLAIN)),
+        _ => arg,
+    };
+    command.mut_args(words).mut_subcommands(offering)
 }
 
 /// One page for everything: a verb has a section, not a page.

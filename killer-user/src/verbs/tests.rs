@@ -229,5 +229,11 @@ fn completions_offer_what_there_is() {
             assert!(text.contains(word), "{shell}: {word}");
         }
         assert!(!text.contains("killer help") && !text.contains("killer__help"), "{shell}");
+        // PowerShell's have no values of options.
+        if shell != Shell::PowerShell && shell != Shell::Elvish {
+            for word in ["WINCH", "main-fail", "leftover"] {
+                assert!(text.contains(word), "{shell}: {word}");
+            }
+        }
     }
 }
