@@ -27,8 +27,10 @@ pub fn blank() -> Option<*mut Matched> {
     MATCHED.get_ptr_mut(&cur)
 }
 
-/// Drops it.
+/// Drops it. Most execs have none, and to see that takes no lock.
 #[inline(always)]
 pub fn drop() {
-    let _ = MATCHED.remove(&task::current_addr());
+    if mine().is_some() {
+        let _ = MATCHED.remove(&task::current_addr());
+    }
 }

@@ -92,13 +92,25 @@ pub fn known(set: u32, (dev, ino): (u64, u64)) -> bool {
     KNOWN.get_ptr(&Known { dev, ino, set: set as u64 }).is_some()
 }
 
+/// A rule may be for this file.
+#[inline(always)]
+pub fn may_match(d: Dentry, set: u32) -> bool {
+    let dir = parent(d);
+    known(set, place(dir)) || is_run(d) && known(set, place(parent(dir)))
+}
+
+/// It is called `run`.
+#[inline(always)]
+fn is_run(d: Dentry) -> bool {
+    load32(d, off_dentry_len()) == 3 && load32(d, off_dentry_inline()) as u64 & 0xff_ffff == RUN_FILE
+}
+
 /// Keeps which file an exec opens, when a rule may be for it. False: none is. `exec`: its number.
 #[inline(always)]
 pub fn keep(d: Dentry, set: u32, uid: u32, exec: u64) -> bool {
     let dir = parent(d);
     let at = place(dir);
-    let is_run =
-        load32(d, off_dentry_len()) == 3 && load32(d, off_dentry_inline()) as u64 & 0xff_ffff == RUN_FILE;
+    let is_run = is_run(d);
     let up = if is_run { place(parent(dir)) } else { (0, 0) };
     if !known(set, at) && !(is_run && known(set, up)) {
         return false;

@@ -115,6 +115,12 @@ extern "C" fn on_rule_again(ctx: *const u64) -> i32 {
 fn execed(ctx: *const u64) {
     let t = task::arg(ctx, 0);
     let Some((set, uid)) = looked_at(t) else { return };
+    let bprm = task::arg(ctx, 2);
+    // Most execs are of a program in a directory that no rule names, and of those none has left anything.
+    let is_script = typed::is_script(bprm);
+    if !is_script && !file::may_match(file::of_exec(bprm), set) {
+        return;
+    }
     let count = load32(t, off_execs()) as u64;
     let mut seen = false;
     if let Some(m) = element::mine() {
@@ -130,8 +136,14 @@ fn execed(ctx: *const u64) {
             element::drop();
         }
     }
-    if !seen && !(typed::keep(t, task::arg(ctx, 2), set, uid) && find::rule_find() != 0) {
-        return element::drop();
+    if !seen {
+        let kept = match is_script {
+            true => typed::keep(t, bprm, set, uid),
+            false => file::keep(file::of_exec(bprm), set, uid, 0),
+        };
+        if !kept || find::rule_find() == 0 {
+            return element::drop();
+        }
     }
     let Some(m) = element::mine() else { return };
     opens(t, m, load64(loadp(t, off_mm()), off_args()));

@@ -11,12 +11,30 @@ use crate::rule_maps::PATHS;
 use crate::task::{Task, load64, loadp};
 use crate::{bytes, element, file, open};
 
-/// Keeps what an exec of the current task opens. False: no rule can be for it.
+/// What is executed is read by another program, which has taken its place.
+#[inline(always)]
+pub fn is_script(bprm: usize) -> bool {
+    load64(bprm, off_bprm_name()) != load64(bprm, off_bprm_interp())
+}
+
+/// Keeps the script that the current task executes. False: no rule can be for it.
 #[inline(always)]
 pub fn keep(t: Task, bprm: usize, set: u32, uid: u32) -> bool {
-    let name = load64(bprm, off_bprm_name());
-    if name == load64(bprm, off_bprm_interp()) {
-        return file::keep(file::of_exec(bprm), set, uid, 0);
+    let mut name = 0u64;
+    // SAFETY: eight bytes of our own. By a helper: what a load gives is a pointer to the verifier, and stages take numbers.
+    unsafe {
+        h::bpf_probe_read_kernel(
+            (&raw mut name).cast(),
+            8,
+            (bprm + off_bprm_name() as usize) as *const c_void,
+        )
+    };
+    let pwd = loadp(loadp(t, off_fs()), off_fs_pwd());
+    if rule_typed(name, set) == 0
+        && !file::known(set, file::place(pwd))
+        && !file::known(set, file::place(file::parent(pwd)))
+    {
+        return false;
     }
     let Some(m) = element::blank() else {
         open::no_slot(0);
@@ -26,11 +44,25 @@ pub fn keep(t: Task, bprm: usize, set: u32, uid: u32) -> bool {
     unsafe {
         (*m).set = set;
         (*m).uid = uid;
-        // Through the map: a function of its own takes numbers, and this is a pointer to the verifier.
         (*m).script = name;
     }
     keep_pwd(t, m);
     rule_path(KERNEL) != 0
+}
+
+/// Stage: the path at `at` is absolute, and in a directory that a rule names.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn rule_typed(at: u64, set: u32) -> u32 {
+    let mut p = PathKey { prefix_len: PathKey::WHOLE, set, path: [0; PATH_LEN / 8] };
+    // SAFETY: as in `rule_path`.
+    unsafe {
+        read(p.path.as_mut_ptr().cast(), PATH_LEN, at, KERNEL);
+        if p.path[0] as u8 != b'/' {
+            return 0;
+        }
+        !h::bpf_map_lookup_elem((&raw const PATHS) as *mut c_void, (&raw const p).cast()).is_null() as u32
+    }
 }
 
 /// Keeps the working directory of the current task: what is typed is relative to it.
