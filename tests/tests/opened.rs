@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use killer_tests::stepper::{self, Act};
@@ -274,28 +274,70 @@ fn until(end: Instant, mut what: impl FnMut()) {
     }
 }
 
-/// Outsiders start a service, its members restart it, and KILLs run against both; the last KILL leaves nobody.
+/// Instances of the storm: `KILLER_STORM=3000` is the long run of docs/RULES.md.
+fn storm() -> u64 {
+    std::env::var("KILLER_STORM").ok().and_then(|n| n.parse().ok()).unwrap_or(150)
+}
+
+/// Outsiders start a service, its members restart it, and KILLs run against both; the last KILL leaves nobody. Another service is
+/// started all the time, and one goes on: no KILL hits them.
 #[test]
 fn a_storm_of_restarts_leaves_nobody() {
     let Some(h) = RuledHost::ruled("a_storm_of_restarts_leaves_nobody", &[]) else { return };
     // Bounded: a chain restarts ten times, and what it leaves ends by itself.
-    let again = "case $1 in start) [ ${2:-0} -lt 10 ] && setsid sh -c 'sleep 0.1; exec \"$0\" again $1' \"$0\" $((${2:-0} + 1)) </dev/null & \
+    let again = "case $1 in start) [ ${2:-0} -lt 10 ] && setsid sh -c 'sleep 0.02; exec \"$0\" again $1' \"$0\" $((${2:-0} + 1)) </dev/null & \
                  setsid sleep 2 </dev/null & ;; again) exec \"$0\" start $2;; esac; exit 0";
-    let storm = h.script("storm", again);
+    let (storm_at, calm) = (h.script("storm", again), h.script("calm", DAEMON));
+    let other = h.script("other", "for i in 1 2; do sh -c :; done; exit 7");
+    assert!(run(command(&calm, "start", &oracle().1)));
+    let opened_before = h.figures().0;
+    let began = Instant::now();
     let (read, write) = oracle();
-    let end = Instant::now() + Duration::from_secs(4);
+    // What its own members have opened: all but what outsiders have started.
+    let [others, starts_of_it, wrong, kills] = [const { AtomicU64::new(0) }; 4];
+    let outside = || others.load(Ordering::Relaxed) + starts_of_it.load(Ordering::Relaxed);
+    let restarts = || (h.figures().0 - opened_before).saturating_sub(outside());
+    let limit = Duration::from_secs(if storm() > 150 { 3000 } else { 60 });
+    let on = || restarts() < storm() && began.elapsed() < limit;
     std::thread::scope(|s| {
         s.spawn(|| {
-            until(end, || {
-                run(command(&storm, "start", &write));
-                std::thread::sleep(Duration::from_millis(200));
-            });
+            while on() {
+                starts_of_it.fetch_add(1, Ordering::Relaxed);
+                run(command(&storm_at, "start", &write));
+                std::thread::sleep(Duration::from_millis(20));
+            }
         });
-        s.spawn(|| until(end, || drop(h.killer(&["-KILL", "--who=all", "storm"]))));
+        s.spawn(|| {
+            while on() {
+                h.killer(&["-KILL", "--who=all", "storm"]);
+                // At once, and when it has restarted some times.
+                let n = kills.fetch_add(1, Ordering::Relaxed);
+                std::thread::sleep(Duration::from_millis(n % 8 * 20));
+            }
+        });
+        s.spawn(|| {
+            while on() {
+                others.fetch_add(1, Ordering::Relaxed);
+                let whole = starts(&other).and_then(|s| s.code()) == Some(7);
+                wrong.fetch_add(u64::from(!whole), Ordering::Relaxed);
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        });
     });
     drop(write);
+    let (restarts, took) = (restarts(), began.elapsed());
     h.killer(&["-KILL", "--who=all", "--wait", "storm"]);
     assert!(all_end(read, Duration::from_secs(10)), "survivors: {}", h.killer(&["list"]));
+    println!(
+        "storm: {restarts} restarts, {starts_of_it:?} starts and {others:?} starts of another service against {kills:?} KILLs in \
+         {:.0} s: no survivor, {wrong:?} wrong victims",
+        took.as_secs_f32()
+    );
+    assert!(restarts >= storm(), "{restarts} of {} restarts in {took:?}", storm());
+    assert_eq!(wrong.into_inner(), 0, "of the starts of another service");
+    let calm = h.killer(&["status", "-o", "json", "calm"]).ok().json();
+    assert_eq!(calm["counts"]["processes"], 1, "a service that nobody has killed: {calm}");
+    h.killer(&["-KILL", "--wait", "calm"]).ok();
     assert!(eventually(Duration::from_secs(10), || h.figures().0 == h.figures().1), "{:?}", h.figures());
 }
 
