@@ -218,6 +218,18 @@ impl TestEnv {
         })
     }
 
+    /// A fresh world for `named`, where this host has a hierarchy for it.
+    pub fn named(test: &str) -> Option<TestEnv> {
+        let env = TestEnv::without_programs(test, "named", None)?;
+        let up = env.killer(["up"]);
+        if up.stderr.contains("named cgroup v1 hierarchy") {
+            skip(test, up.stderr.trim());
+            return None;
+        }
+        up.ok();
+        Some(env)
+    }
+
     /// Where its services go when they do not go to programs.
     pub fn tier(&self) -> Option<&'static str> {
         self.tier

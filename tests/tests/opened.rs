@@ -1,8 +1,10 @@
 //! What opens an instance, from where, by which user, and what a KILL does meanwhile.
 
+use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -286,7 +288,7 @@ fn a_storm_of_restarts_leaves_nobody() {
     let Some(h) = RuledHost::ruled("a_storm_of_restarts_leaves_nobody", &[]) else { return };
     // Bounded: a chain restarts ten times, and what it leaves ends by itself.
     let again = "case $1 in start) [ ${2:-0} -lt 10 ] && setsid sh -c 'sleep 0.02; exec \"$0\" again $1' \"$0\" $((${2:-0} + 1)) </dev/null & \
-                 setsid sleep 2 </dev/null & ;; again) exec \"$0\" start $2;; esac; exit 0";
+                 setsid sleep 1 </dev/null & ;; again) exec \"$0\" start $2;; esac; exit 0";
     let (storm_at, calm) = (h.script("storm", again), h.script("calm", DAEMON));
     let other = h.script("other", "for i in 1 2; do sh -c :; done; exit 7");
     assert!(run(command(&calm, "start", &oracle().1)));
@@ -295,6 +297,7 @@ fn a_storm_of_restarts_leaves_nobody() {
     let (read, write) = oracle();
     // What its own members have opened: all but what outsiders have started.
     let [others, starts_of_it, wrong, kills] = [const { AtomicU64::new(0) }; 4];
+    let ended = Mutex::new(BTreeMap::<i32, u64>::new());
     let outside = || others.load(Ordering::Relaxed) + starts_of_it.load(Ordering::Relaxed);
     let restarts = || (h.figures().0 - opened_before).saturating_sub(outside());
     let limit = Duration::from_secs(if storm() > 150 { 3000 } else { 60 });
@@ -304,12 +307,13 @@ fn a_storm_of_restarts_leaves_nobody() {
             while on() {
                 starts_of_it.fetch_add(1, Ordering::Relaxed);
                 run(command(&storm_at, "start", &write));
-                std::thread::sleep(Duration::from_millis(20));
+                std::thread::sleep(Duration::from_millis(100));
             }
         });
         s.spawn(|| {
             while on() {
-                h.killer(&["-KILL", "--who=all", "storm"]);
+                let out = h.killer(&["-KILL", "--who=all", "storm"]);
+                *ended.lock().expect("codes").entry(out.exit()).or_insert(0) += 1;
                 // At once, and when it has restarted some times.
                 let n = kills.fetch_add(1, Ordering::Relaxed);
                 std::thread::sleep(Duration::from_millis(n % 8 * 20));
@@ -330,8 +334,10 @@ fn a_storm_of_restarts_leaves_nobody() {
     assert!(all_end(read, Duration::from_secs(10)), "survivors: {}", h.killer(&["list"]));
     println!(
         "storm: {restarts} restarts, {starts_of_it:?} starts and {others:?} starts of another service against {kills:?} KILLs in \
-         {:.0} s: no survivor, {wrong:?} wrong victims",
-        took.as_secs_f32()
+         {:.0} s: no survivor, {wrong:?} wrong victims; KILLs ended with {:?}; {} matches without a slot",
+        took.as_secs_f32(),
+        ended.into_inner().expect("codes"),
+        Objects::new(&h.env.pin_root).global().expect("figures").rule_slots
     );
     assert!(restarts >= storm(), "{restarts} of {} restarts in {took:?}", storm());
     assert_eq!(wrong.into_inner(), 0, "of the starts of another service");

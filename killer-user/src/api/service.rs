@@ -5,15 +5,12 @@ use std::time::Duration;
 
 use super::error::Error;
 use super::order::Order;
-use crate::ask::schedule::Schedule;
 use crate::ask::span::Span;
-use crate::ask::{Mode, Names, Stop, Until};
+use crate::ask::{Stop, Until};
 use crate::ending::Ending;
 use crate::host::{self, Silent, freeze, signal, status, stop, until};
 use crate::lookup::Root;
 use crate::report::model::{self, Exactness, Receipt};
-
-const SIGTERM: i32 = 15;
 
 /// A service that was found or started. It stays that one: when it has been forgotten and another one has its name,
 /// nothing is done to that one.
@@ -66,18 +63,7 @@ impl Service {
     /// # Errors
     /// Nothing was done: as for [`Service::signal`].
     pub fn stop(&self, patience: Duration) -> Result<model::Stop, Error> {
-        let span = Span::Finite(patience);
-        let asked = Stop {
-            names: Names::one(self.name()),
-            schedule: Schedule::usual(SIGTERM, span),
-            timeout: span,
-            reaped: None,
-            sighup: false,
-            mode: Mode::ControlGroup,
-            command: true,
-            zap: false,
-            include_self: false,
-        };
+        let asked = Stop::usual(self.name(), Span::Finite(patience));
         Ok(stop::end(&self.keeper, &self.root, &[], &asked, &Silent)?)
     }
 

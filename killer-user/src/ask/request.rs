@@ -214,6 +214,23 @@ pub struct Stop {
     pub include_self: bool,
 }
 
+impl Stop {
+    /// As `killer stop` does it without an option: TERM, and KILL when that has not ended it in time.
+    pub fn usual(name: &str, patience: Span) -> Self {
+        Self {
+            names: Names::one(name),
+            schedule: Schedule::usual(libc::SIGTERM, patience),
+            timeout: patience,
+            reaped: None,
+            sighup: false,
+            mode: Mode::ControlGroup,
+            command: true,
+            zap: false,
+            include_self: false,
+        }
+    }
+}
+
 /// How `adopt` is told the process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Whose {

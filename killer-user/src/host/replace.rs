@@ -3,16 +3,13 @@
 use super::failure::Failure;
 use super::open::Host;
 use super::{Tell, changes, elsewhere, models, stop};
-use crate::ask::schedule::Schedule;
-use crate::ask::{Mode, Names, Replace, Run, Stop};
+use crate::ask::{Replace, Run, Stop};
 use crate::ask::{name, span::Span};
 use crate::ending::Ending;
 use crate::lookup::{Root, registry};
 use crate::report::message;
 use crate::sys::{child, supervise};
 use crate::tier::Tracker;
-
-const SIGTERM: i32 = 15;
 
 /// What each wait takes at most when the old one is ended: as `killer stop` without options.
 const PATIENCE: Span = Span::Finite(std::time::Duration::from_secs(90));
@@ -68,17 +65,7 @@ fn free(t: &Tracker, wish: &str) -> Result<String, Failure> {
 /// As `killer stop` ends it, in a process of its own: what that catches, and the threads that it has, are not the
 /// launcher's.
 fn end(t: &Tracker, old: &Root, tell: &dyn Tell) -> Result<(), Failure> {
-    let s = Stop {
-        names: Names::one(&old.name),
-        schedule: Schedule::usual(SIGTERM, PATIENCE),
-        timeout: PATIENCE,
-        reaped: None,
-        sighup: false,
-        mode: Mode::ControlGroup,
-        command: true,
-        zap: false,
-        include_self: false,
-    };
+    let s = Stop::usual(&old.name, PATIENCE);
     let Some(pid) = supervise::fork()? else {
         let done = stop::end(t, old, std::slice::from_ref(old), &s, tell);
         supervise::exit(match done {

@@ -293,38 +293,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn named(bytes: [u8; NAME_LEN]) -> killer_common::record::RootRecord {
-        killer_common::record::RootRecord {
-            generation: 1,
-            state: R_LIVE,
-            parent: 0,
-            depth: 0,
-            main_tgid: 0,
-            parent_generation: 0,
-            main_start: 0,
-            born: 0,
-            owner_tgid: 0,
-            last_signal: 0,
-            owner_start: 0,
-            last_at: 0,
-            last_uid: 0,
-            last_outcome: 0,
-            name: bytes,
-            flags: 0,
-            freezer_start: 0,
-            freezer_tgid: 0,
-            wakes: 0,
-            hangups: 0,
-            skipped: 0,
-            frozen_at: 0,
-            ancestors: 0,
-            opener_start: 0,
-            opener_tgid: 0,
-            from: 0,
-            from_generation: 0,
-            command_len: 0,
-            command: [0; killer_common::rule::COMMAND_LEN],
-            stayed: 0,
-        }
+        let zeroed = bytemuck::Zeroable::zeroed();
+        killer_common::record::RootRecord { generation: 1, state: R_LIVE, name: bytes, ..zeroed }
     }
 
     proptest! {

@@ -43,17 +43,20 @@ pub fn fork_on() -> io::Result<Option<i32>> {
     born(unsafe { libc::fork() }.into())
 }
 
+/// The parent goes on; the child runs `body` and ends.
+fn body_of(child: Option<i32>, body: impl FnOnce()) -> io::Result<i32> {
+    if let Some(pid) = child {
+        return Ok(pid);
+    }
+    let end = End;
+    body();
+    drop(end);
+    exit(0)
+}
+
 /// Forks a child that runs `body` and ends.
 pub fn fork(body: impl FnOnce()) -> io::Result<i32> {
-    match fork_on()? {
-        Some(pid) => Ok(pid),
-        None => {
-            let end = End;
-            body();
-            drop(end);
-            exit(0)
-        }
-    }
+    body_of(fork_on()?, body)
 }
 
 /// As [`fork_on`], of a child that no process has to wait for, whichever is its parent at its end: it leaves no zombie (7.1+; EINVAL
@@ -128,15 +131,8 @@ pub fn fork_at(pid: i32, body: impl FnOnce()) -> io::Result<i32> {
     };
     // SAFETY: `args` has the size that is given and points to a live int; without CLONE_VM and with stack 0 this is
     // fork; the caller has one thread.
-    match born(unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of::<CloneArgs>()) })? {
-        Some(pid) => Ok(pid),
-        None => {
-            let end = End;
-            body();
-            drop(end);
-            exit(0)
-        }
-    }
+    let child = born(unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of::<CloneArgs>()) })?;
+    body_of(child, body)
 }
 
 fn dispose(signal: c_int, how: libc::sighandler_t) {

@@ -43,14 +43,7 @@ fn programs(test: &str) -> Option<TestEnv> {
 }
 
 fn named(test: &str) -> Option<TestEnv> {
-    let env = TestEnv::without_programs(test, "named", None)?;
-    let up = env.killer(["up"]);
-    if up.stderr.contains("named cgroup v1 hierarchy") {
-        killer_tests::skip(test, up.stderr.trim());
-        return None;
-    }
-    up.ok();
-    Some(env)
+    TestEnv::named(test)
 }
 
 fn scan(test: &str) -> Option<TestEnv> {

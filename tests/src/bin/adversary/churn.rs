@@ -167,6 +167,15 @@ pub fn shared(ctx: &Ctx) -> &'static AtomicU32 {
 
 /// Some of them.
 pub fn shared_words(ctx: &Ctx) -> &'static [AtomicU32; 16] {
+    // SAFETY: atomic integers may be zero, and 16 of them are no page.
+    unsafe { shared_page(ctx) }
+}
+
+/// A zeroed page that children share.
+///
+/// # Safety
+/// A `T` may be all zeroes, and is no longer than a page.
+pub unsafe fn shared_page<T>(ctx: &Ctx) -> &'static T {
     // SAFETY: a fresh anonymous mapping, shared with the children and never unmapped.
     let page = unsafe {
         libc::mmap(
@@ -181,8 +190,8 @@ pub fn shared_words(ctx: &Ctx) -> &'static [AtomicU32; 16] {
     if page == libc::MAP_FAILED {
         ctx.fail("mmap");
     }
-    // SAFETY: the mapping is zeroed, aligned and lives as long as the process.
-    unsafe { &*page.cast::<[AtomicU32; 16]>() }
+    // SAFETY: the caller's; the mapping is zeroed, aligned and lives as long as the process.
+    unsafe { &*page.cast::<T>() }
 }
 
 fn handle(ctx: &Ctx, signal: libc::c_int) {

@@ -1,5 +1,6 @@
 //! Three who watch each other: any one that is left forks the other two again.
 
+use crate::churn::shared_page;
 use crate::ctx::{Ctx, exit, pid, pidfd_open, reap_by_itself, sleep_ms};
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
@@ -32,22 +33,8 @@ pub fn revive_three(ctx: Ctx, _: &[String]) {
 }
 
 fn shared(ctx: &Ctx) -> &'static Seats {
-    // SAFETY: a fresh anonymous mapping, shared with the children and never unmapped.
-    let page = unsafe {
-        libc::mmap(
-            std::ptr::null_mut(),
-            4096,
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_SHARED | libc::MAP_ANONYMOUS,
-            -1,
-            0,
-        )
-    };
-    if page == libc::MAP_FAILED {
-        ctx.fail("mmap");
-    }
-    // SAFETY: the mapping is zeroed, aligned and lives as long as the process.
-    unsafe { &*page.cast::<Seats>() }
+    // SAFETY: atomic integers may be zero, and so few are no page.
+    unsafe { shared_page(ctx) }
 }
 
 fn sit(ctx: Ctx, seats: &'static Seats, n: usize) -> ! {
