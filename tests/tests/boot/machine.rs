@@ -1,6 +1,6 @@
 //! The booted guest, as an admin sees it.
 
-use killer_tests::{eventually, killer, skip};
+use killer_tests::{Pidfd, eventually, killer, skip};
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
@@ -153,6 +153,30 @@ impl Machine {
         }
         .ok();
         self.main(name);
+    }
+
+    /// Does Apache answer?
+    #[track_caller]
+    pub fn answers(&self) {
+        assert_eq!(
+            self.sh("curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:8080/").ok(),
+            "200",
+            "apache2"
+        );
+    }
+
+    /// What a CGI program of Apache's leaves behind: a `sleep` of so many seconds, in a session of its own.
+    #[track_caller]
+    pub fn cgi_leaves(&self, seconds: u32) -> Pidfd {
+        let cgi = "/usr/lib/cgi-bin/leave";
+        let text = format!(
+            "#!/bin/sh\nsetsid sleep {seconds} </dev/null >/dev/null 2>&1 &\nprintf 'Content-Type: text/plain\\n\\nleft\\n'\n"
+        );
+        fs::write(cgi, text).expect("a CGI program");
+        self.sh(&format!("chmod 755 {cgi}")).ok();
+        assert_eq!(self.sh("curl -s http://127.0.0.1:8080/cgi-bin/leave").ok(), "left\n");
+        let left = self.sh(&format!("pgrep -x -f 'sleep {seconds}'")).ok();
+        Pidfd::open(left.trim().parse().expect("a number")).expect("what it has left")
     }
 
     /// Does a login over ssh work?

@@ -4,8 +4,10 @@
 //! The tests of a boot run one after the other, in the order of their names, and find what the ones before have left.
 
 mod as_booted;
+mod as_named;
 mod first_use;
 mod hup;
 mod jobs;
 mod machine;
 mod rules;
+mod tutorial;

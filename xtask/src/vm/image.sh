@@ -56,6 +56,9 @@ chroot . ssh-keygen -q -t ed25519 -N '' -C guest -f /root/.ssh/id_ed25519
 cp root/.ssh/id_ed25519.pub root/.ssh/authorized_keys
 printf 'StrictHostKeyChecking no\nLogLevel ERROR\n' >root/.ssh/config
 
+# A package that can be installed anew, without a network.
+cp packages/cron_*.deb var/cache/apt/archives/
+
 rm -f usr/sbin/policy-rc.d
 umount proc packages
 rmdir packages

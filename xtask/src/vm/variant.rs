@@ -272,7 +272,9 @@ pub const ALL: &[Variant] = &[
     Variant { name: "tiers", what: "each tier, forced", tests: &["tiers::", "user_tiers::"], ..PLAIN },
 ];
 
-const BOOTED: Variant = Variant { memory: 768, tests: &["boot::"], ..PLAIN };
+/// Test programs of guests with a real init: what only these can show, and what opens instances and kills them meanwhile.
+pub const BOOT_TESTS: [&str; 2] = ["boot", "opened"];
+const BOOTED: Variant = Variant { memory: 768, tests: &["boot::", "opened::"], ..PLAIN };
 
 /// Debian with an init of the distributions', for `--boot`.
 pub const BOOTS: &[Variant] = &[
