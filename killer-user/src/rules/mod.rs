@@ -23,5 +23,5 @@ pub use table::{Alias, DirKey, Entry, Key, Kind, Table, Value};
 #[cfg(test)]
 pub use table::{MOST_DIRECTORIES, MOST_FILES, PATH_BYTES};
 pub use text::written;
-pub use verdict::{Exec, From, Verdict, verdict};
+pub use verdict::{Exec, From, Verdict, Why, verdict};
 pub use whole::check;

@@ -251,6 +251,17 @@ fn what_an_exec_would_do_is_said_with_the_reason() {
         let text = String::from_utf8_lossy(&out.stdout);
         assert!(text.contains("a user namespace") || text.contains("not root's alone"), "{text}");
     }
+    // From a user namespace of somebody else's no file is root's, the rules' neither: that is not what is wrong.
+    let mut inside = Command::new("setpriv");
+    inside.args(["--reuid=65534", "--regid=65534", "--clear-groups", "unshare", "-Ur"]).arg(&killer);
+    inside.args(["rule", "test", &cron]).env("KILLER_RULES_ROOT", h.root.path());
+    if let Ok(out) = inside.output()
+        && !String::from_utf8_lossy(&out.stderr).starts_with("unshare:")
+    {
+        let text = [&*out.stdout, &out.stderr].concat();
+        let text = String::from_utf8_lossy(&text);
+        assert!(out.status.code() == Some(1) && text.contains("root of a user namespace"), "{text}");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
@@ -115,7 +116,15 @@ impl Init {
         }
         println!("vm: making a disk of Debian {SUITE} with {}", self.name());
         let _ = std::fs::remove_file(&made);
-        make(&apt.closure(SUITE, &names)?, &disk).with_context(|| format!("a disk with {}", self.name()))?;
+        let begun = Instant::now();
+        let packages = apt.closure(SUITE, &names)?;
+        let fetched = begun.elapsed().as_secs();
+        make(&packages, &disk).with_context(|| format!("a disk with {}", self.name()))?;
+        println!(
+            "vm: {} packages in {fetched} s, a disk of them in {} s",
+            packages.len(),
+            begun.elapsed().as_secs()
+        );
         std::fs::write(&made, wanted)?;
         Ok(disk)
     }

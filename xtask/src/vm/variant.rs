@@ -274,6 +274,14 @@ pub const ALL: &[Variant] = &[
 
 /// Test programs of guests with a real init: what only these can show, and what opens instances and kills them meanwhile.
 pub const BOOT_TESTS: [&str; 2] = ["boot", "opened"];
+/// What stands for these where minutes count: names from boot on, logins, stops, left-overs, and nothing is left.
+pub const BOOT_CORE: &[&str] = &[
+    "boot::as_named",
+    "boot::rules::logins",
+    "boot::rules::stays",
+    "boot::rules::stops",
+    "boot::rules::without",
+];
 const BOOTED: Variant = Variant { memory: 768, tests: &["boot::", "opened::"], ..PLAIN };
 
 /// Debian with an init of the distributions', for `--boot`.
@@ -309,7 +317,7 @@ impl Variant {
 
     /// By name.
     pub fn named(name: &str) -> Option<&'static Variant> {
-        ALL.iter().find(|v| v.name == name)
+        ALL.iter().chain(BOOTS).find(|v| v.name == name)
     }
 
     /// Does this kernel have it?

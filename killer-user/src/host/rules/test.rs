@@ -17,16 +17,22 @@ use crate::host::{Failure, Host, Tell};
 use crate::lookup::registry;
 use crate::lookup::trusted::Top;
 use crate::report::model::{RuleTest, SCHEMA_VERSION};
-use crate::rules::{Entry, Exec, From, Kind, Verdict, verdict};
+use crate::rules::{Entry, Exec, From, Kind, Verdict, Why, verdict};
 use crate::sys::entry;
 
 /// What it would do.
 pub fn test(asked: &rule::Exec, tell: &dyn Tell) -> Result<RuleTest, Failure> {
-    let top = place::top()?;
-    let wrong = |t| told(t, "what an exec does is told when they are right", tell);
-    let sources = source::read(&top, None).map_err(|w| wrong(Trouble::Wrong(w)))?;
-    let found = find(&top, &sources, &by_stat).map_err(wrong)?;
     let (typed, real) = resolved(&asked.path)?;
+    let (uid, own) = user(asked)?;
+    let top = place::top()?;
+    let sources = match source::read(&top, None) {
+        // From there the files of the host's root can look like anybody's: whose the rules are cannot be told.
+        Err(_) if own && !host_users() => {
+            return Ok(told_as(asked, &real, uid.0, Verdict::Nothing(Why::UserNamespace)));
+        }
+        read => read.map_err(|w| wrong(Trouble::Wrong(w), tell))?,
+    };
+    let found = find(&top, &sources, &by_stat).map_err(|t| wrong(t, tell))?;
     let (mut entry, mut file) = entry_for(&found, &typed, &real)?;
     let (mut args, mut checked) = (&asked.args[..], real.clone());
     if entry.as_ref().is_some_and(|e| e.value.kind == Kind::Shell)
@@ -37,7 +43,6 @@ pub fn test(asked: &rule::Exec, tell: &dyn Tell) -> Result<RuleTest, Failure> {
     {
         (entry, file, args, checked) = (Some(e), name, rest, real);
     }
-    let (uid, own) = user(asked)?;
     let x = Exec {
         file: &file,
         args,
@@ -53,24 +58,31 @@ pub fn test(asked: &rule::Exec, tell: &dyn Tell) -> Result<RuleTest, Failure> {
         from: if own { from() } else { From::Nowhere },
         entry,
     };
-    let (outcome, service, by, why) = match verdict(&x) {
+    Ok(told_as(asked, &real, uid.0, verdict(&x)))
+}
+
+fn wrong(trouble: Trouble, tell: &dyn Tell) -> Failure {
+    told(trouble, "what an exec does is told when they are right", tell)
+}
+
+fn told_as(asked: &rule::Exec, real: &Path, uid: u32, verdict: Verdict) -> RuleTest {
+    let (outcome, service, by, why) = match verdict {
         Verdict::Opens(name, at) => ("opens", Some(name), Some(at.line()), None),
         Verdict::Stays(name, at) => ("stays", Some(name), Some(at.line()), None),
         Verdict::Nothing(why) => ("nothing", None, None, Some(why.text())),
     };
-    let by_name = asked.path.display().to_string();
-    Ok(RuleTest {
+    RuleTest {
         version: SCHEMA_VERSION,
         kind: "rule-test",
-        path: by_name,
+        path: asked.path.display().to_string(),
         file: real.display().to_string(),
         args: asked.args.clone(),
-        uid: uid.0,
+        uid,
         outcome,
         service,
         rule: by,
         why,
-    })
+    }
 }
 
 /// The script that a shell is given, and the words after it; `None`: it is given none.

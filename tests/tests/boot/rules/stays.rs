@@ -43,17 +43,14 @@ fn others_than_root_open_nothing() {
     let Some(m) = ruled("others_than_root_open_nothing") else { return };
     script(&m, "others", 4326, ":");
     let test = format!("{} rule test /etc/init.d/others start", killer().display());
-    for (by, why) in [("su alice -c", "root"), ("su alice -c 'unshare -Ur \"$@\"' --", "user namespace")] {
-        let words = |line: &str| match by.contains("$@") {
-            true => format!("{by} - {line}"),
-            false => format!("{by} '{line}'"),
-        };
-        let said = m.sh(&words("/etc/init.d/others start"));
+    for (by, why) in [("", "root"), ("unshare -Ur ", "user namespace")] {
+        let alice = |line: &str| m.sh(&format!("su alice -c '{by}{line}'"));
+        let said = alice("/etc/init.d/others start");
         let pid = m.sh("pgrep -x -f 'sleep 4326'");
         m.sh("pkill -KILL -x -f 'sleep 4326'");
         assert_eq!(pid.code, 0, "{by}: {}", said.text);
-        assert_ne!(m.killer("status -q others").code, 0, "{by} has opened an instance");
-        let said = m.sh(&words(&test));
+        assert_ne!(m.killer("status -q others").code, 0, "{by}: it has opened an instance");
+        let said = alice(&test);
         assert!(said.code == 1 && said.text.contains(why), "{by}: {said:?}");
     }
     m.sh(&test).ok();
