@@ -57,6 +57,7 @@ cp root/.ssh/id_ed25519.pub root/.ssh/authorized_keys
 printf 'StrictHostKeyChecking no\nLogLevel ERROR\n' >root/.ssh/config
 
 # A package that can be installed anew, without a network.
+mkdir -p var/cache/apt/archives
 cp packages/cron_*.deb var/cache/apt/archives/
 
 rm -f usr/sbin/policy-rc.d
