@@ -282,7 +282,7 @@ pub const BOOT_CORE: &[&str] = &[
     "boot::rules::stops",
     "boot::rules::without",
 ];
-const BOOTED: Variant = Variant { memory: 768, tests: &["boot::", "opened::"], ..PLAIN };
+const BOOTED: Variant = Variant { memory: 768, tests: &["boot::"], ..PLAIN };
 
 /// Debian with an init of the distributions', for `--boot`.
 pub const BOOTS: &[Variant] = &[
@@ -290,6 +290,8 @@ pub const BOOTS: &[Variant] = &[
         name: "sysv",
         what: "Debian with sysvinit",
         init: Some(Init::Sysv),
+        // Storms of instances, for which the init is the same to the kernel.
+        tests: &["boot::", "opened::"],
         plan: &["boot=sysv", "limit=600", "env=KILLER_BOOT=sysv"],
         ..BOOTED
     },
