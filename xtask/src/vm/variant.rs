@@ -272,8 +272,6 @@ pub const ALL: &[Variant] = &[
     Variant { name: "tiers", what: "each tier, forced", tests: &["tiers::", "user_tiers::"], ..PLAIN },
 ];
 
-/// Test programs of guests with a real init: what only these can show, and what opens instances and kills them meanwhile.
-pub const BOOT_TESTS: [&str; 2] = ["boot", "opened"];
 /// What stands for these where minutes count: names from boot on, logins, stops, left-overs, and nothing is left.
 pub const BOOT_CORE: &[&str] = &[
     "boot::as_named",
