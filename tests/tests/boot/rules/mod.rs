@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 /// From this kernel on rules have to be in force.
-const SINCE: (u32, u32) = (6, 5);
+const SINCE: (u32, u32) = (5, 10);
 
 /// Why a test is skipped on kernels before that.
 pub const OLD: &str = "no rules are in force on this kernel";

@@ -23,22 +23,32 @@ fn stop_goes_the_way_of_the_init() {
     assert!(members(&m, "cron").contains(&m.main("cron")), "cron is not in cron");
 }
 
-/// OpenRC believes that a service runs which was killed: `zap` is said, and `--zap` does it.
+/// OpenRC believes that a service runs which was killed: `zap` is said, and `--zap` does it. Scripts of Debian's are none of
+/// OpenRC's own, and `rc-service` executes them whatever it believes; this one is.
 #[test]
 fn openrc_is_told_of_a_kill() {
     let Some(m) = ruled("openrc_is_told_of_a_kill") else { return };
     if m.init != Init::Openrc {
         return;
     }
-    let said = m.killer("-s KILL --who=all --wait cron");
-    assert!(said.code == 0 && said.text.contains("rc-service cron zap"), "{said:?}");
-    assert!(m.sh("rc-service cron start").code == 0 && m.main_of("cron").is_none(), "OpenRC knew it");
-    m.sh("rc-service cron zap && rc-service cron start").ok();
-    m.main("cron");
-    let said = m.killer("-s KILL --who=all --wait --zap cron");
+    let text = "#!/sbin/openrc-run\ncommand=/bin/sleep\ncommand_args=4327\ncommand_background=yes\npidfile=/run/native.pid\n";
+    std::fs::write("/etc/init.d/native", text).expect("a script");
+    m.sh("chmod 755 /etc/init.d/native && rc-service native start").ok();
+    let runs = || m.sh("pgrep -x -f '/bin/sleep 4327'").code == 0;
+    assert!(runs() && !members(&m, "native").is_empty(), "{}", m.killer("list").text);
+    let said = m.killer("-s KILL --who=all --wait native");
+    assert!(said.code == 0 && said.text.contains("'rc-service native zap'"), "{said:?}");
+    let again = m.sh("rc-service native start");
+    assert!(!runs(), "OpenRC has known it: {again:?}");
+    m.sh("rc-service native zap && rc-service native start").ok();
+    assert!(runs());
+    let said = m.killer("-s KILL --who=all --wait --zap native");
     assert!(said.code == 0 && said.text.contains("OpenRC was told"), "{said:?}");
-    m.sh("rc-service cron start").ok();
-    assert!(members(&m, "cron").contains(&m.main("cron")), "cron is not in cron");
+    m.sh("rc-service native start").ok();
+    assert!(runs() && !members(&m, "native").is_empty(), "{}", m.killer("list").text);
+    let said = m.json("stop native");
+    assert_eq!(said["command"]["command"], "rc-service native stop", "{said}");
+    assert!(!runs(), "{said}");
 }
 
 /// runsv starts its service again after a kill: the receipt says so and names what prevents it, and `stop` prevents it.
