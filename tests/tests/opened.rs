@@ -130,36 +130,6 @@ fn from_where_a_service_moves_and_from_where_it_stays() {
     assert!(eventually(Duration::from_secs(10), || h.figures() == (2, 2)), "{:?}", h.figures());
 }
 
-/// Starts a service that ends at once, often: (starts, those that opened nothing, runs of hooks that `rule list` says were
-/// skipped).
-fn missed(test: &str, tier: &'static str) -> Option<(u64, u64, u64)> {
-    let starts = std::env::var("KILLER_ROUNDS").ok().and_then(|r| r.parse().ok()).unwrap_or(300);
-    let h = RuledHost::ruled(test, &[("KILLER_TIER", tier)])?;
-    let once = h.script("once", "exit 0");
-    let (_read, write) = oracle();
-    let told = || h.killer(&["rule", "list", "-o", "json"]).ok().json()["in_force"]["skipped"].as_u64();
-    let before = told().expect("rules are in force");
-    for _ in 0..starts {
-        assert!(run(command(&once, "start", &write)));
-    }
-    assert!(eventually(Duration::from_secs(10), || h.figures().0 == h.figures().1), "{:?}", h.figures());
-    let (missed, told) = (starts - h.figures().0, told().expect("rules are in force") - before);
-    println!("FIGURES missed {{\"tier\":\"{tier}\",\"of\":{starts},\"missed\":{missed},\"told\":{told}}}");
-    Some((starts, missed, told))
-}
-
-#[test]
-fn a_witness_misses_no_start() {
-    let Some((_, missed, _)) = missed("a_witness_misses_no_start", "witnessed") else { return };
-    assert_eq!(missed, 0);
-}
-
-#[test]
-fn starts_that_were_not_seen_are_told() {
-    let Some((starts, missed, told)) = missed("starts_that_were_not_seen_are_told", "typed") else { return };
-    assert!(missed <= told, "{missed} of {starts} were missed, and {told} are told");
-}
-
 /// Without a free slot a service stays where it was started, and both say so.
 #[test]
 fn no_slot_left_is_said() {

@@ -4,6 +4,7 @@ mod logins;
 mod places;
 mod stays;
 mod stops;
+mod unseen;
 mod upgrades;
 mod without;
 
