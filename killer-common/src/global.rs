@@ -84,6 +84,10 @@ pub struct Global {
     pub asked_by: u64,
     /// The dentry of the root directory of the task that answered by its exec.
     pub asked_root: u64,
+    /// What [`crate::rule::mark`] makes of the inodes of all directories that rules name: most others are told apart by it.
+    pub rules_dirs: u64,
+    /// The same of the first eight bytes of their paths.
+    pub rules_paths: u64,
 }
 
-const _: () = assert!(size_of::<Global>() == 304);
+const _: () = assert!(size_of::<Global>() == 320);

@@ -224,7 +224,12 @@ pub struct Inside {
     pub name: [u64; NAME_LEN / 8],
 }
 
-/// Operation of the on-demand program of the rules: `[op, set, flags]` puts a set in force, 0 none; the caller's root directory
+/// One bit of 64 for a number: what is not among the bits of a set is not in the set.
+pub const fn mark(n: u64) -> u64 {
+    1 << (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58)
+}
+
+/// Operation of the on-demand program of the rules: `[op, set, flags, dirs, paths]` puts a set in force, 0 none, with its marks; the caller's root directory
 /// is the host's; where a program cannot see it, the one of the exec that answered [`WHERE`] last (EAGAIN: none has).
 pub const PUT: u64 = 1;
 /// `[op]`: device and inode of the caller's working directory, to be read in `Global` with the caller's thread id. ENOSYS: this kernel

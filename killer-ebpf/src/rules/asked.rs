@@ -30,10 +30,18 @@ extern "C" fn on_rule_ctl(ctx: *const u64) -> i32 {
                 }
                 core::ptr::write_volatile(&raw mut (*g).rules_root, root);
                 // Those of a set that is withdrawn stay: it may be put in force again.
-                if a(1) != 0 {
-                    core::ptr::write_volatile(&raw mut (*g).rules_flags, a(2) as u32);
+                if a(1) == 0 {
+                    core::ptr::write_volatile(&raw mut (*g).rules, 0);
+                    return 0;
                 }
+                core::ptr::write_volatile(&raw mut (*g).rules_flags, a(2) as u32);
+                // While one set takes the place of another, the marks of both count.
+                let (dirs, paths) = (&raw mut (*g).rules_dirs, &raw mut (*g).rules_paths);
+                core::ptr::write_volatile(dirs, core::ptr::read_volatile(dirs) | a(3));
+                core::ptr::write_volatile(paths, core::ptr::read_volatile(paths) | a(4));
                 core::ptr::write_volatile(&raw mut (*g).rules, a(1) as u32);
+                core::ptr::write_volatile(dirs, a(3));
+                core::ptr::write_volatile(paths, a(4));
                 0
             }
             WHERE if have_current_btf() == 0 => {

@@ -6,6 +6,7 @@ use aya_ebpf::helpers::generated as h;
 use killer_common::rule::*;
 
 use crate::knobs::*;
+use crate::maps::GLOBAL;
 use crate::rule_maps::KNOWN;
 use crate::task::{load32, load64, loadp};
 use crate::{element, open};
@@ -89,6 +90,11 @@ fn long(d: Dentry, to: *mut [u64; WORDS]) -> bool {
 /// Some rule names this directory.
 #[inline(always)]
 pub fn known(set: u32, (dev, ino): (u64, u64)) -> bool {
+    let Some(g) = GLOBAL.get_ptr(0) else { return false };
+    // SAFETY: g points to a whole Global.
+    if unsafe { core::ptr::read_volatile(&raw const (*g).rules_dirs) } & mark(ino) == 0 {
+        return false;
+    }
     KNOWN.get_ptr(&Known { dev, ino, set: set as u64 }).is_some()
 }
 

@@ -7,6 +7,7 @@ use aya_ebpf::helpers::generated as h;
 use killer_common::rule::*;
 
 use crate::knobs::*;
+use crate::maps::GLOBAL;
 use crate::rule_maps::PATHS;
 use crate::task::{Task, load64, loadp};
 use crate::{bytes, element, file, open};
@@ -20,20 +21,21 @@ pub fn is_script(bprm: usize) -> bool {
 /// Keeps the script that the current task executes. False: no rule can be for it.
 #[inline(always)]
 pub fn keep(t: Task, bprm: usize, set: u32, uid: u32) -> bool {
-    let mut name = 0u64;
-    // SAFETY: eight bytes of our own. By a helper: what a load gives is a pointer to the verifier, and stages take numbers.
-    unsafe {
-        h::bpf_probe_read_kernel(
-            (&raw mut name).cast(),
-            8,
-            (bprm + off_bprm_name() as usize) as *const c_void,
-        )
+    let (mut name, mut first) = (0u64, 0u64);
+    // SAFETY: eight bytes of our own; a fault is an error. By a helper: what a load gives is a pointer to the verifier, and stages take
+    // numbers.
+    let unread = unsafe {
+        let at = (bprm + off_bprm_name() as usize) as *const c_void;
+        h::bpf_probe_read_kernel((&raw mut name).cast(), 8, at);
+        h::bpf_probe_read_kernel((&raw mut first).cast(), 8, name as *const c_void)
     };
-    let pwd = loadp(loadp(t, off_fs()), off_fs_pwd());
-    if rule_typed(name, set) == 0
-        && !file::known(set, file::place(pwd))
-        && !file::known(set, file::place(file::parent(pwd)))
-    {
+    let inside = if unread != 0 || first as u8 == b'/' {
+        (unread != 0 || begins(first)) && rule_typed(name, set) != 0
+    } else {
+        let pwd = loadp(loadp(t, off_fs()), off_fs_pwd());
+        file::known(set, file::place(pwd)) || file::known(set, file::place(file::parent(pwd)))
+    };
+    if !inside {
         return false;
     }
     let Some(m) = element::blank() else {
@@ -48,6 +50,14 @@ pub fn keep(t: Task, bprm: usize, set: u32, uid: u32) -> bool {
     }
     keep_pwd(t, m);
     rule_path(KERNEL) != 0
+}
+
+/// The path of some directory that a rule names may begin so.
+#[inline(always)]
+fn begins(first: u64) -> bool {
+    let Some(g) = GLOBAL.get_ptr(0) else { return false };
+    // SAFETY: g points to a whole Global.
+    unsafe { core::ptr::read_volatile(&raw const (*g).rules_paths) & mark(first) != 0 }
 }
 
 /// Stage: the path at `at` is absolute, and in a directory that a rule names.

@@ -160,8 +160,10 @@ impl Programs {
         Hash::new(fd).what(format!("opening map {name}"))
     }
 
-    fn ask(&self, ctl: &OwnedFd, op: u64, set: u64, flags: u64) -> io::Result<()> {
-        match bpf::prog_run(ctl, &[op, set, flags, 0, 0, 0, 0, 0, 0, 0, 0, 0])? {
+    fn ask<const N: usize>(&self, ctl: &OwnedFd, words: [u64; N]) -> io::Result<()> {
+        let mut args = [0; 12];
+        args[..N].copy_from_slice(&words);
+        match bpf::prog_run(ctl, &args)? {
             r if r >= 0 => Ok(()),
             r => Err(io::Error::from_raw_os_error(-r)),
         }
@@ -174,7 +176,7 @@ impl Rules for Programs {
         let ctl = self.pin("progs", P_RULE_CTL)?;
         let what = || format!("asking the kernel for {}", path.display());
         let dir = std::fs::File::open(path).what(format!("opening {}", path.display()))?;
-        let asked = from_within(&dir, || self.ask(&ctl, rule::WHERE, 0, 0));
+        let asked = from_within(&dir, || self.ask(&ctl, [rule::WHERE]));
         let by = match asked {
             Err(e) if e.raw_os_error() == Some(libc::ENOSYS) => by_exec(&dir),
             r => r,
@@ -206,13 +208,14 @@ impl Rules for Programs {
         }
         let ctl = self.pin("progs", P_RULE_CTL)?;
         let flags = if table.other_users { OTHER_USERS } else { 0 };
-        self.ask(&ctl, rule::PUT, u64::from(set), u64::from(flags)).what(PUTTING)
+        let (dirs, paths) = marks(table);
+        self.ask(&ctl, [rule::PUT, u64::from(set), u64::from(flags), dirs, paths]).what(PUTTING)
     }
 
     fn withdraw(&self) -> Result<u32, KeepError> {
         let set = self.global().rules;
         if set != 0 {
-            self.ask(&self.pin("progs", P_RULE_CTL)?, rule::PUT, 0, 0).what("withdrawing the rules")?;
+            self.ask(&self.pin("progs", P_RULE_CTL)?, [rule::PUT, 0]).what("withdrawing the rules")?;
         }
         Ok(set)
     }
@@ -222,7 +225,9 @@ impl Rules for Programs {
             return Ok(());
         }
         let ctl = self.pin("progs", P_RULE_CTL)?;
-        self.ask(&ctl, rule::PUT, u64::from(set), u64::from(self.global().rules_flags)).what(PUTTING)
+        let g = self.global();
+        let words = [rule::PUT, u64::from(set), u64::from(g.rules_flags), g.rules_dirs, g.rules_paths];
+        self.ask(&ctl, words).what(PUTTING)
     }
 
     fn opened(&self) -> Opened {
@@ -263,6 +268,17 @@ impl Rules for Programs {
     fn let_go(&self) {
         self.let_slots_go();
     }
+}
+
+/// By what most execs are told apart from those that a rule may be for: the marks of directories, and of how paths begin.
+fn marks(table: &Table) -> (u64, u64) {
+    let dirs = table.files.iter().fold(0, |m, (k, _)| m | rule::mark(k.ino));
+    let paths = table.paths.iter().fold(0, |m, (k, d)| match d.len {
+        // The name of the file is among the first eight bytes, too.
+        0..8 => u64::MAX,
+        _ => m | rule::mark(k.path[0]),
+    });
+    (dirs, paths)
 }
 
 /// Does something with this as the working directory of one thread, whose id is answered: this process stays where it is.
