@@ -1,44 +1,16 @@
-//! Man page and completions, from the one definition of the options.
+//! The man page, from the one definition of the options.
 
 use std::io::{self, Write};
 
-use clap::builder::PossibleValuesParser;
-use clap::{Arg, Command, CommandFactory};
-use clap_complete::Shell;
+use clap::{Command, CommandFactory};
 use clap_mangen::Man;
 
 use super::main_form::MainForm;
-use super::{EXAMPLES, Entry, main_command, verb_command};
-use crate::ask::{signal, whom};
+use super::{EXAMPLES, Entry, verb_command};
 use crate::ending;
 
 /// Options that every verb has.
 const COMMON: [&str; 5] = ["output", "verbose", "quiet", "color", "help"];
-
-/// The main form with the verbs below it.
-fn whole<A>(verbs: &[Entry<A>]) -> Command {
-    main_command(verbs)
-        .subcommand_negates_reqs(true)
-        .disable_help_subcommand(true)
-        .subcommands(verbs.iter().map(Entry::command))
-}
-
-/// Completions for a shell, for stdout.
-pub fn completions<A>(verbs: &[Entry<A>], shell: Shell) -> Vec<u8> {
-    let mut out = Vec::new();
-    clap_complete::generate(shell, &mut offering(whole(verbs)), "killer", &mut out);
-    out
-}
-
-/// With the words that an option takes, so that a shell offers them and not files. What has no end (numbers, users) is left out.
-fn offering(command: Command) -> Command {
-    let words = |arg: Arg| match arg.get_id().as_str() {
-        "signal" => arg.value_parser(PossibleValuesParser::new(signal::plain())),
-        "whom" => arg.value_parser(PossibleValuesParser::new(whom::PLAIN)),
-        _ => arg,
-    };
-    command.mut_args(words).mut_subcommands(offering)
-}
 
 /// One page for everything: a verb has a section, not a page.
 ///

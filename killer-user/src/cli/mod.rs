@@ -1,6 +1,7 @@
 //! Arguments → [`Request`], by clap. It knows neither the kernel nor the engine; which verbs there are it is told ([`Entry`]).
 
 pub mod common;
+pub mod completions;
 mod entry;
 pub mod foreign;
 pub mod generate;

@@ -5,6 +5,7 @@ use clap::{Args, Subcommand};
 use super::screen::Screen;
 use super::ALL;
 use super::verb::Verb;
+use crate::cli::completions::completions;
 use crate::cli::generate;
 use crate::ending::Ending;
 use crate::host::Failure;
@@ -47,7 +48,7 @@ impl Verb for Generate {
     fn perform(&self, screen: &Screen) -> Result<Ending, Failure> {
         screen.bytes(&match self.what {
             What::Man => generate::man(ALL)?,
-            What::Completions { shell } => generate::completions(ALL, shell),
+            What::Completions { shell } => completions(ALL, shell),
             #[cfg(feature = "schema")]
             What::Schema => crate::report::schema().into_bytes(),
         });

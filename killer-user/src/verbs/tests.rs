@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::ALL;
 use super::verb::Any;
 use crate::ask::Kill;
-use crate::cli::{self, Exit, Output, RESERVED, Request, What, foreign, generate};
+use crate::cli::{self, Exit, Output, RESERVED, Request, What, completions::completions, foreign, generate};
 use crate::ending::Ending;
 
 fn verbs() -> Vec<&'static str> {
@@ -224,11 +224,17 @@ fn the_page_has_every_verb_and_no_other_page() {
 fn completions_offer_what_there_is() {
     use clap_complete::Shell;
     for shell in [Shell::Bash, Shell::Zsh, Shell::Fish, Shell::Elvish, Shell::PowerShell] {
-        let text = String::from_utf8(generate::completions(ALL, shell)).unwrap();
+        let text = String::from_utf8(completions(ALL, shell)).unwrap();
         for word in ["set-main", "kill-on-exit", "require-exact"] {
             assert!(text.contains(word), "{shell}: {word}");
         }
         assert!(!text.contains("killer help") && !text.contains("killer__help"), "{shell}");
+        if [Shell::Bash, Shell::Zsh, Shell::Fish].contains(&shell) {
+            assert!(text.contains("killer list -o json"), "{shell}: services are not asked for");
+        }
+        assert!(shell != Shell::Fish || text.contains("or argparse"), "an option without a value");
+        // A verb is the first word, not what stands behind a name.
+        assert!(!text.contains("$line[2]"), "{shell}");
         // PowerShell's have no values of options.
         if shell != Shell::PowerShell && shell != Shell::Elvish {
             for word in ["WINCH", "main-fail", "leftover"] {
