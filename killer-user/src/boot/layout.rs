@@ -108,7 +108,7 @@ pub fn fitting(init: Init, tree: &Tree) -> &'static Layout {
 pub fn every(init: Option<Init>, tree: &Tree) -> Vec<Item> {
     let of_init = LAYOUTS.iter().filter(|l| init.is_none_or(|i| l.init == i));
     let mut all: Vec<Item> = Vec::new();
-    for item in of_init.flat_map(|l| (l.items)(tree)).chain(busybox_always()) {
+    for item in of_init.flat_map(|l| (l.items)(tree)).chain(busybox_always()).chain([openrc_started()]) {
         if !all.contains(&item) {
             all.push(item);
         }
@@ -216,6 +216,11 @@ fn busybox(tree: &Tree) -> Vec<Item> {
 
 fn busybox_line() -> Item {
     Item::Line { at: "etc/inittab".into(), pattern: SYSINIT, spot: Spot::Sysinit }
+}
+
+/// What OpenRC has noted of a script that it started, until the host goes down.
+fn openrc_started() -> Item {
+    link("run/openrc/started", "killer", "/etc/init.d/killer")
 }
 
 /// Both of its forms, to be removed when the other one fits by now.

@@ -27,7 +27,6 @@ fn nothing_is_left() {
     );
     assert_eq!(m.sh(&find).text, "");
     let lines = m.sh("grep -rl 'killer' /etc/inittab /etc/runit /etc/init.d /etc/rc.local 2>/dev/null | grep -v '/init.d/own'").text;
-    // The guest's own line names its program, and not killer.
     assert_eq!(lines, "");
     assert!(
         eventually(SOON, || pins.ids.left().is_empty()),
