@@ -10,7 +10,7 @@ use super::variant::{self, Variant};
 
 /// What CI boots: the oldest, a fully preemptible one, the newest fully preemptible, `killer` all alone, and a real init.
 const CI: [(&str, &str); 5] =
-    [("5.10", "plain"), ("6.12-rt", "plain"), ("7.x", "preempt-full"), ("7.x", "alone"), ("7.x", "sysv")];
+    [("5.10", "plain"), ("6.12-rt", "plain"), ("7.x", "preempt-full"), ("7.x", "alone"), ("6.1", "sysv")];
 /// Kernels that stand for the rest in variants other than the plain one.
 const FOR_VARIANTS: [&str; 3] = ["5.10", "6.12", "7.x"];
 
@@ -62,6 +62,9 @@ pub fn tests(options: &Options, variant: &Variant) -> Vec<String> {
     };
     let mut lines: Vec<String> = own.iter().map(|f| format!("filter={f}")).collect();
     lines.extend(options.skip.iter().map(|s| format!("skip={s}")));
+    if variant.init.is_some() && (options.ci || options.once) {
+        lines.push("boots=once".into());
+    }
     lines
 }
 
@@ -71,7 +74,7 @@ pub fn binaries(options: &Options, wanted: &[(Series, &'static Variant)]) -> Vec
         lines if lines.is_empty() => vec![String::new()],
         lines => lines,
     });
-    let filters = lines.filter(|l| !l.starts_with("skip="));
+    let filters = lines.filter(|l| !l.starts_with("skip=") && !l.starts_with("boots="));
     let names: Option<BTreeSet<String>> =
         filters.map(|l| Some(l.strip_prefix("filter=")?.split_once("::")?.0.to_owned())).collect();
     names.unwrap_or_default().into_iter().collect()

@@ -53,6 +53,9 @@ pub struct Options {
     /// Debian with this init as PID 1, or several, on the kernel of --kernel: the tests of tests/tests/boot
     #[arg(long, value_name = "INIT", num_args = 1.., conflicts_with_all = ["series", "full", "ci", "variant"])]
     boot: Vec<Init>,
+    /// With --boot: one boot, of a disk where `killer install-boot` has been called before
+    #[arg(long, requires = "boot")]
+    once: bool,
     /// Series of the kernel for --boot
     #[arg(long, value_name = "SERIES", default_value = "6.1")]
     kernel: String,

@@ -29,10 +29,18 @@ const FIRST: [&str; 3] = ["boot::as_booted", "boot::first_use", "boot::tutorial"
 const SECOND: [&str; 3] = ["boot::as_named", "boot::rules", "opened::"];
 
 /// The initial PID 1: becomes the init of the disk.
-pub fn enter(init: &str) {
+pub fn enter(plan: &Plan) {
+    let init = plan.get("boot");
     if let Err(e) = onto_disk(init) {
         say(&format!("out the disk with {init} cannot be entered: {e}"));
         return;
+    }
+    // Where minutes count the disk is a host on which `killer` was installed before.
+    if plan.get("boots") == "once" && !Path::new(AGAIN).exists() {
+        let nothing = None::<&str>;
+        let _ = mount(Some("proc"), "/proc", Some("proc"), MsFlags::empty(), nothing);
+        install();
+        let _ = nix::mount::umount("/proc");
     }
     let mut command = Command::new("/sbin/init");
     command.arg0("init").env_clear().envs([("HOME", "/"), ("TERM", "linux")]);

@@ -54,7 +54,7 @@ fn init() {
     let plan = Plan::read();
     if !plan.get("boot").is_empty() {
         say(&format!("up {}", killer_tests::kernel()));
-        boot::enter(plan.get("boot"));
+        boot::enter(&plan);
         return off();
     }
     mounts::first();
