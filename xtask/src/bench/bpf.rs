@@ -99,10 +99,15 @@ pub fn empty() -> Result<(OwnedFd, OwnedFd)> {
     Ok((program, link))
 }
 
+/// A program that is pinned.
+pub fn pin(path: &Path) -> Result<OwnedFd> {
+    let name = CString::new(path.to_string_lossy().as_bytes())?;
+    bpf(BPF_OBJ_GET, &mut [name.as_ptr() as u64, 0])
+}
+
 /// Attaches a pinned program to a raw tracepoint while the answer is held.
 pub fn attach(pin: &Path, point: &str) -> Result<OwnedFd> {
-    let name = CString::new(pin.to_string_lossy().as_bytes())?;
-    let program = bpf(BPF_OBJ_GET, &mut [name.as_ptr() as u64, 0])?;
+    let program = self::pin(pin)?;
     let point = CString::new(point)?;
     bpf(BPF_RAW_TRACEPOINT_OPEN, &mut [point.as_ptr() as u64, program.as_raw_fd() as u64])
 }

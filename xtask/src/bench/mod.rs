@@ -5,6 +5,7 @@ mod bpf;
 mod gates;
 mod hooks;
 mod line;
+mod rules;
 mod sums;
 mod trial;
 mod ways;
@@ -48,6 +49,8 @@ enum Part {
     Line,
     /// What the gate at system calls costs.
     Gates,
+    /// What rules cost an exec.
+    Rules,
 }
 
 /// What a benchmark needs, and what has to go again.
@@ -88,6 +91,9 @@ pub fn main(options: &Options) -> Result<()> {
     }
     if wanted(Part::Gates) {
         text += &gates::table(&bench, rounds)?;
+    }
+    if wanted(Part::Rules) {
+        text += &rules::table(&bench, rounds)?;
     }
     drop(bench);
     println!("{text}");
