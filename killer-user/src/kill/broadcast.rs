@@ -6,10 +6,10 @@ use std::time::Duration;
 use killer_common::claim;
 use killer_common::record::Member;
 
-use super::Fate;
 use super::gate::Lease;
-use super::sweep::Sweep;
+use super::sweep::{Sweep, oldest_first};
 use super::wanted::wanted;
+use super::{Fate, SIGKILL};
 use crate::ask::Newborns;
 use crate::lineage::{Broadcasting, Clock, Gated, Members, Pending, Repairs, Signals};
 use crate::sys::alive::Identity;
@@ -31,7 +31,11 @@ impl<Fd> Sweep<'_, Fd> {
         if self.order.signal == 0 || !self.order.is_for_all() {
             // A probe, or a set that newborns do not join by themselves: it means the processes that are there now.
             self.passes = 1;
-            for m in wanted(self.order, family) {
+            let mut all = wanted(self.order, family);
+            if self.order.signal == SIGKILL {
+                oldest_first(&mut all);
+            }
+            for m in all {
                 self.send(family, m);
             }
             return;

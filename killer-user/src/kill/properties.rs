@@ -148,6 +148,20 @@ fn an_ancestor_far_away_may_be_named() {
     assert_eq!(execute(&mut f, &o).unwrap_err(), Refusal::Caller(3));
 }
 
+/// Numbers that have wrapped: the newest process has the lowest one.
+#[test]
+fn the_oldest_ends_first() {
+    let mut w = World { inodes: true, gate_at_birth: true, ..World::default() };
+    for pid in [30, 20, 10, 25] {
+        w.birth(pid, true, Identity { pid: 1, start: 0 });
+    }
+    let mut f = Fake(RefCell::new(w));
+    let o = execute(&mut f, &order(SIGKILL)).unwrap();
+    let sent: Vec<u32> = o.targets.iter().map(|t| t.member.tgid).collect();
+    assert_eq!(sent, [30, 20, 10, 25]);
+    assert!(o.empty);
+}
+
 #[test]
 fn an_empty_set_is_nothing_to_do() {
     let mut f = world(0, 2, true, true, vec![]);

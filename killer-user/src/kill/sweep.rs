@@ -1,4 +1,4 @@
-//! Passes over the set: index in PID order → identity → signal, until nothing is new.
+//! Passes over the set: index → identity → signal, the oldest first, until nothing is new.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
@@ -155,10 +155,9 @@ impl<'o, Fd> Sweep<'o, Fd> {
         let mut idle = 0u32;
         let (mut stuck, mut left) = (0u32, i64::MAX);
         loop {
-            let new: Vec<Member> = wanted(self.order, family)
-                .into_iter()
-                .filter(|m| !self.sent.contains_key(&Identity::of(m)))
-                .collect();
+            let mut new = wanted(self.order, family);
+            new.retain(|m| !self.sent.contains_key(&Identity::of(m)));
+            oldest_first(&mut new);
             let found = !new.is_empty();
             if found || self.passes == 0 {
                 self.passes += 1;
@@ -255,6 +254,13 @@ impl<'o, Fd> Sweep<'o, Fd> {
             ended_after: family.monotonic() - began,
         }
     }
+}
+
+/// In the order of creation, for a signal that ends them. Whoever waits for them all goes through its children in this order until it
+/// finds a dead one (`kernel/exit.c:__do_wait`): in the order of numbers, where these wrapped inside the set, half of all
+/// the children are looked at for each that has ended.
+pub(super) fn oldest_first(members: &mut [Member]) {
+    members.sort_by_key(|m| (m.leader_start, m.tgid));
 }
 
 fn sent(r: std::io::Result<()>) -> Fate {

@@ -28,6 +28,18 @@ pub struct Outcome {
     pub left: usize,
 }
 
+/// Orphans whose numbers wrap in the middle.
+pub const WRAPPED: &str = "wrapped";
+
+/// Has the numbers of the next `n` orphans, each of which takes two, begin anew in the middle.
+fn wrap(n: usize) -> Result<()> {
+    const LAST: &str = "/proc/sys/kernel/ns_last_pid";
+    const MOST: &str = "/proc/sys/kernel/pid_max";
+    let most: usize = std::fs::read_to_string(MOST).context(MOST)?.trim().parse().context(MOST)?;
+    ensure!(most > 2 * n + 1000, "pid_max is {most}: too low for {n} orphans");
+    std::fs::write(LAST, (most - n).to_string()).context(LAST)
+}
+
 /// Victims that are all there.
 pub struct Victims {
     pipe: PipeReader,
@@ -40,6 +52,13 @@ impl Victims {
     /// Starts `n` sleepers of a shape, under our tracker or not.
     pub fn start(bench: &Bench, shape: &str, n: usize, tracked: bool) -> Result<Victims> {
         interrupt::check()?;
+        let shape = match shape {
+            WRAPPED => {
+                wrap(n)?;
+                "orphans"
+            }
+            shape => shape,
+        };
         let (pipe, writer) = std::io::pipe()?;
         let mut command = Command::new(&bench.nursery);
         command.arg("nursery");

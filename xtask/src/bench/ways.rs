@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 
 use super::Bench;
 use super::sums::{median, ms, short};
-use super::trial::{Ending, NAME, Outcome, Victims, own_cpu};
+use super::trial::{Ending, NAME, Outcome, Victims, WRAPPED, own_cpu};
 use crate::{interrupt, run, tools};
 
 /// A way to end a set of processes.
@@ -102,11 +102,12 @@ pub fn table(bench: &Bench, rounds: usize, most: usize) -> Result<String> {
 
     let mut columns = Vec::new();
     for (n, trials) in [(10, 11), (1000, 5), (10_000, 3)].into_iter().filter(|(n, _)| *n <= most) {
-        for shape in ["star", "orphans", "chain"] {
+        for shape in ["star", "orphans", "chain", WRAPPED].into_iter().filter(|s| n > 10 || *s != WRAPPED) {
             let outcomes = measure(bench, &ways, shape, n, trials * rounds)?;
             let cells: Vec<String> = outcomes.iter().map(|o| cell(o)).collect();
             eprintln!("{shape} {n}: {}", cells.join(", "));
-            columns.push((format!("{shape} {n}"), outcomes));
+            let title = if shape == WRAPPED { "orphans, PIDs wrap" } else { shape };
+            columns.push((format!("{title} {n}"), outcomes));
         }
     }
     text += "| |";
