@@ -180,6 +180,11 @@ fn pidfiles() {
     let old = SystemTime::now() - Duration::from_secs(3600);
     std::fs::File::options().append(true).open(&reused).and_then(|f| f.set_modified(old)).expect("utimes");
     bad_pidfile(&env, &reused, &["stale", &good]);
+    // Whether it is older cannot be told of a file from tomorrow.
+    let ahead = file("ahead", &good);
+    let then = SystemTime::now() + Duration::from_secs(3600);
+    std::fs::File::options().append(true).open(&ahead).and_then(|f| f.set_modified(then)).expect("utimes");
+    bad_pidfile(&env, &ahead, &["in the future"]);
 
     // A FIFO must not make it hang, whoever has the other end.
     let fifo = env.path("fifo");

@@ -102,10 +102,15 @@ fn a_pidfile_that_lies_names_nobody() {
     };
     a.write("x.pid", &format!("{}\n", bystander.pid()));
     none("candidates: ");
-    let old = a.write("x.pid", &main);
-    let then = SystemTime::now() - Duration::from_secs(3600);
-    std::fs::File::options().write(true).open(&old).and_then(|f| f.set_modified(then)).expect("mtime");
-    none("written before process");
+    let hour = Duration::from_secs(3600);
+    for (then, why) in [
+        (SystemTime::now() - hour, "written before process"),
+        (SystemTime::now() + hour, "a time in the future"),
+    ] {
+        let file = std::fs::File::options().write(true).open(a.write("x.pid", &main));
+        file.and_then(|f| f.set_modified(then)).expect("mtime");
+        none(why);
+    }
     std::os::unix::fs::chown(a.write("x.pid", &main), Some(4321), None).expect("chown");
     none("belongs to uid 4321");
     let open = a.write("x.pid", &main);

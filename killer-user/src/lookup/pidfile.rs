@@ -36,6 +36,11 @@ pub enum PidfileError {
     /// Somebody was writing to it.
     #[error("pidfile has changed while it was read")]
     Changing,
+    /// It was written later than now: the clock was set back, or somebody has set the time.
+    #[error(
+        "pidfile has a time in the future: nothing says whether it is older than the process of that number"
+    )]
+    Future,
     /// No number in it.
     #[error("pidfile holds no process number: {0:?}")]
     Content(String),
@@ -124,6 +129,9 @@ fn read(opened: rustix::io::Result<OwnedFd>, owners: &[u32]) -> Result<Named, Pi
         return Err(PidfileError::Changing);
     }
     let written = seconds(m.modified().map_err(PidfileError::Read)?);
+    if written > seconds(SystemTime::now()) + SLACK {
+        return Err(PidfileError::Future);
+    }
     Ok(Named { pid: number(&text)?, written })
 }
 

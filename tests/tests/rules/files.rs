@@ -2,6 +2,8 @@
 
 use std::os::unix::fs::{chown, symlink};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use killer_tests::{RuledHost, mode};
 
@@ -206,6 +208,85 @@ fn rules_are_added_and_removed_whole() {
     h.killer(&["rule", "remove", "none"]).error(1, &["there is no", "none.toml"]);
     assert!(h.killer(&["rule", "remove", "my"]).ok().stderr.contains("is gone") && !file.exists());
     h.killer(&["rule", "load"]).error(1, &["not in force", "no rule is in force"].map(|_| "no rule"));
+}
+
+/// A disk without room, and one that is read-only: the words say so, and every file is as it was.
+#[test]
+fn what_cannot_be_written_changes_nothing() {
+    let Some(h) = RuledHost::bare("what_cannot_be_written_changes_nothing") else { return };
+    let within = |script: &str| {
+        let make = "mount -t tmpfs -o size=64k,mode=755 tmpfs $2 && mkdir -p $2/etc/init.d && \
+                    $1 -q rule add my --program /sbin/my && exec 2>&1 &&";
+        let end = "; echo left: $(find $2/etc -type f)";
+        let mut command = Command::new("unshare");
+        let own = h.env.command();
+        command.envs(own.get_envs().filter_map(|(k, v)| Some((k, v?))));
+        command.args(["-m", "--", "sh", "-c", &format!("{make} {{ {script}; }}{end}"), "sh"]);
+        let out = command.arg(killer_tests::killer()).arg(h.root.path()).output().expect("unshare");
+        String::from_utf8_lossy(&out.stdout).into_owned()
+    };
+    let left = format!("left: {}\n", h.path("etc/killer/rules.d/my.toml").display());
+    let fill = "cat /dev/zero >$2/filler 2>/dev/null";
+    let said = within(&format!("{fill}; $1 rule add two --program /sbin/two; echo code $?"));
+    assert!(
+        ["two.toml could not be changed", "No space left", "make room", "code 1", &left]
+            .iter()
+            .all(|w| said.contains(w)),
+        "{said}"
+    );
+    let ro = "mount -o remount,ro $2";
+    let said = within(&format!(
+        "{ro}; $1 rule add two --program /sbin/two; echo code $?; $1 rule remove my; echo code $?"
+    ));
+    assert!(
+        ["two.toml could", "my.toml could", "Read-only", "remount,rw", &left]
+            .iter()
+            .all(|w| said.contains(w)),
+        "{said}"
+    );
+    assert_eq!(said.matches("code 1\n").count(), 2, "{said}");
+    // To take a file away needs no room.
+    let said = within(&format!("{fill}; $1 -q rule remove my; echo code $?"));
+    assert_eq!(said, "code 0\nleft:\n");
+}
+
+/// Files, directories and links that others change meanwhile: each look sees them whole, or says that they change.
+#[test]
+fn what_changes_while_it_is_read_is_said() {
+    let Some(h) = RuledHost::bare("what_changes_while_it_is_read_is_said") else { return };
+    for side in ["one", "two"] {
+        h.write(&format!("etc/{side}/{side}"), "#!/bin/sh\n");
+        mode(&h.path(&format!("etc/{side}/{side}")), 0o755);
+    }
+    let on = AtomicBool::new(true);
+    std::thread::scope(|s| {
+        s.spawn(|| {
+            // It ends by itself, too, when a look has failed.
+            let end = Instant::now() + Duration::from_secs(10);
+            let mut side = ["one", "two"].into_iter().cycle();
+            while on.load(Ordering::Relaxed) && Instant::now() < end {
+                let side = side.next().expect("one of two");
+                let _ = symlink(side, h.path("etc/next"));
+                std::fs::rename(h.path("etc/next"), h.path("etc/init.d")).expect("rename");
+                h.rules("x.toml", &format!("[[rule]]\nprogram = \"/sbin/{side}\"\n{}", "#\n".repeat(3000)));
+                h.write("etc/one/README", side);
+                std::fs::remove_file(h.path("etc/one/README")).expect("remove");
+            }
+        });
+        for _ in 0..60 {
+            let out = h.killer(&["rule", "list", "-o", "json"]);
+            match out.exit() {
+                0 => {
+                    let said = out.json().to_string();
+                    let seen = ["one", "two"].map(|s| said.contains(&format!("\"{s}\"")));
+                    assert!(seen[0] || seen[1], "{said}");
+                }
+                1 => assert!(out.stderr.contains("changes while it is read"), "{out}"),
+                _ => panic!("{out}"),
+            }
+        }
+        on.store(false, Ordering::Relaxed);
+    });
 }
 
 #[test]

@@ -8,14 +8,14 @@ use std::time::Duration;
 use killer_tests::{Pidfd, RuledHost, eventually, mode};
 use rustix::process::Signal;
 
-fn run(program: &Path, args: &[&str]) {
+pub fn run(program: &Path, args: &[&str]) {
     let mut command = Command::new(program);
     command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     assert!(command.status().expect("a script that runs").success(), "{}", program.display());
 }
 
 /// A script that leaves a process behind which goes on by itself.
-const DAEMON: &str = "if [ \"$1\" = start ]; then setsid sleep 55 </dev/null >/dev/null 2>&1 & echo $! > \"$0.pid\"; fi; exit 0";
+pub const DAEMON: &str = "if [ \"$1\" = start ]; then setsid sleep 55 </dev/null >/dev/null 2>&1 & echo $! > \"$0.pid\"; fi; exit 0";
 
 fn left_by(script: &Path) -> Pidfd {
     let file = PathBuf::from(format!("{}.pid", script.display()));
