@@ -3,7 +3,7 @@
 //!
 //! | action | mirrors |
 //! |---|---|
-//! | `Open(Take..Live)` | `killer-ebpf/src/rules/open.rs:claim_slot`, `held`, `open` |
+//! | `Open(Take..Live)` | `killer-ebpf/src/rules/open.rs:rule_slot`, `held`, `open` |
 //! | `Exit(Down..Push)` | `instance.rs:left`, `give_back`; two threads that end at once may both see 0 |
 //! | `Sweep` | `killer-user/src/kill/mod.rs:execute`, with the lease and the second look at the record |
 

@@ -118,6 +118,8 @@ pub fn run(options: &Options) -> Result<Tally> {
     }
     let wanted = choice::wanted(options)?;
     qemu(options.arch)?;
+    // Of what is built now: the checkout may go on while other guests are waited for.
+    let commit = commit();
     let programs = payload::build(options.arch, options.release, &choice::binaries(options, &wanted))?;
     let cache = cache()?;
     let _turn = turn(&cache)?;
@@ -137,7 +139,7 @@ pub fn run(options: &Options) -> Result<Tally> {
             && options.env.is_empty()
             && !options.ci)
             .then(|| rows_dir.clone()),
-        commit: commit(),
+        commit,
     };
     let (jobs, mut tally) = jobs(options, &wanted, &apt, &cache);
     let rows = host.boot_all(jobs)?;
