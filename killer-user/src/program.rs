@@ -3,6 +3,8 @@
 
 use std::ffi::OsString;
 
+pub use crate::sys::arena::Arena;
+
 /// Saves what the caller gave, before Rust's runtime changes some of it. For `.init_array` only.
 pub extern "C" fn save() {
     crate::sys::inherit::save();

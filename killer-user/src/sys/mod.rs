@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 pub mod alive;
+pub mod arena;
 pub mod bpf;
 pub mod canary;
 pub mod child;
