@@ -118,7 +118,8 @@ pub fn keep(d: Dentry, set: u32, uid: u32, exec: u64) -> bool {
     let at = place(dir);
     let is_run = is_run(d);
     let up = if is_run { place(parent(dir)) } else { (0, 0) };
-    if !known(set, at) && !(is_run && known(set, up)) {
+    let may_match = known(set, at) || is_run && known(set, up);
+    if !may_match {
         return false;
     }
     let Some(m) = element::blank() else {

@@ -129,6 +129,6 @@ pub extern "C" fn rule_path(whose: u32) -> u32 {
         (*m).file = [0; FILE_LEN / 8];
         let there = read((&raw mut (*m).file).cast(), FILE_LEN, at + before, whose);
         // A slash: it is in a directory below.
-        (there && !bytes::has(&*(&raw const (*m).file), b'/')) as u32
+        (there && !bytes::has(&(*m).file, b'/')) as u32
     }
 }
