@@ -125,10 +125,10 @@ pub fn tests(mut plan: Plan) {
     runner::run(&plan);
     let runit = plan.get("boot") == "runit";
     if rules && !again && install() {
-        return ask(if runit { &["init", "6"] } else { &["shutdown", "-r", "now"] });
+        return ask(if runit { &["/sbin/init", "6"] } else { &["/sbin/shutdown", "-r", "now"] });
     }
     say("end");
-    ask(if runit { &["init", "0"] } else { &["shutdown", "-h", "-P", "now"] });
+    ask(if runit { &["/sbin/init", "0"] } else { &["/sbin/shutdown", "-h", "-P", "now"] });
 }
 
 /// As an admin does it, on the host that runs; a check of its own.
