@@ -8,9 +8,9 @@ use super::Options;
 use super::kernel::{self, Series};
 use super::variant::{self, Variant};
 
-/// What CI boots: the oldest, a fully preemptible one, the newest fully preemptible, `killer` all alone, and a real init.
-const CI: [(&str, &str); 5] =
-    [("5.10", "plain"), ("6.12-rt", "plain"), ("7.x", "preempt-full"), ("7.x", "alone"), ("6.1", "sysv")];
+/// What CI boots: the oldest, a fully preemptible one, the newest fully preemptible, and `killer` all alone.
+const CI: [(&str, &str); 4] =
+    [("5.10", "plain"), ("6.12-rt", "plain"), ("7.x", "preempt-full"), ("7.x", "alone")];
 /// Kernels that stand for the rest in variants other than the plain one.
 const FOR_VARIANTS: [&str; 3] = ["5.10", "6.12", "7.x"];
 
@@ -56,13 +56,13 @@ pub fn wanted(options: &Options) -> Result<Vec<(Series, &'static Variant)>> {
 pub fn tests(options: &Options, variant: &Variant) -> Vec<String> {
     let own: Vec<&str> = match options.filter.is_empty() {
         false => options.filter.iter().map(String::as_str).collect(),
-        true if options.ci && variant.init.is_some() => variant::BOOT_CORE.to_vec(),
+        true if options.once && variant.init.is_some() => variant::BOOT_CORE.to_vec(),
         true if options.ci && variant.tests == variant::KERNEL => variant::CORE.to_vec(),
         true => variant.tests.to_vec(),
     };
     let mut lines: Vec<String> = own.iter().map(|f| format!("filter={f}")).collect();
     lines.extend(options.skip.iter().map(|s| format!("skip={s}")));
-    if variant.init.is_some() && (options.ci || options.once) {
+    if variant.init.is_some() && options.once {
         lines.push("boots=once".into());
     }
     lines

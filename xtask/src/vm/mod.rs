@@ -53,7 +53,7 @@ pub struct Options {
     /// Debian with this init as PID 1, or several, on the kernel of --kernel: the tests of tests/tests/boot
     #[arg(long, value_name = "INIT", num_args = 1.., conflicts_with_all = ["series", "full", "ci", "variant"])]
     boot: Vec<Init>,
-    /// With --boot: one boot, of a disk where `killer install-boot` has been called before
+    /// With --boot: one boot, of a disk where `killer install-boot` has been called before, and the core of the tests
     #[arg(long, requires = "boot")]
     once: bool,
     /// Series of the kernel for --boot

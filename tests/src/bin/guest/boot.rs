@@ -122,6 +122,8 @@ pub fn tests(mut plan: Plan) {
         (true, true) => plan.skips.extend(FIRST.map(str::to_owned)),
         (false, _) => {}
     }
+    // Hosts of tests' own lie there, and Debian has nothing executed from it.
+    let _ = Command::new("/bin/mount").args(["-o", "remount,exec", "/run"]).status();
     runner::run(&plan);
     let runit = plan.get("boot") == "runit";
     if rules && !again && install() {
