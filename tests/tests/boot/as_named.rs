@@ -5,8 +5,8 @@ use crate::rules::{members, ruled};
 use std::collections::BTreeSet;
 use std::fs;
 
-/// Processes that are no service: those that look after services and terminals. Each by its `comm`.
-const NOBODYS: [&str; 5] = ["init", "runit", "runsvdir", "runsv", "getty"];
+/// Processes that are no service: those that look after services, their logs and terminals. Each by its `comm`.
+const NOBODYS: [&str; 6] = ["init", "runit", "runsvdir", "runsv", "svlogd", "getty"];
 
 /// Check 1.
 #[test]
