@@ -65,6 +65,8 @@ pub const HAS_RAW: u32 = 0x100;
 pub const HAS_CLASSIC: u32 = 0x200;
 /// The birth witness is loaded.
 pub const HAS_WITNESS: u32 = 4;
+/// Programs that decide at births see which signals wait for a creator.
+pub const HAS_PENDING: u32 = 8;
 
 /// Arguments of the on-demand program.
 pub const ARGS: usize = 12;

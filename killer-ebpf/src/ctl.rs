@@ -276,6 +276,9 @@ fn features() -> i32 {
     if knobs::off_ino() != 0 {
         f |= ctl::HAS_INODES;
     }
+    if knobs::have_current_btf() != 0 || knobs::reads_kernel() != 0 {
+        f |= ctl::HAS_PENDING;
+    }
     match knobs::second() {
         1 => f |= ctl::HAS_RAW,
         2 => f |= ctl::HAS_CLASSIC,

@@ -122,6 +122,8 @@ knobs! {
     RULES_TWICE, rules_twice: u32 = 0;
     /// 1 where `bpf_get_current_task_btf` exists (5.11+); exits cannot be missed before, so starts need no comparing
     HAVE_CURRENT_BTF, have_current_btf: u32 = 1;
+    /// 1: programs may read the kernel's memory by address, where they see the current task in no other way (before 5.11)
+    READS_KERNEL, reads_kernel: u32 = 0;
     /// 1 where `bpf_send_signal_task` was found and patched in
     HAVE_SIGNAL_TASK, have_signal_task: u32 = 0;
 }

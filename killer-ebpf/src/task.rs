@@ -154,13 +154,28 @@ pub fn current_start() -> u64 {
     }
     leader_start(current())
 }
-/// Signals that wait for the current task; none known where the kernel cannot say (before 5.11).
+/// Signals that wait for the current task or for its group. Before 5.11 they are read by address, where programs may do that; else none
+/// is known, and user space says so of a broadcast (`ctl::HAS_PENDING`).
 #[inline(always)]
 pub fn current_pending() -> u64 {
-    if have_current_btf() == 0 {
+    if have_current_btf() != 0 {
+        return pending(current());
+    }
+    if reads_kernel() == 0 {
         return 0;
     }
-    pending(current())
+    let t = current_addr();
+    let group = read_by_address(t + off_signal() as u64);
+    read_by_address(t + off_pending() as u64) | read_by_address(group + off_shared_pending() as u64)
+}
+/// Eight bytes of the kernel's memory (`bpf_probe_read_kernel`, 5.5+); 0 where nothing can be read. Programs with a call of it do not load
+/// under lockdown=confidentiality, unless the verifier sees that it is never reached.
+#[inline(always)]
+fn read_by_address(at: u64) -> u64 {
+    let mut v = 0u64;
+    // SAFETY: eight bytes of our own; a fault is an error, not a crash.
+    unsafe { aya_ebpf::helpers::generated::bpf_probe_read_kernel((&raw mut v).cast(), 8, at as *const _) };
+    v
 }
 /// The current task's address as a map key.
 #[inline(always)]

@@ -53,6 +53,11 @@ pub fn witness() -> u32 {
 pub fn have_current_btf() -> u32 {
     1
 }
+/// Nothing is decided at births here.
+#[inline(always)]
+pub fn reads_kernel() -> u32 {
+    0
+}
 /// kfuncs need BTF.
 #[inline(always)]
 pub fn have_signal_task() -> u32 {

@@ -11,6 +11,7 @@ use super::maps::Limits;
 use super::object::{chain, pinned, program, refused};
 use crate::keep::KeepError;
 use crate::kernel::btf;
+use crate::sys::prog;
 
 /// The eBPF object of this build.
 pub static OBJECT: &[u8] =
@@ -78,6 +79,7 @@ fn object(maps: &Path, offsets: &btf::Offsets, witness: bool) -> Result<(Ebpf, B
         ("REFUSE_EXITS", refuse("KILLER_REFUSE_EXITS")),
         ("HAVE_SIGNAL_TASK", u32::from(kfunc.is_some())),
         ("HAVE_CURRENT_BTF", u32::from(offsets.current_btf)),
+        ("READS_KERNEL", u32::from(!offsets.current_btf && prog::can_read_kernel())),
         ("WITNESS", u32::from(witness)),
         ("ANCESTORS_MOST", Limits::read().ancestors_of_one()),
     ];

@@ -29,6 +29,9 @@ pub trait Broadcasts {
     /// True when newborns that are behind are sent the signal at birth, before their first instruction: exactly once, also while
     /// they fork. Else the sweeper has to find them.
     fn sends_at_birth(&self) -> bool;
+    /// False where a creator that has the signal still pending is taken for one that has received it: a process that is born
+    /// during the broadcast may have been missed.
+    fn sees_pending(&self) -> bool;
     /// Newborns that are behind in a root's broadcast are sent it at birth from here on.
     fn leave_to_births(&self, slot: u32);
     /// Has the start of each fork stamped, where another thread could take the signal meanwhile, until

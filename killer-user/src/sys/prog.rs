@@ -42,6 +42,24 @@ pub fn can_signal() -> bool {
     !Lack::SendSignal.asked() && bpf::prog_load(TRACEPOINT, 0, 0, &code).is_ok()
 }
 
+/// True when programs can read the kernel's memory by address (`bpf_probe_read_kernel`, 5.5+; not under
+/// lockdown=confidentiality, `kernel/trace/bpf_trace.c:bpf_tracing_func_proto`).
+pub fn can_read_kernel() -> bool {
+    /// `BPF_PROG_TYPE_RAW_TRACEPOINT`
+    const RAW_TRACEPOINT: u32 = 17;
+    const PROBE_READ_KERNEL: i32 = 113;
+    let code = [
+        insn(0xbf, 1, 10, 0, 0),
+        insn(0x07, 1, 0, 0, -8),
+        insn(0xb7, 2, 0, 0, 8),
+        insn(0xb7, 3, 0, 0, 0),
+        insn(0x85, 0, 0, 0, PROBE_READ_KERNEL),
+        insn(0xb7, 0, 0, 0, 0),
+        insn(0x95, 0, 0, 0, 0),
+    ];
+    bpf::prog_load(RAW_TRACEPOINT, 0, 0, &code).is_ok()
+}
+
 /// Number of `bpf_ktime_get_boot_ns` (5.8+).
 pub const BOOT_CLOCK: i32 = 125;
 

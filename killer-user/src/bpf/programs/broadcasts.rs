@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::atomic::AtomicU64;
 
-use killer_common::claim;
+use killer_common::{claim, ctl};
 
 use super::Programs;
 use crate::bpf::syscall_gate::SyscallGate;
@@ -24,6 +24,11 @@ impl Broadcasts for Programs {
 
     fn sends_at_birth(&self) -> bool {
         self.gate_at_birth()
+    }
+
+    fn sees_pending(&self) -> bool {
+        let second = ctl::HAS_RAW | ctl::HAS_CLASSIC;
+        self.features & (ctl::HAS_PENDING | second) != 0
     }
 
     fn leave_to_births(&self, slot: u32) {

@@ -100,9 +100,8 @@ fn in_fork(tgid: u32, tid: u32) -> (Seen, (u64, u64)) {
 }
 
 /// Whether one that sleeps in a fork has its child already, by `/proc/PID/task/TID/{stack,wchan}`. The first is the kernel's whole way
-/// there, for root where the kernel was built with it. The second is one function only, and before 5.16 none that can be believed: it was
-/// looked for by frame pointers, which kernels are not built with (`arch/x86/kernel/process.c:get_wchan`), and a fork that
-/// waited for memory was seen in `kernel_clone`.
+/// there, for root where the kernel was built with it. The second is one function only, and before 5.16 it was looked for by frame
+/// pointers, which kernels are not built with (`arch/x86/kernel/process.c:get_wchan`): it counts where there is no first.
 fn after_birth(stack: &std::io::Result<String>, wchan: &std::io::Result<String>) -> bool {
     match stack {
         Ok(way) if !way.trim().is_empty() => !way.contains(MAKES),
@@ -150,7 +149,7 @@ mod tests {
         let copies =
             "[<0>] userfaultfd_event_wait_completion+0x1\n[<0>] copy_process+0x1\n[<0>] kernel_clone+0x1\n";
         let waits = "[<0>] wait_for_vfork_done+0x1\n[<0>] kernel_clone+0x1\n";
-        // What wchan said on 5.10 of one that copies memory is not believed.
+        // What wchan says of one that copies memory is not believed.
         assert!(!after_birth(&text(copies), &text("kernel_clone")));
         assert!(after_birth(&text(waits), &text("0")));
         for unseen in [none(), text("")] {

@@ -57,6 +57,7 @@ impl Broadcasting for Lineage<'_> {
         // Where they are not sent it at birth anyway, nothing changes.
         self.cast.later.set(value.is_some() && self.sends_at_birth());
         let b = Broadcast { epoch: self.cast.epoch, signal, value, newborns, later: self.cast.later.get() };
+        self.cast.indexed = self.indexed();
         self.tops().into_iter().for_each(|s| broadcasts.begin(s, &b, until));
         behind
     }
@@ -124,6 +125,9 @@ impl Broadcasting for Lineage<'_> {
         self.leave_to_births();
         let over = self.end_stamps();
         self.cast.lock = None;
-        over
+        // Whose creator had it pending cannot be told.
+        let told =
+            self.tracker.broadcasts().is_none_or(|b| b.sees_pending() || self.indexed() == self.cast.indexed);
+        over && told
     }
 }
