@@ -13,11 +13,18 @@ fn rounds(few: usize) -> usize {
 /// Sends `rounds` times, then looks at what everybody who lives at the end has taken, himself or before he was forked.
 #[track_caller]
 fn once_each(test: &str, behaviour: &str, signal: i32, options: &[&str], sum: Option<usize>) {
-    let Some(env) = TestEnv::new(test) else { return };
+    if let Some(env) = TestEnv::new(test) {
+        once_each_in(&env, behaviour, signal, options, sum);
+    }
+}
+
+#[track_caller]
+fn once_each_in(env: &TestEnv, behaviour: &str, signal: i32, options: &[&str], sum: Option<usize>) {
+    let test = &env.test;
     let rounds = rounds(12);
     let path = env.path("count");
     let launch = Launch::new(behaviour).arg(path.to_string_lossy()).arg(signal.to_string());
-    let Some(service) = launch.lease(40 + rounds as i64 / 5).service(&env, "svc") else { return };
+    let Some(service) = launch.lease(40 + rounds as i64 / 5).service(env, "svc") else { return };
     let begun = Instant::now();
     let objects = Objects::new(&env.pin_root);
     let seen = || (objects.skipped(), objects.global().map_or(0, |g| g.walk_indexed));
@@ -97,6 +104,33 @@ fn usr1() {
 #[test]
 fn from_processes_with_threads() {
     once_each("from_processes_with_threads", "fork-threads", 36, &[], None);
+}
+
+/// As on 5.10, where no program is shown the task that it runs in: which signals wait for a creator is read by address.
+#[test]
+fn where_no_program_sees_its_task() {
+    let Some(mut env) = TestEnv::new("where_no_program_sees_its_task") else { return };
+    env.vars.extend([("KILLER_LACK", "current-task"), ("KILLER_GATE", "C")]);
+    once_each_in(&env, "fork-threads", 36, &[], None);
+}
+
+/// The same under lockdown=confidentiality, where nothing can be read by address: what cannot be known is said.
+#[test]
+fn where_nobody_sees_what_waits() {
+    let Some(mut env) = TestEnv::new("where_nobody_sees_what_waits") else { return };
+    env.vars.extend([("KILLER_LACK", "current-task,kernel-memory"), ("KILLER_GATE", "C")]);
+    let path = env.path("count");
+    let launch = Launch::new("fork-count").arg(path.to_string_lossy()).arg("35");
+    let Some(service) = launch.service(&env, "svc") else { return };
+    let out = env.killer(["-s", "35", "svc"]);
+    assert_eq!(out.exit(), 64, "{out}");
+    assert!(format!("{}{}", out.stdout, out.stderr).contains("twice or not at all"), "{out}");
+    // A set in which nobody is born leaves no doubt.
+    let Some(_calm) = Launch::new("plain").service(&env, "calm") else { return };
+    env.killer(["-s", "CONT", "calm"]).ok();
+    std::fs::write(env.path("count.stop"), "").expect("stop file");
+    assert!(service.live.eof_within(Duration::from_secs(20)), "it does not end");
+    env.killer(["-KILL", "svc", "calm"]);
 }
 
 #[test]

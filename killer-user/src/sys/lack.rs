@@ -28,6 +28,10 @@ pub enum Lack {
     BootClock,
     /// `bpf_send_signal`, 5.3.
     SendSignal,
+    /// `bpf_get_current_task_btf`, 5.11.
+    CurrentTask,
+    /// `bpf_probe_read_kernel`, 5.5; not under lockdown=confidentiality.
+    KernelMemory,
 }
 
 impl Lack {
@@ -44,6 +48,8 @@ impl Lack {
             Self::Lru => "lru",
             Self::BootClock => "boot-clock",
             Self::SendSignal => "send-signal",
+            Self::CurrentTask => "current-task",
+            Self::KernelMemory => "kernel-memory",
         }
     }
 

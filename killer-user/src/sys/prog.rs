@@ -57,7 +57,7 @@ pub fn can_read_kernel() -> bool {
         insn(0xb7, 0, 0, 0, 0),
         insn(0x95, 0, 0, 0, 0),
     ];
-    bpf::prog_load(RAW_TRACEPOINT, 0, 0, &code).is_ok()
+    !Lack::KernelMemory.asked() && bpf::prog_load(RAW_TRACEPOINT, 0, 0, &code).is_ok()
 }
 
 /// Number of `bpf_ktime_get_boot_ns` (5.8+).
