@@ -75,20 +75,35 @@ impl Seen {
     }
 }
 
-/// A process; `None` when there is none, or a zombie without a live thread, or a kernel thread.
+/// A process; `None` when there is none, or a zombie without a live thread, or a kernel thread. Whoever cannot be seen by this user is
+/// nobody (`hidepid`); a look that fails otherwise is made once more, and noted when that fails, too.
 pub fn process(pid: u32) -> Option<Seen> {
+    let unseen = |e: &io::Error| matches!(e.raw_os_error(), Some(libc::EACCES | libc::EPERM));
+    match looked(pid) {
+        Err(e) if !entry::over(&e) => match looked(pid) {
+            Err(e) if !entry::over(&e) && !unseen(&e) => {
+                alive::note_blind();
+                None
+            }
+            again => again.ok().flatten(),
+        },
+        seen => seen.ok().flatten(),
+    }
+}
+
+fn looked(pid: u32) -> io::Result<Option<Seen>> {
     const PF_KTHREAD: u32 = 0x0020_0000;
     const PF_EXITING: u32 = 4;
-    let e = Entry::open(pid).ok()?;
-    let (s, stat) = e.stat_as_it_is().ok()?;
+    let e = Entry::open(pid)?;
+    let (s, stat) = e.stat_as_it_is()?;
     // A leader that has ended while its threads go on is a zombie, too.
     let leader_dead = matches!(s.state, 'Z' | 'X');
     if leader_dead && s.num_threads <= 1 || s.flags & PF_KTHREAD != 0 {
-        return None;
+        return Ok(None);
     }
     let uid = e.owner().unwrap_or(u32::MAX);
     let exiting = s.flags & PF_EXITING != 0 && s.num_threads <= 1;
-    Some(Seen {
+    Ok(Some(Seen {
         pid,
         ppid: s.ppid as u32,
         start: clock::host_ticks(s.starttime),
@@ -97,7 +112,7 @@ pub fn process(pid: u32) -> Option<Seen> {
         comm: name(&stat).to_owned(),
         exiting,
         leader_dead,
-    })
+    }))
 }
 
 /// The name in a `stat`, which can hold parentheses: from the first to the last one.

@@ -16,6 +16,9 @@ use crate::sys::{bpf, clock};
 
 const ADOPT_LEASE: Duration = Duration::from_secs(5);
 const ADOPT_PASSES: u32 = 24;
+/// How long a move waits for a broadcast that is over and holds on (2 s), as after a thaw, and between two looks.
+const HELD_BACK: Duration = Duration::from_secs(3);
+const LOOK: Duration = Duration::from_millis(10);
 
 /// The mark must have been consumed by the fork, else the hooks did not run; and by this fork: a kill may have taken it
 /// away before (models: `seeds::membership_not_asked`), so the child is looked up, too.
@@ -69,13 +72,20 @@ fn take(t: &Programs, slot: Slot, candidate: Candidate, out_of: Option<Slot>) ->
     let from = Candidate { inode: if t.has_inodes() { candidate.inode } else { 0 }, ..candidate };
     let mut passes = 0;
     let mut quiet = 0;
+    let begun = clock::monotonic_ns();
     while passes < ADOPT_PASSES && quiet < 2 {
         let until = clock::monotonic_ns() + ADOPT_LEASE.as_nanos() as u64;
         t.adopt_mode(Some(Adoption { into: slot, until, from, out_of }))?;
-        let added = t.global().added;
+        let was = t.global();
         t.walk()?;
+        let is = t.global();
+        let held_back = out_of.is_some() && is.added != was.added && is.moved == was.moved;
+        if held_back && clock::monotonic_ns() - begun < HELD_BACK.as_nanos() as u64 {
+            std::thread::sleep(LOOK);
+            continue;
+        }
         passes += 1;
-        quiet = if t.global().added == added { quiet + 1 } else { 0 };
+        quiet = if is.added == was.added { quiet + 1 } else { 0 };
     }
     let logged = cleared && children.is_ok_and(|c| c.none_missed());
     let odd = t.global().edge_errors != before.edge_errors || quiet < 2 || !logged;
