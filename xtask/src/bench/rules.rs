@@ -29,13 +29,14 @@ pub fn table(bench: &Bench, rounds: usize) -> Result<String> {
         Ok(statistics) => statistics,
         Err(error) => return Ok(format!("{text}Skipped: {error:#}.\n\n")),
     };
-    let host = bench.scratch.path().join("host");
-    let [matched, script] = [host.join("etc/init.d/bench"), host.join("opt/bench")];
+    // Rules are about places that only root can change.
+    let host = tempfile::Builder::new().prefix("killer-bench-").tempdir_in("/run")?;
+    std::fs::set_permissions(host.path(), std::fs::Permissions::from_mode(0o755))?;
+    let [matched, script] = ["etc/init.d/bench", "opt/bench"].map(|p| host.path().join(p));
     for path in [&matched, &script] {
         executable(path)?;
     }
-    std::fs::set_permissions(bench.scratch.path(), std::fs::Permissions::from_mode(0o755))?;
-    run::quiet(bench.killer(&["up", "--rules"]).env("KILLER_RULES_ROOT", &host))?;
+    run::quiet(bench.killer(&["up", "--rules"]).env("KILLER_RULES_ROOT", host.path()))?;
     let pins = PROGRAMS.map(|name| bench.pins.join("v1/progs").join(name));
     let programs = pins.iter().filter(|p| p.exists()).map(|p| bpf::pin(p)).collect::<Result<Vec<_>>>()?;
     ensure!(!programs.is_empty(), "no program of the rules below {}", bench.pins.display());
