@@ -8,7 +8,7 @@ use aya_ebpf::bindings::BPF_ANY;
 use killer_common::rule::Matched;
 
 use crate::rule_maps::MATCHED;
-use crate::task;
+use crate::{open, task};
 
 /// In the object, because the stack has no room for one.
 static BLANK: Matched = Matched::BLANK;
@@ -19,12 +19,21 @@ pub fn mine() -> Option<*mut Matched> {
     MATCHED.get_ptr_mut(&task::current_addr())
 }
 
-/// The current task's, in which nothing is known; `None`: there is no room.
+/// The current task's, in which only the set and the user are known; `None`: there is no room, which is counted.
 #[inline(always)]
-pub fn blank() -> Option<*mut Matched> {
+pub fn blank(set: u32, uid: u32) -> Option<*mut Matched> {
     let cur = task::current_addr();
-    MATCHED.insert(&cur, &BLANK, BPF_ANY as u64).ok()?;
-    MATCHED.get_ptr_mut(&cur)
+    let _ = MATCHED.insert(&cur, &BLANK, BPF_ANY as u64);
+    let Some(m) = MATCHED.get_ptr_mut(&cur) else {
+        open::no_slot(0);
+        return None;
+    };
+    // SAFETY: m points to a whole Matched.
+    unsafe {
+        (*m).set = set;
+        (*m).uid = uid;
+    }
+    Some(m)
 }
 
 /// Drops it. Most execs have none, and to see that takes no lock.

@@ -5,11 +5,11 @@ use core::ffi::c_void;
 use aya_ebpf::helpers::generated as h;
 use killer_common::rule::*;
 
+use crate::element;
 use crate::knobs::*;
 use crate::maps::GLOBAL;
 use crate::rule_maps::KNOWN;
 use crate::task::{load32, load64, loadp};
-use crate::{element, open};
 
 /// Words of a file's name.
 pub const WORDS: usize = FILE_LEN / 8;
@@ -114,27 +114,21 @@ fn is_run(d: Dentry) -> bool {
 /// Keeps which file an exec opens, when a rule may be for it. False: none is. `exec`: its number.
 #[inline(always)]
 pub fn keep(d: Dentry, set: u32, uid: u32, exec: u64) -> bool {
-    let dir = parent(d);
-    let at = place(dir);
-    let is_run = is_run(d);
-    let up = if is_run { place(parent(dir)) } else { (0, 0) };
-    let may_match = known(set, at) || is_run && known(set, up);
-    if !may_match {
+    if !may_match(d, set) {
         return false;
     }
-    let Some(m) = element::blank() else {
-        open::no_slot(0);
-        return false;
-    };
-    // SAFETY: m points to a whole Matched, which is blank.
+    let Some(m) = element::blank(set, uid) else { return false };
+    let dir = parent(d);
+    let is_run = is_run(d);
+    // SAFETY: m points to a whole Matched without a file.
     unsafe {
         (*m).exec = exec;
-        (*m).set = set;
-        (*m).uid = uid;
-        ((*m).dev, (*m).ino) = at;
-        ((*m).up_dev, (*m).up_ino) = up;
-        if is_run && !name(dir, &raw mut (*m).above) {
-            return false;
+        ((*m).dev, (*m).ino) = place(dir);
+        if is_run {
+            ((*m).up_dev, (*m).up_ino) = place(parent(dir));
+            if !name(dir, &raw mut (*m).above) {
+                return false;
+            }
         }
         name(d, &raw mut (*m).file)
     }

@@ -10,7 +10,7 @@ use crate::knobs::*;
 use crate::maps::GLOBAL;
 use crate::rule_maps::PATHS;
 use crate::task::{Task, load64, loadp};
-use crate::{bytes, element, file, open};
+use crate::{bytes, element, file};
 
 /// What is executed is read by another program, which has taken its place.
 #[inline(always)]
@@ -38,16 +38,9 @@ pub fn keep(t: Task, bprm: usize, set: u32, uid: u32) -> bool {
     if !inside {
         return false;
     }
-    let Some(m) = element::blank() else {
-        open::no_slot(0);
-        return false;
-    };
-    // SAFETY: m points to a whole Matched, which is blank.
-    unsafe {
-        (*m).set = set;
-        (*m).uid = uid;
-        (*m).script = name;
-    }
+    let Some(m) = element::blank(set, uid) else { return false };
+    // SAFETY: m points to a whole Matched.
+    unsafe { (*m).script = name };
     keep_pwd(t, m);
     rule_path(KERNEL) != 0
 }

@@ -11,7 +11,6 @@ use super::maps::Limits;
 use super::object::{chain, pinned, program, refused};
 use crate::keep::KeepError;
 use crate::kernel::btf;
-use crate::sys::lack::Lack;
 use crate::sys::prog;
 
 /// The eBPF object of this build.
@@ -75,13 +74,12 @@ fn object(maps: &Path, offsets: &btf::Offsets, witness: bool) -> Result<(Ebpf, B
     }
     // For tests: a map that refuses for a moment, or longer.
     let refuse = |what: &str| std::env::var(what).ok().and_then(|n| n.parse().ok()).unwrap_or(0u32);
-    let current_btf = offsets.current_btf && !Lack::CurrentTask.asked();
     let knobs = [
         ("REFUSE_BIRTHS", refuse("KILLER_REFUSE_BIRTHS")),
         ("REFUSE_EXITS", refuse("KILLER_REFUSE_EXITS")),
         ("HAVE_SIGNAL_TASK", u32::from(kfunc.is_some())),
-        ("HAVE_CURRENT_BTF", u32::from(current_btf)),
-        ("READS_KERNEL", u32::from(!current_btf && prog::can_read_kernel())),
+        ("HAVE_CURRENT_BTF", u32::from(offsets.current_btf)),
+        ("READS_KERNEL", u32::from(!offsets.current_btf && prog::can_read_kernel())),
         ("WITNESS", u32::from(witness)),
         ("ANCESTORS_MOST", Limits::read().ancestors_of_one()),
     ];

@@ -100,6 +100,12 @@ pub fn from_clap(e: &clap::Error, verb: Option<&str>, early: bool) -> Exit {
         (ErrorKind::UnknownArgument, Some(v @ ("run" | "exec"))) if !argument.starts_with('-') => {
             usage(&what, &format!("'--' goes before CMD: killer {v} --name NAME -- CMD..."))
         }
+        (ErrorKind::UnknownArgument, Some(v @ "rule")) if argument.starts_with('-') => usage(
+            &what,
+            &tip.unwrap_or_else(|| {
+                format!("{help}; before an exec's own options goes '--': killer {v} test -- PATH ARG...")
+            }),
+        ),
         _ => usage(&what, &tip.unwrap_or(help)),
     }
 }

@@ -7,6 +7,8 @@ use std::path::Path;
 
 use thiserror::Error;
 
+use crate::sys::lack::Lack;
+
 /// Where the kernel shows its BTF.
 pub const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 
@@ -285,7 +287,7 @@ impl Offsets {
             knobs,
             send_signal_task: f.get("bpf_send_signal_task").copied(),
             inodes: ino.is_some(),
-            current_btf: f.contains_key("bpf_get_current_task_btf"),
+            current_btf: f.contains_key("bpf_get_current_task_btf") && !Lack::CurrentTask.asked(),
             lsm: f.get("bpf_lsm_task_alloc").copied().filter(|_| f.contains_key("bpf_lsm_task_free")),
             rules,
         })
