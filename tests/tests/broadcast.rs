@@ -106,6 +106,14 @@ fn from_processes_with_threads() {
     once_each("from_processes_with_threads", "fork-threads", 36, &[], None);
 }
 
+/// As before 6.13: what a fork that was in flight brings is the sweeper's to find.
+#[test]
+fn from_processes_with_threads_by_the_sweeper() {
+    let Some(mut env) = TestEnv::new("from_processes_with_threads_by_the_sweeper") else { return };
+    env.vars.push(("KILLER_GATE", "C"));
+    once_each_in(&env, "fork-threads", 36, &[], None);
+}
+
 /// As on 5.10, where no program is shown the task that it runs in: which signals wait for a creator is read by address.
 #[test]
 fn where_no_program_sees_its_task() {

@@ -65,6 +65,7 @@ impl<Fd> Sweep<'_, Fd> {
         let began = family.monotonic();
         let mut idle = 0u32;
         let (mut waited, mut calm) = (0u32, family.sends_at_birth());
+        let mut landed = false;
         loop {
             if family.monotonic() - began >= LATER.as_nanos() as u64 && family.leave_to_births() {
                 self.unlike = true;
@@ -93,7 +94,13 @@ impl<Fd> Sweep<'_, Fd> {
                 self.unsure |= lapsed;
                 if over && !lapsed {
                     if !family.leave_to_births() {
-                        return;
+                        if landed || family.sends_at_birth() {
+                            return;
+                        }
+                        // What a fork that was in flight brings is in the next list.
+                        landed = true;
+                        self.unsure |= !family.forks_landed();
+                        continue;
                     }
                     // A process that was born before that and left to this sweep is in the next list.
                     self.unlike |= pending != Pending::No;
@@ -113,6 +120,7 @@ impl<Fd> Sweep<'_, Fd> {
             idle = if new.is_empty() { idle + 1 } else { 0 };
             // A process that is sent it now may be in the middle of a fork: two quiet looks after that.
             calm = family.sends_at_birth();
+            landed &= new.is_empty();
             for m in new {
                 self.send_claimed(family, m);
             }

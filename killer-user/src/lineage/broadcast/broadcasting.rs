@@ -25,6 +25,11 @@ pub trait Broadcasting {
     fn leave_to_births(&self) -> bool {
         false
     }
+    /// Waits until no fork is in flight that began before its process had received the signal; false when one may still be. Where
+    /// newborns are not sent it at birth, a list that is made afterwards has each process that is behind.
+    fn forks_landed(&self) -> bool {
+        true
+    }
     /// How the signal waits for the member that it waits for longest, so that its children can be behind; `No` where those are
     /// sent it at birth.
     fn pending(&self) -> Pending;

@@ -15,6 +15,8 @@ pub struct Cast {
     /// Names it; 0 before the first one.
     pub(super) epoch: u64,
     pub(super) signal: i32,
+    /// It had processes with threads when it began.
+    pub(super) threads: bool,
     /// Index entries ever written for the family's processes when it began.
     pub(super) indexed: u64,
     /// Newborns that are behind are left to the sweeper.

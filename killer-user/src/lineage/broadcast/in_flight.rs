@@ -99,7 +99,7 @@ impl Lineage<'_> {
 
     /// Waits for that. A process that was sent it at birth meanwhile may fork before it takes it, too, so new ones
     /// are asked, until twice nobody had to be waited for.
-    fn forks_are_over(&self) -> bool {
+    pub(super) fn forks_are_over(&self) -> bool {
         let end = clock::monotonic_ns() + IN_FLIGHT.as_nanos() as u64;
         let mut calls = ForkCalls::default();
         let mut asked = HashSet::new();

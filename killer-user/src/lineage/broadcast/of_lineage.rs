@@ -43,7 +43,8 @@ impl Broadcasting for Lineage<'_> {
         let behind = self.let_settle(signal);
         self.cast.epoch = clock::monotonic_ns() & claim::EPOCH_MASK;
         let Some(broadcasts) = self.tracker.broadcasts() else { return behind };
-        if self.census().tasks > self.listed().len() as i64 {
+        self.cast.threads = self.census().tasks > self.listed().len() as i64;
+        if self.cast.threads {
             // Of a process with threads one may take the signal while another forks.
             let stamped = self.tops().into_iter().filter_map(|s| {
                 broadcasts.stamp_calls(s, self.cast.epoch).unwrap_or_else(|e| {
@@ -115,6 +116,12 @@ impl Broadcasting for Lineage<'_> {
             self.tops().into_iter().for_each(|s| b.leave_to_births(s));
         }
         was
+    }
+
+    fn forks_landed(&self) -> bool {
+        // A process without threads takes no signal in the middle of a fork.
+        let threads = self.cast.threads || self.census().tasks > self.listed().len() as i64;
+        !threads || self.forks_are_over()
     }
 
     fn pending(&self) -> Pending {
