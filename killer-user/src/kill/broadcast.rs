@@ -93,17 +93,9 @@ impl<Fd> Sweep<'_, Fd> {
                 let lapsed = over && family.lapsed();
                 self.unsure |= lapsed;
                 if over && !lapsed {
-                    if !family.leave_to_births() {
-                        if landed || family.sends_at_birth() {
-                            return;
-                        }
-                        // What a fork that was in flight brings is in the next list.
-                        landed = true;
-                        self.unsure |= !family.forks_landed();
-                        continue;
+                    if self.is_over(family, pending, &mut landed) {
+                        return;
                     }
-                    // A process that was born before that and left to this sweep is in the next list.
-                    self.unlike |= pending != Pending::No;
                     calm = true;
                     continue;
                 }
@@ -134,6 +126,21 @@ impl<Fd> Sweep<'_, Fd> {
             }
             self.settle_down(family, idle);
         }
+    }
+
+    /// Whether a quiet list was the last one. Not when newborns were left to this sweep until now, or a fork was in flight: what
+    /// that has brought is in the next list.
+    fn is_over<F: Broadcasting>(&mut self, family: &F, pending: Pending, landed: &mut bool) -> bool {
+        if family.leave_to_births() {
+            self.unlike |= pending != Pending::No;
+            return false;
+        }
+        if *landed || family.sends_at_birth() {
+            return true;
+        }
+        *landed = true;
+        self.unsure |= !family.forks_landed();
+        false
     }
 
     /// As [`Self::send`], with the claim around it: taken after the identity was checked, so that a newborn that got the
