@@ -29,7 +29,12 @@ fn some(of: &[u32]) -> String {
 pub fn kept(tag: &str, time: Duration) -> KeepError {
     let (dead, mounts) = holders(tag);
     let what = format!("the cgroup hierarchy name={tag}");
-    // Of a dead one the kernel does not say where it was (`kernel/cgroup/cgroup.c:proc_cgroup_show`).
+    // Of a dead one the kernel does not say where it was (`kernel/cgroup/cgroup.c:proc_cgroup_show`), so each of the
+    // host may be it.
+    for (parent, children) in &dead {
+        let children: Vec<String> = children.iter().map(|&p| named(p)).collect();
+        log::info!("not waited for by {}: {}", named(*parent), children.join(", "));
+    }
     let zombies: Vec<String> = dead
         .iter()
         .take(MOST)
@@ -48,7 +53,7 @@ pub fn kept(tag: &str, time: Duration) -> KeepError {
                 zombies.join("; ")
             ),
             format!(
-                "give 'killer down' again when {} has waited for them, or has ended; until then every process has a line for \
+                "give 'killer down' again when {} has waited for them, or has ended ('-vv' names all); until then every process has a line for \
                  it in /proc/PID/cgroup, and nothing else comes of it",
                 some(&parents)
             ),
