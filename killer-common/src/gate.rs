@@ -12,6 +12,18 @@ pub const KILL: u64 = 1;
 /// gate word: it outlives the command.
 pub const FREEZE: u64 = 2;
 
+/// Newborns are killed at birth, and nobody else: who was there is sent another signal.
+pub const NEWBORNS: u64 = 3;
+
+/// The word after a request for `kind` until `deadline_ns`, [`KILL`] or [`NEWBORNS`], at `now_ns`; `None`: `old` stays. The later
+/// deadline stands, so that no sweeper is cut short by another, and a [`KILL`] that holds stays one.
+pub const fn extended(old: u64, kind: u64, deadline_ns: u64, now_ns: u64) -> Option<u64> {
+    let kill = kind == KILL || kind_at(old, now_ns) == KILL;
+    let until = if deadline(old) > deadline_ns { deadline(old) } else { deadline_ns };
+    let new = word(if kill { KILL } else { kind }, until);
+    if new == old { None } else { Some(new) }
+}
+
 /// Makes a gate word that holds until `deadline_ns` on `CLOCK_MONOTONIC`.
 #[inline(always)]
 pub const fn word(kind: u64, deadline_ns: u64) -> u64 {
@@ -32,6 +44,17 @@ pub const fn deadline(word: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_request_cuts_another_short() {
+        let kill = word(KILL, 1_600);
+        assert_eq!(extended(kill, NEWBORNS, 3_200, 800), Some(word(KILL, 3_200)));
+        assert_eq!(extended(kill, NEWBORNS, 800, 800), None);
+        assert_eq!(extended(kill, NEWBORNS, 3_200, 1_600), Some(word(NEWBORNS, 3_200)), "it has run out");
+        assert_eq!(extended(word(NEWBORNS, 3_200), KILL, 1_600, 800), Some(word(KILL, 3_200)));
+        assert_eq!(extended(OPEN, NEWBORNS, 1_600, 800), Some(word(NEWBORNS, 1_600)));
+        assert_eq!(extended(word(KILL, 1_600), KILL, 3_200, 800), Some(word(KILL, 3_200)));
+    }
 
     #[test]
     fn expired_is_open() {

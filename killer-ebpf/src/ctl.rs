@@ -197,7 +197,7 @@ fn seed(ctx: *const u64, flags: u32) -> i32 {
         return ESTALE;
     }
     // Read after the insert, as for births: a kill that closed the gate before cancels it or is seen here.
-    if flags & B_HOLD == 0 && slot != CANARY_SLOT && gates::holds(slot) != gate::OPEN {
+    if flags & B_HOLD == 0 && slot != CANARY_SLOT && gates::holds_at_birth(slot) != gate::OPEN {
         member::remove_seed(cur, &s);
         return EPERM;
     }

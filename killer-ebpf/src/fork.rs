@@ -233,7 +233,7 @@ pub fn main(slot: u32, generation: u32, tgid: u32, start: u64) {
 /// No place for it (a reason has been counted): nobody will find it, so under a kill it dies here, like every newborn.
 #[inline(always)]
 fn unrecorded(ctx: *const u64, n: usize, slot: u32) {
-    if gates::holds(slot) == gate::KILL {
+    if gates::holds_at_birth(slot) == gate::KILL {
         kfunc::send_signal_group(task::arg(ctx, n), SIGKILL, 0);
     }
 }
@@ -242,7 +242,7 @@ fn unrecorded(ctx: *const u64, n: usize, slot: u32) {
 /// its creator when it returns from the fork. The gate is read after the insert.
 #[inline(always)]
 fn apply_gate(ctx: *const u64, n: usize, slot: u32) {
-    let signal = match gates::holds(slot) {
+    let signal = match gates::holds_at_birth(slot) {
         gate::KILL => SIGKILL,
         gate::FREEZE => gates::SIGSTOP,
         _ => return,

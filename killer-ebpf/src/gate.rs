@@ -24,9 +24,20 @@ pub fn stop_current(slot: u32) -> bool {
 }
 
 /// The kind of gate that holds for a member of `slot`: its own root's or an outer one's. A kill goes before a freeze:
-/// what is frozen can be killed.
+/// what is frozen can be killed. A gate for newborns is none for it.
 #[inline(always)]
 pub fn holds(slot: u32) -> u64 {
+    look(slot, false)
+}
+
+/// The same for one that is being born into `slot`: a gate for newborns is a kill.
+#[inline(always)]
+pub fn holds_at_birth(slot: u32) -> u64 {
+    look(slot, true)
+}
+
+#[inline(always)]
+fn look(slot: u32, birth: bool) -> u64 {
     let mut s = slot;
     let mut kind = gate::OPEN;
     let mut i = 0;
@@ -34,8 +45,11 @@ pub fn holds(slot: u32) -> u64 {
         let Some(c) = CONTROL.get_ptr(s) else { return kind };
         // SAFETY: c points to a whole Control; user space exchanges the word atomically.
         let w = unsafe { core::ptr::read_volatile(&raw const (*c).gate) };
-        if w != gate::OPEN && gate::kind_at(w, task::monotonic()) == gate::KILL {
-            return gate::KILL;
+        if w != gate::OPEN {
+            let held = gate::kind_at(w, task::monotonic());
+            if held == gate::KILL || birth && held == gate::NEWBORNS {
+                return gate::KILL;
+            }
         }
         let Some(r) = ROOTS.get_ptr(s) else { return kind };
         // SAFETY: r points to a whole RootRecord.

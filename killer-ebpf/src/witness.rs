@@ -43,7 +43,7 @@ extern "C" fn on_task_alloc(ctx: *const u64) -> i32 {
         return EAGAIN;
     }
     // Read after the insert: a fork in flight does not slip between the sweeper's exchange and its reading.
-    let kind = gates::holds(slot);
+    let kind = gates::holds_at_birth(slot);
     if kind == gate::OPEN {
         return 0;
     }

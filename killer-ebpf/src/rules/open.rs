@@ -270,10 +270,15 @@ fn holds(slot: u32) -> u64 {
     gates::holds(slot)
 }
 
+#[inline(never)]
+fn holds_at_birth(slot: u32) -> u64 {
+    gates::holds_at_birth(slot)
+}
+
 /// Whether a member may go. A plain `run` has promised every descendant, a killed or frozen set lets nobody out.
 #[inline(always)]
 fn may_leave(m: &Matched) -> bool {
-    if holds(m.old.root) != gate::OPEN {
+    if holds_at_birth(m.old.root) != gate::OPEN {
         return false;
     }
     let mut s = m.old.root;

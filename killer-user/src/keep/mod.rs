@@ -57,10 +57,11 @@ pub trait Keep: Registry + Sets {
     fn descent_is_for_life(&self) -> bool;
 
     /// Keeps the newborns of a root, and of those inside it, from running until then (CLOCK_MONOTONIC ns), or goes on with it:
-    /// by a gate in the kernel, or by stopping the members that fork.
-    fn close_gate(&self, slot: u32, until: u64);
-    /// Ends that, when it was begun with that deadline; nobody opens another's.
-    fn open_gate(&self, slot: u32, until: u64);
+    /// by a gate in the kernel, or by stopping the members that fork. `kind`: `gate::KILL`, or `gate::NEWBORNS` where members that
+    /// are there live on, which only a gate at birth can do.
+    fn close_gate(&self, slot: u32, kind: u64, until: u64);
+    /// Ends that, when it was begun with that kind and deadline; nobody opens another's.
+    fn open_gate(&self, slot: u32, kind: u64, until: u64);
     /// Takes away what lets launchers' next forks join a root; answers for how many launchers.
     fn cancel_marks(&self, slot: u32) -> usize;
 

@@ -45,7 +45,7 @@ impl<Fd> Sweep<'_, Fd> {
             _ => claim::NEWBORNS_SIGNAL,
         };
         // Before the list: a process that is born from here on dies at birth.
-        let mut gate = (self.order.newborns == Newborns::Kill).then(|| Lease::close(family));
+        let mut gate = (self.order.newborns == Newborns::Kill).then(|| Lease::close_for_newborns(family));
         self.behind = family.begin(self.order.signal, self.order.value, policy);
         self.until_claimed(family, &mut gate);
         if let Some(mut gate) = gate {

@@ -114,11 +114,11 @@ impl Clock for Fake {
 }
 
 impl Gated for Fake {
-    fn close_gate(&self, until: u64) {
+    fn close_gate(&self, _: u64, until: u64) {
         self.at().gate = until;
     }
 
-    fn open_gate(&self, until: u64) {
+    fn open_gate(&self, _: u64, until: u64) {
         let mut w = self.at();
         if w.gate == until {
             w.gate = 0;

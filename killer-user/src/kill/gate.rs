@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use killer_common::gate;
+
 use crate::lineage::{Clock, Gated};
 
 /// How long a lease holds without being renewed.
@@ -19,6 +21,7 @@ pub struct Gates {
 /// The lease of this sweeper.
 #[derive(Debug)]
 pub struct Lease {
+    kind: u64,
     until: u64,
     wanted: bool,
     /// What is closed.
@@ -26,10 +29,19 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Closes the gate of the family.
+    /// Closes the gate of the family for everybody.
     pub fn close<F: Gated + Clock>(family: &F) -> Self {
-        let mut l =
-            Self { until: 0, wanted: false, gates: Gates { birth: family.gate_at_birth(), syscalls: false } };
+        Self::of(family, gate::KILL)
+    }
+
+    /// Closes it for newborns alone: who is there goes on.
+    pub fn close_for_newborns<F: Gated + Clock>(family: &F) -> Self {
+        Self::of(family, gate::NEWBORNS)
+    }
+
+    fn of<F: Gated + Clock>(family: &F, kind: u64) -> Self {
+        let gates = Gates { birth: family.gate_at_birth(), syscalls: false };
+        let mut l = Self { kind, until: 0, wanted: false, gates };
         l.renew(family);
         l
     }
@@ -37,7 +49,7 @@ impl Lease {
     /// Holds it closed for another [`LEASE`].
     pub fn renew<F: Gated + Clock>(&mut self, family: &F) {
         self.until = family.monotonic() + LEASE.as_nanos() as u64;
-        family.close_gate(self.until);
+        family.close_gate(self.kind, self.until);
     }
 
     /// The gate at system calls is wanted, too, where newborns cannot be killed at birth.
@@ -57,6 +69,6 @@ impl Lease {
 
     /// Opens it, unless another sweeper holds it longer.
     pub fn open<F: Gated>(&mut self, family: &F) {
-        family.open_gate(self.until);
+        family.open_gate(self.kind, self.until);
     }
 }

@@ -66,10 +66,11 @@ pub trait Clock {
 
 /// What keeps newborns from running.
 pub trait Gated {
-    /// Closes the gate, or renews it, until then (CLOCK_MONOTONIC ns).
-    fn close_gate(&self, until: u64);
-    /// Opens the gates that this process closed last with that deadline.
-    fn open_gate(&self, until: u64);
+    /// Closes the gate, or renews it, until then (CLOCK_MONOTONIC ns), for everybody (`gate::KILL`) or for newborns alone
+    /// (`gate::NEWBORNS`).
+    fn close_gate(&self, kind: u64, until: u64);
+    /// Opens the gates that this process closed last with that kind and deadline.
+    fn open_gate(&self, kind: u64, until: u64);
     /// True when newborns of a gated family die before their first instruction.
     fn gate_at_birth(&self) -> bool;
     /// Begins to close the gate at system calls, too, or goes on with that: to be asked again until it answers true.

@@ -8,7 +8,7 @@ use super::family::Gated;
 use super::set::Lineage;
 
 impl Gated for Lineage<'_> {
-    fn close_gate(&self, until: u64) {
+    fn close_gate(&self, kind: u64, until: u64) {
         for s in self.now().instances() {
             // First of all a slot of the pool is held: an instance that has ended gives it back, and behind a gate that is another
             // service's by now an innocent newborn would die.
@@ -18,17 +18,17 @@ impl Gated for Lineage<'_> {
                 rules.hold(s.slot, until);
             }
             if self.is_current(s) {
-                self.tracker.close_gate(s.slot, until);
+                self.tracker.close_gate(s.slot, kind, until);
             }
             // It may have been forgotten, and its slot given away, between the look and the change.
             if !self.is_current(s) {
-                self.tracker.open_gate(s.slot, until);
+                self.tracker.open_gate(s.slot, kind, until);
             }
         }
     }
 
-    fn open_gate(&self, until: u64) {
-        self.now().instances().for_each(|s| self.tracker.open_gate(s.slot, until));
+    fn open_gate(&self, kind: u64, until: u64) {
+        self.now().instances().for_each(|s| self.tracker.open_gate(s.slot, kind, until));
     }
 
     fn gate_at_birth(&self) -> bool {

@@ -9,6 +9,7 @@ use super::Programs;
 use super::open::tier_of;
 use crate::keep::{Broadcasts, Freezer, Gate, Hooks, Keep, Past, Registry, Rules, Sets, Slot};
 use crate::kernel::tier::Tier;
+use crate::sys::clock;
 
 impl Keep for Programs {
     fn tier(&self) -> Tier {
@@ -23,20 +24,18 @@ impl Keep for Programs {
         false
     }
 
-    fn close_gate(&self, slot: u32, until: u64) {
+    fn close_gate(&self, slot: u32, kind: u64, until: u64) {
         if self.cannot_miss() && !self.witness_acts() {
             // Attached, and silent: the fork hooks register, and their gate is used.
             if let Some(generation) = self.root(slot).map(|r| r.generation) {
                 let _ = self.reason(Slot { slot, generation }, reason::WITNESS);
             }
         }
-        let word = gate::word(gate::KILL, until);
-        // The later deadline stands: another sweeper of the same root is never cut short.
-        let _ = self.set_gate(slot, |old| (gate::deadline(old) < gate::deadline(word)).then_some(word));
+        let _ = self.set_gate(slot, |old| gate::extended(old, kind, until, clock::monotonic_ns()));
     }
 
-    fn open_gate(&self, slot: u32, until: u64) {
-        let word = gate::word(gate::KILL, until);
+    fn open_gate(&self, slot: u32, kind: u64, until: u64) {
+        let word = gate::word(kind, until);
         let _ = self.set_gate(slot, |old| (old == word).then_some(gate::OPEN));
     }
 

@@ -105,7 +105,7 @@ impl Keep for Named {
         false
     }
 
-    fn close_gate(&self, slot: u32, _: u64) {
+    fn close_gate(&self, slot: u32, _: u64, _: u64) {
         // Most sets are dead after one pass; only what forks against it is stopped.
         if self.closed.replace(self.closed.get() + 1) > 0 {
             self.let_die(slot);
@@ -113,7 +113,7 @@ impl Keep for Named {
         }
     }
 
-    fn open_gate(&self, _: u32, _: u64) {
+    fn open_gate(&self, _: u32, _: u64, _: u64) {
         self.stopped.go_on();
     }
 

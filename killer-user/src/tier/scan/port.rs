@@ -100,11 +100,11 @@ impl Keep for Scan {
         true
     }
 
-    fn close_gate(&self, slot: u32, _: u64) {
+    fn close_gate(&self, slot: u32, _: u64, _: u64) {
         self.stop(slot);
     }
 
-    fn open_gate(&self, _: u32, _: u64) {
+    fn open_gate(&self, _: u32, _: u64, _: u64) {
         self.stopped.go_on();
     }
 
