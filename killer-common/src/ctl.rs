@@ -65,6 +65,8 @@ pub const HAS_RAW: u32 = 0x100;
 pub const HAS_CLASSIC: u32 = 0x200;
 /// The birth witness is loaded.
 pub const HAS_WITNESS: u32 = 4;
+/// The kernel can skip a program whose instance on the same processor was preempted.
+pub const HAS_SKIPS: u32 = 0x10;
 /// Programs that decide at births see which signals wait for a creator.
 pub const HAS_PENDING: u32 = 8;
 

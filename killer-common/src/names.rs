@@ -80,17 +80,17 @@ pub const P_FORK2: &str = "on_fork_again";
 /// Program on `signal_generate`: a claim is settled in the moment of queueing.
 pub const P_SIGNAL: &str = "on_signal";
 /// Programs that are attached and pinned as links, in attach order (exit first: docs/internals/EXACTNESS.md, L7).
-pub const HOOKS: [(&str, &str); 6] = [
-    (P_EXIT, "sched_process_exit"),
-    (P_EXEC, "sched_process_exec"),
-    (P_NEWTASK, "task_newtask"),
-    (P_FORK, "sched_process_fork"),
-    (P_FORK2, "sched_process_fork"),
-    (P_SIGNAL, "signal_generate"),
-];
+pub const HOOKS: [(&str, &str); 3] =
+    [(P_EXIT, "sched_process_exit"), (P_EXEC, "sched_process_exec"), (P_NEWTASK, "task_newtask")];
+/// Those that look once more, after them, where the kernel can skip a program and nothing witnesses births.
+pub const SECOND_LOOKS: [(&str, &str); 2] = [(P_FORK, "sched_process_fork"), (P_FORK2, "sched_process_fork")];
 /// Registers the children of an ending task that are in no map, before they are reparented; where nothing witnesses
 /// births. Attached before [`P_EXIT`].
 pub const P_ORPHANS: &str = "on_orphans";
+/// Logs who forked whom; attached to `task_newtask` only while an adoption runs.
+pub const P_EDGE: &str = "on_edge";
+/// Logs the parent of an ending process; attached to `sched_process_exit` only while an adoption runs.
+pub const P_ENDED: &str = "on_ended";
 /// Logs the children of an ending thread; attached to `sched_process_exit` only while an adoption runs. It reads kernel
 /// memory by address, which lockdown=confidentiality refuses.
 pub const P_CHILDREN: &str = "on_children";

@@ -12,7 +12,10 @@ pub const ANCESTORS_MOST: u32 = 2;
 /// Constant: by how much the key of a task is shifted left and right again: 0 for an address, 32 for a thread id.
 pub const KEY_SHIFT: u32 = 3;
 /// How many constants there are.
-pub const KNOBS: usize = 4;
+/// 1 where the kernel can skip a program.
+pub const CAN_SKIP: u32 = 4;
+/// How many there are.
+pub const KNOBS: usize = 5;
 
 /// The immediate of a 64 bit load that is replaced by what is added to the clock, ns: how far `CLOCK_BOOTTIME` was ahead of
 /// `CLOCK_MONOTONIC` when the programs were loaded, where only the latter can be read.

@@ -4,8 +4,8 @@
 //! reparented, and the process's own edge to its parent. First writer wins. The children list is walked
 //! without its lock; anomalies are counted and make the adoption doubtful.
 //!
-//! The children are read by a program of its own, which is attached only while an adoption runs: it is the one that reads
-//! kernel memory by address, which lockdown=confidentiality refuses (F27), and its refusal costs an adoption its certainty
+//! These are programs of their own, attached only while an adoption runs, so that no fork and no exit pays for them otherwise. The
+//! children are read by one of their own: it reads kernel memory by address, which lockdown=confidentiality refuses (F27), and its refusal costs an adoption its certainty
 //! and nothing else.
 
 use aya_ebpf::bindings::BPF_NOEXIST;
@@ -15,14 +15,15 @@ use killer_common::record::*;
 use crate::knobs::*;
 use crate::maps::*;
 use crate::member::add64;
-use crate::task::{self, Task};
+use crate::fork::{self, CLONE_THREAD};
+use crate::task;
 
 /// Children of one thread that are looked at; more are counted as an anomaly.
 const MAX_CHILDREN: u32 = 128;
 
 /// True while some adoption is under way; a lease, like the gates.
 #[inline(always)]
-pub fn mode() -> bool {
+fn mode() -> bool {
     match GLOBAL.get_ptr(0) {
         // SAFETY: g points to a whole Global.
         Some(g) => unsafe {
@@ -50,10 +51,23 @@ fn log(child: TaskKey, creator: TaskKey) {
     }
 }
 
-/// Logs child → creator, the current task.
-#[inline(always)]
-pub fn edge(child: Task) {
-    log(task::key(child), TaskKey { tgid: task::current_tgid(), pad: 0, start: task::current_start() });
+/// Logs child → creator, the current task, and then looks whether the creator is a member: the walk takes in either the creator
+/// before that look, or the child by its edge.
+///
+/// match-proto: `trace_task_newtask(struct task_struct *task, u64 clone_flags)`
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "tp_btf/task_newtask")]
+extern "C" fn on_edge(ctx: *const u64) -> i32 {
+    if !mode() {
+        return 0;
+    }
+    let thread = task::arg_key(ctx, 1) & CLONE_THREAD != 0;
+    if !thread {
+        let child = task::key(task::arg(ctx, 0));
+        log(child, TaskKey { tgid: task::current_tgid(), pad: 0, start: task::current_start() });
+    }
+    fork::look_after_edge(ctx, thread);
+    0
 }
 
 #[inline(always)]
@@ -63,11 +77,16 @@ fn read<T>(addr: u64) -> Option<T> {
 }
 
 /// Logs the edge to its parent of a process whose last thread ends.
-#[inline(always)]
-pub fn ended(t: Task) {
-    if task::live(t) == 0 {
+///
+/// match-proto: `trace_sched_process_exit(struct task_struct *p[, bool group_dead])`
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "tp_btf/sched_process_exit")]
+extern "C" fn on_ended(ctx: *const u64) -> i32 {
+    let t = task::arg(ctx, 0);
+    if mode() && task::live(t) == 0 {
         log(task::key(t), task::key(task::real_parent(t)));
     }
+    0
 }
 
 /// Logs the children of a thread that ends.

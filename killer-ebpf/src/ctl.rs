@@ -276,6 +276,9 @@ fn features() -> i32 {
     if knobs::off_ino() != 0 {
         f |= ctl::HAS_INODES;
     }
+    if knobs::can_skip() != 0 {
+        f |= ctl::HAS_SKIPS;
+    }
     if knobs::have_current_btf() != 0 || knobs::reads_kernel() != 0 {
         f |= ctl::HAS_PENDING;
     }

@@ -5,15 +5,12 @@
 use killer_common::record::{B_FORKED, B_HOLD};
 
 use crate::maps::*;
-use crate::{adopt, ending, logs, member, task};
+use crate::{ending, logs, member, task};
 
 /// match-proto: `trace_sched_process_exit(struct task_struct *p[, bool group_dead])` (6.16+ has the second)
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "tp_btf/sched_process_exit")]
 extern "C" fn on_exit(ctx: *const u64) -> i32 {
-    if adopt::mode() {
-        adopt::ended(task::arg(ctx, 0));
-    }
     if !member::maybe_ours(task::current_tgid()) {
         return 0;
     }

@@ -12,10 +12,10 @@ use killer_common::{claim, gate, reason};
 use crate::maps::*;
 use crate::member::{self, Newborn};
 use crate::task::{self, Task};
-use crate::{adopt, broadcast, gate as gates, kfunc, knobs, logs};
+use crate::{broadcast, gate as gates, kfunc, knobs, logs};
 
 /// `CLONE_THREAD`
-const CLONE_THREAD: u64 = 0x0001_0000;
+pub const CLONE_THREAD: u64 = 0x0001_0000;
 /// `SIGKILL`
 const SIGKILL: u32 = 9;
 
@@ -23,14 +23,10 @@ const SIGKILL: u32 = 9;
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "tp_btf/task_newtask")]
 extern "C" fn on_newtask(ctx: *const u64) -> i32 {
-    let adopting = adopt::mode();
-    if !member::maybe_ours(task::current_tgid()) && !adopting {
+    if !member::maybe_ours(task::current_tgid()) {
         return 0;
     }
     let thread = task::arg_key(ctx, 1) & CLONE_THREAD != 0;
-    if adopting && !thread {
-        adopt::edge(task::arg(ctx, 0));
-    }
     let slot = born(ctx, 0, thread, false);
     if slot != 0 {
         apply_gate(ctx, 0, slot);
@@ -76,6 +72,21 @@ fn look_again(ctx: *const u64) -> i32 {
         apply_gate(ctx, 1, slot);
     }
     0
+}
+
+/// A look after the edge was logged, for an adoption: its walk may have registered the creator since [`on_newtask`] has looked, and
+/// was over before the edge was there.
+#[inline(always)]
+pub fn look_after_edge(ctx: *const u64, thread: bool) {
+    let child = task::arg_key(ctx, 0);
+    // SAFETY: plain data.
+    if unsafe { BIRTHS.get(&child) }.is_some_and(|b| b.leader_start == task::leader_start(task::arg(ctx, 0))) {
+        return;
+    }
+    let slot = born(ctx, 0, thread, false);
+    if slot != 0 {
+        apply_gate(ctx, 0, slot);
+    }
 }
 
 /// What a newborn gets from the current task.

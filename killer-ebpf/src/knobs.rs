@@ -120,6 +120,8 @@ knobs! {
     WITNESS, witness: u32 = 0;
     /// 1: `sched_process_exec` has two programs of the rules
     RULES_TWICE, rules_twice: u32 = 0;
+    /// 1 where the kernel can skip a program whose instance on the same processor was preempted (7.0+)
+    CAN_SKIP, can_skip: u32 = 1;
     /// 1 where `bpf_get_current_task_btf` exists (5.11+); exits cannot be missed before, so starts need no comparing
     HAVE_CURRENT_BTF, have_current_btf: u32 = 1;
     /// 1: programs may read the kernel's memory by address, where they see the current task in no other way (before 5.11)

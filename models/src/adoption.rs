@@ -2,8 +2,8 @@
 //!
 //! | action | mirrors |
 //! |---|---|
-//! | `Fork`, `Hook` | `killer-ebpf/src/fork.rs:on_newtask` in adopt mode: `adopt.rs:edge`, then `born` |
-//! | `Exit` | `exit.rs:on_exit`: `adopt.rs:ended` before the kernel reparents, then the claim |
+//! | `Fork`, `Hook` | `killer-ebpf/src/adopt.rs:on_edge`: the edge, then `fork.rs:born` |
+//! | `Exit` | `exit.rs:on_exit`: the claim, and `adopt.rs:on_ended`, both before the kernel reparents |
 //! | `Adopt(Hold)` … `Unhold` | `killer-user/src/host/adopt.rs:adopt`, `take`; `killer-common/src/ctl.rs:HOLD`, `ADOPT_MODE` |
 //! | `Adopt(Look)`, `Register`, `Recheck` | `walk.rs:on_walk`, `chosen`, number by number |
 //!

@@ -3,7 +3,7 @@
 //! | action | mirrors |
 //! |---|---|
 //! | `Walk(Look..Again)` | `killer-ebpf/src/moves.rs:chosen`, `over`, with `member.rs:remove` and `register` |
-//! | `Fork`, `Hook` | `fork.rs:creator`, `born`; `adopt.rs:edge` where no entry is found |
+//! | `Fork`, `Hook` | `fork.rs:creator`, `born`; `adopt.rs:on_edge` where no entry is found |
 //! | `Exiting`, `Exit(Look..Pop)` | `kernel/exit.c:do_exit`: PF_EXITING, then `exit.rs:on_exit` with `member.rs:remove` |
 //! | `Second` | `walk.rs:on_walk` of another command meanwhile |
 

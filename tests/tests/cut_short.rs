@@ -118,7 +118,7 @@ fn whoever_comes_next_counts_skipped_hooks() {
         }
         let mut command = env.command();
         command.args(verb);
-        traced(&env, command, Duration::from_secs(30), |_| Act::Skipped(&["on_fork"], 3)).out.ok();
+        traced(&env, command, Duration::from_secs(30), |_| Act::Skipped(&["on_newtask"], 3)).out.ok();
         let why = status()["exactness"]["reasons"].to_string();
         assert!(why.contains("missed-hook"), "{verb:?} has not counted them: {why}");
         env.killer(["-KILL", "--wait", "svc"]).ok();

@@ -30,6 +30,8 @@ patched! {
     off_tgid: patch::OFF_TGID;
     /// Entries of `ancestors` that one root may have.
     ancestors_most: patch::ANCESTORS_MOST;
+    /// 1 where the kernel can skip a program.
+    can_skip: patch::CAN_SKIP;
     /// By how much a task's key is shifted left and right again.
     key_shift: patch::KEY_SHIFT;
 }

@@ -13,15 +13,7 @@ use crate::kernel::tracefs;
 use crate::sys::lack::Lack;
 use crate::sys::{bpf, perf};
 
-/// Programs of the second object that are attached, in this order: (pin, program of tier raw, its tracepoint).
-pub(super) const RAW: [(&str, &str); 5] = [
-    (P_EXIT, "sched_process_exit"),
-    (P_EXEC, "sched_process_exec"),
-    (P_NEWTASK, "task_newtask"),
-    (P_FORK, "sched_process_fork"),
-    (P_FORK2, "sched_process_fork"),
-];
-/// Of tier legacy: (pin, classic tracepoint).
+/// Programs of tier legacy that are attached, in this order: (pin, classic tracepoint).
 pub(super) const CLASSIC: [(&str, &str); 3] = [
     (P_EXIT, "sched/sched_process_exit"),
     (P_EXEC, "sched/sched_process_exec"),
@@ -29,14 +21,21 @@ pub(super) const CLASSIC: [(&str, &str); 3] = [
 ];
 
 /// Hooks of a tier in attach order: ends before births (docs/internals/PROTOCOL.md 10); X, E, F, W. `has`: whether a program is
-/// there that may be.
-pub(super) fn hooks(tier: Tier, has: &dyn Fn(&str) -> bool) -> Vec<(&'static str, &'static str)> {
+/// there that may be; `can_skip`: whether this kernel can skip one.
+pub(super) fn hooks(
+    tier: Tier,
+    can_skip: bool,
+    has: &dyn Fn(&str) -> bool,
+) -> Vec<(&'static str, &'static str)> {
     let may = |name, at| has(name).then_some((name, at)).into_iter();
+    let signal = [(P_SIGNAL, "signal_generate")];
+    let births = HOOKS.into_iter().chain(if can_skip { &SECOND_LOOKS[..] } else { &[] }.iter().copied());
     match tier {
-        Tier::Witnessed => [WITNESS[0]].into_iter().chain(HOOKS).chain([WITNESS[1]]).collect(),
+        // Births that a program was skipped at are registered by the witness.
+        Tier::Witnessed => [WITNESS[0]].into_iter().chain(HOOKS).chain(signal).chain([WITNESS[1]]).collect(),
         // The children of an ending task before its own end.
-        Tier::Typed => may(P_ORPHANS, "sched_process_exit").chain(HOOKS).collect(),
-        Tier::Raw => may(P_ASK, "task_rename").chain(RAW).collect(),
+        Tier::Typed => may(P_ORPHANS, "sched_process_exit").chain(births).chain(signal).collect(),
+        Tier::Raw => may(P_ASK, "task_rename").chain(births).collect(),
         Tier::Legacy => may(P_ASK, "task/task_rename").chain(CLASSIC).collect(),
         _ => Vec::new(),
     }
@@ -78,8 +77,8 @@ impl Links {
     }
 
     /// Attaches the pinned programs of a tier.
-    pub(super) fn attach(&mut self, progs: &Path, tier: Tier) -> Result<(), KeepError> {
-        for (name, at) in hooks(tier, &|p| progs.join(p).exists()) {
+    pub(super) fn attach(&mut self, progs: &Path, tier: Tier, can_skip: bool) -> Result<(), KeepError> {
+        for (name, at) in hooks(tier, can_skip, &|p| progs.join(p).exists()) {
             let prog = bpf::obj_get(&progs.join(name)).what(format!("opening program {name}"))?;
             let (link, can_pin) = match tier {
                 Tier::Legacy => classic(&prog, at)?,

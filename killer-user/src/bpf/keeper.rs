@@ -100,7 +100,7 @@ impl Keeper {
         let t = Programs::open_in(paths, v)?;
         let progs = v.join("progs");
         let mut links = Links::Held(Vec::new());
-        links.attach(&progs, t.tier())?;
+        links.attach(&progs, t.tier(), t.can_skip())?;
         sign::withdraw(v);
         sign::note(v)?;
         for (slot, r) in t.roots() {

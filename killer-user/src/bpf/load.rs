@@ -204,5 +204,9 @@ fn build(tmp: &Path, offsets: &Offsets, tier: Tier, links: &mut Links) -> Result
         (Tier::Witnessed | Tier::Typed, Ok(o)) => modern::load(tmp, o, tier == Tier::Witnessed)?,
         _ => second::load(&tmp.join("maps"), &progs, tier)?,
     }
-    links.attach(&progs, tier)
+    let can_skip = match (tier, offsets) {
+        (Tier::Witnessed | Tier::Typed, Ok(o)) => o.skips,
+        _ => probe::can_skip(),
+    };
+    links.attach(&progs, tier, can_skip)
 }

@@ -37,7 +37,9 @@ pub(super) fn load(tmp: &Path, offsets: &btf::Offsets, witness: bool) -> Result<
             pinned(name, p.pin(progs.join(name)))?;
         }
     }
-    for (name, tp) in HOOKS {
+    let second: &[(&str, &str)] = if offsets.skips && !witness { &SECOND_LOOKS } else { &[] };
+    let others = [(P_SIGNAL, "signal_generate"), (P_EDGE, "task_newtask"), (P_ENDED, "sched_process_exit")];
+    for (name, tp) in HOOKS.iter().chain(second).chain(&others) {
         let p: &mut BtfTracePoint = program(&mut ebpf, name)?;
         p.load(tp, &btf).map_err(|e| refused(name, &e))?;
         pinned(name, p.pin(progs.join(name)))?;
@@ -50,7 +52,7 @@ pub(super) fn load(tmp: &Path, offsets: &btf::Offsets, witness: bool) -> Result<
     dispensable(&mut ebpf, &progs)?;
     // A refusal costs an adoption its certainty.
     at_exit(&mut ebpf, &progs, &btf, P_CHILDREN)?;
-    if !witness {
+    if offsets.skips && !witness {
         at_exit(&mut ebpf, &progs, &btf, P_ORPHANS)?;
     }
     let walk: &mut Iter = program(&mut ebpf, P_WALK)?;
@@ -81,6 +83,7 @@ fn object(maps: &Path, offsets: &btf::Offsets, witness: bool) -> Result<(Ebpf, B
         ("HAVE_CURRENT_BTF", u32::from(offsets.current_btf)),
         ("READS_KERNEL", u32::from(!offsets.current_btf && prog::can_read_kernel())),
         ("WITNESS", u32::from(witness)),
+        ("CAN_SKIP", u32::from(offsets.skips)),
         ("ANCESTORS_MOST", Limits::read().ancestors_of_one()),
     ];
     for (knob, value) in &knobs {

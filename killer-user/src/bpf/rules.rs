@@ -18,8 +18,8 @@ use super::object::{chain, pinned, program, refused};
 use super::programs::Programs;
 use super::{maps, pins};
 use crate::keep::{Keep, KeepError, Opened, Rules, Slot, Table, What};
+use crate::kernel::btf;
 use crate::kernel::tier::Tier;
-use crate::kernel::{btf, probe};
 use crate::sys::bpf::{self, Hash};
 
 /// The object of this build.
@@ -30,10 +30,10 @@ static OBJECT: &[u8] =
 const PUTTING: &str = "putting the rules in force";
 
 /// Hooks of the rules in attach order: what opens before what finds. The copy is for kernels that skip programs.
-fn hooks(tier: Tier) -> &'static [(&'static str, &'static str)] {
+fn hooks(tier: Tier, can_skip: bool) -> &'static [(&'static str, &'static str)] {
     match tier {
         Tier::Witnessed => &RULE_LSM,
-        _ if probe::can_skip() => &RULE_HOOKS,
+        _ if can_skip => &RULE_HOOKS,
         _ => &RULE_HOOKS[..1],
     }
 }
@@ -58,7 +58,7 @@ fn load(t: &Programs) -> Result<(), KeepError> {
             let _ = std::fs::remove_file(v.join(dir).join(name));
         }
     }
-    for &(name, at) in hooks(tier) {
+    for &(name, at) in hooks(tier, t.can_skip()) {
         match tier {
             Tier::Witnessed => {
                 let p: &mut Lsm = program(&mut ebpf, name)?;
@@ -73,7 +73,7 @@ fn load(t: &Programs) -> Result<(), KeepError> {
         }
     }
     let mut links = Links::Pins(v.join("links"));
-    links.attach_these(&progs, hooks(tier))?;
+    links.attach_these(&progs, hooks(tier, t.can_skip()))?;
     if tier == Tier::Typed && by_file(&mut ebpf, &progs, &btf)? {
         // Some kernels take it and attach it nowhere.
         if let Err(e) = links.attach_these(&progs, &[(P_RULE_SEEN, RULE_SEEN_AT)]) {
@@ -110,7 +110,7 @@ fn object(maps: &Path, offsets: &btf::Offsets, witness: bool) -> Result<Ebpf, Ke
     let knobs = [
         ("HAVE_CURRENT_BTF", u32::from(offsets.current_btf)),
         ("WITNESS", u32::from(witness)),
-        ("RULES_TWICE", u32::from(!witness && probe::can_skip())),
+        ("RULES_TWICE", u32::from(!witness && offsets.skips)),
         ("ANCESTORS_MOST", maps::Limits::read().ancestors_of_one()),
     ];
     for (knob, value) in &knobs {
@@ -129,7 +129,8 @@ impl Programs {
     fn rules_attached(&self) -> bool {
         let links = self.paths().version().join("links");
         let there = |(name, _): &(&str, &str)| links.join(name).try_exists().unwrap_or(true);
-        pins::in_host_mounts(self.paths(), || Ok(hooks(self.tier()).iter().all(there))).unwrap_or(true)
+        pins::in_host_mounts(self.paths(), || Ok(hooks(self.tier(), self.can_skip()).iter().all(there)))
+            .unwrap_or(true)
     }
 
     /// Runs that the kernel has skipped, and how many execs were missed by that at most.
@@ -139,7 +140,7 @@ impl Programs {
             info.map_or(0, |i| i.recursion_misses())
         };
         // Each copy opens what the other has not: only an exec whose run was skipped for all of them has been missed.
-        let copies: Vec<u64> = hooks(self.tier()).iter().map(|(name, _)| of(name)).collect();
+        let copies: Vec<u64> = hooks(self.tier(), self.can_skip()).iter().map(|(name, _)| of(name)).collect();
         // Not seen by its file, an exec is judged by what was typed, which may be no path that a rule knows.
         let unseen = of(P_RULE_SEEN);
         match self.tier() {

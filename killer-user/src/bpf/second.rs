@@ -13,6 +13,7 @@ use super::object::{chain, pinned, program, refused};
 use super::patch::Numbers;
 use super::{ask, attach, lacks};
 use crate::keep::{KeepError, What};
+use crate::kernel::probe;
 use crate::kernel::tier::Tier;
 use crate::kernel::tracefs;
 use crate::sys::{bpf, clock, prog};
@@ -65,6 +66,7 @@ fn numbers(tier: Tier) -> Numbers {
     let mut n = Numbers::default();
     n.knobs[patch::TIER as usize] = if tier == Tier::Raw { 1 } else { 2 };
     n.knobs[patch::ANCESTORS_MOST as usize] = Limits::read().ancestors_of_one();
+    n.knobs[patch::CAN_SKIP as usize] = u32::from(probe::can_skip());
     n.knobs[patch::KEY_SHIFT as usize] = if tier == Tier::Raw { 0 } else { 32 };
     n.calls[patch::CURRENT as usize] =
         if tier == Tier::Raw { GET_CURRENT_TASK } else { GET_CURRENT_PID_TGID };
@@ -170,8 +172,9 @@ pub(super) fn load(maps: &Path, progs: &Path, tier: Tier) -> Result<(), KeepErro
     if !runs(&mut ebpf, progs)? {
         put(&mut ebpf, tier, &own(P_ASK), progs, P_ASK)?;
     }
-    let hooks: &[(&str, &str)] = if tier == Tier::Raw { &attach::RAW } else { &attach::CLASSIC };
-    for (name, _) in hooks {
+    let has = |name: &str| progs.join(name).exists();
+    let can_skip = n.knobs[patch::CAN_SKIP as usize] != 0;
+    for (name, _) in attach::hooks(tier, can_skip, &has).iter().filter(|(name, _)| *name != P_ASK) {
         put(&mut ebpf, tier, &own(name), progs, name)?;
     }
     // Gate C: without `bpf_send_signal` (5.3+) there is none.

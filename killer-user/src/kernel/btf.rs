@@ -131,6 +131,13 @@ impl Btf {
         self.find(KIND_FUNC, wanted)
     }
 
+    /// Whether SRCU guards tracepoints, or it cannot be known, because variables are not described.
+    fn guards_by_srcu(&self) -> bool {
+        let is_var = |id: &u32| self.head(*id).is_some_and(|t| t.1 == KIND_VAR);
+        let none = !(1..self.types.len() as u32).any(|id| is_var(&id));
+        none || !self.find(KIND_VAR, &["tracepoint_srcu_srcu_data"]).is_empty()
+    }
+
     /// Byte offset of a member, also inside anonymous structs and unions.
     fn member(&self, id: u32, member: &str) -> Option<u32> {
         self.inner_member(id, member, 0, &mut MOST_MEMBERS.clone())
@@ -168,6 +175,10 @@ pub struct Offsets {
     pub send_signal_task: Option<u32>,
     /// True when pidfds carry an inode that the programs can read (6.9+).
     pub inodes: bool,
+    /// True where the kernel can skip a tracing program whose instance on the same CPU was preempted (7.0+): tracepoints are
+    /// guarded by SRCU then (`kernel/tracepoint.c`). That they were before, for idle processors only, shows by `regfunc` in
+    /// `struct tracepoint` (6.12 has it, 6.18 does not). A kernel whose BTF has no variables could do it for all that is known.
+    pub skips: bool,
     /// True when the kernel has `bpf_get_current_task_btf` (5.11+).
     pub current_btf: bool,
     /// BTF id of `bpf_lsm_task_alloc` where the kernel has the hooks of the birth witness (CONFIG_BPF_LSM); they may
@@ -249,6 +260,7 @@ impl Offsets {
                 "qstr",
                 "inode",
                 "super_block",
+                "tracepoint",
             ],
         );
         let at = |s: &'static str, m: &str| structs.get(s).and_then(|&id| btf.member(id, m));
@@ -284,6 +296,7 @@ impl Offsets {
             "bpf_lsm_task_free",
         ]);
         Ok(Self {
+            skips: Lack::EveryRun.asked() || at("tracepoint", "regfunc").is_none() && btf.guards_by_srcu(),
             knobs,
             send_signal_task: f.get("bpf_send_signal_task").copied(),
             inodes: ino.is_some(),

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use crate::sys::proc_text;
+use crate::sys::lack::Lack;
+use crate::sys::{proc_text, prog};
 
 /// Reads a number from a file of /proc/sys.
 pub fn sysctl(name: &str) -> Option<u64> {
@@ -64,14 +65,11 @@ pub fn classic_can_lose() -> bool {
 }
 
 /// True where the kernel may skip a tracing program whose instance on the same CPU was preempted: tracepoints run their programs
-/// preemptibly (`include/linux/tracepoint.h`), seen from 7.0 on. A release that cannot be read counts as one of these.
+/// preemptibly (`include/linux/tracepoint.h`, 7.0+). For kernels without BTF, which says it exactly ([`super::btf::Offsets`]):
+/// one that has `bpf_ktime_get_tai_ns` (6.1+) counts as one that can.
 pub fn can_skip() -> bool {
-    let release = release();
-    release
-        .split(|c: char| !c.is_ascii_digit())
-        .next()
-        .and_then(|major| major.parse().ok())
-        .is_none_or(|m: u32| m >= 7)
+    const KTIME_GET_TAI_NS: i32 = 208;
+    Lack::EveryRun.asked() || prog::has_helper(KTIME_GET_TAI_NS)
 }
 
 /// The active LSMs, `None` when securityfs is not mounted.

@@ -169,7 +169,7 @@ impl Here {
         // What only kernels without BTF can lack.
         let old = matches!(tier, Tier::Raw | Tier::Legacy);
         Self {
-            skips: probe::can_skip(),
+            skips: offsets.map_or_else(probe::can_skip, |o| o.skips),
             loses: tier == Tier::Legacy && probe::classic_can_lose(),
             birth_gate: offsets.is_some_and(|o| o.send_signal_task.is_some()),
             stops: !old || prog::can_signal(),

@@ -30,6 +30,8 @@ pub enum Lack {
     SendSignal,
     /// `bpf_get_current_task_btf`, 5.11.
     CurrentTask,
+    /// Each run of a program on a tracepoint happens (before 7.0).
+    EveryRun,
     /// `bpf_probe_read_kernel`, 5.5; not under lockdown=confidentiality.
     KernelMemory,
 }
@@ -49,6 +51,7 @@ impl Lack {
             Self::BootClock => "boot-clock",
             Self::SendSignal => "send-signal",
             Self::CurrentTask => "current-task",
+            Self::EveryRun => "every-run",
             Self::KernelMemory => "kernel-memory",
         }
     }

@@ -59,7 +59,7 @@ fn births_unseen_are_not_silent() {
     std::thread::sleep(Duration::from_millis(100));
     let kill = env.killer(["-s", "KILL", "svc"]);
     if service.live.alive() {
-        kill.error(1, &["hooks", "on_fork", "down --force"]);
+        kill.error(1, &["hooks", "on_newtask", "down --force"]);
     }
     assert!(service.live.eof_within(Duration::from_secs(15)), "the lease did not end it");
 }

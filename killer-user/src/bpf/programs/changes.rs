@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use killer_common::names::P_CHILDREN;
+use killer_common::names::{P_CHILDREN, P_EDGE, P_ENDED};
 use killer_common::{ctl, reason};
 
 use super::Programs;
@@ -33,18 +33,24 @@ fn consumed(t: &Programs, s: Slot, child: i32) -> io::Result<()> {
     Ok(())
 }
 
-/// The log of the children of processes that end, while it lives.
-struct Children<'a> {
+/// What one program logs while an adoption runs, as long as this lives.
+struct Logged<'a> {
     program: Program<'a>,
     skipped: u64,
     _link: OwnedFd,
 }
 
-impl<'a> Children<'a> {
+impl<'a> Logged<'a> {
+    /// Attaches those that log forks, ends, and the children of processes that end.
+    ///
     /// # Errors
-    /// The kernel has refused the program (lockdown=confidentiality): who loses its parent meanwhile is not logged.
-    fn watch(t: &'a Programs) -> io::Result<Self> {
-        let program = t.program(P_CHILDREN)?;
+    /// The kernel has refused a program (lockdown=confidentiality: that of the children): what it would log is not known.
+    fn watch(t: &'a Programs) -> io::Result<Vec<Self>> {
+        [P_EDGE, P_ENDED, P_CHILDREN].iter().map(|name| Self::by(t, name)).collect()
+    }
+
+    fn by(t: &'a Programs, name: &'static str) -> io::Result<Self> {
+        let program = t.program(name)?;
         let skipped = bpf::prog_info(&program)?.recursion_misses();
         let _link = bpf::raw_tracepoint_open(&program, "")?;
         Ok(Self { program, skipped, _link })
@@ -67,7 +73,7 @@ fn take(t: &Programs, slot: Slot, candidate: Candidate, out_of: Option<Slot>) ->
     t.hold(slot)?;
     t.reason(slot, reason::ADOPTED)?;
     let cleared = t.clear_edges();
-    let children = Children::watch(t);
+    let log = Logged::watch(t);
     let before = t.global();
     let from = Candidate { inode: if t.has_inodes() { candidate.inode } else { 0 }, ..candidate };
     let mut passes = 0;
@@ -87,7 +93,7 @@ fn take(t: &Programs, slot: Slot, candidate: Candidate, out_of: Option<Slot>) ->
         passes += 1;
         quiet = if is.added == was.added { quiet + 1 } else { 0 };
     }
-    let logged = cleared && children.is_ok_and(|c| c.none_missed());
+    let logged = cleared && log.is_ok_and(|all| all.into_iter().all(Logged::none_missed));
     let odd = t.global().edge_errors != before.edge_errors || quiet < 2 || !logged;
     if odd {
         t.reason(slot, reason::ADOPT_UNSURE)?;

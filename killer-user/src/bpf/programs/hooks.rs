@@ -19,7 +19,7 @@ impl Programs {
     /// Hooks that nobody holds any more, asked anew: pins and keepers can go at any moment.
     fn missing_links(&self) -> Vec<&'static str> {
         let v = self.paths.version();
-        let hooks = || attach::hooks(self.tier(), &|p| self.program(p).is_ok());
+        let hooks = || attach::hooks(self.tier(), self.can_skip(), &|p| self.program(p).is_ok());
         let there = |name: &&str| self.heed(v.join("links").join(name).try_exists()).unwrap_or(true);
         let gone = || match sign::alive(&v) {
             Some(true) => Vec::new(),
@@ -29,6 +29,11 @@ impl Programs {
         // Another mount namespace's bpffs is another one; the answer is the host's.
         let gone = pins::in_host_mounts(&self.paths, || Ok(gone())).map_err(io::Error::other);
         self.heed(gone).unwrap_or_default()
+    }
+
+    /// Whether this kernel can skip a program.
+    pub fn can_skip(&self) -> bool {
+        self.features & ctl::HAS_SKIPS != 0
     }
 
     /// Runs of the hooks that keep the sets which the kernel has skipped, ever (5.12+).
@@ -57,7 +62,7 @@ impl Hooks for Programs {
 
     fn lapses(&self) -> Option<Lapses> {
         let lapses = || Lapses { skipped: self.skipped(), found: self.global().walk_indexed };
-        probe::can_skip().then(lapses)
+        self.can_skip().then(lapses)
     }
 
     fn note_misses(&self, total: u64) -> io::Result<()> {

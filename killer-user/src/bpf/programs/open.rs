@@ -61,7 +61,7 @@ impl Programs {
         let tier = tier_of(features);
         let few = limits::descriptors() < FEW;
         let mut programs = vec![(asked, Some(ctl))];
-        for name in pins.programs(tier) {
+        for name in pins.programs(tier, features & ctl_op::HAS_SKIPS != 0) {
             let fd = pins.get("progs", name)?;
             programs.push((name, (!few).then_some(fd)));
         }
@@ -140,13 +140,14 @@ impl Pinned<'_> {
     }
 
     /// Programs that have to be there, but the one on request, and those that may.
-    fn programs(&self, tier: Tier) -> Vec<&'static str> {
+    fn programs(&self, tier: Tier, can_skip: bool) -> Vec<&'static str> {
         let has = |p: &str| self.0.join("progs").join(p).exists();
-        let mut v: Vec<_> = attach::hooks(tier, &has).iter().map(|h| h.0).filter(|h| *h != P_ASK).collect();
+        let mut v: Vec<_> =
+            attach::hooks(tier, can_skip, &has).iter().map(|h| h.0).filter(|h| *h != P_ASK).collect();
         // `bpf_send_signal` is 5.3+.
         v.extend([P_SYS_ENTER, P_SYS_EXIT].into_iter().filter(|p| by_btf(tier) || has(p)));
         v.extend(by_btf(tier).then_some(P_WALK));
-        v.extend([P_CLEAR, P_REAP, P_CHILDREN].into_iter().filter(|p| has(p)));
+        v.extend([P_CLEAR, P_REAP, P_EDGE, P_ENDED, P_CHILDREN].into_iter().filter(|p| has(p)));
         v
     }
 
