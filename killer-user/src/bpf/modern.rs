@@ -8,9 +8,10 @@ use killer_common::names::*;
 
 use super::kfunc;
 use super::maps::Limits;
-use super::object::{chain, pinned, program, refused};
+use super::object::{chain, pinned, pinned_once, program, refused};
 use crate::keep::KeepError;
 use crate::kernel::btf;
+use crate::sys::lack::Lack;
 use crate::sys::prog;
 
 /// The eBPF object of this build.
@@ -38,8 +39,7 @@ pub(super) fn load(tmp: &Path, offsets: &btf::Offsets, witness: bool) -> Result<
         }
     }
     let second: &[(&str, &str)] = if offsets.skips && !witness { &SECOND_LOOKS } else { &[] };
-    let others = [(P_SIGNAL, "signal_generate"), (P_EDGE, "task_newtask"), (P_ENDED, "sched_process_exit")];
-    for (name, tp) in HOOKS.iter().chain(second).chain(&others) {
+    for (name, tp) in HOOKS.iter().chain(second).chain(&[(P_SIGNAL, "signal_generate")]) {
         let p: &mut BtfTracePoint = program(&mut ebpf, name)?;
         p.load(tp, &btf).map_err(|e| refused(name, &e))?;
         pinned(name, p.pin(progs.join(name)))?;
@@ -50,14 +50,49 @@ pub(super) fn load(tmp: &Path, offsets: &btf::Offsets, witness: bool) -> Result<
         pinned(name, p.pin(progs.join(name)))?;
     }
     dispensable(&mut ebpf, &progs)?;
-    // A refusal costs an adoption its certainty.
-    at_exit(&mut ebpf, &progs, &btf, P_CHILDREN)?;
     if offsets.skips && !witness {
         at_exit(&mut ebpf, &progs, &btf, P_ORPHANS)?;
     }
-    let walk: &mut Iter = program(&mut ebpf, P_WALK)?;
-    walk.load("task", &btf).map_err(|e| refused(P_WALK, &e))?;
-    pinned(P_WALK, walk.pin(progs.join(P_WALK)))
+    if !offsets.walks {
+        return Err(KeepError::Kernel("iterators over tasks: it is older than Linux 5.8".into()));
+    }
+    if offsets.skips {
+        // What is skipped is mended by it.
+        later(&mut ebpf, &progs, &btf, P_WALK)?;
+    }
+    Ok(())
+}
+
+/// Programs that are loaded when they are needed: verifying them is half of what loading takes.
+pub(super) const LATER: [&str; 4] = [P_WALK, P_EDGE, P_ENDED, P_CHILDREN];
+
+/// Loads and pins those of [`LATER`] that are named, into the tracker in `v`.
+pub(super) fn load_later(
+    v: &Path,
+    offsets: &btf::Offsets,
+    witness: bool,
+    names: &[&str],
+) -> Result<(), KeepError> {
+    let (mut ebpf, btf) = object(&v.join("maps"), offsets, witness)?;
+    names.iter().try_for_each(|name| later(&mut ebpf, &v.join("progs"), &btf, name))
+}
+
+fn later(ebpf: &mut Ebpf, progs: &Path, btf: &Btf, name: &str) -> Result<(), KeepError> {
+    let tp = match name {
+        P_WALK => {
+            let walk: &mut Iter = program(ebpf, P_WALK)?;
+            walk.load("task", btf).map_err(|e| refused(P_WALK, &e))?;
+            return pinned_once(name, walk.pin(progs.join(name)));
+        }
+        P_CHILDREN if Lack::KernelMemory.asked() => {
+            return Err(KeepError::Refused { name: name.into(), why: "KILLER_LACK".into() });
+        }
+        P_EDGE => "task_newtask",
+        _ => "sched_process_exit",
+    };
+    let p: &mut BtfTracePoint = program(ebpf, name)?;
+    p.load(tp, btf).map_err(|e| refused(name, &e))?;
+    pinned_once(name, p.pin(progs.join(name)))
 }
 
 /// The object with its knobs set, its maps being those of `maps`.

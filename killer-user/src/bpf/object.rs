@@ -1,10 +1,10 @@
 //! Programs of an object: found by name, pinned, and in words why one was refused.
 
 use std::error::Error;
+use std::io;
 
 use aya::pin::PinError;
 use aya::programs::{Program, ProgramError};
-use killer_common::names::P_WALK;
 
 use super::pins::not_permitted;
 use crate::keep::KeepError;
@@ -24,6 +24,14 @@ pub fn pinned(name: &str, pin: Result<(), PinError>) -> Result<(), KeepError> {
     pin.map_err(|e| KeepError::Refused { name: name.into(), why: chain(&e) })
 }
 
+/// The same for a pin that another process may have made meanwhile: then that is the program.
+pub fn pinned_once(name: &str, pin: Result<(), PinError>) -> Result<(), KeepError> {
+    match pin {
+        Err(PinError::SyscallError(e)) if e.io_error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        r => pinned(name, r),
+    }
+}
+
 /// A program that was not loaded: the end of what the verifier said.
 pub fn refused(name: &str, e: &ProgramError) -> KeepError {
     if let ProgramError::LoadError { io_error, verifier_log } = e {
@@ -32,9 +40,6 @@ pub fn refused(name: &str, e: &ProgramError) -> KeepError {
         }
         log::debug!("{name}: {io_error}\n{verifier_log}");
         let text = verifier_log.to_string();
-        if name == P_WALK && io_error.raw_os_error() == Some(libc::EINVAL) && text.trim().is_empty() {
-            return KeepError::Kernel("iterators over tasks: it is older than Linux 5.8".into());
-        }
         // The last lines are the verifier's own figures (`kernel/bpf/verifier.c:print_verification_stats`).
         let figures = ["verification time", "stack depth", "processed "];
         let said = |l: &&str| !l.trim().is_empty() && !figures.iter().any(|f| l.starts_with(f));

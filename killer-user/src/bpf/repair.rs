@@ -18,6 +18,7 @@ impl Programs {
 
     /// Walks all tasks once: repairs what hooks missed, and fills a root that is being adopted. Answers its number.
     pub fn walk(&self) -> io::Result<u32> {
+        self.ensure(&[P_WALK]).map_err(io::Error::other)?;
         let number = self.walk_begin()?;
         let mut file = bpf::iter_open(self.program(P_WALK)?)?;
         let mut buf = [0; 4096];

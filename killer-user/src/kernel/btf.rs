@@ -173,6 +173,8 @@ pub struct Offsets {
     pub knobs: Vec<(&'static str, u32)>,
     /// BTF id of `bpf_send_signal_task` where the kernel has it (6.13+).
     pub send_signal_task: Option<u32>,
+    /// True when programs can be run for each task (`iter/task`, 5.8+).
+    pub walks: bool,
     /// True when pidfds carry an inode that the programs can read (6.9+).
     pub inodes: bool,
     /// True where the kernel can skip a tracing program whose instance on the same CPU was preempted (7.0+): tracepoints are
@@ -294,11 +296,13 @@ impl Offsets {
             "bpf_get_current_task_btf",
             "bpf_lsm_task_alloc",
             "bpf_lsm_task_free",
+            "bpf_iter_task",
         ]);
         Ok(Self {
             skips: Lack::EveryRun.asked() || at("tracepoint", "regfunc").is_none() && btf.guards_by_srcu(),
             knobs,
             send_signal_task: f.get("bpf_send_signal_task").copied(),
+            walks: f.contains_key("bpf_iter_task"),
             inodes: ino.is_some(),
             current_btf: f.contains_key("bpf_get_current_task_btf") && !Lack::CurrentTask.asked(),
             lsm: f.get("bpf_lsm_task_alloc").copied().filter(|_| f.contains_key("bpf_lsm_task_free")),

@@ -41,12 +41,14 @@ struct Logged<'a> {
 }
 
 impl<'a> Logged<'a> {
-    /// Attaches those that log forks, ends, and the children of processes that end.
-    ///
-    /// # Errors
-    /// The kernel has refused a program (lockdown=confidentiality: that of the children): what it would log is not known.
-    fn watch(t: &'a Programs) -> io::Result<Vec<Self>> {
-        [P_EDGE, P_ENDED, P_CHILDREN].iter().map(|name| Self::by(t, name)).collect()
+    /// Attaches those that log forks, ends, and the children of processes that end. One is lacking where the kernel has refused it
+    /// (lockdown=confidentiality: that of the children): what it would log is not known.
+    fn watch(t: &'a Programs) -> [io::Result<Self>; 3] {
+        let those = [P_EDGE, P_ENDED, P_CHILDREN];
+        if let Err(e) = t.ensure(&those) {
+            log::debug!("the log of an adoption: {e}");
+        }
+        those.map(|name| Self::by(t, name))
     }
 
     fn by(t: &'a Programs, name: &'static str) -> io::Result<Self> {
@@ -93,7 +95,7 @@ fn take(t: &Programs, slot: Slot, candidate: Candidate, out_of: Option<Slot>) ->
         passes += 1;
         quiet = if is.added == was.added { quiet + 1 } else { 0 };
     }
-    let logged = cleared && log.is_ok_and(|all| all.into_iter().all(Logged::none_missed));
+    let logged = cleared && log.into_iter().all(|l| l.is_ok_and(Logged::none_missed));
     let odd = t.global().edge_errors != before.edge_errors || quiet < 2 || !logged;
     if odd {
         t.reason(slot, reason::ADOPT_UNSURE)?;
