@@ -90,7 +90,7 @@ pub(super) fn make(
     let mut first = None;
     for tier in tiers {
         if let Some(why) = pointless(tier, &offsets).filter(|_| !forced) {
-            lacks.push((tier, why.into()));
+            lacks.push((tier, why));
             continue;
         }
         let e = match patiently(paths, &tmp, &offsets, tier, links) {
@@ -123,13 +123,13 @@ pub(super) fn offsets() -> Offsets {
 }
 
 /// Why a tier is not even tried here, unless it is the one that was asked for.
-fn pointless(tier: Tier, offsets: &Offsets) -> Option<&'static str> {
+fn pointless(tier: Tier, offsets: &Offsets) -> Option<String> {
     match tier {
         // Not a tier here: it would lose births without a trace.
-        Tier::Legacy if probe::classic_can_lose() => Some("classic tracepoints lose events on this kernel"),
-        Tier::Witnessed if offsets.as_ref().is_ok_and(|o| o.lsm.is_none()) => {
-            Some("this kernel has no BPF LSM (CONFIG_BPF_LSM)")
+        Tier::Legacy if probe::classic_can_lose() => {
+            Some("classic tracepoints lose events on this kernel".into())
         }
+        Tier::Witnessed => offsets.as_ref().ok().and_then(witness::refused),
         _ => None,
     }
 }

@@ -24,6 +24,14 @@ pub fn acts(offsets: &Offsets) -> Result<(), String> {
     }
 }
 
+/// Why no LSM program can be loaded, found out without attaching one.
+pub fn refused(offsets: &Offsets) -> Option<String> {
+    let Some(hook) = offsets.lsm else {
+        return Some("this kernel has no BPF LSM (CONFIG_BPF_LSM)".into());
+    };
+    prog::load_lsm(hook).err().map(|e| format!("this kernel refuses BPF LSM programs ({e})"))
+}
+
 /// Why a program that is attached does not act.
 fn silent() -> String {
     if probe::lsms().is_some_and(|l| !l.iter().any(|l| l == "bpf")) {
