@@ -82,7 +82,7 @@ pub const P_SIGNAL: &str = "on_signal";
 /// Programs that are attached and pinned as links, in attach order (exit first: docs/internals/EXACTNESS.md, L7).
 pub const HOOKS: [(&str, &str); 3] =
     [(P_EXIT, "sched_process_exit"), (P_EXEC, "sched_process_exec"), (P_NEWTASK, "task_newtask")];
-/// Those that look once more, after them, where the kernel can skip a program and nothing witnesses births.
+/// Those that look once more, after them, where the kernel can skip a program.
 pub const SECOND_LOOKS: [(&str, &str); 2] = [(P_FORK, "sched_process_fork"), (P_FORK2, "sched_process_fork")];
 /// Registers the children of an ending task that are in no map, before they are reparented; where nothing witnesses
 /// births. Attached before [`P_EXIT`].

@@ -31,8 +31,8 @@ pub(super) fn hooks(
     let signal = [(P_SIGNAL, "signal_generate")];
     let births = HOOKS.into_iter().chain(if can_skip { &SECOND_LOOKS[..] } else { &[] }.iter().copied());
     match tier {
-        // Births that a program was skipped at are registered by the witness.
-        Tier::Witnessed => [WITNESS[0]].into_iter().chain(HOOKS).chain(signal).chain([WITNESS[1]]).collect(),
+        // What the witness registers, these index and decide: a second look serves there, too.
+        Tier::Witnessed => [WITNESS[0]].into_iter().chain(births).chain(signal).chain([WITNESS[1]]).collect(),
         // The children of an ending task before its own end.
         Tier::Typed => may(P_ORPHANS, "sched_process_exit").chain(births).chain(signal).collect(),
         Tier::Raw => may(P_ASK, "task_rename").chain(births).collect(),

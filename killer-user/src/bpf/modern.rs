@@ -38,7 +38,7 @@ pub(super) fn load(tmp: &Path, offsets: &btf::Offsets, witness: bool) -> Result<
             pinned(name, p.pin(progs.join(name)))?;
         }
     }
-    let second: &[(&str, &str)] = if offsets.skips && !witness { &SECOND_LOOKS } else { &[] };
+    let second: &[(&str, &str)] = if offsets.skips { &SECOND_LOOKS } else { &[] };
     for (name, tp) in HOOKS.iter().chain(second).chain(&[(P_SIGNAL, "signal_generate")]) {
         let p: &mut BtfTracePoint = program(&mut ebpf, name)?;
         p.load(tp, &btf).map_err(|e| refused(name, &e))?;
