@@ -116,6 +116,13 @@ fn a_pidfile_that_lies_names_nobody() {
     let open = a.write("x.pid", &main);
     std::fs::set_permissions(&open, std::os::unix::fs::PermissionsExt::from_mode(0o666)).expect("chmod");
     none("writable by everybody");
+    // An access list shows in the bits of the group.
+    let listed = a.write("x.pid", &main);
+    std::fs::set_permissions(&listed, std::os::unix::fs::PermissionsExt::from_mode(0o664)).expect("chmod");
+    match grant(&listed, 4321) {
+        Ok(()) => none("writable by others, as its access list says"),
+        Err(e) => killer_tests::skip(&env.test, &format!("no access lists here: {e}")),
+    }
     std::os::unix::fs::symlink(a.write("real", &main), a.run.join("x.pid")).expect("a link");
     none("no regular file");
     let fifo = std::process::Command::new("mkfifo").arg(a.run.join("x.pid")).status();
@@ -129,6 +136,11 @@ fn a_pidfile_that_lies_names_nobody() {
     a.write("worker.pid", &format!("{}\n", a.worker));
     a.write("x.pid", &main);
     none("several pidfiles");
+    // As a daemon with umask 002 writes it.
+    std::fs::remove_file(a.run.join("worker.pid")).expect("remove");
+    let ours = a.write("x.pid", &main);
+    std::fs::set_permissions(&ours, std::os::unix::fs::PermissionsExt::from_mode(0o664)).expect("chmod");
+    assert_eq!(a.main_pid(&env), Some(i64::from(a.main)), "0664 root:root");
     bystander.assert_untouched();
     a.end(&env);
 }
@@ -152,4 +164,17 @@ fn nobody_is_main() {
     a.write("x.pid", &format!("{}\n", a.worker));
     assert_eq!(a.main_pid(&env), None);
     a.end(&env);
+}
+
+/// An access list that lets this user write.
+fn grant(path: &std::path::Path, uid: u32) -> rustix::io::Result<()> {
+    const NOBODY: u32 = u32::MAX;
+    let (version, rw) = (2u32.to_le_bytes(), 6u16);
+    // Tags of `include/linux/posix_acl.h`: owner, a user, the group, the mask, others.
+    let entries = [(1u16, rw, NOBODY), (2, rw, uid), (4, 4, NOBODY), (0x10, rw, NOBODY), (0x20, 4, NOBODY)];
+    let mut list = version.to_vec();
+    for (tag, may, id) in entries {
+        list.extend(tag.to_le_bytes().iter().chain(&may.to_le_bytes()).chain(&id.to_le_bytes()));
+    }
+    rustix::fs::setxattr(path, "system.posix_acl_access", &list, rustix::fs::XattrFlags::empty())
 }

@@ -191,7 +191,7 @@ fn newer(i: &Insn) -> Option<&'static str> {
 fn patched(tier: u32) -> Vec<u8> {
     let mut elf = OBJECT.to_vec();
     let current = if tier == 1 { 35 } else { 14 };
-    let n = Numbers { knobs: [tier, 0, 1, 0], calls: [5, current], ..Numbers::default() };
+    let n = Numbers { knobs: [tier, 0, 1, 0, 0], calls: [5, current], ..Numbers::default() };
     assert!(patch(&mut elf, &n).is_some_and(|n| n > 20));
     elf
 }

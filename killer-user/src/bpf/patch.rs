@@ -91,7 +91,7 @@ mod tests {
         ]
         .concat();
         let mut elf = elf_of(&text);
-        let n = Numbers { knobs: [1, 2, 3, 4], ahead: 0x1_0000_0002, fields: [7, 8, 9], calls: [5, 6] };
+        let n = Numbers { knobs: [1, 2, 3, 4, 5], ahead: 0x1_0000_0002, fields: [7, 8, 9], calls: [5, 6] };
         assert_eq!(patch(&mut elf, &n), Some(4), "neither data nor sums are places");
         let at = elf.windows(8).position(|w| w == insn(MOV_IMM, 0, 2)).expect("a constant");
         let expected: Vec<u8> = [

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Dir, FileType, Mode, OFlags};
 
 use super::pidfile::{self, Named};
+use crate::sys::writers;
 
 /// The directory for what runs since the boot.
 pub const RUN: &str = "/run";
@@ -70,7 +71,7 @@ impl Search<'_> {
         match () {
             () if s.st_dev != self.dev => Err("another file system is mounted there".into()),
             () if s.st_uid != 0 => Err(format!("it belongs to uid {}", s.st_uid)),
-            () if s.st_mode & 0o002 != 0 || s.st_mode & 0o020 != 0 && s.st_gid != 0 => {
+            () if writers::besides_owner(&dir, s.st_mode, s.st_gid).is_some() => {
                 Err("others may write to it".into())
             }
             () => Ok(dir),

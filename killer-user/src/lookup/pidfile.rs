@@ -14,6 +14,7 @@ use thiserror::Error;
 use super::process::{self, ProcessError};
 use crate::ask::pidspec;
 use crate::keep::Candidate;
+use crate::sys::writers;
 
 /// Why a pidfile was refused.
 #[derive(Debug, Error)]
@@ -112,11 +113,8 @@ fn read(opened: rustix::io::Result<OwnedFd>, owners: &[u32]) -> Result<Named, Pi
     if !m.is_file() {
         return Err(PidfileError::Kind);
     }
-    if m.mode() & 0o002 != 0 {
-        return Err(PidfileError::Writable("everybody"));
-    }
-    if m.mode() & 0o020 != 0 && m.gid() != 0 {
-        return Err(PidfileError::Writable("its group"));
+    if let Some(who) = writers::besides_owner(&f, m.mode(), m.gid()) {
+        return Err(PidfileError::Writable(who));
     }
     if !owners.contains(&m.uid()) {
         return Err(PidfileError::Owner(m.uid()));

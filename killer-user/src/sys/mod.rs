@@ -34,3 +34,4 @@ pub mod stdout;
 pub mod supervise;
 pub mod uring;
 pub mod watch;
+pub mod writers;
