@@ -6,6 +6,8 @@ mod entry;
 pub mod foreign;
 pub mod generate;
 mod main_form;
+mod options;
+pub mod plain;
 mod rule_options;
 mod run_options;
 mod services;
@@ -21,6 +23,8 @@ pub use common::{Color, Common, Look, Output};
 #[cfg(test)]
 pub use entry::RESERVED;
 pub use entry::{Asked, Entry, names};
+#[cfg(test)]
+pub use options::{OPTIONS, Row};
 pub use rule_options::RuleOptions;
 pub use run_options::RunOptions;
 pub use services::{Exactly, Services};
@@ -81,7 +85,21 @@ pub fn parse<A: Asked>(
     args: impl Iterator<Item = OsString>,
     verbs: &'static [Entry<A>],
 ) -> Result<Request<A>, Exit> {
-    let mut args: Vec<OsString> = args.skip(1).collect();
+    let args: Vec<OsString> = args.skip(1).collect();
+    if let Some(exit) = plain::version(&args) {
+        return Err(exit);
+    }
+    match plain::read(&args, verbs) {
+        Some(form) => settle(form),
+        None => by_clap(args, verbs),
+    }
+}
+
+/// Parses what stands behind the program's name, whatever it is.
+///
+/// # Errors
+/// What is to be printed instead: help, or what is wrong.
+pub fn by_clap<A: Asked>(mut args: Vec<OsString>, verbs: &'static [Entry<A>]) -> Result<Request<A>, Exit> {
     if args.is_empty() {
         return Err(Wrong::no_service().into());
     }
@@ -123,6 +141,11 @@ fn main_form<A: Asked>(args: Vec<OsString>, verbs: &[Entry<A>]) -> Result<Reques
             None => exit,
         }
     })?;
+    settle(form)
+}
+
+/// The main form, once it is read.
+fn settle<A: Asked>(form: MainForm) -> Result<Request<A>, Exit> {
     let look = form.look.clone();
     match form.resolve() {
         Form::Kill(k) => request(What::Kill(k), None, look),

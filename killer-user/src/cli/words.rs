@@ -3,36 +3,25 @@
 use std::ffi::OsString;
 
 use super::entry::RESERVED;
+use super::options::{self, Row, Takes};
 use crate::ask::{signal, value};
 
-/// Long options of the main form that may have their value in the next word.
-const LONG: [&str; 10] = [
-    "--newborns",
-    "--signal",
-    "--whom",
-    "--who",
-    "--kill-who",
-    "--kill-whom",
-    "--value",
-    "--kill-value",
-    "--output",
-    "--color",
-];
-/// Short options with a value.
-const SHORT: [char; 2] = ['s', 'o'];
-/// Short options without.
-const FLAGS: &str = "nvqlLhV";
-
+/// True when each letter is an option without a value.
 fn all_flags(cluster: &str) -> bool {
-    cluster.chars().all(|c| FLAGS.contains(c))
+    let flag = |c| options::short(c).is_some_and(|r| matches!(r.takes, Takes::Nothing(_) | Takes::Prints));
+    cluster.chars().all(flag)
 }
 
 /// True when the next word is this one's value: `--signal KILL`, `-s KILL`, `-vo json`.
 fn takes_next(word: &str) -> bool {
+    let takes_word = |row: &Row| matches!(row.takes, Takes::Word(_));
     if word.starts_with("--") {
-        return LONG.contains(&word);
+        return options::long(word).is_some_and(takes_word);
     }
-    word.strip_prefix('-').and_then(|w| w.strip_suffix(SHORT)).is_some_and(all_flags)
+    let letters = word.strip_prefix('-').and_then(|w| Some((w, w.chars().next_back()?)));
+    letters.is_some_and(|(w, last)| {
+        options::short(last).is_some_and(takes_word) && all_flags(&w[..w.len() - last.len_utf8()])
+    })
 }
 
 /// Where the verb stands (or a word that is to become one), when the first word that is no option is one.
@@ -135,7 +124,7 @@ pub fn shorthands(args: Vec<OsString>) -> impl Iterator<Item = OsString> {
 
 /// Capitals and digits are meant as a signal also when there is none of that name (`-NOPE`), small letters only
 /// when there is one: `-hup` is a signal, `-vn` and `-sKILL` are options.
-fn is_signal(word: &str) -> bool {
+pub fn is_signal(word: &str) -> bool {
     match word.as_bytes() {
         [b'0'..=b'9', ..] => true,
         [b'A'..=b'Z', second, ..] => second.is_ascii_alphabetic() && !all_flags(word),

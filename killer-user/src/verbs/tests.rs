@@ -57,6 +57,139 @@ proptest! {
     }
 }
 
+/// Words of the main form, right and wrong, in any order.
+fn main_words() -> impl Strategy<Value = Vec<String>> {
+    let values = vec![
+        "KILL",
+        "kill",
+        "SIGHUP",
+        "9",
+        "0",
+        "RTMIN+3",
+        "-9",
+        "help",
+        "list",
+        "NOPE",
+        "",
+        "all",
+        "main-fail",
+        "!main",
+        "leaves,orphans",
+        "uid:0",
+        "everybody",
+        "json",
+        "dot",
+        "short",
+        "always",
+        "ignore",
+        "5",
+        "-5",
+        "0x10",
+        "5s",
+        "reaped",
+        "reaped:5s",
+        "--",
+        "-",
+    ];
+    let options = options()
+        .into_iter()
+        .chain(["--nope", "--queue", "-vn", "-qs", "-vq", "-x", "--signa"].map(str::to_owned));
+    let value = prop::sample::select(values.iter().map(|v| (*v).to_owned()).collect::<Vec<_>>());
+    let option = prop::sample::select(options.collect::<Vec<_>>());
+    let signal = prop::sample::select(vec![
+        "-KILL", "-9", "-hup", "-RTMIN+3", "-NOPE", "-65", "-sigterm", "-stop", "-0",
+    ]);
+    let name = prop::sample::select(vec![
+        "web",
+        "web.service",
+        "cron*",
+        "status",
+        "help",
+        "5",
+        "-9x",
+        "a\tb",
+        "é",
+        "--",
+        "",
+    ]);
+    let word = prop_oneof![
+        4 => (option.clone(), value.clone()).prop_map(|(o, v)| vec![o, v]),
+        3 => (option.clone(), value.clone()).prop_map(|(o, v)| vec![format!("{o}={v}")]),
+        1 => (option.clone(), value.clone()).prop_map(|(o, v)| vec![format!("{o}{v}")]),
+        3 => option.prop_map(|o| vec![o]),
+        2 => signal.prop_map(|s| vec![s.to_owned()]),
+        3 => name.prop_map(|n| vec![n.to_owned()]),
+        1 => value.prop_map(|v| vec![v]),
+        1 => "[-a-zA-Z0-9=+:]{0,8}".prop_map(|w| vec![w]),
+    ];
+    prop::collection::vec(word, 0..5).prop_map(|words| words.concat())
+}
+
+/// Every option of the main form, by each of its names.
+fn options() -> Vec<String> {
+    let short = |r: &cli::Row| r.short.map(|s| format!("-{s}"));
+    cli::OPTIONS.iter().flat_map(|r| r.long.iter().map(|l| (*l).to_owned()).chain(short(r))).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2500))]
+
+    /// Whichever of the two has read it.
+    #[test]
+    fn what_is_read_without_clap_is_what_clap_reads(words in main_words()) {
+        let args: Vec<OsString> = words.iter().map(OsString::from).collect();
+        let all = std::iter::once(OsString::from("killer")).chain(args.clone());
+        let of_clap = format!("{:?}", cli::by_clap(args, ALL));
+        prop_assert_eq!(format!("{:?}", cli::parse(all, ALL)), of_clap);
+    }
+}
+
+/// These are what scripts type, and clap is not set up for them.
+#[test]
+fn plain_lines_need_no_clap() {
+    for line in [
+        "web",
+        "-s KILL web",
+        "-s 0 web",
+        "-sHUP web",
+        "-9 web",
+        "-KILL -- web",
+        "-hup web db",
+        "--signal=TERM --wait web",
+        "--signal TERM --wait=5s --whom=main web",
+        "-s KILL --who=all cron",
+        "web -s KILL -q",
+        "-n -v --kill-who all --fail web",
+        "-o json --newborns=kill --color never --keep-going web*",
+        "--kill-value -5 -s RTMIN web",
+        "--zap --include-self --require-exact --wait=reaped web",
+        "-- status",
+    ] {
+        assert!(without_clap(line), "{line}");
+    }
+    for line in [
+        "",
+        "list",
+        "-v list",
+        "help web",
+        "-s NOPE web",
+        "-65 web",
+        "-l",
+        "-nv web",
+        "-q 5 web",
+        "--help",
+        "web -x",
+        "-o dot web",
+    ] {
+        assert!(!without_clap(line), "{line}");
+    }
+}
+
+fn without_clap(line: &str) -> bool {
+    let args: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
+    cli::plain::read(&args, ALL).is_some()
+}
+
 #[test]
 fn main_form() {
     let k = kill(&["-s", "KILL", "--who=all", "cron"]);
