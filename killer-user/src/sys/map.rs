@@ -5,12 +5,13 @@ use std::fs::File;
 use std::io;
 use std::marker::PhantomData;
 use std::os::fd::OwnedFd;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use bytemuck::{Pod, Zeroable};
 use killer_common::record::{Control, Pop};
 
-use super::bpf;
+use super::{bpf, limits};
 
 /// Where the records are.
 #[derive(Debug)]
@@ -19,6 +20,71 @@ enum At<T> {
     Here(*mut T, usize),
     /// In the kernel: each look is a call, and each change is one under the lock of this file.
     There(OwnedFd, File),
+    /// As `Here`, once it is looked at often.
+    Later(Later<T>),
+}
+
+/// A large array that is only read. To map it the kernel enters each page of it (`kernel/bpf/arraymap.c:array_map_mmap`), which is
+/// more work than a few looks by calls, and most commands make none or a few.
+#[derive(Debug)]
+struct Later<T> {
+    map: OwnedFd,
+    /// Looks by calls until now.
+    looks: AtomicU32,
+    /// Its mapping; `None`: it could not be mapped, and calls go on.
+    here: OnceLock<Option<(*mut T, usize)>>,
+}
+
+impl<T: Pod> Later<T> {
+    /// The record, by a call while there were few.
+    fn get(&self, i: usize, len: usize) -> Option<T> {
+        if self.here.get().is_none()
+            && self.looks.fetch_add(1, Ordering::Relaxed) < FEW_LOOKS
+            && let Some(v) = looked_up(&self.map, i)
+        {
+            return Some(v);
+        }
+        match self.at(len) {
+            // SAFETY: the caller's i is below len, the mapping holds len records, and any bits are a T.
+            Some(at) => Some(unsafe { std::ptr::read_volatile(at.add(i)) }),
+            None => looked_up(&self.map, i),
+        }
+    }
+
+    fn at(&self, len: usize) -> Option<*mut T> {
+        self.here.get_or_init(|| map_pages(&self.map, len, false).ok()).map(|(at, _)| at)
+    }
+}
+
+/// From so many bytes on an array that is only read is mapped when it is looked at often.
+const LARGE: usize = 384 << 10;
+/// So many looks by calls cost less than to map it.
+const FEW_LOOKS: u32 = 8;
+/// With fewer descriptors than this none is kept for it.
+const ROOM: u64 = 64;
+
+fn looked_up<T: Pod>(map: &OwnedFd, i: usize) -> Option<T> {
+    let mut v = T::zeroed();
+    bpf::lookup(map, i as u32, bytemuck::bytes_of_mut(&mut v)).ok().map(|()| v)
+}
+
+/// Maps so many records: where, and how many bytes.
+fn map_pages<T>(map: &OwnedFd, len: usize, write: bool) -> io::Result<(*mut T, usize)> {
+    use rustix::mm::{MapFlags, ProtFlags, mmap};
+    let bytes = bytes_of::<T>(len);
+    let prot = if write { ProtFlags::READ | ProtFlags::WRITE } else { ProtFlags::READ };
+    // SAFETY: a fresh mapping at an address of the kernel's choice.
+    let at = unsafe { mmap(std::ptr::null_mut(), bytes, prot, MapFlags::SHARED, map, 0) }?;
+    Ok((at.cast(), bytes))
+}
+
+/// Of numbers an element of the map holds many, so that a look is at no one element.
+fn is_large<T>(len: usize) -> bool {
+    size_of::<T>() > size_of::<u64>() && bytes_of::<T>(len) >= LARGE
+}
+
+fn bytes_of<T>(len: usize) -> usize {
+    (len * size_of::<T>()).next_multiple_of(4096)
 }
 
 /// An array map.
@@ -43,15 +109,16 @@ impl<T: Pod> Mapped<T> {
         write: bool,
         lock: impl FnOnce() -> io::Result<File>,
     ) -> io::Result<Self> {
-        use rustix::mm::{MapFlags, ProtFlags, mmap};
-        if !bpf::can_map(&map)? {
-            return Ok(Self { at: At::There(map, lock()?), len, of: PhantomData });
-        }
-        let bytes = (len * size_of::<T>()).next_multiple_of(4096);
-        let prot = if write { ProtFlags::READ | ProtFlags::WRITE } else { ProtFlags::READ };
-        // SAFETY: a fresh mapping at an address of the kernel's choice.
-        let at = unsafe { mmap(std::ptr::null_mut(), bytes, prot, MapFlags::SHARED, map, 0) }?;
-        Ok(Self { at: At::Here(at.cast(), bytes), len, of: PhantomData })
+        let at = if !write && is_large::<T>(len) && limits::descriptors() >= ROOM {
+            At::Later(Later { map, looks: AtomicU32::new(0), here: OnceLock::new() })
+        } else {
+            match map_pages(&map, len, write) {
+                Ok((at, bytes)) => At::Here(at, bytes),
+                Err(_) if !bpf::can_map(&map)? => At::There(map, lock()?),
+                Err(e) => return Err(e),
+            }
+        };
+        Ok(Self { at, len, of: PhantomData })
     }
 
     /// Number of records.
@@ -67,15 +134,16 @@ impl<T: Pod> Mapped<T> {
         match &self.at {
             // SAFETY: i < len, the mapping holds len records, and any bits are a T.
             At::Here(at, _) => Some(unsafe { std::ptr::read_volatile(at.add(i)) }),
-            At::There(map, _) => {
-                let mut v = T::zeroed();
-                bpf::lookup(map, i as u32, bytemuck::bytes_of_mut(&mut v)).ok().map(|()| v)
-            }
+            At::There(map, _) => looked_up(map, i),
+            At::Later(later) => later.get(i, self.len),
         }
     }
 
     /// All records, one after the other; those that cannot be looked at are left out.
     pub fn for_each(&self, mut f: impl FnMut(usize, T)) {
+        if let At::Later(later) = &self.at {
+            later.at(self.len);
+        }
         for i in 0..self.len {
             if let Some(v) = self.get(i) {
                 f(i, v);
@@ -99,6 +167,7 @@ impl Mapped<u16> {
             }
         };
         match &self.at {
+            At::Later(_) => return Err(io::ErrorKind::Unsupported.into()),
             At::Here(at, _) => {
                 let base = at.cast::<u64>();
                 for w in 0..self.len / 4 {
@@ -165,7 +234,7 @@ impl Mapped<Control> {
         match &self.at {
             // SAFETY: slot < len.
             At::Here(at, _) => Some(unsafe { at.add(slot) }),
-            At::There(..) => None,
+            At::There(..) | At::Later(_) => None,
         }
     }
 
@@ -287,14 +356,19 @@ impl Mapped<Pop> {
                 // SAFETY: `pop` is the first, aligned i64 of the record; a load only, so a read-only mapping is fine.
                 unsafe { AtomicU64::from_ptr(at.add(slot).cast()) }.load(Ordering::SeqCst) as i64
             }
-            At::There(..) => self.get(slot).map_or(1, |p| p.pop),
+            At::There(..) | At::Later(_) => self.get(slot).map_or(1, |p| p.pop),
         }
     }
 }
 
 impl<T: Pod> Drop for Mapped<T> {
     fn drop(&mut self) {
-        if let At::Here(at, bytes) = self.at {
+        let made = match &self.at {
+            At::Here(at, bytes) => Some((*at, *bytes)),
+            At::Later(later) => later.here.get().copied().flatten(),
+            At::There(..) => None,
+        };
+        if let Some((at, bytes)) = made {
             // SAFETY: made by `new` with this size and dropped once.
             unsafe {
                 let _ = rustix::mm::munmap(at.cast(), bytes);
