@@ -9,6 +9,9 @@ struct Shift {
     boottime: i64,
 }
 
+/// The link to the first time namespace (`include/linux/proc_ns.h`: PROC_TIME_INIT_INO).
+const FIRST: &str = "time:[4026531834]";
+
 /// The programs know the host's clocks only: a lease by the clocks of a time namespace (5.6+) would hold for days, or never.
 /// `kernel/time/namespace.c:proc_timens_show_offsets` shows those of the namespace for children, which becomes the process's
 /// own by a fork, and from 6.0 on by an exec. While it is another one, this process is in the first (a second `unshare`
@@ -16,6 +19,10 @@ struct Shift {
 fn shift() -> Shift {
     static SHIFT: OnceLock<Shift> = OnceLock::new();
     *SHIFT.get_or_init(|| {
+        // The first one adds nothing, and its link is read sooner than a file is made.
+        if super::entry::link("self/ns/time").is_ok_and(|l| l.as_os_str() == FIRST) {
+            return Shift::default();
+        }
         let shown = parse_shift(&super::proc_text::text("/proc/self/timens_offsets"));
         let namespace = |name: &str| super::entry::link(&format!("self/ns/{name}")).ok();
         // Asked only where there is something to correct.

@@ -133,7 +133,11 @@ pub fn record(path: &str) -> io::Result<Vec<u8>> {
 
 /// Where a link of /proc leads, by its path below that.
 pub fn link(path: &str) -> io::Result<PathBuf> {
-    target(Root::get()?.fd(), path)
+    let root = Root::get()?;
+    match path.rsplit_once('/').filter(|_| !root.own) {
+        Some((dir, name)) => target(below(root.fd(), dir, DIR, false)?.as_fd(), name),
+        None => target(root.fd(), path),
+    }
 }
 
 /// Numbers of all processes.
