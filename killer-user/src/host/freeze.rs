@@ -3,14 +3,14 @@
 use super::certainty::Doubt;
 use super::failure::Failure;
 use super::thaw::{Passed, order, recorded, release, side_effects};
-use super::{Tell, certainty, journal, models, survivors};
+use super::{Tell, certainty, journal, survivors};
 use crate::ask::signal;
 use crate::ending::{Ending, Facts};
 use crate::kill::{FreezeError, SIGSTOP, freeze as hold};
 use crate::lineage::Lineage;
 use crate::lookup::{Root, registry};
 use crate::report::human;
-use crate::report::model::Receipt;
+use crate::report::model::{Moment, Receipt};
 use crate::sys::{clock, interrupt, sched};
 use crate::tier::Tracker;
 
@@ -42,7 +42,7 @@ fn hold_all(t: &Tracker, root: &Root) -> Result<(Receipt, Option<Doubt>), Failur
         return Err(Failure::new(Ending::Dead, format!("'{name}' has no live process"))
             .next(format!("'killer run --name {name} -- CMD' starts it again")));
     }
-    let started = models::when(clock::boottime_ns());
+    let started = Moment(clock::boottime_ns());
     interrupt::catch();
     let outcome = hold(&mut family, &order()).map_err(|e| not_frozen(root, e))?;
     drop(hurry);

@@ -63,16 +63,17 @@ pub fn say(
         return inner;
     }
     // A call that is refused does nothing, and one set of members may have none of theirs.
+    let callers = process::callers();
     let order = Order {
         picks: all.picks.to_vec(),
         main: super::models::main_of(t, root).map(|m| m.process),
-        near: process::near(&process::ancestors()),
+        near: process::near(&callers),
         kept: super::instances::kept(t, root),
         home: super::record::StopRecord::of(t, root.slot).home,
         glob: name::matches,
         dry_run: true,
         include_self: all.include_self,
-        ..Order::to_all(signal, process::ancestors(), Duration::ZERO)
+        ..Order::to_all(signal, callers.iter().map(|c| c.pid).collect(), Duration::ZERO)
     };
     let Ok(o) = execute(&mut Lineage::new(t, root.clone()), &order) else { return Vec::new() };
     let of = |slot| registry::in_slot(t, slot).map(|r| r.name);

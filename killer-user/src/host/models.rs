@@ -13,12 +13,7 @@ use crate::tier::Tracker;
 
 /// CLOCK_BOOTTIME ns → RFC 3339 in the local zone.
 pub fn when(boottime: u64) -> String {
-    let ago = clock::boottime_ns().saturating_sub(boottime);
-    let now = jiff::Timestamp::now();
-    let at =
-        now.checked_sub(jiff::SignedDuration::from_nanos(ago.min(i64::MAX as u64) as i64)).unwrap_or(now);
-    let zoned = at.to_zoned(jiff::tz::TimeZone::system());
-    zoned.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+    model::Moment(boottime).to_string()
 }
 
 /// Seconds since a CLOCK_BOOTTIME ns.

@@ -18,7 +18,7 @@ use crate::kill::{Awaited, Fate, Order, Outcome, SIGCONT, SIGKILL, SIGSTOP, Targ
 use crate::lineage::{self, Lineage};
 use crate::lookup::{Root, process, registry};
 use crate::report::human;
-use crate::report::model::Receipt;
+use crate::report::model::{Moment, Receipt};
 use crate::sys::{clock, interrupt, sched};
 use crate::tier::Tracker;
 
@@ -94,7 +94,7 @@ pub fn order(t: &Tracker, root: &Root, k: &Kill, tell: &dyn Tell) -> Result<Orde
         unreaped: w.unreaped,
         released: w.released,
         notes,
-        started: models::when(began_at),
+        started: Moment(began_at),
     });
     if active {
         journal::signals(&r);
@@ -104,7 +104,8 @@ pub fn order(t: &Tracker, root: &Root, k: &Kill, tell: &dyn Tell) -> Result<Orde
 
 /// What is asked of the engine.
 fn asked(t: &Tracker, root: &Root, k: &Kill, main: Option<Main>) -> Order {
-    let caller = process::ancestors();
+    // A probe is refused to nobody.
+    let caller = if k.signal == 0 { Vec::new() } else { process::callers() };
     let limit = k.wait.and_then(|w| w.span.limit());
     Order {
         signal: k.signal,
@@ -116,7 +117,7 @@ fn asked(t: &Tracker, root: &Root, k: &Kill, main: Option<Main>) -> Order {
         glob: name::matches,
         dry_run: k.dry_run,
         near: process::near(&caller),
-        caller,
+        caller: caller.iter().map(|c| c.pid).collect(),
         include_self: k.include_self,
         patience: k.patience.or(limit).map_or(PATIENCE, |l| l.min(PATIENCE)),
         newborns: k.newborns,

@@ -11,7 +11,7 @@ use crate::ending::Ending;
 use crate::kill::{Fate, Outcome};
 use crate::lineage::Lineage;
 use crate::report::message;
-use crate::report::model::{self, Caller, Counts, Receipt, Signalled, Times};
+use crate::report::model::{self, Caller, Counts, Moment, Receipt, Signalled, Times};
 
 /// Everything that a receipt is made of.
 pub struct Done<'a, 't> {
@@ -38,7 +38,7 @@ pub struct Done<'a, 't> {
     /// Anything else.
     pub notes: Vec<String>,
     /// When it began.
-    pub started: String,
+    pub started: Moment,
 }
 
 /// Makes it.
@@ -96,7 +96,7 @@ pub fn receipt(d: &Done<'_, '_>) -> Receipt {
         survivors: survivors::with_words(t, &d.survivors, d.main),
         unreaped: survivors::with_words(t, &d.unreaped, d.main),
         times: Times {
-            started: d.started.clone(),
+            started: d.started,
             signalled_us: o.signalled_after / 1000,
             ended_us: o.ended_after / 1000,
             released_us: d.released.1,

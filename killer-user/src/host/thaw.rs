@@ -15,7 +15,7 @@ use crate::kill::{Order, Outcome, SIGCONT, SIGSTOP, thaw as let_go};
 use crate::lineage::Lineage;
 use crate::lookup::{Root, process, registry};
 use crate::report::human;
-use crate::report::model::{Counts, Receipt};
+use crate::report::model::{Counts, Moment, Receipt};
 use crate::sys::alive::alive;
 use crate::sys::clock;
 use crate::tier::Tracker;
@@ -50,7 +50,7 @@ pub fn release(t: &Tracker, root: &Root) -> Result<Receipt, Failure> {
     notes.extend(frozen::doubts(t, root));
     let mut family = Lineage::new(t, root.clone());
     let before = survivors::counts(&family);
-    let started = models::when(clock::boottime_ns());
+    let started = Moment(clock::boottime_ns());
     let outcome = let_go(&mut family, &order())?;
     let ending = Ending::of_thaw(outcome.survivors.len(), outcome.unsure, !outcome.targets.is_empty());
     if outcome.unsure {
@@ -69,7 +69,7 @@ pub struct Passed<'a> {
     /// Anything else.
     pub notes: Vec<String>,
     /// When it began.
-    pub started: String,
+    pub started: Moment,
     /// How it ended.
     pub ending: Ending,
     /// Why that may not be all of it.

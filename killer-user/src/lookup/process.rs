@@ -3,6 +3,7 @@
 use std::io;
 
 use procfs::FromRead;
+use procfs::process::Stat;
 use thiserror::Error;
 
 use crate::keep::Candidate;
@@ -85,35 +86,54 @@ pub fn open(pid: u32, inode: Option<u64>) -> Result<Candidate, ProcessError> {
     Ok(Candidate { pid, start_ticks, inode: is })
 }
 
-/// The caller's process and its ancestors, nearest first, without PID 1.
-pub fn ancestors() -> Vec<u32> {
-    let mut v = vec![std::process::id()];
-    let mut at = std::process::id();
-    while let Ok(s) = procfs::process::Stat::from_read(&proc_text::read(&format!("/proc/{at}/stat"))[..]) {
-        let up = s.ppid as u32;
-        if up <= 1 || v.contains(&up) {
-            break;
-        }
-        v.push(up);
-        at = up;
-    }
-    v
+/// The caller's process, or an ancestor of it, as it was found by one look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// Its number.
+    pub pid: u32,
+    /// Its session, and whether that has a terminal; `None`: it could not be looked at.
+    place: Option<Place>,
 }
 
-/// How many of these (the caller and its ancestors, nearest first) the caller's session hangs on: the processes in
+/// Where a process stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    session: u32,
+    has_terminal: bool,
+}
+
+/// The caller's process and its ancestors, nearest first, without PID 1. Each is looked at once.
+pub fn callers() -> Vec<Caller> {
+    let mut v: Vec<Caller> = Vec::new();
+    let mut pid = std::process::id();
+    loop {
+        let s = Stat::from_read(&proc_text::read(&format!("/proc/{pid}/stat"))[..]).ok();
+        let place = |s: &Stat| Place { session: s.session as u32, has_terminal: s.tty_nr != 0 };
+        v.push(Caller { pid, place: s.as_ref().map(place) });
+        match s.map(|s| s.ppid as u32) {
+            Some(up) if up > 1 && v.iter().all(|c| c.pid != up) => pid = up,
+            _ => return v,
+        }
+    }
+}
+
+/// Their numbers.
+pub fn ancestors() -> Vec<u32> {
+    callers().iter().map(|c| c.pid).collect()
+}
+
+/// How many of these the caller's session hangs on: the processes in
 /// that session, or in another one with a terminal, and the one that started the leader of such a one, because that
 /// process holds the terminal. Behind them is the one that has only started all that: a listener, whose end the
 /// session survives. A process that cannot be looked at counts.
-pub fn near(callers: &[u32]) -> usize {
-    let stat =
-        |pid: u32| procfs::process::Stat::from_read(&proc_text::read(&format!("/proc/{pid}/stat"))[..]).ok();
-    let own = callers.first().and_then(|&p| stat(p)).map(|s| s.session);
-    let hangs = |pid: u32| match stat(pid) {
+pub fn near(callers: &[Caller]) -> usize {
+    let own = callers.first().and_then(|c| c.place).map(|p| p.session);
+    let hangs = |c: &Caller| match c.place {
         None => 1,
-        Some(s) if s.tty_nr != 0 && s.session == pid as i32 => 2,
-        Some(s) => usize::from(s.tty_nr != 0 || Some(s.session) == own),
+        Some(p) if p.has_terminal && p.session == c.pid => 2,
+        Some(p) => usize::from(p.has_terminal || Some(p.session) == own),
     };
-    let reach = callers.iter().enumerate().map(|(i, &p)| if hangs(p) == 0 { 0 } else { i + hangs(p) });
+    let reach = callers.iter().enumerate().map(|(i, c)| if hangs(c) == 0 { 0 } else { i + hangs(c) });
     reach.max().unwrap_or(0).min(callers.len())
 }
 

@@ -5,6 +5,7 @@ mod boot;
 mod done;
 mod host;
 mod instance;
+mod moment;
 mod order;
 mod rules;
 
@@ -16,6 +17,7 @@ pub use boot::{BootChange, BootFiles, Did};
 pub use done::{Done, Verb};
 pub use host::{Check, Doctor, HostReason, Selftest, Trial};
 pub use instance::{Instance, Stayed};
+pub use moment::Moment;
 pub use order::{Caller, Receipt, Signalled, Stop, StopCommand, Survivor, Times};
 pub use rules::{Rule, RuleCheck, RuleError, RuleTest, Rules, RulesInForce, Uncovered};
 

@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Counts, Exactness, Process};
+use super::{Counts, Exactness, Moment, Process};
 use crate::ending::Ending;
 
 /// What became of a process.
@@ -49,7 +49,8 @@ pub struct Caller {
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Times {
     /// When it began.
-    pub started: String,
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    pub started: Moment,
     /// µs until the last signal was sent.
     pub signalled_us: u64,
     /// µs until the engine was done.
