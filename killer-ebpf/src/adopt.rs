@@ -12,10 +12,10 @@ use aya_ebpf::bindings::BPF_NOEXIST;
 use aya_ebpf::helpers::bpf_probe_read_kernel;
 use killer_common::record::*;
 
+use crate::fork::{self, CLONE_THREAD};
 use crate::knobs::*;
 use crate::maps::*;
 use crate::member::add64;
-use crate::fork::{self, CLONE_THREAD};
 use crate::task;
 
 /// Children of one thread that are looked at; more are counted as an anomaly.

@@ -80,7 +80,8 @@ fn look_again(ctx: *const u64) -> i32 {
 pub fn look_after_edge(ctx: *const u64, thread: bool) {
     let child = task::arg_key(ctx, 0);
     // SAFETY: plain data.
-    if unsafe { BIRTHS.get(&child) }.is_some_and(|b| b.leader_start == task::leader_start(task::arg(ctx, 0))) {
+    if unsafe { BIRTHS.get(&child) }.is_some_and(|b| b.leader_start == task::leader_start(task::arg(ctx, 0)))
+    {
         return;
     }
     let slot = born(ctx, 0, thread, false);
