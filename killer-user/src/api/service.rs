@@ -35,7 +35,7 @@ impl Service {
     /// # Errors
     /// [`Error::Failed`] when a look has failed, so that something may be missing.
     pub fn status(&self) -> Result<model::Status, Error> {
-        Ok(status::status(&self.keeper, &self.root)?)
+        Ok(status::status(&self.keeper, &self.root, None)?)
     }
 
     /// How sure the set is: exact, or every reason why it may not be.

@@ -12,7 +12,7 @@ use super::{certainty, models};
 use crate::lineage::{self, Home, Lineage, Members};
 use crate::lookup::Root;
 use crate::report::model::{self, OtherWay, SCHEMA_VERSION, Verify};
-use crate::sys::alive::near_start;
+use crate::sys::alive::{self, Look, near_start};
 use crate::sys::entry::{self, Entry};
 use crate::sys::{clock, proc_text};
 use crate::tier::Tracker;
@@ -30,13 +30,13 @@ fn host() -> HashMap<u32, Seen> {
     let Ok(all) = entry::everybody() else { return HashMap::new() };
     let seen = |pid: u32| {
         let e = Entry::open(pid).ok()?;
-        let stat = e.stat().ok()?;
+        let (stat, bytes) = e.stat_as_it_is().ok()?;
         if stat.flags & PF_KTHREAD != 0 || stat.state == 'Z' {
             return None;
         }
         let cgroups =
             lineage::cgroups(&e).into_iter().map(|(_, controllers, path)| (controllers, path)).collect();
-        Some((pid, Seen { name: proc_text::name(pid), stat, cgroups }))
+        Some((pid, Seen { name: proc_text::name_in(&bytes).to_owned(), stat, cgroups }))
     };
     all.into_iter().filter_map(seen).collect()
 }
@@ -61,7 +61,7 @@ pub fn compare(t: &Tracker, r: &Root) -> Result<Verify, Failure> {
         members: members.iter().map(|m| models::process(t, m, main)).collect(),
         ways,
         exactness: models::exactness(t, r),
-        disagreements: members.iter().filter_map(|m| disagreement(&family, m)).collect(),
+        disagreements: members.iter().filter_map(|m| disagreement(&family, m, &seen)).collect(),
     };
     certainty::sound(t)?;
     Ok(v)
@@ -183,13 +183,15 @@ fn walk(seen: &HashMap<u32, Seen>, top: u32) -> HashSet<u32> {
     found
 }
 
-/// An index entry that /proc contradicts, looked at twice so that an exit between the two is none.
-fn disagreement(f: &Lineage<'_>, m: &Member) -> Option<String> {
-    if lineage::describe(m).is_some() {
+/// An index entry that /proc contradicts: when it was read with everything, and, where it did, looked at twice so that an exit
+/// between the two is none.
+fn disagreement(f: &Lineage<'_>, m: &Member, seen: &HashMap<u32, Seen>) -> Option<String> {
+    let same = |s: &Seen| near_start(clock::host_ticks(s.stat.starttime), m.leader_start);
+    if seen.get(&m.tgid).is_some_and(same) || is_there(m) {
         return None;
     }
     let again = f.member(m.tgid).ok().flatten()?;
-    if again.leader_start != m.leader_start || lineage::describe(&again).is_some() {
+    if again.leader_start != m.leader_start || is_there(&again) {
         return None;
     }
     let stat = Entry::open(m.tgid).and_then(|e| e.stat()).ok();
@@ -199,6 +201,18 @@ fn disagreement(f: &Lineage<'_>, m: &Member) -> Option<String> {
         Some(s) if near_start(clock::host_ticks(s.starttime), m.leader_start) => None,
         Some(_) => {
             Some(format!("the index says that {} is a member, but another process has this number", m.tgid))
+        }
+    }
+}
+
+/// True when /proc has it under its number. A look that fails is noted.
+fn is_there(m: &Member) -> bool {
+    match alive::look(m.tgid, m.leader_start) {
+        Look::Here(..) => true,
+        Look::Gone => false,
+        Look::Unknown => {
+            alive::note_blind();
+            false
         }
     }
 }

@@ -87,6 +87,7 @@ pub fn tree(t: &Tracker, r: &Root) -> Tree {
         service: r.name.clone(),
         last_kill: None,
         note: None,
+        more: 0,
         tree: Vec::new(),
     };
     let Some(l) = of(t, r) else {
@@ -128,6 +129,7 @@ fn forest(t: &Tracker, who: Vec<Process>, command: Option<&str>) -> Vec<Node> {
             other_namespaces: Vec::new(),
             age_s: models::seconds_since(p.start),
             unknown_ancestors: None,
+            more: 0,
             children: Vec::new(),
             process: p,
         }

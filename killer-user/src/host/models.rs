@@ -63,42 +63,75 @@ pub fn main_of(t: &Tracker, r: &Root) -> Option<Main> {
 }
 
 /// A lineage as a model, with command lines.
-pub fn nodes(t: &Tracker, forest: &[Node], main: Option<Main>, home: Option<&Home>) -> Vec<model::Node> {
+pub struct Forest {
+    /// Its trees.
+    pub tree: Vec<model::Node>,
+    /// Living processes that are in none of them.
+    pub more: u64,
+}
+
+/// Of so many processes at `most` (all, where there is none), those that are least deep: what each of them is, is looked up in
+/// /proc.
+pub fn forest(
+    t: &Tracker,
+    nodes: &[Node],
+    main: Option<Main>,
+    home: Option<&Home>,
+    most: Option<usize>,
+) -> Forest {
     // Without recursion on the way down: children first, from the back of a breadth-first order.
-    let mut order: Vec<(&Node, Option<usize>)> = forest.iter().map(|n| (n, None)).collect();
+    let mut order: Vec<(&Node, Option<usize>)> = nodes.iter().map(|n| (n, None)).collect();
     let mut i = 0;
     while i < order.len() {
         let n = order[i].0;
         order.extend(n.children.iter().map(|c| (c, Some(i))));
         i += 1;
     }
-    let mut done: Vec<Vec<model::Node>> = vec![Vec::new(); order.len()];
-    let mut tops = Vec::new();
+    let most = most.unwrap_or(order.len());
+    let mut done: Vec<Vec<model::Node>> = vec![Vec::new(); order.len().min(most)];
+    let mut hidden = vec![0; order.len()];
+    let (mut tree, mut more) = (Vec::new(), 0);
     for (i, (n, up)) in order.iter().enumerate().rev() {
+        if i >= most {
+            // What is above it may be shown.
+            let here = hidden[i] + u64::from(n.ended.is_none());
+            more += u64::from(n.ended.is_none());
+            if let Some(up) = up {
+                hidden[*up] += here;
+            }
+            continue;
+        }
         let mut children = std::mem::take(&mut done[i]);
         children.reverse();
-        let outside = if n.ended.is_none() { lineage::describe(&n.member) } else { None };
-        let mut p = process(t, &n.member, main);
-        p.command = outside.as_ref().map(|o| o.cmdline.join(" ")).filter(|c| !c.is_empty());
-        let judged = |how: fn(&Home, &Outside) -> Vec<&'static str>| match (home, &outside) {
-            (Some(h), Some(o)) => how(h, o).into_iter().map(String::from).collect(),
-            _ => Vec::new(),
-        };
-        let node = model::Node {
-            process: p,
-            alive: n.ended.is_none(),
-            tasks: outside.as_ref().map(|o| o.threads),
-            escaped: judged(Home::escapes),
-            other_namespaces: judged(Home::other_namespaces),
-            age_s: seconds_since(n.member.born),
-            unknown_ancestors: n.unknown,
-            children,
-        };
+        let mut node = described(t, n, main, home);
+        (node.more, node.children) = (hidden[i], children);
         match up {
             Some(up) => done[*up].push(node),
-            None => tops.push(node),
+            None => tree.push(node),
         }
     }
-    tops.reverse();
-    tops
+    tree.reverse();
+    Forest { tree, more }
+}
+
+/// One process, without what is below it.
+fn described(t: &Tracker, n: &Node, main: Option<Main>, home: Option<&Home>) -> model::Node {
+    let outside = if n.ended.is_none() { lineage::describe(&n.member) } else { None };
+    let mut process = process(t, &n.member, main);
+    process.command = outside.as_ref().map(|o| o.cmdline.join(" ")).filter(|c| !c.is_empty());
+    let judged = |how: fn(&Home, &Outside) -> Vec<&'static str>| match (home, &outside) {
+        (Some(h), Some(o)) => how(h, o).into_iter().map(String::from).collect(),
+        _ => Vec::new(),
+    };
+    model::Node {
+        process,
+        alive: n.ended.is_none(),
+        tasks: outside.as_ref().map(|o| o.threads),
+        escaped: judged(Home::escapes),
+        other_namespaces: judged(Home::other_namespaces),
+        age_s: seconds_since(n.member.born),
+        unknown_ancestors: n.unknown,
+        more: 0,
+        children: Vec::new(),
+    }
 }

@@ -4,12 +4,13 @@ use killer_common::record::Member;
 
 use super::failure::Failure;
 use super::main_process::Main;
+use super::models::Forest;
 use super::record::StopRecord;
 use super::{certainty, frozen, instances, models};
 use crate::kernel::tier::Tier;
 use crate::lineage::{self, Home, Lineage, Members};
 use crate::lookup::{Root, registry};
-use crate::report::model::{self, Counts, Frozen, Node};
+use crate::report::model::{self, Counts, Frozen};
 use crate::tier::Tracker;
 
 /// A service as it was at one look.
@@ -123,8 +124,8 @@ impl<'t> Service<'t> {
         self.kept.home.clone().or_else(|| self.first().as_ref().and_then(Home::of))
     }
 
-    /// Members as they were forked.
-    pub fn forest(&self) -> Result<Vec<Node>, Failure> {
+    /// Members as they were forked, so many of them.
+    pub fn forest(&self, most: Option<usize>) -> Result<Forest, Failure> {
         let (t, r) = (self.t, &self.root);
         let family = Lineage::new(t, r.clone());
         let dead = t.past().map(|p| p.dead()).transpose()?.unwrap_or_default();
@@ -134,7 +135,7 @@ impl<'t> Service<'t> {
         let tree = lineage::tree(r.slot.slot, &self.members, &dead, &within);
         certainty::sound(t)?;
         let home = self.home();
-        Ok(models::nodes(t, &tree, self.main, home.as_ref()))
+        Ok(models::forest(t, &tree, self.main, home.as_ref(), most))
     }
 }
 

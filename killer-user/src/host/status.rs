@@ -1,6 +1,7 @@
 //! What is shown of services: `list`, `status`, `tree`. It looks and changes nothing.
 
 use super::failure::Failure;
+use super::models::Forest;
 use super::open::Host;
 use super::record::StopRecord;
 use super::service::Service;
@@ -43,8 +44,8 @@ pub fn list(tell: &dyn Tell) -> Result<(Services, Option<Failure>), Failure> {
 const SUPERVISOR_GONE: &str = "supervisor-gone: the supervisor of --kill-on-exit ended before the service, so nobody ends what \
      is left when the main process ends; the set is as complete as before";
 
-/// A service as it is now.
-pub fn status(t: &Tracker, r: &Root) -> Result<Status, Failure> {
+/// A service as it is now, with so many of its processes.
+pub fn status(t: &Tracker, r: &Root, most: Option<usize>) -> Result<Status, Failure> {
     let seen = Service::read(t, r);
     let contains = inner::inside(t, r);
     let k = &r.record;
@@ -71,6 +72,7 @@ pub fn status(t: &Tracker, r: &Root) -> Result<Status, Failure> {
     if seen.counts.tasks != 0 && exact::unsupervised(t, r.slot, k) && t.tier() != Tier::Scan {
         notes.push(SUPERVISOR_GONE.into());
     }
+    let Forest { tree, more } = seen.forest(most)?;
     Ok(Status {
         version: SCHEMA_VERSION,
         kind: "status",
@@ -83,24 +85,28 @@ pub fn status(t: &Tracker, r: &Root) -> Result<Status, Failure> {
         supervisor: supervised.then(supervisor).flatten(),
         notes,
         last_kill,
-        tree: seen.forest()?,
+        more,
+        tree,
         service: seen.line(),
         frozen: seen.frozen,
     })
 }
 
-/// The lineage of a service; `last`: of those that its last signal was for.
-pub fn tree(t: &Tracker, r: &Root, last: bool) -> Result<Tree, Failure> {
-    let model = match last {
-        true => last_signal::tree(t, r),
-        false => Tree {
+/// The lineage of a service, of so many of its processes; `last`: of those that its last signal was for.
+pub fn tree(t: &Tracker, r: &Root, last: bool, most: Option<usize>) -> Result<Tree, Failure> {
+    let model = if last {
+        last_signal::tree(t, r)
+    } else {
+        let Forest { tree, more } = Service::read(t, r).forest(most)?;
+        Tree {
             version: SCHEMA_VERSION,
             kind: "tree",
             service: r.name.clone(),
             last_kill: None,
             note: None,
-            tree: Service::read(t, r).forest()?,
-        },
+            more,
+            tree,
+        }
     };
     certainty::sound(t)?;
     Ok(model)

@@ -18,8 +18,6 @@ pub struct Outside {
     pub pgrp: u32,
     /// Session.
     pub session: u32,
-    /// Path of its program.
-    pub exe: Option<String>,
     /// cgroups, controllers → path, without a hierarchy of `killer`'s own.
     pub cgroups: BTreeMap<String, String>,
     /// Inode of its PID namespace.
@@ -47,13 +45,24 @@ pub fn describe(m: &Member) -> Option<Outside> {
         ppid: s.ppid as u32,
         pgrp: s.pgrp as u32,
         session: s.session as u32,
-        exe: e.link("exe").ok().map(|e| e.to_string_lossy().into_owned()),
         cgroups: cgroups_of(&e),
         pid_ns: e.namespace("pid").ok(),
         namespaces: namespaces_of(&e),
         state: s.state,
         threads: s.num_threads,
     })
+}
+
+/// Path of a member's program; `None` also where it may not be looked at.
+pub fn program(m: &Member) -> Option<String> {
+    match look(m.tgid, m.leader_start) {
+        Look::Here(e, _) => e.link("exe").ok().map(|e| e.to_string_lossy().into_owned()),
+        Look::Gone => None,
+        Look::Unknown => {
+            alive::note_blind();
+            None
+        }
+    }
 }
 
 /// Namespaces beside the PID namespace: their names in /proc, and for people.

@@ -130,7 +130,7 @@ impl Snapshot<'_> {
                 by(&|m| describe::describe(m).is_some_and(|o| !home.escapes(&o).is_empty()))
             }
             Pick::Exe(g) => by(&|m| {
-                describe::describe(m).and_then(|o| o.exe).is_some_and(|e| {
+                describe::program(m).is_some_and(|e| {
                     (self.glob)(g, &e) || e.rsplit('/').next().is_some_and(|base| (self.glob)(g, base))
                 })
             }),

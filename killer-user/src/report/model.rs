@@ -190,6 +190,9 @@ pub struct Node {
     /// that.
     #[cfg_attr(feature = "schema", serde(skip_serializing_if = "Option::is_none"))]
     pub unknown_ancestors: Option<u32>,
+    /// Living processes below it that are not shown one by one, where only so many are to be (never in a document).
+    #[cfg_attr(feature = "schema", schemars(skip))]
+    pub more: u64,
     /// What it forked; forty levels down all descendants, side by side (`creator` names the process that forked each).
     pub children: Vec<Node>,
 }
@@ -261,6 +264,9 @@ pub struct Status {
     pub notes: Vec<String>,
     /// Last signal.
     pub last_kill: Option<LastKill>,
+    /// As in [`Tree`].
+    #[serde(skip)]
+    pub more: u64,
     /// Members as they were forked.
     pub tree: Vec<Node>,
 }
@@ -282,6 +288,9 @@ pub struct Tree {
     /// With `--last`: what is not remembered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// Living processes that are not in it, where only so many are to be shown (never in a document).
+    #[serde(skip)]
+    pub more: u64,
     /// The forest.
     pub tree: Vec<Node>,
 }

@@ -25,8 +25,17 @@ struct View<'a> {
 
 impl<'a> View<'a> {
     fn alone(node: &'a Node) -> Self {
-        let Node { process, alive, tasks, escaped, other_namespaces, age_s, unknown_ancestors, children: _ } =
-            node;
+        let Node {
+            process,
+            alive,
+            tasks,
+            escaped,
+            other_namespaces,
+            age_s,
+            unknown_ancestors,
+            more: _,
+            children: _,
+        } = node;
         Self {
             process,
             alive: *alive,
@@ -93,6 +102,7 @@ mod tests {
             other_namespaces: vec![],
             age_s: 0,
             unknown_ancestors: None,
+            more: 0,
             children,
         };
         (1..length).rev().fold(node(length, vec![]), |below, pid| node(pid, vec![below]))

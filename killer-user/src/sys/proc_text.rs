@@ -29,6 +29,13 @@ pub fn name(pid: u32) -> Vec<u8> {
     name
 }
 
+/// The name in a `stat`, which can hold parentheses: from the first to the last one.
+pub fn name_in(stat: &[u8]) -> &[u8] {
+    let from = stat.iter().position(|b| *b == b'(').map_or(0, |n| n + 1);
+    let to = stat.iter().rposition(|b| *b == b')').unwrap_or(from);
+    stat.get(from..to).unwrap_or_default()
+}
+
 /// Its arguments, as it has them now.
 pub fn arguments(pid: u32) -> Vec<String> {
     // No record: what a process has made of its arguments can come piece by piece.

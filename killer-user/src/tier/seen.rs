@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::sys::alive::{self, Look};
 use crate::sys::clock;
 use crate::sys::entry::{self, Entry};
+use crate::sys::proc_text;
 
 /// Nanoseconds of a clock tick of /proc (USER_HZ is 100).
 const TICK: u64 = 10_000_000;
@@ -109,17 +110,10 @@ fn looked(pid: u32) -> io::Result<Option<Seen>> {
         start: clock::host_ticks(s.starttime),
         threads: s.num_threads,
         uid,
-        comm: name(&stat).to_owned(),
+        comm: proc_text::name_in(&stat).to_owned(),
         exiting,
         leader_dead,
     }))
-}
-
-/// The name in a `stat`, which can hold parentheses: from the first to the last one.
-fn name(stat: &[u8]) -> &[u8] {
-    let from = stat.iter().position(|b| *b == b'(').map_or(0, |n| n + 1);
-    let to = stat.iter().rposition(|b| *b == b')').unwrap_or(from);
-    stat.get(from..to).unwrap_or_default()
 }
 
 /// As [`process`] of one that is listed as a member; an error when it is there and cannot be looked at.

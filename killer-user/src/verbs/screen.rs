@@ -50,6 +50,16 @@ impl Screen {
         self.output
     }
 
+    /// How many processes of a service are shown, each in a line; `None`: all of them, as `--all` and programs have it.
+    pub fn most(&self, all: bool) -> Option<usize> {
+        const LINES: usize = 100;
+        match self.output {
+            _ if self.quiet => Some(0),
+            Output::Short if !all => Some(LINES),
+            _ => None,
+        }
+    }
+
     /// True when stdout is for programs.
     pub fn is_json(&self) -> bool {
         matches!(self.output, Output::Json | Output::JsonPretty)

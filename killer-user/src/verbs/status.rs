@@ -13,6 +13,9 @@ use crate::report::human;
 
 #[derive(Debug, clap::Args)]
 pub struct Status {
+    /// Show every process, not a hundred at most
+    #[arg(long)]
+    all: bool,
     #[command(flatten)]
     of: Exactly,
 }
@@ -25,7 +28,7 @@ impl Verb for Status {
     fn perform(&self, screen: &Screen) -> Result<Ending, Failure> {
         let (t, found) = names::find(&self.of.names(), For::Look)?;
         let one = |t: &_, r: &crate::lookup::Root| {
-            let s = status::status(t, r)?;
+            let s = status::status(t, r, screen.most(self.all))?;
             let exactness = &s.service.exactness;
             let ending = match () {
                 () if s.service.state == "ended" => Ending::Dead,

@@ -14,6 +14,9 @@ pub struct Tree {
     /// Show the processes that the last signal was for instead, also when all of them have ended
     #[arg(long)]
     last: bool,
+    /// Show every process, not a hundred at most
+    #[arg(long)]
+    all: bool,
     #[command(flatten)]
     services: Services,
 }
@@ -30,7 +33,8 @@ impl Verb for Tree {
                 .next("name one service, or use -o dot, which may hold several graphs"));
         }
         let one = |t: &_, r: &_| {
-            Ok(Did { ending: Ending::Done, word: "shown", model: status::tree(t, r, self.last)? })
+            let model = status::tree(t, r, self.last, screen.most(self.all))?;
+            Ok(Did { ending: Ending::Done, word: "shown", model })
         };
         let show = |m: &model::Tree, s: &Style| match screen.output() {
             Output::Dot => graph::dot(m),

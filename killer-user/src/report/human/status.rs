@@ -66,6 +66,7 @@ pub fn status(t: &Status, s: &Style) -> String {
     if !t.tree.is_empty() {
         out.push_str(&format!("{:>11}:\n", "Lineage"));
         tree::forest(&t.tree, s, "             ", &mut out);
+        tree::more(t.more, "             ", &mut out);
     }
     last(s, out)
 }

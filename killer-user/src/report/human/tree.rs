@@ -1,6 +1,6 @@
 //! `tree`, and the members in `status`.
 
-use super::{BOLD, RED, age, last, paint};
+use super::{BOLD, RED, age, count, last, paint};
 use crate::report::Style;
 use crate::report::escape::{cut, text};
 use crate::report::model::{Node, Tree};
@@ -23,7 +23,16 @@ pub fn tree(t: &Tree, s: &Style) -> String {
     }
     out.push('\n');
     forest(&t.tree, s, "", &mut out);
+    more(t.more, "", &mut out);
     last(s, out)
+}
+
+/// How many are not shown.
+pub(super) fn more(n: u64, indent: &str, out: &mut String) {
+    if n > 0 {
+        let n = count(n, "more process", "more processes");
+        out.push_str(&format!("{indent}and {n}; --all shows each\n"));
+    }
 }
 
 /// Draws without recursion: a lineage can be ten thousand deep.
@@ -75,6 +84,9 @@ fn label(n: &Node, s: &Style) -> String {
     if !n.other_namespaces.is_empty() {
         marks.push(format!("in another {}", text(&n.other_namespaces.join(", "))));
     }
+    if n.more > 0 {
+        marks.push(format!("{} more below", n.more));
+    }
     let marks = if marks.is_empty() { String::new() } else { format!("  [{}]", marks.join("; ")) };
     if n.alive {
         format!("{} {what}{marks}", p.pid)
@@ -97,6 +109,7 @@ mod tests {
             other_namespaces: vec![],
             age_s: 0,
             unknown_ancestors: None,
+            more: 0,
             children,
         }
     }
@@ -109,6 +122,7 @@ mod tests {
             service: "x".into(),
             last_kill: None,
             note: None,
+            more: 0,
             tree: vec![node(1, vec![node(2, vec![node(3, vec![])]), node(5, vec![])])],
         };
         let s = Style { color: false, utf8: true };
@@ -142,6 +156,7 @@ mod tests {
             service: "x".into(),
             last_kill: None,
             note: None,
+            more: 0,
             tree: vec![n],
         };
         assert_eq!(tree(&t, &Style::default()).lines().count(), 3002);

@@ -110,6 +110,7 @@ pub fn node(pid: u32, word: &str, children: Vec<Node>) -> Node {
         other_namespaces: if pid == 13 { vec![word.into()] } else { vec![] },
         age_s: 1,
         unknown_ancestors: None,
+        more: 0,
         children,
     }
 }
@@ -142,6 +143,7 @@ pub fn status(word: &str) -> Status {
             exit_code: 0,
             reached: Some(3),
         }),
+        more: 7,
         tree: forest(word),
     }
 }
@@ -153,6 +155,7 @@ pub fn tree(word: &str) -> Tree {
         service: word.into(),
         last_kill: None,
         note: Some(word.into()),
+        more: 7,
         tree: forest(word),
     }
 }
