@@ -198,15 +198,12 @@ fn build(tmp: &Path, offsets: &Offsets, tier: Tier, links: &mut Links) -> Result
     let by_btf = matches!(tier, Tier::Witnessed | Tier::Typed);
     maps::create(&tmp.join("maps"), Limits::read(), by_btf && offsets.is_ok())?;
     let progs = tmp.join("progs");
+    let can_skip = offsets.as_ref().map_or_else(|_| probe::can_skip(), |o| o.skips);
     match (tier, offsets) {
         (Tier::Witnessed | Tier::Typed, Err(_)) if !probe::sys_mounted() => return Err(KeepError::NoSys),
         (Tier::Witnessed | Tier::Typed, Err(lacks)) => return Err(KeepError::Kernel(lacks.clone())),
         (Tier::Witnessed | Tier::Typed, Ok(o)) => modern::load(tmp, o, tier == Tier::Witnessed)?,
-        _ => second::load(&tmp.join("maps"), &progs, tier)?,
+        _ => second::load(&tmp.join("maps"), &progs, tier, can_skip)?,
     }
-    let can_skip = match (tier, offsets) {
-        (Tier::Witnessed | Tier::Typed, Ok(o)) => o.skips,
-        _ => probe::can_skip(),
-    };
     links.attach(&progs, tier, can_skip)
 }

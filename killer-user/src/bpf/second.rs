@@ -13,7 +13,6 @@ use super::object::{chain, pinned, program, refused};
 use super::patch::Numbers;
 use super::{ask, attach, lacks};
 use crate::keep::{KeepError, What};
-use crate::kernel::probe;
 use crate::kernel::tier::Tier;
 use crate::kernel::tracefs;
 use crate::sys::{bpf, clock, prog};
@@ -62,11 +61,11 @@ fn find_tgid(at: &(dyn Fn(u64) -> io::Result<i32> + Sync)) -> Result<u32, KeepEr
 }
 
 /// The numbers for a tier, but for those that are found out by running it.
-fn numbers(tier: Tier) -> Numbers {
+fn numbers(tier: Tier, can_skip: bool) -> Numbers {
     let mut n = Numbers::default();
     n.knobs[patch::TIER as usize] = if tier == Tier::Raw { 1 } else { 2 };
     n.knobs[patch::ANCESTORS_MOST as usize] = Limits::read().ancestors_of_one();
-    n.knobs[patch::CAN_SKIP as usize] = u32::from(probe::can_skip());
+    n.knobs[patch::CAN_SKIP as usize] = u32::from(can_skip);
     n.knobs[patch::KEY_SHIFT as usize] = if tier == Tier::Raw { 0 } else { 32 };
     n.calls[patch::CURRENT as usize] =
         if tier == Tier::Raw { GET_CURRENT_TASK } else { GET_CURRENT_PID_TGID };
@@ -158,8 +157,8 @@ fn fields() -> Result<[i16; patch::FIELDS], KeepError> {
 }
 
 /// Loads and pins the programs of a tier into `progs`; maps are pinned in `maps` already.
-pub(super) fn load(maps: &Path, progs: &Path, tier: Tier) -> Result<(), KeepError> {
-    let mut n = numbers(tier);
+pub(super) fn load(maps: &Path, progs: &Path, tier: Tier, can_skip: bool) -> Result<(), KeepError> {
+    let mut n = numbers(tier, can_skip);
     match tier {
         Tier::Raw => n.knobs[patch::OFF_TGID as usize] = offset(maps, progs, &n)?,
         _ => n.fields = fields()?,
@@ -173,7 +172,6 @@ pub(super) fn load(maps: &Path, progs: &Path, tier: Tier) -> Result<(), KeepErro
         put(&mut ebpf, tier, &own(P_ASK), progs, P_ASK)?;
     }
     let has = |name: &str| progs.join(name).exists();
-    let can_skip = n.knobs[patch::CAN_SKIP as usize] != 0;
     for (name, _) in attach::hooks(tier, can_skip, &has).iter().filter(|(name, _)| *name != P_ASK) {
         put(&mut ebpf, tier, &own(name), progs, name)?;
     }
