@@ -63,7 +63,7 @@ impl Transcript {
         for line in console.lines().map(|l| l.trim_end_matches('\r')) {
             let Some((_, said)) = line.split_once("@kt ") else {
                 it.off |= line.contains("reboot: Power down");
-                if TROUBLES.iter().any(|t| line.contains(t)) {
+                if TROUBLES.iter().any(|t| line.contains(t)) && by_the_kernel(line) {
                     it.troubles.push(line.trim().to_owned());
                 }
                 continue;
@@ -168,6 +168,14 @@ impl Transcript {
     }
 }
 
+/// Has the line a stamp of the kernel's, `[   12.345678]`? An init warns, too.
+fn by_the_kernel(line: &str) -> bool {
+    line.split('[').skip(1).filter_map(|rest| rest.split_once(']')).any(|(stamp, _)| {
+        let parts = stamp.trim_start().split_once('.');
+        parts.is_some_and(|(s, us)| [s, us].iter().all(|n| n.parse::<u64>().is_ok()))
+    })
+}
+
 fn peer(line: &str) -> Option<[String; 3]> {
     let mut parts = line.splitn(3, '|').map(str::to_owned);
     Some([parts.next()?, parts.next()?, parts.next()?])
@@ -180,7 +188,8 @@ mod tests {
 
     const CONSOLE: &str = "SeaBIOS\n\u{1b}[2J@kt up 6.1.0-56-cloud-amd64\r\n@kt fact lsm lockdown,bpf\r\n\
         @kt run run::a\n@kt ok run::a 12\n@kt run run::b\n[    4.0] WARNING: CPU: 0\n@kt out b: panicked\n\
-        @kt failed run::b 13\n@kt run run::c\n@kt skipped run::c 5 no such user\n@kt run run::d\n";
+        @kt failed run::b 13\n@kt run run::c\n@kt skipped run::c 5 no such user\n\
+        \0WARNING: -f is a noop when runit is init\r\n@kt run run::d\n";
 
     #[test]
     fn a_console_is_understood() {
