@@ -140,7 +140,7 @@ fn a_pidfile_that_lies_names_nobody() {
     std::fs::remove_file(a.run.join("worker.pid")).expect("remove");
     let ours = a.write("x.pid", &main);
     std::fs::set_permissions(&ours, std::os::unix::fs::PermissionsExt::from_mode(0o664)).expect("chmod");
-    assert_eq!(a.main_pid(&env), Some(i64::from(a.main)), "0664 root:root");
+    assert_eq!(a.main_pid(&env), Some(a.main), "0664 root:root");
     bystander.assert_untouched();
     a.end(&env);
 }

@@ -1,6 +1,7 @@
 //! The lineage as it was forked: living members, and the dead ones that have living descendants.
 
 use crate::sys::alive::Identity;
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use killer_common::record::{B_ADOPTED, B_CONTROL, B_KID, B_MAIN, Dead, Member};
@@ -47,100 +48,116 @@ pub fn missing(m: &Member, slot: u32, outside: u32) -> Option<u32> {
     }
 }
 
-/// Builds the forest of the root in `slot`. `within` says whether a root's slot and generation belong to the family.
-pub fn tree(slot: u32, living: &[Member], dead: &[Dead], within: &dyn Fn(u32, u32) -> bool) -> Vec<Node> {
-    let mut all: HashMap<Identity, (Member, Option<u64>)> = HashMap::new();
-    for d in dead.iter().filter(|d| within(d.member.root, d.member.generation)) {
-        all.insert(Identity::of(&d.member), (d.member, Some(d.ended)));
-    }
-    for m in living {
-        all.insert(Identity::of(m), (*m, None));
-    }
-    // Keep the living and their ancestors.
-    let mut keep: HashSet<Identity> = HashSet::new();
-    for m in living {
-        let mut at = Identity::of(m);
-        while keep.insert(at) {
-            match all.get(&at) {
-                Some((m, _)) if all.contains_key(&Identity::creator(m)) => {
-                    at = Identity::creator(m);
+/// Processes that are to be in a forest, each by its place in the list.
+struct Known {
+    /// Entries, and when they ended.
+    all: Vec<(Member, Option<u64>)>,
+    /// Place of the creator, where it is known.
+    up: Vec<Option<usize>>,
+}
+
+impl Known {
+    /// The living, and those of the dead that belong to the family.
+    fn of(living: &[Member], dead: &[Dead], within: &dyn Fn(u32, u32) -> bool) -> Self {
+        let dead = dead.iter().filter(|d| within(d.member.root, d.member.generation));
+        let listed = dead.map(|d| (d.member, Some(d.ended))).chain(living.iter().map(|m| (*m, None)));
+        let mut all: Vec<(Member, Option<u64>)> = Vec::with_capacity(living.len());
+        let mut places: HashMap<Identity, usize> = HashMap::with_capacity(living.len());
+        for one in listed {
+            // One that is in both lists lives.
+            match places.entry(Identity::of(&one.0)) {
+                Entry::Occupied(place) => all[*place.get()] = one,
+                Entry::Vacant(place) => {
+                    place.insert(all.len());
+                    all.push(one);
                 }
-                _ => break,
             }
         }
+        let up = all.iter().map(|(m, _)| places.get(&Identity::creator(m)).copied()).collect();
+        Self { all, up }
     }
-    let mut children: HashMap<Identity, Vec<Identity>> = HashMap::new();
+
+    /// The living and their ancestors.
+    fn kept(&self) -> Vec<bool> {
+        let mut keep = vec![false; self.all.len()];
+        for (i, (_, ended)) in self.all.iter().enumerate() {
+            let mut at = Some(i).filter(|_| ended.is_none());
+            while let Some(i) = at.filter(|i| !std::mem::replace(&mut keep[*i], true)) {
+                at = self.up[i];
+            }
+        }
+        keep
+    }
+
+    /// Order among those that one process forked, and among tops.
+    fn age(&self, i: usize) -> (u64, u32) {
+        (self.all[i].0.born, self.all[i].0.tgid)
+    }
+}
+
+/// Builds the forest of the root in `slot`. `within` says whether a root's slot and generation belong to the family.
+pub fn tree(slot: u32, living: &[Member], dead: &[Dead], within: &dyn Fn(u32, u32) -> bool) -> Vec<Node> {
+    let known = Known::of(living, dead, within);
+    let keep = known.kept();
+    let mut order: Vec<usize> = (0..keep.len()).filter(|i| keep[*i]).collect();
+    order.sort_by_key(|i| known.age(*i));
+    let mut children: Vec<Vec<usize>> = vec![Vec::new(); keep.len()];
     let mut tops = Vec::new();
-    for k in &keep {
-        let (m, _) = &all[k];
-        let up = Identity::creator(m);
-        if keep.contains(&up) && up != *k { children.entry(up).or_default().push(*k) } else { tops.push(*k) }
+    for &i in &order {
+        // What is kept has its creator kept, where that is known.
+        match known.up[i].filter(|up| *up != i) {
+            Some(up) => children[up].push(i),
+            None => tops.push(i),
+        }
     }
-    let born = |k: &Identity| (all[k].0.born, k.pid);
-    tops.sort_by_key(born);
-    for c in children.values_mut() {
-        c.sort_by_key(born);
-    }
-    let mut forest: Vec<Node> = tops.iter().map(|k| node(*k, &all, &children)).collect();
-    let outside = all.values().filter(|(m, _)| m.root == slot).map(|(m, _)| m.above).min().unwrap_or(0);
+    let mut shown = vec![false; keep.len()];
+    let mut forest: Vec<Node> = tops.iter().map(|i| node(*i, &known, &children, &mut shown)).collect();
+    let outside = known.all.iter().filter(|(m, _)| m.root == slot).map(|(m, _)| m.above).min().unwrap_or(0);
     for top in &mut forest {
         top.unknown = missing(&top.member, slot, outside);
     }
     // Entries are read while elements are recycled: creators in a ring have no top. Nobody is left out for that.
-    let mut shown = reach(&tops, &children);
-    let mut rest: Vec<Identity> = keep.iter().filter(|k| !shown.contains(*k)).copied().collect();
-    rest.sort_by_key(born);
-    let up = |k: &Identity| Identity::creator(&all[k].0);
-    for k in rest {
-        if shown.contains(&k) {
+    for i in order {
+        if shown[i] {
             continue;
         }
         let mut seen = HashSet::new();
-        let mut top = k;
+        let mut top = i;
         while seen.insert(top) {
-            top = up(&top);
+            top = known.up[top].unwrap_or(top);
         }
-        children.entry(up(&top)).and_modify(|c| c.retain(|c| *c != top));
-        shown.extend(reach(&[top], &children));
-        forest.push(node(top, &all, &children));
+        if let Some(up) = known.up[top] {
+            children[up].retain(|c| *c != top);
+        }
+        forest.push(node(top, &known, &children, &mut shown));
     }
     forest
 }
 
-fn reach(from: &[Identity], children: &HashMap<Identity, Vec<Identity>>) -> HashSet<Identity> {
-    let mut seen: HashSet<Identity> = from.iter().copied().collect();
-    let mut queue = from.to_vec();
-    while let Some(k) = queue.pop() {
-        queue.extend(children.get(&k).into_iter().flatten().filter(|c| seen.insert(**c)));
+/// Builds a node without recursion, and notes who is in it: lineages can be ten thousand deep.
+fn node(top: usize, known: &Known, children: &[Vec<usize>], shown: &mut [bool]) -> Node {
+    // Each with the place in this list of the one above it.
+    let mut order = vec![(top, 0)];
+    let mut at = 0;
+    while at < order.len() {
+        shown[order[at].0] = true;
+        order.extend(children[order[at].0].iter().map(|c| (*c, at)));
+        at += 1;
     }
-    seen
+    let mut below: Vec<Vec<Node>> = Vec::new();
+    below.resize_with(order.len(), Vec::new);
+    for (at, (i, up)) in order.iter().enumerate().skip(1).rev() {
+        let node = alone(*i, known, std::mem::take(&mut below[at]));
+        below[*up].push(node);
+    }
+    alone(top, known, std::mem::take(&mut below[0]))
 }
 
-/// Builds a node without recursion: lineages can be ten thousand deep.
-fn node(
-    top: Identity,
-    all: &HashMap<Identity, (Member, Option<u64>)>,
-    children: &HashMap<Identity, Vec<Identity>>,
-) -> Node {
-    let mut order = vec![top];
-    let mut i = 0;
-    while i < order.len() {
-        if let Some(c) = children.get(&order[i]) {
-            order.extend(c);
-        }
-        i += 1;
-    }
-    let mut done: HashMap<Identity, Node> = HashMap::new();
-    for k in order.iter().rev() {
-        let kids =
-            children.get(k).map(|c| c.iter().filter_map(|c| done.remove(c)).collect()).unwrap_or_default();
-        let (member, ended) = all[k];
-        done.insert(*k, Node { member, ended, unknown: None, children: kids });
-    }
-    done.remove(&top).unwrap_or_else(|| {
-        let (member, ended) = all[&top];
-        Node { member, ended, unknown: None, children: Vec::new() }
-    })
+/// One process; what it forked comes youngest first.
+fn alone(i: usize, known: &Known, mut children: Vec<Node>) -> Node {
+    children.reverse();
+    let (member, ended) = known.all[i];
+    Node { member, ended, unknown: None, children }
 }
 
 #[cfg(test)]

@@ -153,6 +153,7 @@ fn status_looks_like_systemctl() {
              │ └─13 cron  [2 tasks; left its cron; in another cron]
              └─[ancestors no longer known: 2]
                └─14 cron  [2 tasks; left its cron]
+             and 7 more processes; --all shows each
 "
     );
 }
