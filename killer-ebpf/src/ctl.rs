@@ -266,22 +266,12 @@ fn adopt_mode(ctx: *const u64) -> i32 {
 
 #[inline(always)]
 fn features() -> i32 {
-    let mut f = 0;
-    if knobs::have_signal_task() != 0 {
-        f |= ctl::HAS_SIGNAL_TASK;
-    }
-    if knobs::witness() != 0 {
-        f |= ctl::HAS_WITNESS;
-    }
-    if knobs::off_ino() != 0 {
-        f |= ctl::HAS_INODES;
-    }
-    if knobs::can_skip() != 0 {
-        f |= ctl::HAS_SKIPS;
-    }
-    if knobs::have_current_btf() != 0 || knobs::reads_kernel() != 0 {
-        f |= ctl::HAS_PENDING;
-    }
+    let bit = |holds: bool, bit: u32| if holds { bit } else { 0 };
+    let mut f = bit(knobs::have_signal_task() != 0, ctl::HAS_SIGNAL_TASK)
+        | bit(knobs::witness() != 0, ctl::HAS_WITNESS)
+        | bit(knobs::off_ino() != 0, ctl::HAS_INODES)
+        | bit(knobs::can_skip() != 0, ctl::HAS_SKIPS)
+        | bit(knobs::have_current_btf() != 0 || knobs::reads_kernel() != 0, ctl::HAS_PENDING);
     match knobs::second() {
         1 => f |= ctl::HAS_RAW,
         2 => f |= ctl::HAS_CLASSIC,
