@@ -19,7 +19,7 @@ fn commands() -> Vec<(&'static str, i32)> {
 fn shown(m: &Machine, line: &str, step: &mut dyn FnMut() -> String) {
     let job = line.starts_with("killer cron").then(|| Job::of_cron(m, 4331));
     let left = line.starts_with("service apache2 stop").then(|| m.cgi_leaves(4332));
-    let of = |name: &str| m.main_of(name).and_then(|p| Pidfd::open(p));
+    let of = |name: &str| m.main_of(name).and_then(Pidfd::open);
     let (cron, apache, sshd) = (of("cron"), of("apache2"), m.main("ssh"));
     let said = step();
     match line {
