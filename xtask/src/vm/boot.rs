@@ -156,23 +156,20 @@ impl Guest<'_> {
     fn qemu(&self) -> Command {
         let cpus = self.processors().to_string();
         let memory = self.variant.memory.to_string();
-        let mut qemu = match self.arch {
+        // It ends with this process, whatever ends that.
+        let mut qemu = Command::new("setpriv");
+        qemu.args(["--pdeathsig", "KILL"]);
+        match self.arch {
             Arch::X86 => {
-                let mut qemu = Command::new("qemu-system-x86_64");
                 // The emulation of cmpxchg16b corrupted 6.12 guests, and flags on 6.18; 7.x cannot do without it. And no guest is
                 // to know that it is one: its spin locks would be unfair then (`arch/x86/include/asm/qspinlock.h:virt_spin_lock`),
                 // and of processors that are emulated in turn one meets them held by the other for 20 s, each time that sets its
                 // timer (7.3).
                 let old = if self.kernel.number() <= (6, 18) { ",cx16=off" } else { "" };
                 let cpu = format!("max,la57=off,hypervisor=off{old}");
-                qemu.args(["-machine", "q35", "-cpu", &cpu]);
-                qemu
+                qemu.args(["qemu-system-x86_64", "-machine", "q35", "-cpu", &cpu])
             }
-            Arch::Arm => {
-                let mut qemu = Command::new("qemu-system-aarch64");
-                qemu.args(["-machine", "virt", "-cpu", "max"]);
-                qemu
-            }
+            Arch::Arm => qemu.args(["qemu-system-aarch64", "-machine", "virt", "-cpu", "max"]),
         };
         match self.variant.parallel {
             true => qemu.args(["-accel", "tcg,thread=multi,tb-size=256"]),

@@ -52,6 +52,11 @@ pub fn main(options: &Options) -> Result<(), String> {
     // A verb that is not there is a wrong use; one that is there knows no such service.
     let freezes = env.killer(["freeze", "no-such-service"]).exit() == 4;
     let bystanders = (0..3).filter_map(|_| bystander()).collect();
+    // What is loaded when it is first needed is there from here on.
+    if let Some(outsider) = Launch::new("plain").direct("soak") {
+        env.killer(["adopt", "first", "--pid", &outsider.pid().to_string()]);
+        env.killer(["-s", "KILL", "--wait", "first"]);
+    }
     let objects = Objects::new(&env.pin_root);
     let before = objects.pins();
     let own = open_files();
