@@ -94,7 +94,7 @@ uninstall_all() {
     [ -f "$destdir$list" ] || fail "nothing was installed below $destdir$prefix by an install.sh ($list is missing)"
     if [ -x "$killer" ]; then
         boot_files --remove || echo "install.sh: some boot files are left" >&2
-        if [ -z "$destdir" ] && [ / -ef /proc/1/root/. ]; then
+        if [ -z "$destdir" ] && [ / -ef /proc/1/root ]; then
             "$killer" down --force || echo "install.sh: the tracker is still loaded, until the next boot" >&2
         fi
     fi

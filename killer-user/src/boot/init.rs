@@ -82,7 +82,7 @@ fn with_openrc(init: Init, openrc: bool) -> Init {
 /// The init that runs now; `None` in a chroot, where PID 1 belongs to another root, and where it is none that is known.
 pub fn running() -> Option<Init> {
     let here = std::fs::metadata("/").ok()?;
-    let first = std::fs::metadata("/proc/1/root/.").ok()?;
+    let first = std::fs::metadata("/proc/1/root").ok()?;
     if (here.dev(), here.ino()) != (first.dev(), first.ino()) {
         return None;
     }

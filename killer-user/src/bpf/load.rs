@@ -122,6 +122,15 @@ pub(super) fn offsets() -> Offsets {
     btf::Offsets::read(&kernel).map_err(|e| format!("a known layout: {e}"))
 }
 
+/// The same, with an error that says what to do.
+pub(super) fn layout() -> Result<btf::Offsets, KeepError> {
+    offsets().map_err(lacking)
+}
+
+fn lacking(what: String) -> KeepError {
+    if probe::sys_mounted() { KeepError::Kernel(what) } else { KeepError::NoSys }
+}
+
 /// Why a tier is not even tried here, unless it is the one that was asked for.
 fn pointless(tier: Tier, offsets: &Offsets) -> Option<String> {
     match tier {
@@ -129,7 +138,7 @@ fn pointless(tier: Tier, offsets: &Offsets) -> Option<String> {
         Tier::Legacy if probe::classic_can_lose() => {
             Some("classic tracepoints lose events on this kernel".into())
         }
-        Tier::Witnessed => offsets.as_ref().ok().and_then(witness::refused),
+        Tier::Witnessed => offsets.as_ref().ok().and_then(|o| witness::loads(o).err()),
         _ => None,
     }
 }
@@ -200,8 +209,7 @@ fn build(tmp: &Path, offsets: &Offsets, tier: Tier, links: &mut Links) -> Result
     let progs = tmp.join("progs");
     let can_skip = offsets.as_ref().map_or_else(|_| probe::can_skip(), |o| o.skips);
     match (tier, offsets) {
-        (Tier::Witnessed | Tier::Typed, Err(_)) if !probe::sys_mounted() => return Err(KeepError::NoSys),
-        (Tier::Witnessed | Tier::Typed, Err(lacks)) => return Err(KeepError::Kernel(lacks.clone())),
+        (Tier::Witnessed | Tier::Typed, Err(lacks)) => return Err(lacking(lacks.clone())),
         (Tier::Witnessed | Tier::Typed, Ok(o)) => modern::load(tmp, o, tier == Tier::Witnessed)?,
         _ => second::load(&tmp.join("maps"), &progs, tier, can_skip)?,
     }

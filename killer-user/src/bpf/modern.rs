@@ -51,7 +51,7 @@ pub(super) fn load(tmp: &Path, offsets: &btf::Offsets, witness: bool) -> Result<
     }
     dispensable(&mut ebpf, &progs)?;
     if offsets.skips && !witness {
-        at_exit(&mut ebpf, &progs, &btf, P_ORPHANS)?;
+        orphans(&mut ebpf, &progs, &btf)?;
     }
     if !offsets.walks {
         return Err(KeepError::Kernel("iterators over tasks: it is older than Linux 5.8".into()));
@@ -143,14 +143,14 @@ fn dispensable(ebpf: &mut Ebpf, progs: &Path) -> Result<(), KeepError> {
     Ok(())
 }
 
-/// One of the programs that look at the children of an ending task, where the kernel takes it. They read kernel memory by
-/// address, which lockdown=confidentiality refuses.
-fn at_exit(ebpf: &mut Ebpf, progs: &Path, btf: &Btf, name: &str) -> Result<(), KeepError> {
-    let p: &mut BtfTracePoint = program(ebpf, name)?;
+/// The program that looks at the children of an ending task, where the kernel takes it: it reads kernel memory by address, which
+/// lockdown=confidentiality refuses.
+fn orphans(ebpf: &mut Ebpf, progs: &Path, btf: &Btf) -> Result<(), KeepError> {
+    let p: &mut BtfTracePoint = program(ebpf, P_ORPHANS)?;
     match p.load("sched_process_exit", btf) {
-        Ok(()) => pinned(name, p.pin(progs.join(name))),
+        Ok(()) => pinned(P_ORPHANS, p.pin(progs.join(P_ORPHANS))),
         Err(e) => {
-            log::debug!("{name}: {}", chain(&e));
+            log::debug!("{P_ORPHANS}: {}", chain(&e));
             Ok(())
         }
     }

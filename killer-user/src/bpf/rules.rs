@@ -49,7 +49,7 @@ fn load(t: &Programs) -> Result<(), KeepError> {
     if !matches!(tier, Tier::Witnessed | Tier::Typed) {
         return Err(KeepError::Kernel(format!("rules in tier {}: they need the kernel's BTF", tier.name())));
     }
-    let offsets = load::offsets().map_err(KeepError::Kernel)?;
+    let offsets = load::layout()?;
     let btf = Btf::from_sys_fs().map_err(|e| KeepError::Kernel(format!("usable BTF: {e}")))?;
     let mut ebpf = object(&v.join("maps"), &offsets, tier == Tier::Witnessed)?;
     // What a loader that was killed has left is in the way of a new pin.

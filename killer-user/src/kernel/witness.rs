@@ -9,12 +9,9 @@ use crate::sys::{canary, prog};
 
 /// `Ok` when an LSM program acted; the error says in words why there is no birth witness.
 pub fn acts(offsets: &Offsets) -> Result<(), String> {
-    let Some(hook) = offsets.lsm else {
-        return Err("this kernel has no BPF LSM (CONFIG_BPF_LSM)".into());
-    };
+    let hook = loads(offsets)?;
     let me = u64::from(std::process::id()) << 32 | rustix::thread::gettid().as_raw_nonzero().get() as u64;
-    let held =
-        prog::deny_only(hook, me).map_err(|e| format!("this kernel refuses BPF LSM programs ({e})"))?;
+    let held = prog::deny_only(hook, me).map_err(|e| refused(&e))?;
     let forked = canary::fork_once();
     drop(held);
     match forked {
@@ -24,12 +21,15 @@ pub fn acts(offsets: &Offsets) -> Result<(), String> {
     }
 }
 
-/// Why no LSM program can be loaded, found out without attaching one.
-pub fn refused(offsets: &Offsets) -> Option<String> {
-    let Some(hook) = offsets.lsm else {
-        return Some("this kernel has no BPF LSM (CONFIG_BPF_LSM)".into());
-    };
-    prog::load_lsm(hook).err().map(|e| format!("this kernel refuses BPF LSM programs ({e})"))
+/// The hook of a kernel that takes LSM programs, found out without attaching one; the error says in words why it takes none.
+pub fn loads(offsets: &Offsets) -> Result<u32, String> {
+    let hook = offsets.lsm.ok_or("this kernel has no BPF LSM (CONFIG_BPF_LSM)")?;
+    prog::load_lsm(hook).map_err(|e| refused(&e))?;
+    Ok(hook)
+}
+
+fn refused(e: &std::io::Error) -> String {
+    format!("this kernel refuses BPF LSM programs ({e})")
 }
 
 /// Why a program that is attached does not act.

@@ -57,8 +57,12 @@ impl Programs {
             if lacking.is_empty() {
                 return Ok(());
             }
-            let offsets = load::offsets().map_err(KeepError::Kernel)?;
-            modern::load_later(&self.paths.version(), &offsets, self.tier() == Tier::Witnessed, &lacking)
+            modern::load_later(
+                &self.paths.version(),
+                &load::layout()?,
+                self.tier() == Tier::Witnessed,
+                &lacking,
+            )
         })
     }
 
