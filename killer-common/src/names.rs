@@ -107,6 +107,8 @@ pub const P_SYS_ENTER: &str = "on_sys_enter";
 pub const P_SYS_EXIT: &str = "on_sys_exit";
 /// Empties the fork edge log, on demand (`bpf_for_each_map_elem`, 5.13+).
 pub const P_CLEAR: &str = "on_clear";
+/// Signals members in the caller's context, on demand (6.13+); see [`crate::sweep`].
+pub const P_SWEEP: &str = "on_sweep";
 /// Task iterator: repair, and the passes of an adoption.
 pub const P_WALK: &str = "on_walk";
 

@@ -11,8 +11,7 @@ pub const OFF_TGID: u32 = 1;
 pub const ANCESTORS_MOST: u32 = 2;
 /// Constant: by how much the key of a task is shifted left and right again: 0 for an address, 32 for a thread id.
 pub const KEY_SHIFT: u32 = 3;
-/// How many constants there are.
-/// 1 where the kernel can skip a program.
+/// Constant: 1 where the kernel can skip a program.
 pub const CAN_SKIP: u32 = 4;
 /// How many there are.
 pub const KNOBS: usize = 5;
@@ -45,3 +44,28 @@ pub const CALLS: usize = 2;
 /// A request beside those of [`crate::ctl`], for [`crate::record::Request`] only: the four bytes at an offset of the caller's
 /// own task.
 pub const PEEK: u64 = 0x7065_656b;
+
+/// Kernel functions are called by the numbers from here on, in each object: `KFUNC + n` stands for function `n` of [`KFUNCS`].
+pub const KFUNC: u32 = 0x4b46_0000;
+/// These functions. The first one is all that the hooks call (6.13+); the sweep needs all of them.
+pub const KFUNCS: [&str; 12] = [
+    "bpf_send_signal_task",
+    "bpf_task_from_pid",
+    "bpf_task_acquire",
+    "bpf_task_release",
+    "bpf_rcu_read_lock",
+    "bpf_rcu_read_unlock",
+    "bpf_iter_task_new",
+    "bpf_iter_task_next",
+    "bpf_iter_task_destroy",
+    "bpf_iter_num_new",
+    "bpf_iter_num_next",
+    "bpf_iter_num_destroy",
+];
+
+/// The immediate of a 64 bit load that stands for the map [`crate::names::BIRTHS`] in the object of the sweep, whose only map it
+/// is: it needs no relocations.
+pub const MAP: u64 = 0x4b4e_0000_4b4e_0000;
+/// What the fields [`FIELD`] of a `task_struct` are called in the object of the sweep: the knobs that hold where they lie.
+pub const TASK_FIELDS: [&str; 5] =
+    ["OFF_TASK_TGID", "OFF_TASK_FLAGS", "OFF_TASK_LEADER", "OFF_TASK_START", "OFF_TASK_PARENT"];

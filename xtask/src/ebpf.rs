@@ -11,7 +11,7 @@ use crate::sources::{self, hex, manifest_value};
 use crate::tools;
 
 /// Binaries of killer-ebpf.
-const OBJECTS: [&str; 3] = ["modern", "rules", "legacy"];
+const OBJECTS: [&str; 4] = ["modern", "rules", "legacy", "sweep"];
 
 /// `build-ebpf`.
 #[derive(Debug, clap::Args)]
@@ -93,6 +93,8 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
 fn stripped(object: &str) -> &'static [&'static str] {
     match object {
         "legacy" => &["--strip-debug", "--remove-section=.BTF", "--remove-section=.BTF.ext"],
+        // One program, which needs nothing but its instructions.
+        "sweep" => &["--strip-all", "--remove-section=.text"],
         _ => &["--strip-debug"],
     }
 }

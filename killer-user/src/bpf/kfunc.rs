@@ -1,8 +1,8 @@
 //! kfunc calls from Rust: the object calls a magic number, which becomes a helper call with that id; here each
 //! one is rewritten into a call of the kernel's function, or into `r0 = -ENOSYS` where the kernel has none.
 
-/// `bpf_send_signal_task` (6.13+), as killer-ebpf calls it.
-const MAGIC_SEND_SIGNAL_TASK: u32 = 0x4b46_0000;
+use killer_common::patch::KFUNC;
+
 const BPF_CALL: u8 = 0x85;
 const PSEUDO_KFUNC: u8 = 2;
 const ENOSYS: i32 = 38;
@@ -26,27 +26,30 @@ pub(super) fn code(elf: &[u8]) -> Option<Vec<(usize, usize)>> {
     Some(v)
 }
 
-/// Rewrites the magic calls; answers how many there were, `None` when the bytes are no ELF object.
+/// Rewrites the magic calls of `bpf_send_signal_task`; answers how many there were, `None` when the bytes are no ELF object.
 pub fn patch(elf: &mut [u8], send_signal_task: Option<u32>) -> Option<usize> {
     let sections = code(elf)?;
     let mut n = 0;
     for (off, len) in sections {
         let text = elf.get_mut(off..off.checked_add(len)?)?;
-        for insn in text.chunks_exact_mut(8) {
-            if insn[0] != BPF_CALL || insn[4..8] != MAGIC_SEND_SIGNAL_TASK.to_le_bytes() {
-                continue;
-            }
-            match send_signal_task {
-                Some(id) => {
-                    insn[1] = PSEUDO_KFUNC << 4;
-                    insn[4..8].copy_from_slice(&id.to_le_bytes());
-                }
-                None => insn.copy_from_slice(&mov_r0(-ENOSYS)),
-            }
-            n += 1;
-        }
+        n += text.chunks_exact_mut(8).filter_map(|insn| call(insn, &[send_signal_task])).count();
     }
     Some(n)
+}
+
+/// Rewrites an instruction that is a call of kernel function `n` into one of the function with the id `ids[n]`, or into
+/// `r0 = -ENOSYS`. `None`: it is none of those.
+pub(super) fn call(insn: &mut [u8], ids: &[Option<u32>]) -> Option<()> {
+    let imm = u32::from_le_bytes(insn.get(4..8)?.try_into().ok()?);
+    let id = ids.get(imm.wrapping_sub(KFUNC) as usize).filter(|_| insn[0] == BPF_CALL)?;
+    match id {
+        Some(id) => {
+            insn[1] = PSEUDO_KFUNC << 4;
+            insn[4..8].copy_from_slice(&id.to_le_bytes());
+        }
+        None => insn.copy_from_slice(&mov_r0(-ENOSYS)),
+    }
+    Some(())
 }
 
 /// `r0 = imm`

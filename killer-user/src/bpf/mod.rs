@@ -25,6 +25,7 @@ mod repair;
 mod rules;
 mod second;
 mod sign;
+mod sweep;
 mod syscall_gate;
 mod up;
 
@@ -41,7 +42,7 @@ pub use pins::{Paths, PinLock};
 pub use programs::Programs;
 
 /// Removes what a killed loader left.
-pub fn sweep(paths: &Paths) {
+pub fn tidy(paths: &Paths) {
     let _ = pins::in_host_mounts(paths, || {
         paths.sweep();
         Ok(())

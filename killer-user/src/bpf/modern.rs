@@ -9,6 +9,7 @@ use killer_common::names::*;
 use super::kfunc;
 use super::maps::Limits;
 use super::object::{chain, pinned, pinned_once, program, refused};
+use super::sweep;
 use crate::keep::KeepError;
 use crate::kernel::btf;
 use crate::sys::lack::Lack;
@@ -50,6 +51,7 @@ pub(super) fn load(tmp: &Path, offsets: &btf::Offsets, witness: bool) -> Result<
         pinned(name, p.pin(progs.join(name)))?;
     }
     dispensable(&mut ebpf, &progs)?;
+    sweep::load(tmp, offsets);
     if offsets.skips && !witness {
         orphans(&mut ebpf, &progs, &btf)?;
     }

@@ -2,7 +2,7 @@
 //! nobody above them knows which one it is.
 //!
 //! [`Keep`] is what they all can. What a tier may lack is a trait of its own, which it has or has not: [`Gate`],
-//! [`Broadcasts`], [`Freezer`], [`Hooks`], [`Past`], [`Rules`], [`InFiles`]. [`Changes`] is what puts processes into sets: apart, so
+//! [`Sweeps`], [`Broadcasts`], [`Freezer`], [`Hooks`], [`Past`], [`Rules`], [`InFiles`]. [`Changes`] is what puts processes into sets: apart, so
 //! that a caller with only a [`Keep`] cannot do it past the cross-check.
 
 mod broadcasts;
@@ -17,6 +17,7 @@ mod registry;
 mod rules;
 mod sets;
 mod slot;
+mod sweeps;
 
 use std::fmt::Debug;
 use std::io;
@@ -39,6 +40,7 @@ pub use registry::{Lock, Registry};
 pub use rules::{Opened, Rules, Table};
 pub use sets::Sets;
 pub use slot::Slot;
+pub use sweeps::{Swept, Sweeps};
 
 /// Something that holds until it is dropped: a lock, a gate, a log that is shown.
 pub trait Held: Debug {}
@@ -91,6 +93,10 @@ pub trait Keep: Registry + Sets {
 
     /// The gate in the kernel.
     fn gate(&self) -> Option<&dyn Gate> {
+        None
+    }
+    /// Signals in the kernel.
+    fn sweeps(&self) -> Option<&dyn Sweeps> {
         None
     }
     /// Decisions at birth, for signals that everybody receives exactly once.

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use killer_common::patch::KFUNCS;
 use thiserror::Error;
 
 use crate::sys::lack::Lack;
@@ -173,6 +174,8 @@ pub struct Offsets {
     pub knobs: Vec<(&'static str, u32)>,
     /// BTF id of `bpf_send_signal_task` where the kernel has it (6.13+).
     pub send_signal_task: Option<u32>,
+    /// BTF ids of [`KFUNCS`] where the kernel has them all (6.13+).
+    pub sweep: Option<[u32; KFUNCS.len()]>,
     /// True when programs can be run for each task (`iter/task`, 5.8+).
     pub walks: bool,
     /// True when pidfds carry an inode that the programs can read (6.9+).
@@ -291,14 +294,17 @@ impl Offsets {
         let rules = rules.collect();
         let ino = at("pid", "ino");
         knobs.push(("OFF_PID_INO", ino.unwrap_or(0)));
-        let f = btf.functions(&[
-            "bpf_send_signal_task",
+        let mut wanted = KFUNCS.to_vec();
+        wanted.extend([
             "bpf_get_current_task_btf",
             "bpf_lsm_task_alloc",
             "bpf_lsm_task_free",
             "bpf_iter_task",
         ]);
+        let f = btf.functions(&wanted);
+        let ids: Vec<u32> = KFUNCS.iter().filter_map(|name| f.get(name).copied()).collect();
         Ok(Self {
+            sweep: ids.try_into().ok(),
             skips: Lack::EveryRun.asked() || at("tracepoint", "regfunc").is_none() && btf.guards_by_srcu(),
             knobs,
             send_signal_task: f.get("bpf_send_signal_task").copied(),

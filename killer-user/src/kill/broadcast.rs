@@ -11,7 +11,7 @@ use super::sweep::{Sweep, oldest_first};
 use super::wanted::wanted;
 use super::{Fate, SIGKILL};
 use crate::ask::Newborns;
-use crate::lineage::{Broadcasting, Clock, Gated, Members, Pending, Repairs, Signals};
+use crate::lineage::{Broadcasting, Clock, Gated, Members, Pending, Repairs, Signals, Sweeping};
 use crate::sys::alive::Identity;
 
 /// Passes, a millisecond each, that are made for processes that may turn out to be behind while one does not take it.
@@ -26,7 +26,7 @@ impl<Fd> Sweep<'_, Fd> {
     /// Sends it.
     pub fn once_each<F>(&mut self, family: &mut F)
     where
-        F: Members + Signals<Fd = Fd> + Clock + Gated + Broadcasting + Repairs,
+        F: Members + Signals<Fd = Fd> + Sweeping + Clock + Gated + Broadcasting + Repairs,
     {
         if self.order.signal == 0 || !self.order.is_for_all() {
             // A probe, or a set that newborns do not join by themselves: it means the processes that are there now.
@@ -35,9 +35,7 @@ impl<Fd> Sweep<'_, Fd> {
             if self.order.signal == SIGKILL {
                 oldest_first(&mut all);
             }
-            for m in all {
-                self.send(family, m);
-            }
+            self.send_all(family, all);
             return;
         }
         let policy = match self.order.newborns {

@@ -9,8 +9,9 @@ use std::time::Duration;
 use killer_common::claim;
 use killer_common::record::Member;
 
+use crate::keep::Swept;
 use crate::lineage::{
-    Broadcasting, Census, Clock, Freezing, Gated, Members, Pending, Repairs, Signals, Still,
+    Broadcasting, Census, Clock, Freezing, Gated, Members, Pending, Repairs, Signals, Still, Sweeping,
 };
 
 pub use world::{Event, World};
@@ -96,6 +97,25 @@ impl Signals for Fake {
 
     fn pause(&self, _: Option<&Pidfd>, most: Duration) {
         self.at().now += most.as_nanos() as u64;
+    }
+}
+
+impl Sweeping for Fake {
+    fn sweep(&self, members: &[Member], signal: i32, _: usize) -> Option<Vec<Swept>> {
+        if !self.at().kernel {
+            return None;
+        }
+        let one = |m: &Member| {
+            let mut w = self.at();
+            // The task is held while it is looked at and signalled.
+            let seen = !w.half || m.tgid.is_multiple_of(2);
+            let meant = |p: &&mut world::Proc| seen && p.start == m.leader_start && p.member;
+            let Some(p) = w.procs.get_mut(&m.tgid).filter(meant) else { return Swept::Gone };
+            p.signals += 1;
+            p.doomed |= signal == super::SIGKILL;
+            Swept::Sent
+        };
+        Some(members.iter().map(one).collect())
     }
 }
 

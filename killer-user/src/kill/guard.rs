@@ -1,5 +1,6 @@
 //! Refusals: nothing has been touched when one is returned.
 
+use killer_common::record::Member;
 use thiserror::Error;
 
 use super::Order;
@@ -30,7 +31,7 @@ pub fn check<F: Members + Clock>(family: &F, order: &Order) -> Result<(), Refusa
         return Ok(());
     }
     let named = order.picks.contains(&Pick::Main);
-    for m in &wanted(order, family) {
+    for m in &meant(family, order) {
         if m.tgid == 1 {
             return Err(Refusal::Init);
         }
@@ -45,4 +46,16 @@ pub fn check<F: Members + Clock>(family: &F, order: &Order) -> Result<(), Refusa
         }
     }
     Ok(())
+}
+
+/// The members among which there may be one that must not be signalled: where the order is for all, only those that it could be
+/// are looked up.
+fn meant<F: Members + Clock>(family: &F, order: &Order) -> Vec<Member> {
+    if !order.is_for_all() {
+        return wanted(order, family);
+    }
+    let mut asked: Vec<u32> = order.caller.iter().copied().chain([1]).collect();
+    asked.sort_unstable();
+    asked.dedup();
+    family.members(&asked)
 }

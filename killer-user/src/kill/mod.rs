@@ -18,7 +18,7 @@ pub use order::{Fate, Order, Outcome, SIGKILL, Survivor, Target};
 pub use proof::empty;
 pub use settle::{Awaited, Waited, unreaped, until};
 
-use crate::lineage::{Broadcasting, Clock, Gated, Members, Repairs, Signals};
+use crate::lineage::{Broadcasting, Clock, Gated, Members, Repairs, Signals, Sweeping};
 
 /// Does what the order says.
 ///
@@ -26,7 +26,7 @@ use crate::lineage::{Broadcasting, Clock, Gated, Members, Repairs, Signals};
 /// [`Refusal`] when the set holds what must not be signalled; nothing has been touched then.
 pub fn execute<F>(family: &mut F, order: &Order) -> Result<Outcome, Refusal>
 where
-    F: Members + Signals + Clock + Gated + Broadcasting + Repairs,
+    F: Members + Signals + Sweeping + Clock + Gated + Broadcasting + Repairs,
 {
     let began = family.monotonic();
     let before = family.census();

@@ -71,6 +71,15 @@ impl Order {
         self.picks.iter().all(|p| *p == Pick::All)
     }
 
+    /// The caller and how many of its nearest ancestors, all in all, no signal of this order may reach.
+    pub fn spared(&self) -> usize {
+        match self.include_self {
+            true => 0,
+            false if self.picks.contains(&Pick::Main) => self.near.min(self.caller.len()),
+            false => self.caller.len(),
+        }
+    }
+
     /// True when this is the order that ends with "empty": KILL to all.
     pub fn ends_all(&self) -> bool {
         self.signal == SIGKILL && self.is_for_all()

@@ -58,10 +58,11 @@ proptest! {
 
     #[test]
     fn kill_leaves_nobody_and_hits_nobody_else(
-        members in 1u32..6, strangers in 0u32..4, inodes: bool, gate: bool,
+        members in 1u32..6, strangers in 0u32..4, inodes: bool, gate: bool, kernel: bool, half: bool,
         script in prop::collection::vec(event(), 0..300),
     ) {
         let mut f = world(members, strangers, inodes, gate, script);
+        (f.0.get_mut().kernel, f.0.get_mut().half) = (kernel, half);
         let o = execute(&mut f, &order(SIGKILL)).unwrap();
         let w = f.0.borrow();
         prop_assert!(w.violations.is_empty(), "{:?}", w.violations);
@@ -160,6 +161,18 @@ fn the_oldest_ends_first() {
     let sent: Vec<u32> = o.targets.iter().map(|t| t.member.tgid).collect();
     assert_eq!(sent, [30, 20, 10, 25]);
     assert!(o.empty);
+}
+
+/// The caller and its ancestors, as far as an order may not reach them.
+#[test]
+fn the_kernel_sweep_spares_whom_the_guard_spares() {
+    let mut o = order(SIGKILL);
+    (o.caller, o.near) = (vec![5, 4, 3], 2);
+    assert_eq!(o.spared(), 3);
+    o.picks = vec![Pick::Main];
+    assert_eq!(o.spared(), 2);
+    o.include_self = true;
+    assert_eq!(o.spared(), 0);
 }
 
 #[test]

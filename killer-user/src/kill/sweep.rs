@@ -7,8 +7,9 @@ use killer_common::record::Member;
 
 use super::gate::Lease;
 use super::wanted::wanted;
-use super::{Fate, Order, Outcome, Survivor, Target, proof};
-use crate::lineage::{Clock, Gated, Members, Repairs, Signals};
+use super::{Fate, Order, Outcome, SIGKILL, Survivor, Target, proof};
+use crate::keep::Swept;
+use crate::lineage::{Clock, Gated, Members, Repairs, Signals, Sweeping};
 use crate::sys::alive::Identity;
 use crate::sys::limits;
 use crate::sys::proc::{no_room, none_there};
@@ -35,7 +36,12 @@ pub struct Sweep<'o, Fd> {
     pub(super) unlike: bool,
     /// Members that had not taken the same signal of the broadcast before.
     pub(super) behind: usize,
+    /// The kernel sweep has left a member out: from here on each is opened.
+    by_hand: bool,
 }
+
+/// So many members at a time are handed to the kernel sweep.
+const CHUNK: usize = 1024;
 
 impl<'o, Fd> Sweep<'o, Fd> {
     /// Nothing has been done yet.
@@ -54,6 +60,7 @@ impl<'o, Fd> Sweep<'o, Fd> {
             fled: false,
             unlike: false,
             behind: 0,
+            by_hand: false,
         }
     }
 
@@ -72,6 +79,39 @@ impl<'o, Fd> Sweep<'o, Fd> {
         F: Members + Signals<Fd = Fd> + Clock,
     {
         self.send_signal(family, m, self.order.signal);
+    }
+
+    /// SIGKILL to these, in this order: by the kernel sweep where there is one, else one by one.
+    pub(super) fn send_all<F>(&mut self, family: &F, members: Vec<Member>)
+    where
+        F: Members + Signals<Fd = Fd> + Sweeping + Clock,
+    {
+        for some in members.chunks(CHUNK) {
+            let at = family.boottime();
+            let kernel = !self.by_hand && self.order.signal == SIGKILL;
+            let swept = kernel.then(|| family.sweep(some, self.order.signal, self.order.spared())).flatten();
+            let Some(swept) = swept else {
+                some.iter().for_each(|m| self.send(family, *m));
+                continue;
+            };
+            for (&member, swept) in some.iter().zip(swept) {
+                let fate = match swept {
+                    Swept::Sent => Fate::Signalled,
+                    Swept::Gone => Fate::Gone,
+                    Swept::Refused(errno) => Fate::Refused(errno),
+                };
+                self.sent.insert(Identity::of(&member), at);
+                self.targets.push(Target { member, fate });
+            }
+            self.last_sent = family.monotonic();
+        }
+        if self.held.is_empty()
+            && let Some(last) = members.last()
+            && let Ok(fd) = self.open(family, last.tgid)
+        {
+            // Only to be slept on: whose it is matters to nobody.
+            self.hold(fd);
+        }
     }
 
     /// As [`Self::send`], another signal than the order's; what came of it.
@@ -148,7 +188,7 @@ impl<'o, Fd> Sweep<'o, Fd> {
     /// KILL to all: until the kernel says empty, or patience is at an end.
     pub fn until_empty<F>(&mut self, family: &mut F, gate: &mut Lease)
     where
-        F: Members + Signals<Fd = Fd> + Clock + Gated + Repairs,
+        F: Members + Signals<Fd = Fd> + Sweeping + Clock + Gated + Repairs,
     {
         let began = family.monotonic();
         self.cancelled += family.cancel_marks();
@@ -162,9 +202,7 @@ impl<'o, Fd> Sweep<'o, Fd> {
             if found || self.passes == 0 {
                 self.passes += 1;
             }
-            for m in new {
-                self.send(family, m);
-            }
+            self.send_all(family, new);
             if proof::empty(family) {
                 break;
             }
@@ -199,7 +237,7 @@ impl<'o, Fd> Sweep<'o, Fd> {
         self.gates = gate.gates;
     }
 
-    /// Sends again to what was sent KILL and is not on its way: nothing but a refusal can leave it there.
+    /// Sends again, from user space, to what was sent KILL and is not on its way: nothing but a refusal can leave it there.
     fn forgive<F: Members>(&mut self, family: &F) {
         let failed: Vec<Identity> = self
             .targets
@@ -210,6 +248,7 @@ impl<'o, Fd> Sweep<'o, Fd> {
         if failed.is_empty() {
             return;
         }
+        self.by_hand = true;
         let still: HashSet<Identity> = family.members(&family.listed()).iter().map(Identity::of).collect();
         for k in failed {
             if still.contains(&k) {

@@ -18,7 +18,7 @@ pub use broadcast::{Broadcasting, Pending, half_sent};
 pub use describe::{NAMESPACES, Outside, cgroups, describe};
 #[cfg(test)]
 pub use family::Census;
-pub use family::{Clock, Freezing, Gated, Members, Repairs, Signals};
+pub use family::{Clock, Freezing, Gated, Members, Repairs, Signals, Sweeping};
 pub use home::Home;
 pub use left_last::named;
 pub use select::{Snapshot, strays};

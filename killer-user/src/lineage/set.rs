@@ -9,9 +9,9 @@ use std::time::Duration;
 use killer_common::record::{Dead, Member};
 
 use super::broadcast::Cast;
-use super::family::{Census, Clock, Members, Signals};
+use super::family::{Census, Clock, Members, Signals, Sweeping};
 use super::syscall_gate::Closing;
-use crate::keep::{Lapses, Slot};
+use crate::keep::{Lapses, Slot, Swept};
 use crate::lookup::{Root, registry};
 use crate::sys::{clock, interrupt, proc};
 use crate::tier::Tracker;
@@ -163,6 +163,14 @@ impl Signals for Lineage<'_> {
             Some(fd) => proc::pidfd_wait(fd, most),
             None => std::thread::sleep(most),
         }
+    }
+}
+
+impl Sweeping for Lineage<'_> {
+    fn sweep(&self, members: &[Member], signal: i32, near: usize) -> Option<Vec<Swept>> {
+        let near = u32::try_from(near).unwrap_or(u32::MAX);
+        let swept = self.tracker.sweeps()?.sweep(members, signal, near);
+        swept.inspect_err(|e| log::debug!("the kernel sweep: {e}")).ok()
     }
 }
 

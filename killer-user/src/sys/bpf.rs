@@ -3,6 +3,7 @@
 
 mod array;
 mod hash;
+mod syscall;
 
 use std::ffi::CString;
 use std::io;
@@ -14,6 +15,7 @@ use bytemuck::{Pod, Zeroable};
 
 pub use array::{can_freeze, can_map, lookup, update};
 pub use hash::Hash;
+pub use syscall::{load_syscall, run_syscall};
 
 use super::lack::Lack;
 
@@ -216,7 +218,9 @@ struct LoadAttr {
     insn_cnt: u32,
     insns: u64,
     license: u64,
-    log: [u64; 2],
+    log_level: u32,
+    log_size: u32,
+    log_buf: u64,
     kern_version: u32,
     prog_flags: u32,
     prog_name: [u8; 16],

@@ -34,6 +34,8 @@ pub enum Lack {
     EveryRun,
     /// `bpf_probe_read_kernel`, 5.5; not under lockdown=confidentiality.
     KernelMemory,
+    /// Programs that signal other tasks at once, 6.13.
+    Sweep,
 }
 
 impl Lack {
@@ -53,6 +55,7 @@ impl Lack {
             Self::CurrentTask => "current-task",
             Self::EveryRun => "every-run",
             Self::KernelMemory => "kernel-memory",
+            Self::Sweep => "sweep",
         }
     }
 

@@ -286,6 +286,6 @@ impl Tracker {
 
     /// Removes what a killed loader left.
     pub fn sweep(paths: &Paths) {
-        bpf::sweep(paths);
+        bpf::tidy(paths);
     }
 }

@@ -146,7 +146,7 @@ impl Pinned<'_> {
             attach::hooks(tier, can_skip, &has).iter().map(|h| h.0).filter(|h| *h != P_ASK).collect();
         // `bpf_send_signal` is 5.3+.
         v.extend([P_SYS_ENTER, P_SYS_EXIT].into_iter().filter(|p| by_btf(tier) || has(p)));
-        v.extend([P_CLEAR, P_REAP].into_iter().filter(|p| has(p)));
+        v.extend([P_CLEAR, P_REAP, P_SWEEP].into_iter().filter(|p| has(p)));
         v
     }
 

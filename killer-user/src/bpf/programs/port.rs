@@ -7,7 +7,7 @@ use killer_common::{ctl, gate, reason};
 
 use super::Programs;
 use super::open::tier_of;
-use crate::keep::{Broadcasts, Freezer, Gate, Hooks, Keep, Past, Registry, Rules, Sets, Slot};
+use crate::keep::{Broadcasts, Freezer, Gate, Hooks, Keep, Past, Registry, Rules, Sets, Slot, Sweeps};
 use crate::kernel::tier::Tier;
 use crate::sys::clock;
 
@@ -50,6 +50,10 @@ impl Keep for Programs {
 
     fn gate(&self) -> Option<&dyn Gate> {
         Some(self)
+    }
+
+    fn sweeps(&self) -> Option<&dyn Sweeps> {
+        self.has_sweep().then_some(self)
     }
 
     fn broadcasts(&self) -> Option<&dyn Broadcasts> {

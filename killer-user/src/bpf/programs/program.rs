@@ -39,6 +39,11 @@ impl Programs {
         }
     }
 
+    /// Whether this tracker has it.
+    pub(in crate::bpf) fn has_program(&self, name: &str) -> bool {
+        self.programs.iter().any(|p| p.0 == name)
+    }
+
     fn opened(&self, name: &str) -> io::Result<Program<'_>> {
         let pin = self.program_pin(name);
         let opened = pins::in_host_mounts(&self.paths, || bpf::obj_get(&pin).what("opening a program"));

@@ -49,6 +49,10 @@ pub struct World {
     pub reaped: Vec<(u32, u64, u32)>,
     pub inodes: bool,
     pub gate_at_birth: bool,
+    /// It has the kernel sweep.
+    pub kernel: bool,
+    /// That leaves members out.
+    pub half: bool,
     /// Children of a process that is claimed are left to the sweeper.
     pub later: bool,
     pub syscalls: bool,
