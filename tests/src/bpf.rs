@@ -1,7 +1,8 @@
 //! What the kernel holds for a tracker, asked by bpf(2) itself: maps, programs and links by their ids, gate words, and
 //! whatever is left in the maps when nobody is tracked.
 
-use killer_common::record::{Control, Global, Pop, R_FREE, RootRecord};
+use killer_common::record::{Control, Global, Member, Pop, R_FREE, RootRecord};
+use killer_common::sweep::{Aim, Run};
 use killer_common::{ABI_VERSION, MAX_ROOTS, POOL_FIRST, gate, names};
 use std::collections::BTreeSet;
 use std::ffi::CString;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 const MAP_LOOKUP: i32 = 1;
 const MAP_NEXT_KEY: i32 = 4;
 const OBJ_GET: i32 = 7;
+const PROG_RUN: i32 = 10;
 const PROG_NEXT_ID: i32 = 11;
 const MAP_NEXT_ID: i32 = 12;
 const INFO_BY_FD: i32 = 15;
@@ -148,6 +150,25 @@ impl Objects {
     /// A map.
     pub fn map(&self, name: &str) -> Option<OwnedFd> {
         obj_get(&self.dir.join("maps").join(name))
+    }
+
+    /// The entry of a process.
+    pub fn member(&self, tgid: u32) -> Option<Member> {
+        self.element(names::MEMBERS, tgid)
+    }
+
+    /// Runs the kernel sweep once; `None`: this tracker has none.
+    pub fn sweep(&self, aims: &[Aim], signal: u32, near: u32) -> Option<Run> {
+        let program = obj_get(&self.dir.join("progs").join(names::P_SWEEP))?;
+        let mut run =
+            Run { aims: aims.as_ptr() as u64, count: aims.len() as u32, signal, near, ..Run::default() };
+        let mut words = [0u64; 10];
+        words[0] = program.as_raw_fd() as u64;
+        // ctx_size_in, after data and repeat; then ctx_in.
+        words[5] = size_of::<Run>() as u64;
+        words[6] = &raw mut run as u64;
+        call(PROG_RUN, &mut words).ok()?;
+        Some(run)
     }
 
     /// Runs of the tracker's programs that the kernel skipped (`recursion_misses`, 5.12+).
