@@ -68,7 +68,7 @@ fn no_signal_comes_from_user_space() {
     for behaviour in ["leader-exits", "exec-nonleader", "daemon", "pid-ns"] {
         let Some(service) = Launch::new(behaviour).service(&env, behaviour) else { continue };
         // By pidfds it is refused: the filter works.
-        let mut by_hand = kill(&env, behaviour, &[]);
+        let mut by_hand = kill(&env, behaviour, &["--wait=1s"]);
         by_hand.env("KILLER_SWEEP", "pidfd");
         let out = env.finish(by_hand);
         assert_ne!(out.exit(), 0, "{behaviour}: {}", out.stderr);

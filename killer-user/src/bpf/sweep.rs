@@ -11,7 +11,7 @@ use killer_common::sweep::{Aim, MOST, Run};
 
 use super::kfunc;
 use super::programs::Programs;
-use crate::keep::{Swept, Sweeps};
+use crate::keep::{Sweeps, Swept};
 use crate::kernel::btf::Offsets;
 use crate::sys::bpf;
 use crate::sys::lack::Lack;
@@ -44,9 +44,7 @@ fn try_load(tmp: &Path, offsets: &Offsets) -> io::Result<()> {
 
 /// Where the fields of a task lie here.
 fn fields(offsets: &Offsets) -> Option<Vec<i16>> {
-    let at = |name: &&str| {
-        offsets.knobs.iter().find(|k| k.0 == *name).and_then(|k| i16::try_from(k.1).ok())
-    };
+    let at = |name: &&str| offsets.knobs.iter().find(|k| k.0 == *name).and_then(|k| i16::try_from(k.1).ok());
     TASK_FIELDS.iter().map(at).collect()
 }
 

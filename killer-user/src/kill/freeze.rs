@@ -10,12 +10,10 @@ use thiserror::Error;
 
 use super::gate::Gates;
 use super::sweep::Sweep;
-use super::{Fate, Order, Outcome, Refusal, Survivor, guard, proof};
-use crate::lineage::{Clock, Freezing, Gated, Members, Repairs, Signals, Still};
+use super::{Fate, Order, Outcome, Refusal, SIGSTOP, Survivor, guard, proof};
+use crate::lineage::{Clock, Freezing, Gated, Members, Repairs, Signals, Still, Sweeping};
 use crate::sys::alive::Identity;
 
-/// `SIGSTOP`
-pub const SIGSTOP: i32 = 19;
 /// `SIGCONT`
 pub const SIGCONT: i32 = 18;
 
@@ -43,7 +41,7 @@ pub enum FreezeError {
 /// [`FreezeError`]; nothing is held then.
 pub fn freeze<F>(family: &mut F, order: &Order) -> Result<Outcome, FreezeError>
 where
-    F: Members + Signals + Clock + Gated + Freezing + Repairs,
+    F: Members + Signals + Sweeping + Clock + Gated + Freezing + Repairs,
 {
     let began = family.monotonic();
     let before = family.census();
@@ -139,7 +137,7 @@ impl<Fd> Sweep<'_, Fd> {
     /// Stops what runs, until no member runs and none was born meanwhile. Answers those that could not be held in time.
     fn until_still<F>(&mut self, family: &mut F, began: u64) -> Vec<Survivor>
     where
-        F: Members + Signals<Fd = Fd> + Clock + Gated + Freezing + Repairs,
+        F: Members + Signals<Fd = Fd> + Sweeping + Clock + Gated + Freezing + Repairs,
     {
         let mut since: HashMap<Identity, u64> = HashMap::new();
         let mut blind: Option<u64> = None;
@@ -204,10 +202,10 @@ impl<Fd> Sweep<'_, Fd> {
         since: &mut HashMap<Identity, u64>,
     ) -> (Vec<Survivor>, usize)
     where
-        F: Members + Signals<Fd = Fd> + Clock + Freezing,
+        F: Members + Signals<Fd = Fd> + Sweeping + Clock + Freezing,
     {
         let mut left = Vec::new();
-        let mut new = 0;
+        let mut first = Vec::new();
         for m in members {
             let left_over = match family.stillness(&m) {
                 Still::Gone | Still::Stopped | Still::Waits => continue,
@@ -219,13 +217,22 @@ impl<Fd> Sweep<'_, Fd> {
             let now = family.monotonic();
             // A process that cannot be seen has it from the first time, unless it was woken: that is not known either.
             let again = if left_over.code == "unknown" { BLIND } else { AGAIN };
-            if since.get(&k).is_none_or(|at| now - at > again.as_nanos() as u64) {
-                new += usize::from(since.insert(k, now).is_none());
-                self.sent.remove(&k);
-                self.send(family, m);
+            match since.get(&k) {
+                None => {
+                    since.insert(k, now);
+                    first.push(m);
+                }
+                Some(at) if now - at > again.as_nanos() as u64 => {
+                    since.insert(k, now);
+                    self.sent.remove(&k);
+                    self.send(family, m);
+                }
+                Some(_) => {}
             }
             left.push(left_over);
         }
+        let new = first.len();
+        self.send_all(family, first);
         (left, new)
     }
 

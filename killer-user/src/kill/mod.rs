@@ -11,10 +11,10 @@ mod settle;
 mod sweep;
 mod wanted;
 
-pub use freeze::{FreezeError, SIGCONT, SIGSTOP, freeze, thaw};
+pub use freeze::{FreezeError, SIGCONT, freeze, thaw};
 pub use gate::Gates;
 pub use guard::Refusal;
-pub use order::{Fate, Order, Outcome, SIGKILL, Survivor, Target};
+pub use order::{Fate, Order, Outcome, SIGKILL, SIGSTOP, Survivor, Target};
 pub use proof::empty;
 pub use settle::{Awaited, Waited, unreaped, until};
 

@@ -13,6 +13,8 @@ use crate::sys::alive::Identity;
 
 /// `SIGKILL`
 pub const SIGKILL: i32 = 9;
+/// `SIGSTOP`
+pub const SIGSTOP: i32 = 19;
 
 /// What is asked of the engine.
 #[derive(Clone, Debug)]

@@ -7,7 +7,7 @@ use killer_common::record::Member;
 
 use super::gate::Lease;
 use super::wanted::wanted;
-use super::{Fate, Order, Outcome, SIGKILL, Survivor, Target, proof};
+use super::{Fate, Order, Outcome, SIGKILL, SIGSTOP, Survivor, Target, proof};
 use crate::keep::Swept;
 use crate::lineage::{Clock, Gated, Members, Repairs, Signals, Sweeping};
 use crate::sys::alive::Identity;
@@ -81,14 +81,14 @@ impl<'o, Fd> Sweep<'o, Fd> {
         self.send_signal(family, m, self.order.signal);
     }
 
-    /// SIGKILL to these, in this order: by the kernel sweep where there is one, else one by one.
+    /// SIGKILL or SIGSTOP to these, in this order: by the kernel sweep where there is one, else one by one.
     pub(super) fn send_all<F>(&mut self, family: &F, members: Vec<Member>)
     where
         F: Members + Signals<Fd = Fd> + Sweeping + Clock,
     {
         for some in members.chunks(CHUNK) {
             let at = family.boottime();
-            let kernel = !self.by_hand && self.order.signal == SIGKILL;
+            let kernel = !self.by_hand && matches!(self.order.signal, SIGKILL | SIGSTOP);
             let swept = kernel.then(|| family.sweep(some, self.order.signal, self.order.spared())).flatten();
             let Some(swept) = swept else {
                 some.iter().for_each(|m| self.send(family, *m));
