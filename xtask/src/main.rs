@@ -8,6 +8,7 @@ mod demo;
 mod dist;
 mod ebpf;
 mod exactness;
+mod guard;
 mod interrupt;
 mod lanes;
 mod lint;
@@ -54,6 +55,8 @@ enum Task {
     Demo,
     /// Figures: time until all are dead, cost of the hooks, start of the program.
     Bench(bench::Options),
+    /// Figures that no noise can change, against the limits of xtask/guard.toml.
+    Guard(guard::Options),
     /// Packages, static programs, tarballs, recipes, an SBOM and the checksums, in target/dist/.
     Dist(dist::Options),
     /// A short run in three guests and the static aarch64 build.
@@ -66,7 +69,7 @@ enum Task {
     Soak(soak::Options),
     /// Other ways to end a service, on the same adversaries; writes docs/PEERS.md.
     Peers(vm::peers::Options),
-    /// What .ci/run does: lint, build-ebpf --verify, miri, test, guests.
+    /// What .ci/run does: lint, build-ebpf --verify, miri, test, guests, guard.
     Ci,
 }
 
@@ -81,6 +84,7 @@ fn main() -> ExitCode {
         Task::Miri => miri::run().inspect(|tally| println!("{tally}")),
         Task::Demo => demo::main().map(|()| Tally::default()),
         Task::Bench(options) => bench::main(&options).map(|()| Tally::default()),
+        Task::Guard(options) => guard::run(&options).inspect(|tally| println!("{tally}")),
         Task::Dist(options) => dist::main(&options).map(|()| Tally::default()),
         Task::Guests => vm::ci().inspect(|tally| println!("{tally}")),
         Task::Vm(options) => vm::run(&options).inspect(|tally| println!("{tally}")),
@@ -110,6 +114,7 @@ fn ci() -> anyhow::Result<Tally> {
     tally += timed("miri", miri::run)?;
     tally += timed("the tests of this host", || test::run(&test::Options::default()))?;
     tally += timed("the guests", vm::ci)?;
+    tally += timed("the guard", || guard::run(&guard::Options::default()))?;
     Ok(tally)
 }
 

@@ -86,6 +86,11 @@ fn fdinfo(fd: &OwnedFd, key: &str) -> Option<u64> {
     text.lines().find_map(|l| l.strip_prefix(key)?.strip_prefix(':')?.trim().parse().ok())
 }
 
+/// How many instructions the verifier has looked at to take a program; `None` before 5.16.
+pub fn verified(program: &OwnedFd) -> Option<u64> {
+    fdinfo(program, "verified_insns")
+}
+
 /// A program that does nothing, attached to fork: what the statistics themselves cost.
 pub fn empty() -> Result<(OwnedFd, OwnedFd)> {
     // r0 = 0; exit

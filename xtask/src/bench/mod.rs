@@ -1,13 +1,13 @@
 //! `cargo xtask bench`: the figures of docs/PERFORMANCE.md. Everything that is compared runs interleaved in one run;
 //! absolute times depend on the machine, ratios much less.
 
-mod bpf;
+pub mod bpf;
 mod gates;
 mod hooks;
 mod line;
-mod rules;
+pub mod rules;
 mod sums;
-mod trial;
+pub mod trial;
 mod ways;
 
 use std::path::{Path, PathBuf};
@@ -56,7 +56,8 @@ enum Part {
 /// What a benchmark needs, and what has to go again.
 pub struct Bench {
     killer: PathBuf,
-    pins: PathBuf,
+    /// Where this tracker's programs and maps are.
+    pub pins: PathBuf,
     /// Victims under a name that nobody else has, and their nursery.
     sleepers: PathBuf,
     nursery: PathBuf,
@@ -104,7 +105,8 @@ pub fn main(options: &Options) -> Result<()> {
 }
 
 impl Bench {
-    fn new(killer: PathBuf) -> Result<Bench> {
+    /// For this `killer`.
+    pub fn new(killer: PathBuf) -> Result<Bench> {
         let scratch = tempfile::Builder::new().prefix("killer-bench-").tempdir()?;
         // At most 15 bytes, so that comm has all of it.
         let sleepers = scratch.path().join(format!("kb-{}", std::process::id()));
@@ -148,7 +150,7 @@ impl Bench {
     }
 
     /// `killer` with a tracker of our own.
-    fn killer(&self, args: &[&str]) -> Command {
+    pub fn killer(&self, args: &[&str]) -> Command {
         let mut command = Command::new(&self.killer);
         command.args(args).env("KILLER_PIN_ROOT", &self.pins).stdin(Stdio::null());
         command

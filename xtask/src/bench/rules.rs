@@ -20,6 +20,18 @@ const USER: u32 = 65534;
 /// What is executed does nothing.
 const NOTHING: &str = "#!/bin/true\n";
 
+/// The script that a rule matches.
+const MATCHED: &str = "etc/init.d/bench";
+
+/// A root directory for rules, with a script that they match.
+pub fn host() -> Result<tempfile::TempDir> {
+    // Rules are about places that only root can change.
+    let host = tempfile::Builder::new().prefix("killer-bench-").tempdir_in("/run")?;
+    std::fs::set_permissions(host.path(), std::fs::Permissions::from_mode(0o755))?;
+    executable(&host.path().join(MATCHED))?;
+    Ok(host)
+}
+
 /// Strangers' execs, and those that a rule matches.
 pub fn table(bench: &Bench, rounds: usize) -> Result<String> {
     eprintln!("rules");
@@ -29,14 +41,11 @@ pub fn table(bench: &Bench, rounds: usize) -> Result<String> {
         Ok(statistics) => statistics,
         Err(error) => return Ok(format!("{text}Skipped: {error:#}.\n\n")),
     };
-    // Rules are about places that only root can change.
-    let host = tempfile::Builder::new().prefix("killer-bench-").tempdir_in("/run")?;
-    std::fs::set_permissions(host.path(), std::fs::Permissions::from_mode(0o755))?;
+    let host = host()?;
+    let matched = host.path().join(MATCHED);
     // A stranger's script lies elsewhere: most paths do not begin as those of the rules do.
-    let [matched, script] = [host.path().join("etc/init.d/bench"), bench.scratch.path().join("bench")];
-    for path in [&matched, &script] {
-        executable(path)?;
-    }
+    let script = bench.scratch.path().join("bench");
+    executable(&script)?;
     run::quiet(bench.killer(&["up", "--rules"]).env("KILLER_RULES_ROOT", host.path()))?;
     let pins = PROGRAMS.map(|name| bench.pins.join("v1/progs").join(name));
     let programs = pins.iter().filter(|p| p.exists()).map(|p| bpf::pin(p)).collect::<Result<Vec<_>>>()?;

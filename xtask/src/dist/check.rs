@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use super::{Dist, Machine, contents};
+use crate::guard;
 use crate::run::{have, quiet, shown};
 use crate::vm::user;
 
@@ -63,6 +64,10 @@ fn program(dist: &Dist, machine: &Machine) -> Result<()> {
     let packed = dist.dir.join("stage/share/man/man8/killer.8");
     let packed = std::fs::read_to_string(&packed).with_context(|| packed.display().to_string())?;
     ensure!(page == packed, "{program} has another man page than the packages");
+    // A finished program that somebody brought may be of another build.
+    if dist.program.is_none() {
+        guard::packaged(machine.target, &path)?;
+    }
     println!("ok {} runs, is static, and has the man page of the packages", machine.program_file());
     Ok(())
 }

@@ -55,10 +55,11 @@ pub fn build(arch: Arch, release: bool, tests: &[String]) -> Result<Programs> {
     })
 }
 
-/// Only `killer`: does it build for that kind of machine?
-pub fn killer(arch: Arch) -> Result<()> {
+/// Only `killer`, for that kind of machine.
+pub fn killer(arch: Arch) -> Result<PathBuf> {
     crate::tools::target(arch.target())?;
-    executables(arch, "guest", &["build", "-p", "killer-user", "--bin", "killer"]).map(drop)
+    let built = executables(arch, "guest", &["build", "-p", "killer-user", "--bin", "killer"])?;
+    built.into_iter().find(|b| b.name == "killer").map(|b| b.path).context("cargo built no killer")
 }
 
 struct Built {
