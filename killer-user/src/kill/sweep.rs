@@ -38,6 +38,8 @@ pub struct Sweep<'o, Fd> {
     pub(super) behind: usize,
     /// The kernel sweep has left a member out: from here on each is opened.
     by_hand: bool,
+    /// Of the targets, those from here on were looked at for one to sleep on.
+    youngest: usize,
 }
 
 /// So many members at a time are handed to the kernel sweep.
@@ -61,6 +63,7 @@ impl<'o, Fd> Sweep<'o, Fd> {
             unlike: false,
             behind: 0,
             by_hand: false,
+            youngest: 0,
         }
     }
 
@@ -105,13 +108,7 @@ impl<'o, Fd> Sweep<'o, Fd> {
             }
             self.last_sent = family.monotonic();
         }
-        if self.held.is_empty()
-            && let Some(last) = members.last()
-            && let Ok(fd) = self.open(family, last.tgid)
-        {
-            // Only to be slept on: whose it is matters to nobody.
-            self.hold(fd);
-        }
+        self.youngest = self.targets.len();
     }
 
     /// As [`Self::send`], another signal than the order's; what came of it.
@@ -194,10 +191,17 @@ impl<'o, Fd> Sweep<'o, Fd> {
         self.cancelled += family.cancel_marks();
         let mut idle = 0u32;
         let (mut stuck, mut left) = (0u32, i64::MAX);
+        let (mut inserts, mut numbers, mut whole) = (0, HashSet::new(), true);
         loop {
-            let mut new = wanted(self.order, family);
+            let before = std::mem::replace(&mut inserts, family.census().inserts);
+            let listed = family.listed();
+            // When no process was born since the list before, one that was sent it still has its number or nobody has.
+            let unknown = |t: &u32| whole || inserts != before || !numbers.contains(t);
+            let asked: Vec<u32> = listed.iter().copied().filter(unknown).collect();
+            let mut new = family.members(&asked);
             new.retain(|m| !self.sent.contains_key(&Identity::of(m)));
             oldest_first(&mut new);
+            numbers.extend(new.iter().map(|m| m.tgid));
             let found = !new.is_empty();
             if found || self.passes == 0 {
                 self.passes += 1;
@@ -224,11 +228,14 @@ impl<'o, Fd> Sweep<'o, Fd> {
             // Nothing new, and the count is not 0: exits are under way, or a launcher, or the index lacks one.
             idle += 1;
             self.cancelled += family.cancel_marks();
-            self.forgive(family);
+            let forgiven = self.forgive(family);
+            self.hold_last_of(family, &listed);
             self.rest(family, Duration::from_micros(500 << idle.min(6)));
             let tasks = family.census().tasks;
             stuck = if tasks < left { 0 } else { stuck + 1 };
             left = tasks;
+            // A birth may have been counted before the list before, and come into the index after it.
+            whole = forgiven || stuck > 0;
             // While the count falls, exits are under way, and a look at all tasks of the host would only slow them.
             if stuck == 4 || stuck % 64 == 63 {
                 let _ = family.repair();
@@ -237,8 +244,22 @@ impl<'o, Fd> Sweep<'o, Fd> {
         self.gates = gate.gates;
     }
 
+    /// Opens the youngest of these that was sent it, to be slept on, when nothing is open for that any more.
+    fn hold_last_of<F: Signals<Fd = Fd>>(&mut self, family: &F, listed: &[u32]) {
+        while self.held.is_empty() && self.youngest > 0 {
+            self.youngest -= 1;
+            let Some(tgid) = self.targets.get(self.youngest).map(|t| t.member.tgid) else { continue };
+            if listed.binary_search(&tgid).is_ok()
+                && let Ok(fd) = self.open(family, tgid)
+            {
+                self.hold(fd);
+            }
+        }
+    }
+
     /// Sends again, from user space, to what was sent KILL and is not on its way: nothing but a refusal can leave it there.
-    fn forgive<F: Members>(&mut self, family: &F) {
+    /// Answers whether there is one.
+    fn forgive<F: Members>(&mut self, family: &F) -> bool {
         let failed: Vec<Identity> = self
             .targets
             .iter()
@@ -246,16 +267,17 @@ impl<'o, Fd> Sweep<'o, Fd> {
             .map(|t| Identity::of(&t.member))
             .collect();
         if failed.is_empty() {
-            return;
+            return false;
         }
-        self.by_hand = true;
         let still: HashSet<Identity> = family.members(&family.listed()).iter().map(Identity::of).collect();
-        for k in failed {
-            if still.contains(&k) {
-                self.sent.remove(&k);
-                self.targets.retain(|t| Identity::of(&t.member) != k);
-            }
+        let forgiven: HashSet<Identity> = failed.into_iter().filter(|k| still.contains(k)).collect();
+        if forgiven.is_empty() {
+            return false;
         }
+        self.sent.retain(|k, _| !forgiven.contains(k));
+        self.targets.retain(|t| !forgiven.contains(&Identity::of(&t.member)));
+        self.by_hand = true;
+        true
     }
 
     /// Sleeps until something that was signalled has ended, or so long.
@@ -299,7 +321,8 @@ impl<'o, Fd> Sweep<'o, Fd> {
 /// finds a dead one (`kernel/exit.c:__do_wait`): in the order of numbers, where these wrapped inside the set, half of all
 /// the children are looked at for each that has ended.
 pub(super) fn oldest_first(members: &mut [Member]) {
-    members.sort_by_key(|m| (m.leader_start, m.tgid));
+    // Entries are large: their keys are sorted, and each is moved once.
+    members.sort_by_cached_key(|m| (m.leader_start, m.tgid));
 }
 
 fn sent(r: std::io::Result<()>) -> Fate {

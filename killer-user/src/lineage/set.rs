@@ -110,11 +110,14 @@ impl Members for Lineage<'_> {
                 .filter(ours)
                 .collect();
         }
-        let Ok(mut all) = self.tracker.all_members() else { return Vec::new() };
-        all.retain(|m| ours(m) && tgids.binary_search(&m.tgid).is_ok());
-        all.sort_by_key(|m| m.tgid);
-        all.dedup_by_key(|m| m.tgid);
-        all
+        let Ok(all) = self.tracker.all_members() else { return Vec::new() };
+        let mut at = vec![None; tgids.len()];
+        for m in all.iter().filter(|m| ours(m)) {
+            if let Ok(i) = tgids.binary_search(&m.tgid) {
+                at[i] = Some(m);
+            }
+        }
+        at.into_iter().flatten().copied().collect()
     }
 
     fn dead(&self) -> Vec<Dead> {
