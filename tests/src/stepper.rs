@@ -20,6 +20,8 @@ pub struct Call {
     pub args: [u64; 6],
     /// Which bpf(2) call, from 1; 0 when it is another.
     pub bpf: u64,
+    /// It is a run of the kernel sweep.
+    pub sweeps: bool,
 }
 
 /// What a look at a process or a file may answer: no descriptor, no memory, not allowed.
@@ -27,6 +29,11 @@ pub const OF_LOOKS: [(i32, &str); 3] =
     [(libc::EMFILE, "EMFILE"), (libc::ENOMEM, "ENOMEM"), (libc::EACCES, "EACCES")];
 
 impl Call {
+    /// Whether it sends signals to members: to one by a pidfd, or to some in the kernel.
+    pub fn signals(&self) -> bool {
+        self.sweeps || self.number == libc::SYS_pidfd_send_signal
+    }
+
     /// Whether it looks at a process or a file.
     pub fn is_a_look(&self) -> bool {
         let looks = [
@@ -104,6 +111,15 @@ fn entry(pid: i32) -> Option<(i64, [u64; 6])> {
     }
     let args = info[4..10].try_into().ok()?;
     Some((info[3] as i64, args))
+}
+
+/// Whether a bpf(2) call runs the kernel sweep: no other program is run on a context of this size.
+fn sweeps(pid: i32, args: &[u64; 6]) -> bool {
+    const PROG_RUN: u64 = 10;
+    /// `ctx_size_in` in the attributes of that command.
+    const CONTEXT: u64 = 40;
+    args[0] == PROG_RUN
+        && peek(pid, args[1] + CONTEXT) as u32 as usize == size_of::<killer_common::sweep::Run>()
 }
 
 /// Skips the call at whose entry the tracee stands, so that it answers `errno`.
@@ -213,7 +229,13 @@ pub fn traced(
                 calls += 1;
                 let is_bpf = number == libc::SYS_bpf;
                 bpf += u64::from(is_bpf);
-                let call = Call { n: calls, number, args, bpf: if is_bpf { bpf } else { 0 } };
+                let call = Call {
+                    n: calls,
+                    number,
+                    args,
+                    bpf: if is_bpf { bpf } else { 0 },
+                    sweeps: is_bpf && sweeps(pid, &args),
+                };
                 match decide(&call) {
                     Act::Go => {}
                     Act::Kill => {

@@ -7,7 +7,8 @@ use killer_common::claim;
 use killer_common::record::Member;
 
 use super::gate::Lease;
-use super::sweep::{Sweep, oldest_first};
+use super::line::oldest_first;
+use super::sweep::Sweep;
 use super::wanted::wanted;
 use super::{Fate, SIGKILL};
 use crate::ask::Newborns;

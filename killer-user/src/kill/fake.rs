@@ -111,7 +111,7 @@ impl Sweeping for Fake {
             let seen = !w.half || m.tgid.is_multiple_of(2);
             let meant = |p: &&mut world::Proc| seen && p.start == m.leader_start && p.member;
             let Some(p) = w.procs.get_mut(&m.tgid).filter(meant) else { return Swept::Gone };
-            p.signals += 1;
+            p.signals += u32::from(signal != super::SIGSTOP);
             p.doomed |= signal == super::SIGKILL;
             Swept::Sent
         };

@@ -5,6 +5,7 @@ mod broadcast;
 mod freeze;
 mod gate;
 mod guard;
+mod line;
 mod order;
 mod proof;
 mod settle;

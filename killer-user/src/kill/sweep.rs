@@ -6,6 +6,7 @@ use std::time::Duration;
 use killer_common::record::Member;
 
 use super::gate::Lease;
+use super::line::{oldest_first, put_last, with_crowds};
 use super::wanted::wanted;
 use super::{Fate, Order, Outcome, SIGKILL, SIGSTOP, Survivor, Target, proof};
 use crate::keep::Swept;
@@ -201,6 +202,7 @@ impl<'o, Fd> Sweep<'o, Fd> {
             let mut new = family.members(&asked);
             new.retain(|m| !self.sent.contains_key(&Identity::of(m)));
             oldest_first(&mut new);
+            self.crowds_last(family, &mut new, gate);
             numbers.extend(new.iter().map(|m| m.tgid));
             let found = !new.is_empty();
             if found || self.passes == 0 {
@@ -242,6 +244,19 @@ impl<'o, Fd> Sweep<'o, Fd> {
             }
         }
         self.gates = gate.gates;
+    }
+
+    /// Parents of many are ended after their children: stopped first, because a master that sees its workers end would fork others
+    /// into the closed gate. Where newborns run, or no program can stop them all before anything else happens, the oldest goes
+    /// first.
+    fn crowds_last<F: Sweeping>(&self, family: &F, new: &mut Vec<Member>, gate: &Lease) {
+        if !gate.gates.birth || self.by_hand {
+            return;
+        }
+        let crowded = with_crowds(new);
+        if !crowded.is_empty() && family.sweep(&crowded, SIGSTOP, self.order.spared()).is_some() {
+            put_last(new, &crowded);
+        }
     }
 
     /// Opens the youngest of these that was sent it, to be slept on, when nothing is open for that any more.
@@ -315,14 +330,6 @@ impl<'o, Fd> Sweep<'o, Fd> {
             ended_after: family.monotonic() - began,
         }
     }
-}
-
-/// In the order of creation, for a signal that ends them. Whoever waits for them all goes through its children in this order until it
-/// finds a dead one (`kernel/exit.c:__do_wait`): in the order of numbers, where these wrapped inside the set, half of all
-/// the children are looked at for each that has ended.
-pub(super) fn oldest_first(members: &mut [Member]) {
-    // Entries are large: their keys are sorted, and each is moved once.
-    members.sort_by_cached_key(|m| (m.leader_start, m.tgid));
 }
 
 fn sent(r: std::io::Result<()>) -> Fate {

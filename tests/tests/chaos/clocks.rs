@@ -65,7 +65,7 @@ fn killer_in_a_time_namespace() {
         // Killed when the gate is closed: a lease by the wrong clock would hold for a day.
         let mut sent = false;
         traced(&env, shifted(&env, &["-s", "KILL", "svc"], monotonic, boottime), limit, |call| {
-            sent = sent || call.number == libc::SYS_pidfd_send_signal;
+            sent = sent || call.signals();
             if sent { Act::Kill } else { Act::Go }
         });
         let gates = objects.closed_gates();

@@ -5,14 +5,28 @@ use killer_tests::stepper::{Act, traced};
 use killer_tests::{Bystander, Launch, Pidfd, TestEnv};
 use std::time::Duration;
 
-/// Stops `killer ARGS` before its `at`-th call of this number that concerns the member, and lets the outsider in.
-fn taken_over(env: &TestEnv, args: &[&str], number: i64, round: u32) -> bool {
+/// Before what of a member the outsider comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Before {
+    /// It is opened.
+    Opening,
+    /// It is sent to, by the handle that was opened.
+    Sending,
+    /// The kernel is asked to send.
+    Sweeping,
+}
+
+/// Stops `killer ARGS` there, and lets the outsider in.
+fn taken_over(env: &TestEnv, args: &[&str], before: Before, round: u32) -> bool {
     let script = "sleep 30 & echo ready pid=$$ child=$! > $1; wait; exec sleep 30";
     let Some(service) = Launch::shell(script).nanny().service(env, "svc") else { return false };
     let child = service.fact("child");
     let mut outsider: Option<Bystander> = None;
     let mut command = env.command();
     command.args(args);
+    if before != Before::Sweeping {
+        command.env("KILLER_SWEEP", "pidfd");
+    }
     let mut seen = 0;
     let done = traced(env, command, Duration::from_secs(20), |call| {
         let opens = call.number == libc::SYS_pidfd_open && call.args[0] == child as u64;
@@ -21,7 +35,11 @@ fn taken_over(env: &TestEnv, args: &[&str], number: i64, round: u32) -> bool {
             seen += 1;
             seen == 2
         };
-        let here = if number == libc::SYS_pidfd_open { opens } else { sends };
+        let here = match before {
+            Before::Opening => opens,
+            Before::Sending => sends,
+            Before::Sweeping => call.sweeps,
+        };
         if here && outsider.is_none() {
             // Numbers begin anew now and then: a child below its parent's is sent to first, and is gone here.
             let Some(member) = Pidfd::open(child) else { return Act::Go };
@@ -59,9 +77,9 @@ fn a_number_changes_hands() {
     for round in 0..3 {
         for args in [&["-s", "KILL", "svc"][..], &["-s", "TERM", "svc"], &["-s", "KILL", "--wait=5s", "svc"]]
         {
-            for number in [libc::SYS_pidfd_open, libc::SYS_pidfd_send_signal] {
+            for before in [Before::Opening, Before::Sending, Before::Sweeping] {
                 tried += 1;
-                done += u32::from(taken_over(&env, args, number, round));
+                done += u32::from(taken_over(&env, args, before, round));
             }
         }
     }
