@@ -6,7 +6,7 @@ use std::time::Duration;
 use killer_common::record::Member;
 
 use super::gate::Lease;
-use super::line::{oldest_first, put_last, with_crowds};
+use super::line::oldest_first;
 use super::wanted::wanted;
 use super::{Fate, Order, Outcome, SIGKILL, SIGSTOP, Survivor, Target, proof};
 use crate::keep::Swept;
@@ -202,7 +202,6 @@ impl<'o, Fd> Sweep<'o, Fd> {
             let mut new = family.members(&asked);
             new.retain(|m| !self.sent.contains_key(&Identity::of(m)));
             oldest_first(&mut new);
-            self.crowds_last(family, &mut new, gate);
             numbers.extend(new.iter().map(|m| m.tgid));
             let found = !new.is_empty();
             if found || self.passes == 0 {
@@ -244,19 +243,6 @@ impl<'o, Fd> Sweep<'o, Fd> {
             }
         }
         self.gates = gate.gates;
-    }
-
-    /// Parents of many are ended after their children: stopped first, because a master that sees its workers end would fork others
-    /// into the closed gate. Where newborns run, or no program can stop them all before anything else happens, the oldest goes
-    /// first.
-    fn crowds_last<F: Sweeping>(&self, family: &F, new: &mut Vec<Member>, gate: &Lease) {
-        if !gate.gates.birth || self.by_hand {
-            return;
-        }
-        let crowded = with_crowds(new);
-        if !crowded.is_empty() && family.sweep(&crowded, SIGSTOP, self.order.spared()).is_some() {
-            put_last(new, &crowded);
-        }
     }
 
     /// Opens the youngest of these that was sent it, to be slept on, when nothing is open for that any more.
