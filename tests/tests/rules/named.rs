@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use killer_tests::{Pidfd, RuledHost, eventually, mode};
+use killer_tests::{Pidfd, RuledHost, eventually, mode, skip};
 use rustix::process::Signal;
 
 pub fn run(program: &Path, args: &[&str]) {
@@ -92,9 +92,12 @@ fn a_late_start_tells_what_is_certain_from_a_guess() {
         .stdin(Stdio::null())
         .stderr(Stdio::null());
     let mut supervisor = supervisor.spawn().expect("a supervisor");
-    for s in ["kt-noted", "kt-alike", "kt-lied"] {
+    for s in ["kt-noted", "kt-alike", "kt-lied", "killer"] {
         h.script(s, "exit 0");
     }
+    // As its boot file is linked; what is asked here is called the same, and is no guess.
+    std::fs::create_dir_all(h.path("etc/rcS.d")).expect("rcS.d");
+    symlink("../init.d/killer", h.path("etc/rcS.d/S02killer")).expect("a link");
     h.write("run/kt-noted.pid", &format!("{}\n", all[0].id()));
     // Others could have chosen the process, or the number is that of a process which runs something else.
     mode(&h.write("run/kt-alike.pid", &format!("{}\n", all[1].id())), 0o666);
@@ -108,6 +111,7 @@ fn a_late_start_tells_what_is_certain_from_a_guess() {
         "{up}"
     );
     assert!(notes.contains("'kt-web' is adopted: process "), "{up}");
+    assert!(!notes.contains("'killer'"), "{up}");
     assert_eq!(h.names(), ["kt-noted", "kt-web"]);
     // It is the supervisor's child, and not the supervisor.
     h.killer(&["-s", "KILL", "--wait", "kt-web"]).ok();
@@ -253,4 +257,59 @@ fn a_script_that_a_shell_is_given() {
     opens(&["./native", "start"], "etc/init.d");
     opens(&["native", "start"], "etc/init.d");
     opens(&["-c", &command], "etc");
+}
+
+/// Directories that lie on an overlay, as in images and on live systems: what is below and what has come on top of it have
+/// their names, also when a script has gone from one to the other.
+#[test]
+fn scripts_on_an_overlay() {
+    let Some(h) = RuledHost::ruled("scripts_on_an_overlay", &[]) else { return };
+    let below = h.script("below", DAEMON);
+    let layers = tempfile::tempdir().expect("a directory");
+    let Some(_mounts) = Overlay::over(below.parent().expect("init.d"), layers.path()) else {
+        return skip("scripts_on_an_overlay", "this kernel mounts no overlay");
+    };
+    let above = h.script("above", DAEMON);
+    h.killer(&["rule", "load"]).ok();
+    let starts = |script: &Path, name: &str| {
+        run(script, &["start"]);
+        let daemon = left_by(script);
+        assert_eq!(h.names(), [name], "{}", h.killer(&["list"]));
+        h.killer(&["-s", "KILL", "--who=all", "--wait", name]).ok();
+        assert!(daemon.ends_within(Duration::from_secs(5)));
+    };
+    starts(&below, "below");
+    starts(&above, "above");
+    // As an upgrade does it: now it is a file of the upper layer.
+    h.script("below", DAEMON);
+    starts(&below, "below");
+    let tested = h.says(&[&below.to_string_lossy(), "start"]);
+    assert!(tested.contains("below"), "{tested}");
+}
+
+/// An overlay of a directory and of one in memory, unmounted at the end.
+struct Overlay(Vec<PathBuf>);
+
+impl Overlay {
+    fn over(dir: &Path, layers: &Path) -> Option<Overlay> {
+        use rustix::mount::{MountFlags, mount};
+        mount("none", layers, "tmpfs", MountFlags::empty(), None).ok()?;
+        let mut mounts = Overlay(vec![layers.to_owned()]);
+        let [upper, work] = ["upper", "work"].map(|n| layers.join(n));
+        [&upper, &work].iter().for_each(|d| std::fs::create_dir(d).expect("a layer"));
+        let options =
+            format!("lowerdir={},upperdir={},workdir={}", dir.display(), upper.display(), work.display());
+        let options = std::ffi::CString::new(options).expect("options");
+        mount("none", dir, "overlay", MountFlags::empty(), Some(options.as_c_str())).ok()?;
+        mounts.0.push(dir.to_owned());
+        Some(mounts)
+    }
+}
+
+impl Drop for Overlay {
+    fn drop(&mut self) {
+        for at in self.0.iter().rev() {
+            let _ = rustix::mount::unmount(at, rustix::mount::UnmountFlags::DETACH);
+        }
+    }
 }

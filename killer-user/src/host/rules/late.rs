@@ -258,10 +258,13 @@ fn by_group<'k>(k: &'k Known, looks: &[Look]) -> Option<Taken<'k>> {
     })
 }
 
-/// The one process that runs a program of the service's name, and was started by no other such.
+/// The one process that runs a program of the service's name, and was started by no other such. Processes of `killer` itself are
+/// no guess, though its boot script is called as they are: one of them is the caller.
 fn guessed<'k>(k: &'k Known, looks: &[Look]) -> Option<Taken<'k>> {
     let all = names(k);
+    let own = look(std::process::id()).and_then(|l| l.exe);
     let fits = |l: &&Look| match &l.exe {
+        Some(e) if own.as_ref() == Some(e) => false,
         _ if !k.programs.is_empty() => is_program(k, l),
         // A program of that name that somebody else has put there is no guess of ours.
         Some(e) => all.iter().any(|n| n == base(e)) && of_root(Path::new(e)),
