@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 /// A daemon as init's are: the first process forks twice and ends; a worker stays below the daemon. It waits for
-/// `$2`, so that it can be adopted before.
+/// `$2`, so that it can be adopted before. The second `setsid` leads a group and therefore forks; busybox has no `-f`.
 const DAEMON: &str = r#"
     echo ready pid=$$ >"$1"; while [ ! -e "$2.go" ]; do sleep 0.02; done
-    setsid -f sh -c 'trap "echo hup >>\"$1.log\"" HUP; sleep 60 & echo $! >"$1.worker"
+    setsid setsid sh -c 'trap "echo hup >>\"$1.log\"" HUP; sleep 60 & echo $! >"$1.worker"
         echo $$ >"$1.tmp"; mv "$1.tmp" "$1.main"; while :; do sleep 0.05; done' sh "$2"; exit 0"#;
 
 struct Adopted {

@@ -12,11 +12,12 @@ const DAEMON: &str = r#"
     (trap '' INT TERM; echo $$ >/dev/null; exec sleep 60) & worker=$!
     eval "$3"; echo ready pid=$$ worker=$worker >"$1"; while :; do sleep 0.05; done"#;
 
-/// Starts it as what the first process, which ends at once, leaves behind.
+/// Starts it as what the first process, which ends at once, leaves behind. The second `setsid` leads a group and therefore
+/// forks; busybox has no `-f`.
 fn forking(env: &TestEnv, first: &str, options: &[&str]) -> Option<(Service, PathBuf)> {
     let log = env.path("daemon.log");
     let _ = std::fs::remove_file(&log);
-    let script = format!(r#"setsid -f sh -c "$3" sh "$1" "$2" {first:?}; exit 0"#);
+    let script = format!(r#"setsid setsid sh -c "$3" sh "$1" "$2" {first:?}; exit 0"#);
     let mut launch = Launch::shell(&script).arg(env.path("daemon").to_string_lossy()).arg(DAEMON).clone();
     for o in options {
         launch = launch.run_option(o);
@@ -97,7 +98,7 @@ fn nobody_is_there_and_that_is_said() {
         let _ = std::fs::remove_file(&log);
         let script = r#"
             for n in 1 2; do
-                setsid -f sh -c 'trap "echo term$2 >>\"$1\"; exit 0" TERM; echo $2=$$ >>"$1.f"; while :; do sleep 0.05; done' sh "$2" $n
+                setsid setsid sh -c 'trap "echo term$2 >>\"$1\"; exit 0" TERM; echo $2=$$ >>"$1.f"; while :; do sleep 0.05; done' sh "$2" $n
             done
             while [ "$(cat "$2.f" 2>/dev/null | wc -l)" -lt 2 ]; do sleep 0.02; done
             echo ready a=1 >"$1"; rm "$2.f"; exit 0"#;
@@ -135,7 +136,7 @@ fn a_pidfile_names_it() {
         let path = pidfile.display();
         // A second orphan, and the pidfile comes late.
         let script = format!(
-            "setsid -f sleep 60; setsid -f sh -c 'sleep 0.4; echo $$ >{path}.tmp; mv {path}.tmp {path}; \
+            "setsid setsid sleep 60; setsid setsid sh -c 'sleep 0.4; echo $$ >{path}.tmp; mv {path}.tmp {path}; \
              echo ready pid=$$ >\"$1\"; exec sleep 60' sh \"$1\"; exit 0"
         );
         let mut command = env.command();
@@ -191,15 +192,15 @@ fn a_start_that_fails_is_a_failure() {
             out
         };
         run("exit 3").code(3);
-        let out = run("setsid -f sleep 60 <&- >&- 2>&-; exit 4");
+        let out = run("setsid setsid sleep 60 <&- >&- 2>&-; exit 4");
         out.code(4);
         assert!(out.stderr.contains("process lives on") && out.stderr.contains("stop svc"), "{out}");
         let out = run("exit 0");
         out.code(125);
         assert!(out.stderr.contains("no process is left"), "{out}");
-        let out = run("setsid -f sleep 60; setsid -f sleep 61; exit 0");
+        let out = run("setsid setsid sleep 60; setsid setsid sleep 61; exit 0");
         assert!(out.ok().stderr.contains("none can be guessed"), "{out}");
-        run("setsid -f sleep 60; exit 0").ok().silent();
+        run("setsid setsid sleep 60; exit 0").ok().silent();
         let both = ["run", "--name", "svc", "--type=forking", "--kill-on-exit", "--", "true"];
         env.killer(both).code(2);
     });

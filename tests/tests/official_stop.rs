@@ -95,7 +95,7 @@ fn what_a_script_leaves_is_ended() {
         ("exit 3", "it ended with status 3", 10),
         ("echo nothing", "", 10),
         ("sleep 60", "it did not end in time", 20),
-        ("setsid -f sleep 60; trap '' TERM; kill -STOP $$", "it did not end in time", 30),
+        ("setsid setsid sleep 60; trap '' TERM; kill -STOP $$", "it did not end in time", 30),
     ] {
         host.script("web", text);
         let Some((_it, log)) = host.adopted(&env) else { return };
@@ -268,7 +268,7 @@ fn an_instance_is_stopped_by_its_script() {
         env.path("run").display(),
         killer.display()
     );
-    let daemon = r#"setsid -f sh -c 'echo $$ >/run/web.pid; trap "exit 0" TERM; while :; do sleep 0.05; done' <&- >&- 2>&-"#;
+    let daemon = r#"setsid setsid sh -c 'echo $$ >/run/web.pid; trap "exit 0" TERM; while :; do sleep 0.05; done' <&- >&- 2>&-"#;
     let body = format!(
         "echo \"$1\" >>{0}; case $1 in\nstart) {daemon}; n=0; while [ $n -lt 100 ] && [ ! -s /run/web.pid ]; do n=$((n+1)); sleep 0.05; done;;\n\
          stop) {own} stop --timeout=5s web; echo \"done $?\" >>{0};;\nesac",

@@ -225,7 +225,7 @@ impl World {
                  exec 9>{d}/run/apache2.fifo\n\
                  if mkdir {d}/run/once 2>/dev/null; then\n\
                  setsid sh -c \"{} &\" </dev/null >/dev/null 2>&1 &\n\
-                 setsid -f {d}/jobs/app-server </dev/null >/dev/null 2>&1\nfi\n\
+                 setsid setsid {d}/jobs/app-server </dev/null >/dev/null 2>&1\nfi\n\
                  printf 'Content-Type: text/plain\\n\\nhello\\n'\n",
                 leave("cgi-daemon").replace('$', "\\$")
             ),
