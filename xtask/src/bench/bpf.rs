@@ -75,6 +75,20 @@ fn collect(dir: &Path, ids: &mut BTreeSet<u32>) -> Result<()> {
     Ok(())
 }
 
+/// Bytes that the kernel counts for all that is pinned below a folder (`memlock`, which is memory that is there, since 5.11).
+pub fn memory(dir: &Path) -> Result<u64> {
+    let mut sum = 0;
+    for entry in std::fs::read_dir(dir).with_context(|| dir.display().to_string())? {
+        let path = entry?.path();
+        sum += match path.is_dir() {
+            true => memory(&path)?,
+            // A link has no memory of its own, and cannot be opened as anything else.
+            false => pin(&path).ok().and_then(|fd| fdinfo(&fd, "memlock")).unwrap_or(0),
+        };
+    }
+    Ok(sum)
+}
+
 /// Sum over some programs.
 pub fn runs(programs: &[OwnedFd]) -> Runs {
     let sum = |key| programs.iter().filter_map(|p| fdinfo(p, key)).sum();

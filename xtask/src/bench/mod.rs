@@ -6,6 +6,7 @@ mod gates;
 mod hooks;
 mod line;
 pub mod rules;
+mod scale;
 mod sums;
 pub mod trial;
 mod ways;
@@ -51,6 +52,8 @@ enum Part {
     Gates,
     /// What rules cost an exec.
     Rules,
+    /// 30,000 members, a full registry, numbers up to 4 Mi; not a part of --quick.
+    Scale,
 }
 
 /// What a benchmark needs, and what has to go again.
@@ -95,6 +98,9 @@ pub fn main(options: &Options) -> Result<()> {
     }
     if wanted(Part::Rules) {
         text += &rules::table(&bench, rounds)?;
+    }
+    if options.only == Some(Part::Scale) || wanted(Part::Scale) && !options.quick {
+        text += &scale::table(&bench, rounds)?;
     }
     drop(bench);
     println!("{text}");

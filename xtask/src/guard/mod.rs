@@ -3,7 +3,7 @@
 mod command;
 mod limits;
 mod programs;
-mod trace;
+pub mod trace;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -24,6 +24,8 @@ pub enum Unit {
     Calls,
     /// Instructions outside the kernel; one that repeats itself counts as often as it does so.
     Instructions,
+    /// KiB of memory at the end.
+    Peak,
 }
 
 /// How many of them a program needs from its first instruction to its end, which has to be a success.
@@ -31,6 +33,18 @@ pub enum Unit {
 /// # Errors
 /// The program cannot be started or traced, fails, or has not ended after a minute. It does not outlive this process.
 pub fn count(program: &Command, unit: Unit) -> Result<u64> {
+    traced(program, unit)
+}
+
+/// KiB that a program had in memory at most, at its end, which has to be a success.
+///
+/// # Errors
+/// As of [`count`].
+pub fn peak(program: &Command) -> Result<u64> {
+    traced(program, Unit::Peak)
+}
+
+fn traced(program: &Command, unit: Unit) -> Result<u64> {
     let mut launcher = Command::new("/bin/sh");
     launcher.args(["-c", LAUNCHER]).arg(program.get_program()).args(program.get_args()).env_clear();
     launcher.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
@@ -81,7 +95,10 @@ fn seized(child: &Child) -> Result<Pid> {
     let pid = Pid::from_raw(child.id() as i32);
     let stopped = waitpid(pid, Some(WaitPidFlag::WUNTRACED))?;
     ensure!(matches!(stopped, WaitStatus::Stopped(..)), "the launcher did not stop: {stopped:?}");
-    let options = Options::PTRACE_O_TRACEEXEC | Options::PTRACE_O_TRACESYSGOOD | Options::PTRACE_O_EXITKILL;
+    let options = Options::PTRACE_O_TRACEEXEC
+        | Options::PTRACE_O_TRACEEXIT
+        | Options::PTRACE_O_TRACESYSGOOD
+        | Options::PTRACE_O_EXITKILL;
     ptrace::seize(pid, options)?;
     kill(pid, Signal::SIGCONT)?;
     loop {
@@ -94,15 +111,17 @@ fn seized(child: &Child) -> Result<Pid> {
 }
 
 fn counted(pid: Pid, unit: Unit) -> Result<u64> {
-    let mut stops = 0;
+    let (mut stops, mut peak) = (0, 0);
     let mut deliver = None;
     loop {
         match unit {
             Unit::Calls => ptrace::syscall(pid, deliver.take())?,
             Unit::Instructions => ptrace::step(pid, deliver.take())?,
+            Unit::Peak => ptrace::cont(pid, deliver.take())?,
         }
         match waitpid(pid, None)? {
             WaitStatus::PtraceSyscall(_) | WaitStatus::Stopped(_, Signal::SIGTRAP) => stops += 1,
+            WaitStatus::PtraceEvent(_, _, event) if event == nix::libc::PTRACE_EVENT_EXIT => peak = most_memory(pid)?,
             WaitStatus::Stopped(_, signal) => deliver = Some(signal),
             WaitStatus::Exited(_, 0) => break,
             WaitStatus::Exited(_, code) => bail!("{}", ExitStatus::from_raw(code << 8)),
@@ -113,14 +132,21 @@ fn counted(pid: Pid, unit: Unit) -> Result<u64> {
         // The end of execve, then two for each call but the last one, which does not return.
         Unit::Calls => stops / 2,
         Unit::Instructions => stops,
+        Unit::Peak => peak,
     })
+}
+
+fn most_memory(pid: Pid) -> Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).context("VmHWM")?;
+    line.trim().trim_end_matches(" kB").parse().context("VmHWM")
 }
 
 #[cfg(test)]
 mod tests {
     use std::process::Command;
 
-    use super::{Unit, count, faults};
+    use super::{Unit, count, faults, peak};
 
     #[test]
     fn more_work_is_more_of_everything() {
@@ -137,6 +163,7 @@ mod tests {
                 assert_eq!(counted(":"), less);
             }
         }
+        assert!(peak(&shell(":")).expect("a shell that can be traced") > 0);
         assert!(count(&shell("exit 3"), Unit::Calls).is_err());
         assert!(faults(&mut shell(":"), 3).expect("a shell") > 0);
         assert!(faults(&mut shell("exit 3"), 1).is_err());
