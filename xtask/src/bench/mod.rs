@@ -72,13 +72,7 @@ pub struct Bench {
 /// The whole of it.
 pub fn main(options: &Options) -> Result<()> {
     ensure!(nix::unistd::geteuid().is_root(), "the benchmark needs root: sudo -E cargo xtask bench --quick");
-    let (killer, kind) = match binary::build_static(binary::STATIC) {
-        Ok(killer) => (killer, "the static `killer`"),
-        Err(error) => {
-            eprintln!("{error:#}");
-            (binary::build()?, "the dynamic `killer`, which takes longer to start than the static one")
-        }
-    };
+    let (killer, kind) = program()?;
     interrupt::catch()?;
     let bench = Bench::new(killer)?;
     let rounds = if options.quick { 1 } else { 3 };
@@ -108,6 +102,34 @@ pub fn main(options: &Options) -> Result<()> {
         write(&text)?;
     }
     Ok(())
+}
+
+/// What is measured, and what to call it.
+fn program() -> Result<(PathBuf, &'static str)> {
+    if std::env::var_os("KILLER_BIN").is_some() {
+        return Ok((binary::build()?, "the `killer` that KILLER_BIN named"));
+    }
+    match binary::build_static(binary::STATIC) {
+        Ok(killer) => Ok((killer, "the static `killer`")),
+        Err(error) => {
+            eprintln!("{error:#}");
+            Ok((binary::build()?, "the dynamic `killer`, which takes longer to start than the static one"))
+        }
+    }
+}
+
+/// The `killer` to measure, and which one it is.
+fn program() -> Result<(PathBuf, &'static str)> {
+    if std::env::var_os("KILLER_BIN").is_some() {
+        return Ok((binary::build()?, "the `killer` that KILLER_BIN names"));
+    }
+    match binary::build_static(binary::STATIC) {
+        Ok(killer) => Ok((killer, "the static `killer`")),
+        Err(error) => {
+            eprintln!("{error:#}");
+            Ok((binary::build()?, "the dynamic `killer`, which takes longer to start than the static one"))
+        }
+    }
 }
 
 impl Bench {

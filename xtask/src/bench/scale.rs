@@ -44,10 +44,18 @@ fn members(bench: &Bench, rounds: usize) -> Result<String> {
     for ((what, a), (_, b)) in here.rows.iter().zip(&most.rows) {
         text += &format!("| {what} | {a} | {b} |\n");
     }
-    text += &format!("| memory of its maps and programs, MiB | {} | {} |\n", short(here.memory), short(most.memory));
-    let computed = |pids: u64| 165.0 * pids.min(number(THREADS_MAX).unwrap_or(pids)) as f64 + 20.0 * pids as f64;
+    text += &format!(
+        "| memory of its maps and programs, MiB | {} | {} |\n",
+        short(here.memory),
+        short(most.memory)
+    );
+    let computed =
+        |pids: u64| 165.0 * pids.min(number(THREADS_MAX).unwrap_or(pids)) as f64 + 20.0 * pids as f64;
     let goals = [now, PID_LIMIT].map(|p| short(computed(p) / MIB));
-    text += &format!("| goal for it (165 B × min(`pid_max`, `threads-max`) + 20 B × `pid_max`), MiB | {} | {} |\n\n", goals[0], goals[1]);
+    text += &format!(
+        "| goal for it (165 B × min(`pid_max`, `threads-max`) + 20 B × `pid_max`), MiB | {} | {} |\n\n",
+        goals[0], goals[1]
+    );
     text += "Milliseconds (MiB that the command had in memory at most). With 4 Mi only the tracker is as large as that: the members' \
              numbers lie below the host's own `pid_max`, which is put back before they are forked, so that nothing else on the host \
              gets a number that its own tools do not expect.\n\n";
@@ -87,14 +95,8 @@ fn looks(bench: &Bench, rounds: usize) -> Result<Vec<(String, String)>> {
         &["-s", "0", NAME],
     ];
     let row = |line: &&[&str]| {
-        let (mut times, mut peaks) = (Vec::new(), Vec::new());
-        for _ in 0..3 * rounds {
-            let (took, peak) = once(&mut bench.killer(line))?;
-            times.push(took);
-            peaks.push(peak);
-        }
         let words = format!("`{}`", line.join(" ").replace(NAME, "NAME"));
-        Ok((words, cell(median(times), median(peaks))))
+        Ok((words, look(bench, line, 3 * rounds)?))
     };
     lines.iter().map(row).collect()
 }
@@ -103,7 +105,20 @@ fn cell(took: f64, peak: f64) -> String {
     format!("{} ({})", short(took), short(peak))
 }
 
-/// Milliseconds of a call, and what it had in memory at most: MiB.
+/// A cell of a call that can be repeated: its time by itself, and its memory of one more that is traced.
+fn look(bench: &Bench, line: &[&str], times: usize) -> Result<String> {
+    let one = || {
+        interrupt::check()?;
+        let begun = Instant::now();
+        run::quiet(&mut bench.killer(line))?;
+        Ok(ms(begun.elapsed()))
+    };
+    let took = (0..times).map(|_| one()).collect::<Result<Vec<_>>>()?;
+    let (_, peak) = once(&mut bench.killer(line))?;
+    Ok(cell(median(took), peak))
+}
+
+/// Milliseconds of a call with those that its trace takes (the start of a shell), and what it had in memory at most: MiB.
 fn once(command: &mut Command) -> Result<(f64, f64)> {
     interrupt::check()?;
     let begun = Instant::now();
@@ -154,7 +169,9 @@ fn number(path: &str) -> Result<u64> {
 /// Services that have ended leave slots that are used again, and live ones fill the registry.
 fn services(bench: &Bench) -> Result<String> {
     run::quiet(&mut bench.killer(&["up"]))?;
-    let mut text = format!("| | first 100 | last 100 of {ENDED} ended | first 100 live | last 100 live |\n|---|---|---|---|---|\n");
+    let mut text = format!(
+        "| | first 100 | last 100 of {ENDED} ended | first 100 live | last 100 live |\n|---|---|---|---|---|\n"
+    );
     let ended = start(bench, ENDED, Path::new("/bin/true"), &[])?;
     let live = start(bench, LIVE, Path::new("/bin/sleep"), &["300"])?;
     ensure!(live.len() >= 200, "only {} services could be started", live.len());
@@ -164,8 +181,13 @@ fn services(bench: &Bench) -> Result<String> {
     };
     let cells = [edge(&ended, false), edge(&ended, true), edge(&live, false), edge(&live, true)];
     text += &format!("| `run --detach`, ms | {} |\n\n", cells.join(" | "));
-    text += &format!("| with {} live services (as many as there is room for, or {LIVE}) | ms (MiB) |\n|---|---|\n", live.len());
-    for line in [&["list"][..], &["status", "s0"], &["-s", "0", "s0"], &["-s", "0", "*"], &["-s", "KILL", "*"]] {
+    text += &format!(
+        "| with {} live services (as many as there is room for, or {LIVE}) | ms (MiB) |\n|---|---|\n",
+        live.len()
+    );
+    for line in
+        [&["list"][..], &["status", "s0"], &["-s", "0", "s0"], &["-s", "0", "*"], &["-s", "KILL", "*"]]
+    {
         let (took, peak) = once(&mut bench.killer(line))?;
         text += &format!("| `{}` | {} |\n", line.join(" "), cell(took, peak));
     }

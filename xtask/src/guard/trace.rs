@@ -121,7 +121,9 @@ fn counted(pid: Pid, unit: Unit) -> Result<u64> {
         }
         match waitpid(pid, None)? {
             WaitStatus::PtraceSyscall(_) | WaitStatus::Stopped(_, Signal::SIGTRAP) => stops += 1,
-            WaitStatus::PtraceEvent(_, _, event) if event == nix::libc::PTRACE_EVENT_EXIT => peak = most_memory(pid)?,
+            WaitStatus::PtraceEvent(_, _, event) if event == nix::libc::PTRACE_EVENT_EXIT => {
+                peak = most_memory(pid)?
+            }
             WaitStatus::Stopped(_, signal) => deliver = Some(signal),
             WaitStatus::Exited(_, 0) => break,
             WaitStatus::Exited(_, code) => bail!("{}", ExitStatus::from_raw(code << 8)),
