@@ -104,20 +104,6 @@ pub fn main(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// What is measured, and what to call it.
-fn program() -> Result<(PathBuf, &'static str)> {
-    if std::env::var_os("KILLER_BIN").is_some() {
-        return Ok((binary::build()?, "the `killer` that KILLER_BIN named"));
-    }
-    match binary::build_static(binary::STATIC) {
-        Ok(killer) => Ok((killer, "the static `killer`")),
-        Err(error) => {
-            eprintln!("{error:#}");
-            Ok((binary::build()?, "the dynamic `killer`, which takes longer to start than the static one"))
-        }
-    }
-}
-
 /// The `killer` to measure, and which one it is.
 fn program() -> Result<(PathBuf, &'static str)> {
     if std::env::var_os("KILLER_BIN").is_some() {
