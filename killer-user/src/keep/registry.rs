@@ -23,6 +23,14 @@ pub trait Registry: Debug {
     }
     /// Every root in use.
     fn roots(&self) -> Vec<(u32, RootRecord)>;
+    /// Every root in use, and the one that it is inside of (slot 0: none).
+    fn outers(&self) -> Vec<(Slot, Slot)> {
+        let of = |(slot, r): (u32, RootRecord)| {
+            let outer = Slot { slot: r.parent, generation: r.parent_generation };
+            (Slot { slot, generation: r.generation }, outer)
+        };
+        self.roots().into_iter().map(of).collect()
+    }
     /// The first free slot.
     fn free_slot(&self) -> Option<Slot>;
     /// Makes a free slot, or one whose count is 0, a new root in state STARTING; `old` is its present generation.

@@ -37,8 +37,6 @@ pub struct Sweep<'o, Fd> {
     pub(super) unlike: bool,
     /// Members that had not taken the same signal of the broadcast before.
     pub(super) behind: usize,
-    /// The kernel sweep has left a member out: from here on each is opened.
-    by_hand: bool,
     /// Of the targets, those from here on were looked at for one to sleep on.
     youngest: usize,
 }
@@ -63,7 +61,6 @@ impl<'o, Fd> Sweep<'o, Fd> {
             fled: false,
             unlike: false,
             behind: 0,
-            by_hand: false,
             youngest: 0,
         }
     }
@@ -85,15 +82,17 @@ impl<'o, Fd> Sweep<'o, Fd> {
         self.send_signal(family, m, self.order.signal);
     }
 
-    /// SIGKILL or SIGSTOP to these, in this order: by the kernel sweep where there is one, else one by one.
+    /// SIGKILL or SIGSTOP to these, in this order: by the kernel sweep where there is one. Which that leaves out is opened, as
+    /// each is where there is none.
     pub(super) fn send_all<F>(&mut self, family: &F, members: Vec<Member>)
     where
         F: Members + Signals<Fd = Fd> + Sweeping + Clock,
     {
+        let near = self.order.spared();
         for some in members.chunks(CHUNK) {
             let at = family.boottime();
-            let kernel = !self.by_hand && matches!(self.order.signal, SIGKILL | SIGSTOP);
-            let swept = kernel.then(|| family.sweep(some, self.order.signal, self.order.spared())).flatten();
+            let kernel = matches!(self.order.signal, SIGKILL | SIGSTOP);
+            let swept = kernel.then(|| family.sweep(some, self.order.signal, near)).flatten();
             let Some(swept) = swept else {
                 some.iter().for_each(|m| self.send(family, *m));
                 continue;
@@ -101,8 +100,14 @@ impl<'o, Fd> Sweep<'o, Fd> {
             for (&member, swept) in some.iter().zip(swept) {
                 let fate = match swept {
                     Swept::Sent => Fate::Signalled,
-                    Swept::Gone => Fate::Gone,
-                    Swept::Refused(errno) => Fate::Refused(errno),
+                    Swept::Refused(errno) if self.order.caller[..near].contains(&member.tgid) => {
+                        Fate::Refused(errno)
+                    }
+                    // It has ended, or a thread that was to answer for it ended in that moment.
+                    Swept::Gone | Swept::Refused(_) => {
+                        self.send(family, member);
+                        continue;
+                    }
                 };
                 self.sent.insert(Identity::of(&member), at);
                 self.targets.push(Target { member, fate });
@@ -258,7 +263,7 @@ impl<'o, Fd> Sweep<'o, Fd> {
         }
     }
 
-    /// Sends again, from user space, to what was sent KILL and is not on its way: nothing but a refusal can leave it there.
+    /// Sends again to what was sent KILL and is not on its way: nothing but a refusal can leave it there.
     /// Answers whether there is one.
     fn forgive<F: Members>(&mut self, family: &F) -> bool {
         let failed: Vec<Identity> = self
@@ -277,7 +282,6 @@ impl<'o, Fd> Sweep<'o, Fd> {
         }
         self.sent.retain(|k, _| !forgiven.contains(k));
         self.targets.retain(|t| !forgiven.contains(&Identity::of(&t.member)));
-        self.by_hand = true;
         true
     }
 

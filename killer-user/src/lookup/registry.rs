@@ -185,16 +185,19 @@ fn hold(t: &Tracker, slots: impl Iterator<Item = Slot>) {
 /// forgotten or has ended, or whose slot has another use.
 pub fn places(t: &Tracker, root: &Root) -> Vec<Slot> {
     hold(t, root.instances());
-    let roots = t.roots();
-    let is = |s: &Slot| roots.iter().any(|(slot, r)| (*slot, r.generation) == (s.slot, s.generation));
-    let mut v: Vec<Slot> = root.instances().filter(is).collect();
+    let outers = t.outers();
+    let is = |s: &Slot| outers.iter().any(|(root, _)| root == s);
+    with_inner(root.instances().filter(is).collect(), &outers)
+}
+
+/// These roots and all that are inside of them, outermost first.
+fn with_inner(mut v: Vec<Slot>, outers: &[(Slot, Slot)]) -> Vec<Slot> {
     let mut i = 0;
     while i < v.len() {
         let outer = v[i];
-        for (slot, r) in &roots {
-            let inner = Slot { slot: *slot, generation: r.generation };
-            if (r.parent, r.parent_generation) == (outer.slot, outer.generation) && !v.contains(&inner) {
-                v.push(inner);
+        for (inner, of) in outers {
+            if *of == outer && !v.contains(inner) {
+                v.push(*inner);
             }
         }
         i += 1;
@@ -204,20 +207,9 @@ pub fn places(t: &Tracker, root: &Root) -> Vec<Slot> {
 
 /// Slots of a root and of all roots inside it, outermost first.
 pub fn family(t: &Tracker, slot: u32) -> Vec<u32> {
-    let roots = t.roots();
-    let mut v = vec![slot];
-    let mut i = 0;
-    while i < v.len() {
-        let outer = v[i];
-        let generation = t.slot(outer).map_or(0, |r| r.generation);
-        for (s, r) in &roots {
-            if r.parent == outer && r.parent_generation == generation && !v.contains(s) {
-                v.push(*s);
-            }
-        }
-        i += 1;
-    }
-    v
+    let generation = t.slot(slot).map_or(0, |r| r.generation);
+    let v = with_inner(vec![Slot { slot, generation }], &t.outers());
+    v.into_iter().map(|s| s.slot).collect()
 }
 
 /// Roots that stand in state STARTING although their maker is gone and nothing is in them: left by a `killer`

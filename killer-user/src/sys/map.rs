@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use bytemuck::{Pod, Zeroable};
-use killer_common::record::{Control, Pop};
+use killer_common::record::{Control, Pop, RootRecord};
 
 use super::{bpf, limits};
 
@@ -343,6 +343,21 @@ impl Mapped<u64> {
         let At::Here(at, _) = &self.at else { return None };
         // SAFETY: i < len; an aligned u64; the mapping lives as long as self.
         (i < self.len).then(|| unsafe { AtomicU64::from_ptr(at.add(i)) })
+    }
+}
+
+impl Mapped<RootRecord> {
+    /// The first six fields of a record, from `generation` to `parent_generation`: a tenth of it.
+    pub fn head(&self, slot: usize) -> Option<[u32; 6]> {
+        match &self.at {
+            // SAFETY: slot < len, and the record begins with these, aligned; any bits are numbers.
+            At::Here(at, _) if slot < self.len => {
+                Some(unsafe { std::ptr::read_volatile(at.add(slot).cast()) })
+            }
+            _ => self
+                .get(slot)
+                .map(|r| [r.generation, r.state, r.parent, r.depth, r.main_tgid, r.parent_generation]),
+        }
     }
 }
 

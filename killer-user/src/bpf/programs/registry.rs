@@ -10,6 +10,14 @@ use crate::bpf::ctl::name_words;
 use crate::bpf::pins::{self, PinLock};
 use crate::keep::{KeepError, Lock, Registry, Sets, Slot};
 
+impl Programs {
+    /// The slots that were ever used. The pool is after those that user space makes roots in.
+    fn used(&self) -> impl Iterator<Item = u32> + use<> {
+        let g = self.global();
+        (1..=g.high_slot as u32).chain(POOL_FIRST..=g.high_instance as u32)
+    }
+}
+
 impl Registry for Programs {
     fn lock(&self) -> Result<Lock, KeepError> {
         Ok(Box::new(pins::in_host_mounts(&self.paths, || PinLock::take(&self.paths))?))
@@ -20,12 +28,16 @@ impl Registry for Programs {
     }
 
     fn roots(&self) -> Vec<(u32, RootRecord)> {
-        let g = self.global();
-        // The pool is after the slots that user space makes roots in.
-        (1..=g.high_slot as u32)
-            .chain(POOL_FIRST..=g.high_instance as u32)
-            .filter_map(|s| Some((s, self.root(s)?)))
-            .collect()
+        self.used().filter_map(|s| Some((s, self.root(s)?))).collect()
+    }
+
+    fn outers(&self) -> Vec<(Slot, Slot)> {
+        let of = |slot| {
+            let [generation, state, parent, .., parent_generation] = self.roots.head(slot as usize)?;
+            let outer = Slot { slot: parent, generation: parent_generation };
+            (state != R_FREE).then_some((Slot { slot, generation }, outer))
+        };
+        self.used().filter_map(of).collect()
     }
 
     fn free_slot(&self) -> Option<Slot> {
