@@ -133,9 +133,11 @@ fn a_cgroup_is_left() {
     for behaviour in ["leaves-cgroup", "clone-into-cgroup"] {
         let launch = Launch::new(behaviour).arg(dir.to_string_lossy()).lease(3);
         let Some(shape) = launch.direct(&format!("shape {behaviour}")) else { continue };
-        let inside = std::fs::read_to_string(dir.join("cgroup.procs")).unwrap_or_default();
-        assert_eq!(inside.lines().count(), 2, "{behaviour}: {inside}");
+        let inside = || std::fs::read_to_string(dir.join("cgroup.procs")).unwrap_or_default();
+        assert_eq!(inside().lines().count(), 2, "{behaviour}: {}", inside());
         assert!(shape.live.eof_within(Duration::from_secs(10)));
+        // A process lets go of its files first, and of its cgroup a moment later (`kernel/exit.c:do_exit`).
+        assert!(eventually(Duration::from_secs(10), || inside().is_empty()), "{behaviour}: {}", inside());
     }
 }
 
