@@ -350,8 +350,8 @@ impl Mapped<RootRecord> {
     /// The first six fields of a record, from `generation` to `parent_generation`: a tenth of it.
     pub fn head(&self, slot: usize) -> Option<[u32; 6]> {
         match &self.at {
-            // SAFETY: slot < len, and the record begins with these, aligned; any bits are numbers.
             At::Here(at, _) if slot < self.len => {
+                // SAFETY: slot < len, and the record begins with these, aligned; any bits are numbers.
                 Some(unsafe { std::ptr::read_volatile(at.add(slot).cast()) })
             }
             _ => self
