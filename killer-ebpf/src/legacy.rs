@@ -13,6 +13,7 @@ mod gate;
 mod lineage;
 mod maps;
 mod member;
+mod object;
 
 #[path = "legacy/ask.rs"]
 mod ask;
@@ -32,14 +33,3 @@ mod slot;
 #[path = "legacy/task.rs"]
 mod task;
 mod tries;
-
-/// `bpf_send_signal` is for GPL-compatible programs only (`kernel/bpf/verifier.c:check_helper_call`).
-#[unsafe(no_mangle)]
-#[unsafe(link_section = "license")]
-static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
-
-#[cfg(not(test))]
-#[panic_handler]
-fn panic(_: &core::panic::PanicInfo) -> ! {
-    loop {}
-}

@@ -23,6 +23,7 @@ mod logs;
 mod maps;
 mod member;
 mod moves;
+mod object;
 mod orphans;
 mod reap;
 mod rule_maps;
@@ -32,14 +33,3 @@ mod task;
 mod tries;
 mod walk;
 mod witness;
-
-/// `bpf_send_signal` is for GPL-compatible programs only (`kernel/bpf/verifier.c:check_helper_call`).
-#[unsafe(no_mangle)]
-#[unsafe(link_section = "license")]
-static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
-
-#[cfg(not(test))]
-#[panic_handler]
-fn panic(_: &core::panic::PanicInfo) -> ! {
-    loop {}
-}

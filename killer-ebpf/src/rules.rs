@@ -14,6 +14,7 @@ mod knobs;
 mod lineage;
 mod maps;
 mod member;
+mod object;
 mod rule_maps;
 mod slot;
 mod task;
@@ -37,14 +38,3 @@ mod open;
 mod typed;
 #[path = "rules/words.rs"]
 mod words;
-
-/// `bpf_send_signal` is for GPL-compatible programs only (`kernel/bpf/verifier.c:check_helper_call`).
-#[unsafe(no_mangle)]
-#[unsafe(link_section = "license")]
-static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
-
-#[cfg(not(test))]
-#[panic_handler]
-fn panic(_: &core::panic::PanicInfo) -> ! {
-    loop {}
-}

@@ -9,6 +9,8 @@
 #![no_std]
 #![no_main]
 
+mod object;
+
 use core::mem::{MaybeUninit, transmute};
 
 use killer_common::patch::{FIELD, KFUNC, MAP};
@@ -219,15 +221,4 @@ fn is(t: Task, aim: &Aim) -> bool {
         let b = b as *const Birth;
         !b.is_null() && (*b).root == aim.root && (*b).generation == aim.generation
     }
-}
-
-/// `bpf_send_signal_task` is for GPL-compatible programs only.
-#[unsafe(no_mangle)]
-#[unsafe(link_section = "license")]
-static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
-
-#[cfg(not(test))]
-#[panic_handler]
-fn panic(_: &core::panic::PanicInfo) -> ! {
-    loop {}
 }

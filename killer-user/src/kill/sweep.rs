@@ -82,8 +82,8 @@ impl<'o, Fd> Sweep<'o, Fd> {
         self.send_signal(family, m, self.order.signal);
     }
 
-    /// SIGKILL or SIGSTOP to these, in this order: by the kernel sweep where there is one. Which that leaves out is opened, as
-    /// each is where there is none.
+    /// SIGKILL or SIGSTOP to these, in this order: by the kernel sweep where there is one. What that leaves out is opened, as
+    /// all are where there is none.
     pub(super) fn send_all<F>(&mut self, family: &F, members: Vec<Member>)
     where
         F: Members + Signals<Fd = Fd> + Sweeping + Clock,

@@ -52,7 +52,7 @@ chroot . a2enmod -q cgid
 # root gets in over ssh with a key, alice is somebody without privileges.
 chroot . useradd --create-home --shell /bin/sh alice
 mkdir -p -m 700 root/.ssh
-chroot . ssh-keygen -q -t ed25519 -N '' -C guest -f /root/.ssh/id_ed25519
+chroot . ssh-keygen -q -t ed25519 -N '' -C guest -f root/.ssh/id_ed25519
 cp root/.ssh/id_ed25519.pub root/.ssh/authorized_keys
 printf 'StrictHostKeyChecking no\nLogLevel ERROR\n' >root/.ssh/config
 
