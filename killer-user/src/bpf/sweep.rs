@@ -11,7 +11,7 @@ use killer_common::sweep::{Aim, MOST, Run};
 
 use super::kfunc;
 use super::programs::Programs;
-use crate::keep::{Sweeps, Swept};
+use crate::keep::{Fate, Sweeps};
 use crate::kernel::btf::Offsets;
 use crate::sys::bpf;
 use crate::sys::lack::Lack;
@@ -85,7 +85,7 @@ impl Programs {
 }
 
 impl Sweeps for Programs {
-    fn sweep(&self, members: &[Member], signal: i32, near: u32) -> io::Result<Vec<Swept>> {
+    fn sweep(&self, members: &[Member], signal: i32, near: u32) -> io::Result<Vec<Fate>> {
         let program = self.program(P_SWEEP)?;
         let mut swept = Vec::with_capacity(members.len());
         for some in members.chunks(MOST) {
@@ -99,9 +99,9 @@ impl Sweeps for Programs {
             };
             bpf::run_syscall(&program, &mut run)?;
             swept.extend((0..aims.len()).map(|n| match () {
-                () if run.sent >> n & 1 == 1 => Swept::Sent,
-                () if run.refused >> n & 1 == 1 => Swept::Refused(run.errno as i32),
-                () => Swept::Gone,
+                () if run.sent >> n & 1 == 1 => Fate::Signalled,
+                () if run.refused >> n & 1 == 1 => Fate::Refused(run.errno as i32),
+                () => Fate::Gone,
             }));
         }
         Ok(swept)

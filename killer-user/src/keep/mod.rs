@@ -40,7 +40,7 @@ pub use registry::{Lock, Registry};
 pub use rules::{Opened, Rules, Table};
 pub use sets::Sets;
 pub use slot::Slot;
-pub use sweeps::{Sweeps, Swept};
+pub use sweeps::{Fate, Sweeps};
 
 /// Something that holds until it is dropped: a lock, a gate, a log that is shown.
 pub trait Held: Debug {}

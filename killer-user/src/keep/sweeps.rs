@@ -4,12 +4,12 @@ use std::io;
 
 use killer_common::record::Member;
 
-/// What came of one member.
+/// What became of one member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Swept {
-    /// The signal was sent.
-    Sent,
-    /// It has ended, or is a member of that root no more.
+pub enum Fate {
+    /// The signal was sent (or, in a dry run, would be).
+    Signalled,
+    /// It had ended before, or is no member of that root any more.
     Gone,
     /// The kernel refused it, or the process is one that is spared: errno.
     Refused(i32),
@@ -25,5 +25,5 @@ pub trait Sweeps {
     ///
     /// # Errors
     /// When the program could not be run; some may have been signalled.
-    fn sweep(&self, members: &[Member], signal: i32, near: u32) -> io::Result<Vec<Swept>>;
+    fn sweep(&self, members: &[Member], signal: i32, near: u32) -> io::Result<Vec<Fate>>;
 }

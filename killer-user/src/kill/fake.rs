@@ -9,7 +9,7 @@ use std::time::Duration;
 use killer_common::claim;
 use killer_common::record::Member;
 
-use crate::keep::Swept;
+use crate::keep::Fate;
 use crate::lineage::{
     Broadcasting, Census, Clock, Freezing, Gated, Members, Pending, Repairs, Signals, Still, Sweeping,
 };
@@ -101,7 +101,7 @@ impl Signals for Fake {
 }
 
 impl Sweeping for Fake {
-    fn sweep(&self, members: &[Member], signal: i32, _: usize) -> Option<Vec<Swept>> {
+    fn sweep(&self, members: &[Member], signal: i32, _: usize) -> Option<Vec<Fate>> {
         if !self.at().kernel {
             return None;
         }
@@ -110,10 +110,10 @@ impl Sweeping for Fake {
             // The task is held while it is looked at and signalled.
             let seen = !w.half || m.tgid.is_multiple_of(2);
             let meant = |p: &&mut world::Proc| seen && p.start == m.leader_start && p.member;
-            let Some(p) = w.procs.get_mut(&m.tgid).filter(meant) else { return Swept::Gone };
+            let Some(p) = w.procs.get_mut(&m.tgid).filter(meant) else { return Fate::Gone };
             p.signals += u32::from(signal != super::SIGSTOP);
             p.doomed |= signal == super::SIGKILL;
-            Swept::Sent
+            Fate::Signalled
         };
         Some(members.iter().map(one).collect())
     }

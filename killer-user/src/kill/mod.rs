@@ -12,10 +12,11 @@ mod settle;
 mod sweep;
 mod wanted;
 
+pub use crate::keep::Fate;
 pub use freeze::{FreezeError, SIGCONT, freeze, thaw};
 pub use gate::Gates;
 pub use guard::Refusal;
-pub use order::{Fate, Order, Outcome, SIGKILL, SIGSTOP, Survivor, Target};
+pub use order::{Order, Outcome, SIGKILL, SIGSTOP, Survivor, Target};
 pub use proof::empty;
 pub use settle::{Awaited, Waited, unreaped, until};
 

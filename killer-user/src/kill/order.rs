@@ -7,7 +7,7 @@ use killer_common::record::Member;
 use super::gate::Gates;
 use crate::ask::Newborns;
 use crate::ask::whom::Pick;
-use crate::keep::Slot;
+use crate::keep::{Fate, Slot};
 use crate::lineage::Home;
 use crate::sys::alive::Identity;
 
@@ -86,17 +86,6 @@ impl Order {
     pub fn ends_all(&self) -> bool {
         self.signal == SIGKILL && self.is_for_all()
     }
-}
-
-/// What became of one member.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// The signal was sent (or, in a dry run, would be).
-    Signalled,
-    /// It had ended before.
-    Gone,
-    /// The kernel refused: errno.
-    Refused(i32),
 }
 
 /// A member that a signal was meant for.

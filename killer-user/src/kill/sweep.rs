@@ -9,7 +9,6 @@ use super::gate::Lease;
 use super::line::oldest_first;
 use super::wanted::wanted;
 use super::{Fate, Order, Outcome, SIGKILL, SIGSTOP, Survivor, Target, proof};
-use crate::keep::Swept;
 use crate::lineage::{Clock, Gated, Members, Repairs, Signals, Sweeping};
 use crate::sys::alive::Identity;
 use crate::sys::limits;
@@ -97,18 +96,13 @@ impl<'o, Fd> Sweep<'o, Fd> {
                 some.iter().for_each(|m| self.send(family, *m));
                 continue;
             };
-            for (&member, swept) in some.iter().zip(swept) {
-                let fate = match swept {
-                    Swept::Sent => Fate::Signalled,
-                    Swept::Refused(errno) if self.order.caller[..near].contains(&member.tgid) => {
-                        Fate::Refused(errno)
-                    }
-                    // It has ended, or a thread that was to answer for it ended in that moment.
-                    Swept::Gone | Swept::Refused(_) => {
-                        self.send(family, member);
-                        continue;
-                    }
-                };
+            for (&member, fate) in some.iter().zip(swept) {
+                let spared = || self.order.caller[..near].contains(&member.tgid);
+                // It has ended, or a thread that was to answer for it ended in that moment.
+                if fate != Fate::Signalled && !spared() {
+                    self.send(family, member);
+                    continue;
+                }
                 self.sent.insert(Identity::of(&member), at);
                 self.targets.push(Target { member, fate });
             }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use killer_common::record::{Dead, Member};
 
 use super::stillness::Still;
-use crate::keep::Swept;
+use crate::keep::Fate;
 
 /// What the kernel counts, read in an order that makes two equal censuses a proof (docs/internals/PROTOCOL.md 4).
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -60,7 +60,7 @@ pub trait Sweeping {
     /// Sends SIGKILL or SIGSTOP to these members, in this order, and answers what came of each. `near`: the caller and so many of its
     /// nearest ancestors, all in all, are never signalled. `None`: it cannot be done here, or not now, and some may have been
     /// signalled.
-    fn sweep(&self, members: &[Member], signal: i32, near: usize) -> Option<Vec<Swept>>;
+    fn sweep(&self, members: &[Member], signal: i32, near: usize) -> Option<Vec<Fate>>;
 }
 
 /// The clocks, and the caller's patience.

@@ -11,7 +11,7 @@ use killer_common::record::{Dead, Member};
 use super::broadcast::Cast;
 use super::family::{Census, Clock, Members, Signals, Sweeping};
 use super::syscall_gate::Closing;
-use crate::keep::{Lapses, Slot, Swept};
+use crate::keep::{Fate, Lapses, Slot};
 use crate::lookup::{Root, registry};
 use crate::sys::{clock, interrupt, proc};
 use crate::tier::Tracker;
@@ -170,7 +170,7 @@ impl Signals for Lineage<'_> {
 }
 
 impl Sweeping for Lineage<'_> {
-    fn sweep(&self, members: &[Member], signal: i32, near: usize) -> Option<Vec<Swept>> {
+    fn sweep(&self, members: &[Member], signal: i32, near: usize) -> Option<Vec<Fate>> {
         let near = u32::try_from(near).unwrap_or(u32::MAX);
         let swept = self.tracker.sweeps()?.sweep(members, signal, near);
         swept.inspect_err(|e| log::debug!("the kernel sweep: {e}")).ok()
