@@ -10,17 +10,19 @@ pub mod gate;
 mod global;
 pub mod names;
 pub mod patch;
+pub mod promise;
 pub mod reason;
 pub mod record;
 pub mod rule;
+pub mod states;
 pub mod sweep;
 
 /// Version of every layout in this crate; part of the pin directory's name. No version has been released: until then the
 /// layouts of 1 change, and a tracker of another one is refused as damaged.
 pub const ABI_VERSION: u32 = 1;
 
-/// Number of slots for roots; slot 0 means "no root".
-pub const MAX_ROOTS: u32 = 1024;
+/// Number of slots for roots, so that there is room for 1000 services beside the pool; slot 0 means "no root".
+pub const MAX_ROOTS: u32 = 1536;
 
 /// The canary's own root: always gated, never shown; a fork into it must fail.
 pub const CANARY_SLOT: u32 = MAX_ROOTS - 1;

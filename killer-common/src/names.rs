@@ -61,6 +61,15 @@ pub const STAYED: &str = "STAYED";
 /// Maps of the rules, where the kernel has BTF.
 pub const RULE_MAPS: [&str; 7] = [RULES, KNOWN, PATHS, MATCHED, FREE_SLOTS, INSTANCES, STAYED];
 
+/// Map: root slot → [`crate::promise::Promise`]; written by user space and the program.
+pub const PROMISES: &str = "PROMISES";
+/// Map: tgid → [`crate::promise::Bearer`]; written by user space, and taken away by the program.
+pub const BEARERS: &str = "BEARERS";
+/// Map: one [`crate::promise::Due`].
+pub const DUE: &str = "DUE";
+/// Maps of the dead man's switch, which are made when the first promise is.
+pub const PROMISE_MAPS: [&str; 3] = [PROMISES, BEARERS, DUE];
+
 /// Program on `sched_process_exit`.
 pub const P_EXIT: &str = "on_exit";
 /// Program on `sched_process_exec`.
@@ -109,6 +118,12 @@ pub const P_SYS_EXIT: &str = "on_sys_exit";
 pub const P_CLEAR: &str = "on_clear";
 /// Signals members in the caller's context, on demand (6.13+); see [`crate::sweep`].
 pub const P_SWEEP: &str = "on_sweep";
+/// Keeps promises, on `sched_process_exit`; see [`crate::promise`]. Attached from the first promise on.
+pub const P_PROMISE: &str = "on_promise";
+/// A copy of it, which the kernel skips on its own (7.0+).
+pub const P_PROMISE2: &str = "on_promise_again";
+/// Task iterator: tells the state of each thread of a member; see [`crate::states`]. Loaded when it is needed.
+pub const P_STATES: &str = "on_states";
 /// Task iterator: repair, and the passes of an adoption.
 pub const P_WALK: &str = "on_walk";
 

@@ -47,7 +47,7 @@ pub const PEEK: u64 = 0x7065_656b;
 
 /// Kernel functions are called by the numbers from here on, in each object: `KFUNC + n` stands for function `n` of [`KFUNCS`].
 pub const KFUNC: u32 = 0x4b46_0000;
-/// These functions. The first one is all that the hooks call (6.13+); the sweep needs all of them.
+/// These functions. The first one is all that the hooks call (6.13+); the objects without relocations need all of them.
 pub const KFUNCS: [&str; 12] = [
     "bpf_send_signal_task",
     "bpf_task_from_pid",
@@ -63,9 +63,23 @@ pub const KFUNCS: [&str; 12] = [
     "bpf_iter_num_destroy",
 ];
 
-/// The immediate of a 64 bit load that stands for the map [`crate::names::BIRTHS`] in the object of the sweep, whose only map it
-/// is: it needs no relocations.
+/// The immediate of a 64 bit load that stands for map 0 of an object without relocations, `MAP + n` for its map `n`. The sweep
+/// has [`crate::names::BIRTHS`] only, the states [`crate::names::INDEX`]; the other one's are [`crate::promise::MAPS`].
 pub const MAP: u64 = 0x4b4e_0000_4b4e_0000;
-/// What the fields [`FIELD`] of a `task_struct` are called in the object of the sweep: the knobs that hold where they lie.
-pub const TASK_FIELDS: [&str; 5] =
-    ["OFF_TASK_TGID", "OFF_TASK_FLAGS", "OFF_TASK_LEADER", "OFF_TASK_START", "OFF_TASK_PARENT"];
+/// What the fields [`FIELD`] of a task are called in such an object: the knobs that hold where they lie.
+pub const TASK_FIELDS: [&str; 14] = [
+    "OFF_TASK_TGID",
+    "OFF_TASK_FLAGS",
+    "OFF_TASK_LEADER",
+    "OFF_TASK_START",
+    "OFF_TASK_PARENT",
+    "OFF_TASK_SIGNAL",
+    "OFF_SIGNAL_LIVE",
+    "OFF_SIGNAL_FLAGS",
+    "OFF_TASK_PID",
+    "OFF_TASK_STATE",
+    "OFF_TASK_EXIT_STATE",
+    "OFF_TASK_PENDING",
+    "OFF_SIGNAL_PENDING",
+    "OFF_SIGNAL_THREADS",
+];

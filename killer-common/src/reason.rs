@@ -41,6 +41,8 @@ reasons! {
     WITNESS_DIFFERS = 14, "witness-differs", "the named cgroup hierarchy holds other processes than the set";
     /// A rule matched, and all slots for instances were taken or held: the process stayed where it was.
     RULE_SLOTS = 15, "rule-slots", "a service could not be told apart: all places for instances were taken";
+    /// The adopter of the tier `scan` did not hear of all forks.
+    FORKS_UNHEARD = 16, "forks-unheard", "the kernel told of more forks than could be heard: an orphan may have slipped away";
 }
 
 /// Number of reason counters a root has; those that no reason has yet stay 0. A power of two: the programs mask a reason's number.

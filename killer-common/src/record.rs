@@ -190,8 +190,10 @@ pub struct Control {
     pub stamps: u64,
     /// A command lists this root: its slot is not used again until then, `CLOCK_MONOTONIC` ns.
     pub hold: u64,
+    /// In the line of slot 0, which is no root's: when the hook on signals was last needed, `CLOCK_MONOTONIC` ns. No program reads it.
+    pub heard_at: u64,
     /// Reserve: a line is never shared by two roots.
-    pub reserved: [u64; 7],
+    pub reserved: [u64; 6],
 }
 
 /// `members`: what user space shows and signals. Decides nothing.

@@ -39,8 +39,8 @@ pub fn run(ctx: *const u64) -> i32 {
         ctl::CREATE => create(ctx),
         ctl::SEED => seed(ctx, (a(ctx, 3) as u32) & (B_MAIN | B_CONTROL)),
         ctl::HOLD => seed(ctx, B_HOLD),
-        ctl::UNSEED => unseed(task::current_addr(), 0),
-        ctl::CANCEL_SEED => unseed(a(ctx, 3), a(ctx, 1) as u32),
+        ctl::UNSEED => unseed(task::current_addr(), 0, 0),
+        ctl::CANCEL_SEED => unseed(a(ctx, 3), a(ctx, 1) as u32, a(ctx, 2) as u32),
         ctl::LEAVE => leave(),
         ctl::WHOSE => whose(),
         ctl::ADOPT_MODE => adopt_mode(ctx),
@@ -205,11 +205,11 @@ fn seed(ctx: *const u64, flags: u32) -> i32 {
 }
 
 #[inline(always)]
-fn unseed(addr: u64, only: u32) -> i32 {
+fn unseed(addr: u64, only: u32, generation: u32) -> i32 {
     // SAFETY: plain data.
     let Some(s) = (unsafe { SEEDS.get(&addr) }) else { return 0 };
     let s = *s;
-    if only != 0 && (s.root != only || s.flags & B_HOLD != 0) {
+    if only != 0 && (s.root != only || s.generation != generation || s.flags & B_HOLD != 0) {
         return 0;
     }
     member::remove_seed(addr, &s) as i32

@@ -28,7 +28,8 @@ extern "C" fn on_exit(ctx: *const u64) -> i32 {
     let Some(b) = (unsafe { BIRTHS.get(&addr) }) else { return 0 };
     let b = *b;
     // Two last threads may both see 0: unindex is idempotent, the claim is not shared.
-    if task::live(task::arg(ctx, 0)) == 0 {
+    let live = task::live(task::arg(ctx, 0));
+    if live == 0 {
         ending::note(&b);
         member::unindex(&b);
     } else if b.flags & B_FORKED != 0 {
@@ -40,7 +41,7 @@ extern "C" fn on_exit(ctx: *const u64) -> i32 {
     }
     member::remove(addr, &b);
     if logs::on() {
-        logs::ended(ctx, b.root, b.tgid, task::live(task::arg(ctx, 0)));
+        logs::ended(ctx, b.root, b.tgid, live);
     }
     0
 }

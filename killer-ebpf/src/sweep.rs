@@ -10,74 +10,19 @@
 #![no_main]
 
 mod object;
+mod written_in;
 
-use core::mem::{MaybeUninit, transmute};
+use core::mem::MaybeUninit;
 
-use killer_common::patch::{FIELD, KFUNC, MAP};
 use killer_common::record::Birth;
 use killer_common::sweep::{Aim, MOST, Run};
 
-/// A BTF pointer to a `task_struct`, as an integer that the verifier still knows as a pointer.
-type Task = usize;
+use written_in::*;
 
-/// `PIDTYPE_TGID`, `include/linux/pid_types.h`
-const PIDTYPE_TGID: u32 = 1;
-/// `PF_EXITING`, `include/linux/sched.h`
-const PF_EXITING: u32 = 4;
-/// `BPF_TASK_ITER_PROC_THREADS`, `kernel/bpf/task_iter.c`
-const PROC_THREADS: u32 = 2;
 /// What is answered of a process that is spared.
 const EPERM: i32 = 1;
 /// Ancestors that are looked at.
 const HOPS: i32 = 64;
-
-/// Function `n` of [`killer_common::patch::KFUNCS`].
-macro_rules! kfunc {
-    ($name:ident, $n:literal, ($($arg:ident: $ty:ty),*) $(-> $ret:ty)?) => {
-        #[inline(always)]
-        fn $name($($arg: $ty),*) $(-> $ret)? {
-            // SAFETY: the number is a call target that the loader replaces before the program is loaded.
-            let f: extern "C" fn($($ty),*) $(-> $ret)? = unsafe { transmute((KFUNC + $n) as usize) };
-            f($($arg),*)
-        }
-    };
-}
-
-kfunc!(send_signal_task, 0, (task: Task, signal: u32, to: u32, value: u64) -> i32);
-kfunc!(task_from_pid, 1, (pid: i32) -> Task);
-kfunc!(task_acquire, 2, (task: Task) -> Task);
-kfunc!(task_release, 3, (task: Task));
-kfunc!(rcu_read_lock, 4, ());
-kfunc!(rcu_read_unlock, 5, ());
-kfunc!(iter_task_new, 6, (it: *mut [u64; 3], task: Task, flags: u32) -> i32);
-kfunc!(iter_task_next, 7, (it: *mut [u64; 3]) -> Task);
-kfunc!(iter_task_destroy, 8, (it: *mut [u64; 3]));
-kfunc!(iter_num_new, 9, (it: *mut [u64; 1], from: i32, to: i32) -> i32);
-kfunc!(iter_num_next, 10, (it: *mut [u64; 1]) -> *const i32);
-kfunc!(iter_num_destroy, 11, (it: *mut [u64; 1]));
-
-/// Field `n` of [`killer_common::patch::TASK_FIELDS`].
-#[inline(always)]
-fn field<T>(t: Task, n: usize) -> T {
-    // SAFETY: t is a BTF pointer; the loader writes the offset, and the verifier checks the access at load time.
-    unsafe { core::ptr::read_volatile((t + FIELD as usize + n) as *const T) }
-}
-
-fn tgid(t: Task) -> u32 {
-    field(t, 0)
-}
-
-fn is_exiting(t: Task) -> bool {
-    field::<u32>(t, 1) & PF_EXITING != 0
-}
-
-fn leader_start(t: Task) -> u64 {
-    field(field(t, 2), 3)
-}
-
-fn parent(t: Task) -> Task {
-    field(t, 4)
-}
 
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "sweep")]
@@ -142,8 +87,7 @@ extern "C" fn on_sweep(run: *mut Run) -> i32 {
 /// Whether a process is the caller or one of its `near` nearest ancestors, the caller counted.
 #[inline(always)]
 fn is_near(pid: u32, near: u32) -> bool {
-    // SAFETY: no arguments; the helper cannot fail.
-    let mut t = unsafe { aya_ebpf::helpers::generated::bpf_get_current_task_btf() } as Task;
+    let mut t = current();
     let mut found = false;
     let mut it = MaybeUninit::<[u64; 1]>::uninit();
     iter_num_new(it.as_mut_ptr(), 0, HOPS);
@@ -177,48 +121,22 @@ fn one(aim: &Aim, signal: u32) -> i32 {
     if t == 0 {
         return 1;
     }
-    if !is_exiting(t) && is(t, aim) {
-        let r = send_signal_task(t, signal, PIDTYPE_TGID, 0);
+    // Its number is its process's, so it is the leader, or was when it was looked up (`fs/exec.c:de_thread`): the start of the process
+    // is its own. A look at the leader of each thread would cost the verifier half of its time here.
+    if tgid(t) != aim.tgid || start(t) != aim.start {
         task_release(t);
-        return r;
-    }
-    // The leader is dead, or on its way: a thread that is not answers for the process.
-    let mut it = MaybeUninit::<[u64; 3]>::uninit();
-    let mut held = 0;
-    rcu_read_lock();
-    iter_task_new(it.as_mut_ptr(), t, PROC_THREADS);
-    loop {
-        let thread = iter_task_next(it.as_mut_ptr());
-        if thread == 0 {
-            break;
-        }
-        if !is_exiting(thread) && is(thread, aim) {
-            held = task_acquire(thread);
-            break;
-        }
-    }
-    iter_task_destroy(it.as_mut_ptr());
-    rcu_read_unlock();
-    task_release(t);
-    if held == 0 {
         return 1;
     }
-    let r = send_signal_task(held, signal, PIDTYPE_TGID, 0);
-    task_release(held);
-    r
+    send(t, signal, true, |thread| is(thread, aim))
 }
 
-/// Whether a task that is held is of the member that is meant: by what it is, and by what the hooks have registered for it.
+/// Whether a thread of the process that is meant is the member that is meant: by what the hooks have registered for it.
 #[inline(always)]
 fn is(t: Task, aim: &Aim) -> bool {
-    if tgid(t) != aim.tgid || leader_start(t) != aim.start {
+    if tgid(t) != aim.tgid {
         return false;
     }
-    let key = t as u64;
-    // SAFETY: the loader writes the map; the value is a whole Birth.
-    unsafe {
-        let b = aya_ebpf::helpers::generated::bpf_map_lookup_elem(MAP as *mut _, (&raw const key).cast());
-        let b = b as *const Birth;
-        !b.is_null() && (*b).root == aim.root && (*b).generation == aim.generation
-    }
+    let b: *const Birth = lookup(0, t as u64);
+    // SAFETY: the value is a whole Birth.
+    unsafe { !b.is_null() && (*b).root == aim.root && (*b).generation == aim.generation }
 }

@@ -59,11 +59,6 @@ pub fn flags(t: Task) -> u32 {
 pub fn leader_start(t: Task) -> u64 {
     load64(loadp(t, off_leader()), off_start())
 }
-/// The `signal_struct` address.
-#[inline(always)]
-pub fn signal_addr(t: Task) -> u64 {
-    load64(t, off_signal())
-}
 /// Threads of the group that have not passed `exit_signals` yet (`kernel/exit.c:do_exit`).
 #[inline(always)]
 pub fn live(t: Task) -> u32 {
@@ -105,7 +100,15 @@ pub fn inode(t: Task) -> u64 {
     if off_ino() == 0 {
         return 0;
     }
-    load64(loadp(loadp(t, off_signal()), off_tgid_pid()), off_ino())
+    inode_of(loadp(t, off_signal()))
+}
+/// The same of the process with this `signal_struct`.
+#[inline(always)]
+fn inode_of(signal: usize) -> u64 {
+    if off_ino() == 0 {
+        return 0;
+    }
+    load64(loadp(signal, off_tgid_pid()), off_ino())
 }
 /// The leader's name.
 #[inline(always)]
@@ -127,7 +130,10 @@ pub struct Facts {
 /// These facts of a task.
 #[inline(always)]
 pub fn facts(t: Task) -> Facts {
-    Facts { comm: comm(t), inode: inode(t), signal: signal_addr(t), uid: uid(t) }
+    // Loaded once: for each load of a pointer from a task the verifier searches all of the kernel's types by name, some times over
+    // (`kernel/bpf/btf.c:btf_nested_type_is_trusted`, 6.2+).
+    let signal = loadp(t, off_signal());
+    Facts { comm: comm(t), inode: inode_of(signal), signal: signal as u64, uid: uid(t) }
 }
 /// (tgid, start) of the process.
 #[inline(always)]

@@ -14,7 +14,9 @@ pub mod hooks;
 pub mod instances;
 pub mod moving;
 pub mod nested;
+pub mod parents;
 pub mod repair;
+pub mod reuse;
 pub mod seeds;
 pub mod world;
 

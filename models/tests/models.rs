@@ -134,6 +134,26 @@ mod gate {
     }
 }
 
+mod parents {
+    use super::*;
+    use killer_models::parents::{Parents, Variant};
+
+    holds! {
+        a_star_below_a_star: Parents::two(Variant::AsBuilt);
+    }
+    fails! { "mutant":
+        never_sent: Parents::two(Variant::NeverSent) => "in the end everybody was sent it";
+        no_bound: Parents::two(Variant::NoBound) => "in the end everybody was sent it";
+        left_at_the_end: Parents::two(Variant::LeftAtTheEnd) => "in the end everybody was sent it";
+        youngest_too: Parents::two(Variant::YoungestToo) => "no parent that runs sees all its children end";
+        youngest_before: Parents::two(Variant::YoungestBefore)
+            => "no parent that runs sees all its children end";
+        not_for_each_other: Parents::two(Variant::NotForEachOther)
+            => "no parent that runs sees all its children end";
+        without_gate: Parents::two(Variant::WithoutGate) => "no process runs that was forked behind the first list";
+    }
+}
+
 mod broadcast {
     use super::*;
     use killer_models::broadcast::{Broadcast, Variant};
@@ -290,5 +310,25 @@ mod holds {
         let_go_past_the_deadline: Holds::two(Variant::NoDeadline) => "nobody's hold is cut short";
         clock_before_the_word: Holds::two(Variant::ClockFirst) => "nobody's hold is cut short";
         counted_once_for_good: Holds::two(Variant::CountedOnce) => "nobody's hold is cut short";
+    }
+}
+
+mod reuse {
+    use super::*;
+    use killer_models::reuse::{Reuse, Variant};
+
+    holds! {
+        as_built: Reuse::two(Variant::AsBuilt);
+    }
+    fails! { "mutant":
+        a_slot_is_taken_at_once: Reuse::two(Variant::TakenAtOnce)
+            => "no process of a root meets the gate of the root before";
+        not_held: Reuse::two(Variant::NotHeld) => "no process of a root meets the gate of the root before";
+        record_read_before_the_hold: Reuse::two(Variant::ReadFirst)
+            => "no process of a root meets the gate of the root before";
+        line_not_asked_again: Reuse::two(Variant::NotAskedAgain)
+            => "no process of a root meets the gate of the root before";
+        record_not_read_again: Reuse::two(Variant::NotReadAgain)
+            => "a sweeper that was late goes on behind an open gate";
     }
 }

@@ -72,6 +72,39 @@ if [ "$1" = inside ]; then
     exit 0
 fi
 
+if [ "$1" = full-disk ]; then
+    with_sysvinit
+    for before in nothing older; do
+        if [ "$before" = older ]; then does "the older one is not installed" packages -i older.deb; fi
+        ours >/tmp/before
+        refused=0 size=-2
+        while :; do
+            size=$((size + 3))
+            small_disk "${size}m"
+            if packages -i new.deb >/tmp/said 2>&1; then break; fi
+            refused=$((refused + 1))
+            said 'No space left'
+            if [ "$before" = older ] || [ -e /usr/bin/killer ]; then
+                killer --version >/dev/null || fail "half of a killer is there"
+            fi
+            larger_disk
+            does "it is not installed when there is room ($size MiB, $before before)" packages -i new.deb
+            [ -z "$(dpkg --audit)" ] || fail "dpkg holds it for half installed"
+            boot_files
+            does "it is not purged" packages -P ebpf-killer
+            [ "$before" = older ] || ours | diff /tmp/before - || fail "purged, and something is left"
+            old_disk
+        done
+        killer --version >/dev/null || fail "it was installed, and does not run"
+        [ -x /etc/init.d/killer ] || said 'sets the boot files up later'
+        old_disk
+        [ "$refused" -gt 2 ] || fail "no disk was too small"
+        ok "a disk that is full ($refused sizes, $before before): it is said, nothing is half there, and with more room it is installed"
+    done
+    does "it is not purged" packages -P ebpf-killer
+    exit 0
+fi
+
 # own-pids: PID 1 has this root, so that it is a host of its own; programs in the kernel are not for it.
 mount -t proc proc /proc
 mount -t bpf bpf /sys/fs/bpf

@@ -20,6 +20,9 @@ unshare --mount --propagation private -- sh -eu -c '
     cp "$4" "$2/host/tmp/check/package"
     cp "$1"/*.sh "$2/host/tmp/check/"
     chroot "$2/host" sh "/tmp/check/$3.sh" inside
+    if grep -q "full-disk" "$1/$3.sh"; then
+        chroot "$2/host" sh "/tmp/check/$3.sh" full-disk
+    fi
     if grep -q "own-pids" "$1/$3.sh"; then
         unshare --pid --fork chroot "$2/host" sh "/tmp/check/$3.sh" own-pids
     fi

@@ -67,5 +67,18 @@ service_ends() {
     killer -q down --force || fail "the tracker is not unloaded"
 }
 
+# What is written from here on goes to a disk of that size, and is thrown away with it by old_disk.
+small_disk() {
+    mkdir -p /tmp/small
+    mount -t tmpfs -o "size=$1" tmpfs /tmp/small
+    for d in usr etc var; do
+        mkdir -p "/tmp/small/$d/upper" "/tmp/small/$d/work"
+        mount -t overlay overlay -o "lowerdir=/$d,upperdir=/tmp/small/$d/upper,workdir=/tmp/small/$d/work" "/$d"
+    done
+}
+larger_disk() { mount -o remount,size=200m /tmp/small; }
+# Somebody that was executed from there may still run.
+old_disk() { umount -l /usr /etc /var /tmp/small; }
+
 cd /tmp/check || exit
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin

@@ -67,23 +67,52 @@ put() {
     mv -f "$2.new" "$2"
 }
 
+write_list() {
+    if ! echo "$1" | cat >"$destdir$list.new"; then
+        rm -f "$destdir$list.new"
+        fail "$destdir$list cannot be written"
+    fi
+    mv -f "$destdir$list.new" "$destdir$list"
+}
+
+# Those lines that $1 has not.
+missing() {
+    while read -r f; do
+        echo "$1" | grep -qxF -- "$f" || echo "$f"
+    done
+}
+
+# Only what lies below the prefix, whoever has written the list.
+remove() {
+    while read -r f; do
+        case $f in
+        */../* | */..) continue ;;
+        "$prefix"/*) rm -f "$destdir$f" ;;
+        esac
+    done
+}
+
 install_all() {
     [ -x "$here/bin/killer" ] || fail "$here holds no unpacked tarball of killer (bin/killer is missing)"
     "$here/bin/killer" --version >/dev/null 2>&1 || [ -n "$destdir" ] || fail "this killer is for another kind of machine"
     files=$(cd "$here" && find bin lib share -type f | sort)
     mkdir -p "$destdir$prefix/lib/killer" || fail "$destdir$prefix/lib/killer cannot be made"
-    # The list first: what was copied before a disk was full can be removed.
-    {
-        for f in $files; do echo "$prefix/$f"; done
-        echo "$prefix/lib/killer/install.sh"
-    } >"$destdir$list.new" || fail "$destdir$list cannot be written"
-    mv -f "$destdir$list.new" "$destdir$list"
+    # The list first: what was copied before a disk was full can be removed. Until all is there it has the files of the version
+    # before, too.
+    new=$(for f in $files lib/killer/install.sh; do echo "$prefix/$f"; done)
+    gone=$(if [ -f "$destdir$list" ]; then missing "$new" <"$destdir$list"; fi)
+    write_list "$new${gone:+
+$gone}"
     for f in $files; do
         mode=644
         case $f in bin/*) mode=755 ;; esac
         put "$here/$f" "$destdir$prefix/$f" "$mode" || fail "$destdir$prefix/$f cannot be written; --uninstall removes the rest"
     done
     put "$here/install.sh" "$destdir$prefix/lib/killer/install.sh" 755 || fail "$destdir$prefix/lib/killer/install.sh cannot be written"
+    if [ -n "$gone" ]; then
+        echo "$gone" | remove
+        write_list "$new"
+    fi
     if [ "$boot" = yes ]; then
         boot_files || echo "install.sh: installed, but not set up to run at boot: 'killer install-boot' does that later" >&2
     fi
@@ -98,13 +127,7 @@ uninstall_all() {
             "$killer" down --force || echo "install.sh: the tracker is still loaded, until the next boot" >&2
         fi
     fi
-    while read -r f; do
-        # Only what lies below the prefix, whoever has written the list.
-        case $f in
-        */../* | */..) continue ;;
-        "$prefix"/*) rm -f "$destdir$f" ;;
-        esac
-    done <"$destdir$list"
+    remove <"$destdir$list"
     rm -f "$destdir$list"
     for dir in lib/killer/rules.d lib/killer share/doc/ebpf-killer/docs share/doc/ebpf-killer share/licenses/ebpf-killer; do
         rmdir "$destdir$prefix/$dir" 2>/dev/null || :

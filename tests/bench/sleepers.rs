@@ -2,7 +2,9 @@
 //!
 //! `nursery CMD…` starts CMD and reaps whoever is orphaned below. `star|chain|orphans N CGROUP` is a service of N
 //! sleepers, whose stdout is the pipe that only they hold; an `R` on it says that all are there. `stay N CGROUP`
-//! is a star that survives TERM. `forks N` and `vforks N` print how long N children took, in nanoseconds.
+//! is a star that survives TERM. `forks N` and `vforks N` print how long N children took, in nanoseconds; with `same`
+//! or `other` as third word parent and children have one processor, or the children move to another one before they end.
+//! `kill` ends the processes whose numbers are on stdin.
 
 use std::ffi::{CString, c_char, c_int, c_uint};
 use std::time::Instant;
@@ -20,12 +22,16 @@ unsafe extern "C" {
     fn execv(path: *const c_char, argv: *const *const c_char) -> c_int;
     fn execvp(path: *const c_char, argv: *const *const c_char) -> c_int;
     fn prctl(option: c_int, value: usize, ...) -> c_int;
+    fn kill(pid: c_int, signal: c_int) -> c_int;
+    fn sched_getaffinity(pid: c_int, size: usize, mask: *mut u64) -> c_int;
+    fn sched_setaffinity(pid: c_int, size: usize, mask: *const u64) -> c_int;
     fn signal(signal: c_int, handler: extern "C" fn(c_int)) -> usize;
 }
 
 /// After this nobody lives on, whatever became of the benchmark.
 const LIFETIME: c_uint = 300;
 const PR_SET_CHILD_SUBREAPER: c_int = 36;
+const SIGKILL: c_int = 9;
 const SIGTERM: c_int = 15;
 
 fn main() {
@@ -33,6 +39,13 @@ fn main() {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     match words[1..] {
         ["nursery", ..] => nursery(&args[2..]),
+        ["kill"] => kill_all(),
+        [kind @ ("forks" | "vforks"), n, place] => {
+            let [first, second] = processors();
+            stay_on(first);
+            let other = (place == "other").then_some(second);
+            children(n.parse().expect("a number"), kind == "vforks", other);
+        }
         [shape, n, cgroup] => {
             let n: usize = n.parse().expect("a number");
             if cgroup != "-" {
@@ -45,8 +58,7 @@ fn main() {
                 _ => chain(n),
             }
         }
-        ["forks", n] => children(n.parse().expect("a number"), false),
-        ["vforks", n] => children(n.parse().expect("a number"), true),
+        [kind @ ("forks" | "vforks"), n] => children(n.parse().expect("a number"), kind == "vforks", None),
         _ => panic!("what?"),
     }
 }
@@ -143,13 +155,45 @@ fn nursery(command: &[String]) {
     }
 }
 
-fn children(n: usize, light: bool) {
+fn kill_all() {
+    let numbers = std::io::read_to_string(std::io::stdin()).expect("numbers");
+    for number in numbers.split_whitespace() {
+        // SAFETY: touches no memory.
+        unsafe { kill(number.parse().expect("a number"), SIGKILL) };
+    }
+}
+
+/// Processors of a mask.
+const MOST: usize = 1024;
+
+/// The first two that this process may use; of one alone, that one twice.
+fn processors() -> [usize; 2] {
+    let mut mask = [0u64; MOST / 64];
+    // SAFETY: the mask is as large as it is said to be.
+    let there = unsafe { sched_getaffinity(0, size_of_val(&mask), mask.as_mut_ptr()) };
+    assert!(there >= 0, "sched_getaffinity: {}", std::io::Error::last_os_error());
+    let mut ours = (0..MOST).filter(|cpu| mask[cpu / 64] >> (cpu % 64) & 1 != 0);
+    let first = ours.next().expect("a processor");
+    [first, ours.next().unwrap_or(first)]
+}
+
+fn stay_on(processor: usize) {
+    let mut mask = [0u64; MOST / 64];
+    mask[processor / 64] |= 1 << (processor % 64);
+    // SAFETY: the mask is as large as it is said to be.
+    unsafe { sched_setaffinity(0, size_of_val(&mask), mask.as_ptr()) };
+}
+
+fn children(n: usize, light: bool, other: Option<usize>) {
     let begun = Instant::now();
     for _ in 0..n {
-        // SAFETY: the child does nothing but end.
+        // SAFETY: the child does nothing but move and end.
         unsafe {
             let pid = if light { vfork() } else { fork() };
             if pid == 0 {
+                if let Some(processor) = other {
+                    stay_on(processor);
+                }
                 _exit(0);
             }
             waitpid(pid, std::ptr::null_mut(), 0);

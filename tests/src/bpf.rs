@@ -2,6 +2,7 @@
 //! whatever is left in the maps when nobody is tracked.
 
 use killer_common::record::{Control, Global, Member, Pop, R_FREE, RootRecord};
+use killer_common::states::Thread;
 use killer_common::sweep::{Aim, Run};
 use killer_common::{ABI_VERSION, MAX_ROOTS, POOL_FIRST, gate, names};
 use std::collections::BTreeSet;
@@ -11,14 +12,18 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 const MAP_LOOKUP: i32 = 1;
+const MAP_UPDATE: i32 = 2;
 const MAP_NEXT_KEY: i32 = 4;
 const OBJ_GET: i32 = 7;
 const PROG_RUN: i32 = 10;
 const PROG_NEXT_ID: i32 = 11;
 const MAP_NEXT_ID: i32 = 12;
 const INFO_BY_FD: i32 = 15;
+const LINK_CREATE: i32 = 28;
 const LINK_FD_BY_ID: i32 = 30;
 const LINK_NEXT_ID: i32 = 31;
+const ITER_CREATE: i32 = 33;
+const TRACE_ITER: u64 = 28;
 
 /// bpf(2) with `words` as its attributes; the kernel takes what they leave out as zero.
 fn call(command: i32, words: &mut [u64]) -> std::io::Result<i64> {
@@ -127,23 +132,31 @@ impl Objects {
         Objects { dir: root.join(format!("v{ABI_VERSION}")) }
     }
 
-    /// Names and ids now; nothing is kept open.
+    /// Names and ids now; nothing is kept open. Without the link of the hook on signals, which comes and goes.
     pub fn pins(&self) -> Pins {
         let mut pins = Pins { names: BTreeSet::new(), ids: Ids::default() };
+        let mut attached = BTreeSet::new();
         for kind in ["maps", "progs", "links"] {
             for entry in std::fs::read_dir(self.dir.join(kind)).into_iter().flatten().flatten() {
+                let signal = entry.file_name() == names::P_SIGNAL;
+                if signal && kind == "links" {
+                    continue;
+                }
                 pins.names.insert(Path::new(kind).join(entry.file_name()));
                 let Some(words) = obj_get(&entry.path()).and_then(|fd| info(&fd)) else { continue };
                 // Maps, programs and links alike: type, id.
                 let id = (words[0] >> 32) as u32;
                 match kind {
                     "maps" => drop(pins.ids.maps.insert(id)),
-                    "progs" => drop(pins.ids.programs.insert(id)),
+                    "progs" => {
+                        pins.ids.programs.insert(id);
+                        attached.extend((!signal).then_some(id));
+                    }
                     _ => {}
                 }
             }
         }
-        pins.ids.links = links(&pins.ids.programs);
+        pins.ids.links = links(&attached);
         pins
     }
 
@@ -171,6 +184,22 @@ impl Objects {
         Some(run)
     }
 
+    /// Takes away the program that tells states of threads: it is loaded when it is needed, and nothing else tells such a tracker from
+    /// a new one.
+    pub fn forget_states(&self) {
+        let _ = std::fs::remove_file(self.dir.join("progs").join(names::P_STATES));
+    }
+
+    /// What the kernel tells of members' threads; `None`: the program is not loaded.
+    pub fn states(&self) -> Option<Vec<Thread>> {
+        let program = obj_get(&self.dir.join("progs").join(names::P_STATES))?;
+        let link = descriptor(LINK_CREATE, &mut [program.as_raw_fd() as u64, TRACE_ITER]).ok()?;
+        let file = descriptor(ITER_CREATE, &mut [link.as_raw_fd() as u64]).ok()?;
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut std::fs::File::from(file), &mut bytes).ok()?;
+        Some(bytes.chunks_exact(size_of::<Thread>()).map(bytemuck::pod_read_unaligned).collect())
+    }
+
     /// Runs of the tracker's programs that the kernel skipped (`recursion_misses`, 5.12+).
     pub fn skipped(&self) -> u64 {
         let mut sum = 0;
@@ -187,6 +216,13 @@ impl Objects {
         let head = fd.as_raw_fd() as u64;
         call(MAP_LOOKUP, &mut [head, (&raw const at) as u64, &raw mut value as u64, 0]).ok()?;
         Some(value)
+    }
+
+    /// Writes an element of a map that user space may write; false: it may not, or there is none.
+    pub fn put<T: bytemuck::Pod>(&self, name: &str, at: u32, value: T) -> bool {
+        let Some(fd) = self.map(name) else { return false };
+        let head = fd.as_raw_fd() as u64;
+        call(MAP_UPDATE, &mut [head, (&raw const at) as u64, (&raw const value) as u64, 0]).is_ok()
     }
 
     /// Slots that are, or were, in use: those of user space, then those of the pool.

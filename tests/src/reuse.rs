@@ -65,6 +65,7 @@ pub fn parts(root: &Path) -> Option<Pins> {
 /// in it; whether it does.
 pub fn give_back(root: &Path, parts: &Pins) -> bool {
     let objects = Objects::new(root);
+    objects.forget_states();
     if !eventually(Duration::from_secs(1), || is_as_new(&objects)) || objects.pins() != *parts {
         return false;
     }

@@ -133,7 +133,7 @@ impl Launch {
         let child = command.spawn().expect("start of an adversary");
         drop((live_write, ready_write));
         let mut it = Bystander { child, members: Vec::new(), live, facts: Vec::new() };
-        it.facts = collect(test, self, &mut ready)?;
+        it.facts = collect(test, self, &mut ready, String::new)?;
         let mut pids = vec![it.child.id() as i32];
         pids.extend(it.facts.iter().flat_map(|f| numbers(f, "child=").chain(numbers(f, "pid="))));
         pids.sort_unstable();
@@ -150,7 +150,7 @@ impl Launch {
         let (running, mut service) = self.begin(env, command, name);
         // The first one loads the tracker. Beside another test's bomb the kernel's verifier alone took 20 s.
         running.finish(Duration::from_secs(90)).ok();
-        service.facts = collect(&env.test, self, &mut service.ready)?;
+        service.facts = collect(&env.test, self, &mut service.ready, String::new)?;
         Some(service)
     }
 
@@ -166,7 +166,7 @@ impl Launch {
     #[track_caller]
     pub fn under(&self, env: &TestEnv, command: Command, name: &str) -> Option<(Running, Service)> {
         let (running, mut service) = self.begin(env, command, name);
-        service.facts = collect(&env.test, self, &mut service.ready)?;
+        service.facts = collect(&env.test, self, &mut service.ready, || running.so_far())?;
         Some((running, service))
     }
 
@@ -230,7 +230,12 @@ fn hand_over(command: &mut Command, live: &OwnedFd, ready: &OwnedFd) {
 }
 
 #[track_caller]
-fn collect(test: &str, launch: &Launch, ready: &mut ReadyPipe) -> Option<Vec<String>> {
+fn collect(
+    test: &str,
+    launch: &Launch,
+    ready: &mut ReadyPipe,
+    starter: impl Fn() -> String,
+) -> Option<Vec<String>> {
     let mut facts = Vec::new();
     for _ in 0..launch.lines {
         match ready.next(Duration::from_secs(15)) {
@@ -240,7 +245,7 @@ fn collect(test: &str, launch: &Launch, ready: &mut ReadyPipe) -> Option<Vec<Str
                 return None;
             }
             Some(Said::Fail(why)) => panic!("adversary {}: {why}", launch.behaviour),
-            None => panic!("adversary {} never got ready", launch.behaviour),
+            None => panic!("adversary {} never got ready\n{}", launch.behaviour, starter()),
         }
     }
     Some(facts)

@@ -101,7 +101,9 @@ fn adopt_without_the_log_of_orphans() {
     let env = TestEnv::new("adopt_without_the_log_of_orphans").map(TestEnv::alone);
     let Some(mut env) = env else { return };
     env.vars.push(("KILLER_LACK", "kernel-memory"));
-    env.killer(["up"]).ok();
+    // Nor is one tried that is known to be refused.
+    let up = env.killer(["-vvv", "up"]).ok().stderr.clone();
+    assert!(!up.contains("bpf_probe_read_kernel"), "{up}");
     let whole = Bystander::new(&env.test);
     env.killer(["adopt", "svc", "--pid", &whole.pid().to_string()]).ok();
     let json = env.killer(["status", "-o", "json", "svc"]).ok().json();

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use killer_tests::skip;
+use killer_tests::{TestEnv, skip};
 use tempfile::TempDir;
 
 const TEXTS: [(&str, &str); 3] = [
@@ -174,7 +174,7 @@ fn a_script_starts_itself_in_its_service() {
 
         fs::write(place.path("run/killer-by-script"), "").expect("a file");
         assert_eq!(place.run(&["./S12web", "start", "now"]), (7, once.into()), "{shell}");
-        assert_eq!(place.calls(), ["-q status web", "run --name web -- ./S12web start now"]);
+        assert_eq!(place.calls(), ["-q status web", "run --service --name web -- ./S12web start now"]);
         // A live service's.
         place.killer(&RUNS.replace("exit 4", "exit 0"));
         assert_eq!(place.run(&["./S12web", "restart", "a b"]).0, 7, "{shell}");
@@ -185,6 +185,52 @@ fn a_script_starts_itself_in_its_service() {
             assert!(place.calls().is_empty(), "{word}");
         }
         assert_eq!(fs::read_dir(place.path("run")).expect("run").count(), 1, "nothing is left");
+    }
+}
+
+/// Debian's scripts whose interpreter is a script: it has been started, and has the service's as its first argument.
+#[test]
+fn a_script_that_init_d_script_runs_starts_itself() {
+    let place = Place::new();
+    fs::write(place.path("run/killer-by-script"), "").expect("a file");
+    let (hook, runs) = (place.shown("50-killer"), place.shown("init-d-script"));
+    let says = "echo \"$__init_d_script_name $* in ${KILLER_SCRIPT-none}\"; exit 7";
+    place
+        .script("init-d-script", &format!("#!/bin/sh\n__init_d_script_name=$1\nshift\n. '{hook}'\n{says}\n"));
+    place.script("webd", &format!("#!/usr/bin/env {runs}\n"));
+    place.killer(RUNS);
+    assert_eq!(place.run(&["./webd", "start", "now"]), (7, "./webd start now in none\n".into()));
+    assert_eq!(place.calls(), ["-q status webd", "run --service --name webd -- ./webd start now"]);
+}
+
+/// As with rules: what a login restarts is not the login's, and is not ended with it.
+#[test]
+fn a_service_started_in_another_one_is_beside_it() {
+    let test = "a_service_started_in_another_one_is_beside_it";
+    for env in [TestEnv::new(test), TestEnv::named(test)].into_iter().flatten() {
+        let env = env.alone();
+        let place = Place::new();
+        fs::write(place.path("run/killer-by-script"), "").expect("a file");
+        let command = env.command();
+        let set = command.get_envs().filter_map(|(k, v)| Some((k.to_str()?, v?.to_str()?)));
+        let set: String = set.map(|(k, v)| format!("export {k}='{v}'\n")).collect();
+        let killer = killer_tests::killer().canonicalize().expect("killer");
+        place.script("killer", &format!("#!/bin/sh\n{set}exec '{}' \"$@\"\n", killer.display()));
+        let daemon = "[ $1 = stop ] || sleep 55 </dev/null >/dev/null 2>&1 &";
+        for name in ["S12login", "web"] {
+            place.script(name, &format!("#!/bin/sh\n. '{}'\n{daemon}\n", place.shown("50-killer")));
+        }
+        assert_eq!(place.run(&["./S12login", "start"]), (0, String::new()));
+        env.killer(["exec", "--name", "login", "--", &place.shown("web"), "start"]).ok();
+        let web = env.killer(["status", "web", "-o", "json"]).ok().json();
+        assert!(web["inside"].is_null(), "{web}");
+        env.killer(["-q", "-s", "KILL", "--wait", "login"]).ok();
+        env.killer(["status", "login"]).code(3);
+        env.killer(["status", "web"]).ok();
+        // It lives: its script runs in it once more.
+        assert_eq!(place.run(&["./web", "restart"]), (0, String::new()));
+        env.killer(["-q", "-s", "KILL", "--wait", "web"]).ok();
+        env.killer(["status", "web"]).code(3);
     }
 }
 

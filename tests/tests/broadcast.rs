@@ -3,7 +3,8 @@
 //! `KILLER_ROUNDS=1000 cargo test -p killer-tests --test broadcast -- --nocapture` is the long run; each test prints its
 //! figures; one test after the other (`--exact NAME`).
 
-use killer_tests::{Journal, Launch, Objects, TestEnv};
+use killer_tests::stepper::{Act, traced};
+use killer_tests::{Journal, Launch, Objects, Out, TestEnv};
 use std::time::{Duration, Instant};
 
 fn rounds(few: usize) -> usize {
@@ -16,6 +17,12 @@ fn once_each(test: &str, behaviour: &str, signal: i32, options: &[&str], sum: Op
     if let Some(env) = TestEnv::new(test) {
         once_each_in(&env, behaviour, signal, options, sum);
     }
+}
+
+/// A kernel that skips hooks, or does not tell which signals wait (5.10 under lockdown=confidentiality): who was
+/// born unseen may have it twice or not at all, and it is said.
+fn is_unsure(out: &Out) -> bool {
+    out.exit() == 64 && format!("{}{}", out.stdout, out.stderr).contains("born unseen")
 }
 
 #[track_caller]
@@ -32,8 +39,7 @@ fn once_each_in(env: &TestEnv, behaviour: &str, signal: i32, options: &[&str], s
     let (mut both, mut doubtful) = (0, 0);
     for _ in 0..rounds {
         let out = env.killer([&["-v", "-s", &signal.to_string()], options, &["svc"]].concat());
-        // A kernel that skips hooks: who was born unseen may have it twice or not at all, and it is said.
-        let unsure = out.exit() == 64 && format!("{}{}", out.stdout, out.stderr).contains("born unseen");
+        let unsure = is_unsure(&out);
         doubtful += usize::from(unsure);
         if !unsure {
             out.ok();
@@ -158,15 +164,22 @@ fn newborns_are_ignored() {
     let path = env.path("count");
     let launch = Launch::new("fork-count").arg(path.to_string_lossy()).arg("35");
     let Some(service) = launch.service(&env, "svc") else { return };
+    let mut doubtful = 0;
     for _ in 0..8 {
-        env.killer(["-s", "35", "--newborns=ignore", "svc"]).ok().silent();
+        let out = env.killer(["-s", "35", "--newborns=ignore", "svc"]);
+        if is_unsure(&out) {
+            doubtful += 1;
+        } else {
+            out.ok().silent();
+        }
     }
     std::fs::write(env.path("count.stop"), "").expect("stop file");
     assert!(service.live.eof_within(Duration::from_secs(20)));
     let counts = counts(&Journal::new(path).next(11));
-    assert!(counts.iter().all(|c| *c <= 8), "somebody got more than was sent: {counts:?}");
+    assert!(counts.iter().all(|c| *c <= 8 + doubtful), "somebody got more than was sent: {counts:?}");
     // The root and the four families live from the beginning to the end.
-    assert!(counts.iter().filter(|c| **c == 8).count() >= 5, "{counts:?}");
+    let whole = counts.iter().filter(|c| **c >= 8 - doubtful).count();
+    assert!(whole >= 5, "of {doubtful} broadcasts killer said that it was not sure: {counts:?}");
 }
 
 /// `--newborns=kill`: nobody who is born meanwhile lives.
@@ -197,4 +210,43 @@ fn newborns_are_killed() {
     );
     assert!(counts.iter().all(|c| *c <= 1), "{counts:?}");
     env.killer(["-KILL", "svc"]).ok();
+}
+
+/// Where the kernel can skip a program (7.0+): a call that was not stamped leaves a doubt, and that is said.
+#[test]
+fn a_call_without_a_stamp() {
+    let Some(mut env) = TestEnv::new("a_call_without_a_stamp") else { return };
+    env.vars.extend([("KILLER_LACK", "every-run"), ("KILLER_GATE", "C")]);
+    let path = env.path("count");
+    let launch = Launch::new("fork-threads").arg(path.to_string_lossy()).arg("35");
+    let Some(service) = launch.lease(40).service(&env, "svc") else { return };
+    if env.killer(["status", "-o", "json", "svc"]).ok().json()["tier"] != "typed" {
+        return killer_tests::skip(
+            &env.test,
+            "a fork's start is stamped by the birth witness, or no run is skipped here",
+        );
+    }
+    let mut told = 0;
+    for _ in 0..5 {
+        let mut command = env.command();
+        command.args(["-s", "35", "svc"]);
+        let mut sent = false;
+        let out = traced(&env, command, Duration::from_secs(30), |call| {
+            sent |= call.signals();
+            if sent { Act::Skipped(&["on_sys_enter"], 1) } else { Act::Go }
+        });
+        told += usize::from(is_unsure(&out.out));
+    }
+    assert_eq!(told, 5);
+    // Nor is a program without a doubt that cannot be attached. The one that hears of signals still is, by the call before.
+    const RAW_TRACEPOINT_OPEN: u64 = 17;
+    let mut command = env.command();
+    command.args(["-s", "35", "svc"]);
+    let out = traced(&env, command, Duration::from_secs(30), |call| {
+        if call.bpf != 0 && call.args[0] == RAW_TRACEPOINT_OPEN { Act::Fail(libc::ENOMEM) } else { Act::Go }
+    });
+    assert!(is_unsure(&out.out), "{}", out.out);
+    std::fs::write(env.path("count.stop"), "").expect("stop file");
+    assert!(service.live.eof_within(Duration::from_secs(20)), "it does not end");
+    env.killer(["-KILL", "svc"]);
 }

@@ -79,12 +79,13 @@ fn a_freeze_is_undone_by_whoever_comes_next() {
         &["down", "--force"],
     ] {
         let Some(env) = TestEnv::new(test).map(TestEnv::alone) else { return };
-        let Some((service, marks)) = Marks::ticking(&env, "families+threads+chains") else { return };
+        let Some((service, marks)) = Marks::ticking(&env, "families+threads+chains+rest") else { return };
         if env.killer(["freeze", "svc"]).exit() != 0 {
             return killer_tests::skip(test, "this tier cannot freeze");
         }
         env.killer(["thaw", "svc"]).ok();
-        // The hooks may be faster than the sweeper; then nobody is left to be signalled, and it is frozen for good.
+        // The hooks may be faster than the sweeper, but for two that do not fork. Where system calls are hooked they can be
+        // faster there, too; then it is frozen for good.
         let cut = (0..10).any(|_| {
             killed_before_signal(&env, &["freeze", "svc"], 2) || {
                 env.killer(["thaw", "svc"]).ok();
@@ -132,6 +133,22 @@ fn whoever_comes_next_counts_skipped_hooks() {
     }
 }
 
+/// Between the children and their parent: that runs on, as what was not sent it does, and the next call ends it.
+#[test]
+fn a_kill_of_a_star() {
+    let Some(env) = TestEnv::reusing("a_kill_of_a_star") else { return };
+    let Some(service) = Launch::new("star").arg("70").service(&env, "svc") else { return };
+    assert!(killed_before_signal(&env, &["-KILL", "svc"], 70));
+    assert!(service.live.alive(), "71 processes by 69 signals");
+    let left = killer_tests::pids(&env.killer(["status", "-o", "json", "svc"]).ok().json());
+    assert!(!left.is_empty());
+    for pid in left {
+        assert_ne!(killer_tests::proc_state(pid), Some('T'), "{pid} is stopped");
+    }
+    env.killer(["-KILL", "--wait", "svc"]).ok();
+    service.assert_dead();
+}
+
 #[test]
 fn a_broadcast() {
     let Some(env) = TestEnv::reusing("a_broadcast") else { return };
@@ -160,4 +177,20 @@ fn a_broadcast() {
     assert_eq!(journal.signals(6).len(), 6);
     env.killer(["-KILL", "svc"]).ok();
     service.assert_dead();
+}
+
+/// The lease of a killer that died holds for the service that it was for, and for no other one of this name.
+#[test]
+fn a_kill_and_its_name_is_used_again() {
+    let Some(env) = TestEnv::reusing("a_kill_and_its_name_is_used_again") else { return };
+    for round in 0..3 {
+        let Some(service) = Launch::new("plain").service(&env, "svc") else { return };
+        assert!(killed_before_signal(&env, &["-KILL", "svc"], 0), "round {round}");
+        service.assert_dead();
+        let out = env.killer(["run", "--name", "svc", "--", "sh", "-c", "/bin/true; echo runs"]);
+        assert_eq!(out.ok().stdout, "runs\n", "round {round}");
+    }
+    let named = env.killer(["list", "-o", "json"]);
+    let named = &named.ok().stdout;
+    assert_eq!(named.matches("\"svc\"").count(), 1, "{named}");
 }

@@ -2,10 +2,11 @@
 //! the program could see; nobody lost.
 
 use killer_tests::stepper::{self, Act};
-use killer_tests::{Launch, Marks, Pidfd, Service, TestEnv, eventually, proc_state};
+use killer_tests::{Launch, Marks, Out, Pidfd, Service, TestEnv, eventually, proc_state};
 use rustix::process::Signal;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 const EVERYTHING: &str = "chains+families+threads+spawn+spin";
@@ -29,16 +30,26 @@ fn end(env: &TestEnv, service: &Service) {
     service.assert_dead();
 }
 
-/// `freeze`, or `None` after a skip.
+/// `freeze`, or `None` after a skip. States come from the kernel and from /proc by turns.
 #[track_caller]
 fn freeze(env: &TestEnv) -> Option<()> {
-    let out = env.killer(["freeze", "svc"]);
+    let out = freeze_by_turns(env);
     if out.exit() == 1 && out.stderr.contains("cannot freeze") {
         killer_tests::skip(&env.test, "this tier cannot freeze");
         return None;
     }
     out.ok().silent();
     Some(())
+}
+
+fn freeze_by_turns(env: &TestEnv) -> Out {
+    static TURN: AtomicUsize = AtomicUsize::new(0);
+    let mut command = env.command();
+    if std::env::var_os("KILLER_STATES").is_none() {
+        command.env("KILLER_STATES", ["kernel", "proc"][TURN.fetch_add(1, Ordering::Relaxed) % 2]);
+    }
+    command.args(["freeze", "svc"]);
+    env.finish(command)
 }
 
 #[test]
@@ -154,6 +165,49 @@ fn hook_on_signals(env: &TestEnv) -> PathBuf {
     env.pin_root.join("v1/links/on_signal")
 }
 
+/// The hook on signals costs the host something at each end of a child: it is there while a root is frozen, and while a signal is sent to
+/// all. Of commands one after the other only the first takes it off.
+#[test]
+fn the_hook_on_signals_is_there_when_it_is_needed() {
+    let Some(env) = TestEnv::new("the_hook_on_signals_is_there_when_it_is_needed") else { return };
+    let apart = || std::thread::sleep(Duration::from_millis(1200));
+    let Some((one, marks)) = Marks::ticking(&env, "families") else { return };
+    let hook = hook_on_signals(&env);
+    if !env.pin_root.join("v1/progs/on_signal").exists() {
+        return killer_tests::skip(&env.test, "this tier has no such hook");
+    }
+    if env
+        .pin_root
+        .join("v1")
+        .read_dir()
+        .is_ok_and(|mut d| d.any(|e| e.is_ok_and(|e| e.file_name().to_string_lossy().starts_with("keeper-"))))
+    {
+        return killer_tests::skip(&env.test, "a keeper holds it");
+    }
+    assert!(!hook.exists(), "nobody needs it yet");
+    let Some(two) = Launch::new("plain").service(&env, "two") else { return };
+    env.killer(["-s", "CONT", "two"]).ok();
+    assert!(!hook.exists(), "after a signal");
+    env.killer(["-s", "CONT", "two"]).ok();
+    assert!(hook.exists(), "after one of many");
+    env.killer(["list"]).ok();
+    assert!(hook.exists(), "another one may come");
+    apart();
+    env.killer(["list"]).ok();
+    assert!(!hook.exists(), "whoever comes later takes it off");
+    freeze(&env);
+    apart();
+    env.killer(["-s", "CONT", "two"]).ok();
+    assert!(hook.exists(), "while something is frozen");
+    assert_still(&env, &marks, Duration::from_millis(100));
+    apart();
+    env.killer(["thaw", "svc"]).ok();
+    assert!(!hook.exists(), "after the thaw");
+    env.killer(["-s", "KILL", "--wait", "two"]).ok();
+    two.assert_dead();
+    end(&env, &one);
+}
+
 /// Members that run although they are frozen are said, whatever hooks have counted: here the hook on signals is gone.
 #[test]
 fn who_runs_is_said() {
@@ -177,8 +231,8 @@ fn who_runs_is_said() {
     assert_still(&env, &marks, Duration::from_millis(100));
     assert_eq!(said()["state"], "frozen");
     env.killer(["thaw", "svc"]).ok().silent();
-    // Who was forked meanwhile nobody knows: that hook is one of those that keep the set.
-    env.killer(["-KILL", "svc"]);
+    // That hook is none of those that keep the set.
+    env.killer(["-KILL", "svc"]).ok();
     service.assert_dead();
 }
 
@@ -288,7 +342,7 @@ fn odd_shapes() {
             launch = launch.arg("60");
         }
         let Some(service) = launch.service(&env, "svc") else { continue };
-        let out = env.killer(["freeze", "svc"]);
+        let out = freeze_by_turns(&env);
         if out.exit() == 1 && out.stderr.contains("cannot freeze") {
             killer_tests::skip(&env.test, "this tier cannot freeze");
             return;
@@ -300,7 +354,7 @@ fn odd_shapes() {
         assert_eq!(ever(&env), before, "{behaviour} forks on");
         env.killer(["thaw", "svc"]).ok();
         service.assert_alive();
-        env.killer(["freeze", "svc"]).ok();
+        freeze_by_turns(&env).ok();
         end(&env, &service);
         env.killer(["forget", "svc"]).ok();
     }

@@ -72,7 +72,7 @@ fn under_timeout() {
     everywhere("under_timeout", |env| {
         let bystander = Bystander::new(&env.test);
         // The first one may load the tracker, which takes a while.
-        env.killer(["run", "--name", "first", "--", "true"]).ok();
+        env.killer(["run", "--kill-on-exit", "--name", "first", "--", "true"]).ok();
         let inner = env.command();
         let mut command = Command::new("timeout");
         command.args(["-s", "KILL", "3"]).arg(inner.get_program());
@@ -215,8 +215,9 @@ fn sigterm_comes_first_when_there_is_time() {
     everywhere("sigterm_comes_first", |env| {
         for killed in [false, true] {
             let journal = env.path(&format!("journal{killed}"));
-            let script = r#"setsid sh -c 'trap "echo 1 15 0 0 >> $2; exit 0" TERM; echo ready a=1 > $1; while :; do sleep 0.05; done' sh "$1" "$2" &
-                trap 'exit 9' USR1; while :; do sleep 0.05; done"#;
+            let script = r#"trap 'exit 9' USR1
+                setsid sh -c 'trap "echo 1 15 0 0 >> $2; exit 0" TERM; echo ready a=1 > $1; while :; do sleep 0.05; done' sh "$1" "$2" &
+                while :; do sleep 0.05; done"#;
             let launch = Launch::shell(script).arg(journal.to_string_lossy());
             let mut command = env.command();
             command.args(["run", "--name", "job", "--kill-on-exit=30s", "--"]);
@@ -243,7 +244,8 @@ fn sigterm_comes_first_when_there_is_time() {
 fn sigkill_comes_after_the_span() {
     everywhere("sigkill_comes_after_the_span", |env| {
         let bystander = Bystander::new(&env.test);
-        let script = r#"setsid sh -c 'trap "" TERM; echo ready a=1 > $1; while :; do sleep 50; done' sh "$1" & trap 'exit 8' USR1; while :; do sleep 0.05; done"#;
+        // The trap comes first: the signal comes as soon as the child says that it is there.
+        let script = r#"trap 'exit 8' USR1; setsid sh -c 'trap "" TERM; echo ready a=1 > $1; while :; do sleep 50; done' sh "$1" & while :; do sleep 0.05; done"#;
         let mut command = env.command();
         command.args(["run", "--name", "job", "--kill-on-exit=300ms", "--"]);
         let Some((running, service)) = Launch::shell(script).under(env, command, "job") else { return };
@@ -320,11 +322,14 @@ fn a_launcher_that_is_stopped() {
     });
 }
 
-/// Both at once: nobody is left to end the set, which is said.
+/// Both at once, where the kernel has no dead man's switch (`promise.rs`): nobody is left to end the set, which is said.
 #[test]
 fn both_are_killed() {
     everywhere("both_are_killed", |env| {
-        let Some((running, service)) = job(env, &["--kill-on-exit"]) else { return };
+        let mut command = env.command();
+        command.args(["run", "--name", "job", "--kill-on-exit", "--"]).env("KILLER_LACK", "promise");
+        let under = Launch::shell(FOUR).under(env, command, "job");
+        let Some((running, service)) = under else { return };
         let launcher = running.child.id() as i32;
         let there = || supervisors(env, launcher).first().copied();
         assert!(eventually(Duration::from_secs(10), || there().is_some()), "{}: nobody watches", env.test);
@@ -341,5 +346,42 @@ fn both_are_killed() {
         service.assert_alive();
         env.killer(["-KILL", "--wait", "job"]).ok();
         service.assert_dead();
+    });
+}
+
+/// The set ends with a process that is named, whichever way that ends; in the background, too, and with a span.
+#[test]
+fn an_owner_that_ends() {
+    everywhere("an_owner_that_ends", |env| {
+        let bystander = Bystander::new(&env.test);
+        let all: [&[&str]; 3] = [&[], &["--detach", "--keep-fds"], &["--kill-on-exit=200ms"]];
+        for options in all {
+            let owner = Bystander::new(&env.test);
+            let number = owner.pid().to_string();
+            let under = job(env, &[&["--owner", &number], options].concat());
+            let Some((running, service)) = under else { return };
+            started(env);
+            service.assert_alive();
+            // Nobody waits for it.
+            Pidfd::open(owner.pid()).expect("it is there").signal(Signal::KILL);
+            assert_ended(env, &service, &bystander);
+            let code = if options.contains(&"--detach") { 0 } else { 137 };
+            running.finish(Duration::from_secs(20)).code(code);
+        }
+    });
+}
+
+#[test]
+fn an_owner_that_is_none() {
+    everywhere("an_owner_that_is_none", |env| {
+        let mut gone = Command::new("true").spawn().expect("a process");
+        let number = gone.id().to_string();
+        gone.wait().expect("it has ended");
+        for (owner, code) in [(number.as_str(), 125), ("1", 125), ("0", 2), ("x", 2), ("-1", 2)] {
+            let out = env.killer(["run", "--name", "job", "--owner", owner, "--", "true"]);
+            assert_eq!(out.exit(), code, "{owner}: {}", out.stderr);
+            assert!(!out.stderr.is_empty());
+        }
+        assert_eq!(env.killer(["status", "-q", "job"]).exit(), 4);
     });
 }

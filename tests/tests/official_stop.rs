@@ -307,3 +307,47 @@ fn an_instance_is_stopped_by_its_script() {
         host.places.killer(&env, ["status", "web"]).code(3);
     }
 }
+
+/// The real s6, where it is installed: a rule names what its supervisor starts, a kill says who starts it again, and `stop`
+/// asks s6-svc.
+#[test]
+fn the_real_s6_is_asked() {
+    let test = "the_real_s6_is_asked";
+    if !Path::new("/usr/bin/s6-supervise").exists() {
+        return killer_tests::skip(test, "no s6 is installed");
+    }
+    let Some(env) = TestEnv::new(test) else { return };
+    let Some(host) = Host::new(&env) else { return };
+    let (there, dir) = ("/run/service/web", host.run.join("service/web"));
+    program(&dir.join("run"), "exec sleep 60");
+    let up = host.places.killer(&env, ["up", "--rules"]);
+    if up.exit() == 1 && up.stderr.contains("the tier") {
+        return killer_tests::skip(test, &up.stderr.replace('\n', " "));
+    }
+    up.ok();
+    let mut command = std::process::Command::new("/usr/bin/s6-supervise");
+    command.arg(there).stdin(std::process::Stdio::null());
+    let supervisor = Supervisor(host.places.within(command).spawn().expect("s6-supervise"));
+    let main = || {
+        let status = host.places.killer(&env, ["status", "-o", "json", "web"]);
+        if status.exit() == 0 { status.json()["main_pid"].as_i64() } else { None }
+    };
+    let named =
+        |but: Option<i64>| eventually(Duration::from_secs(10), || main().is_some_and(|p| Some(p) != but));
+    assert!(named(None), "{}", env.killer(["list"]));
+    let first = main();
+    let out = host.places.killer(&env, ["-s", "KILL", "--who=all", "web"]);
+    let word = format!("s6-supervise starts it again: 's6-svc -d {there}' prevents that");
+    assert!(out.ok().stderr.contains(&word), "{out}");
+    assert!(named(first), "s6-supervise has not started it again: {}", env.killer(["list"]));
+    let out = host.places.killer(&env, ["stop", "--timeout=20s", "-o", "json", "web"]);
+    let json = out.ok().json();
+    assert_eq!(json["command"]["command"], format!("s6-svc -d {there}"), "{json}");
+    assert_eq!((&json["command"]["exit_code"], &json["empty"]), (&0.into(), &true.into()), "{json}");
+    // It waits for a second before it starts anything again.
+    std::thread::sleep(Duration::from_millis(1500));
+    assert_eq!(env.names(), Vec::<String>::new(), "it was started again");
+    if let Some(p) = Pidfd::open(supervisor.0.id() as i32) {
+        p.signal(Signal::TERM);
+    }
+}

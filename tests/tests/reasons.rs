@@ -9,9 +9,10 @@ use std::time::Duration;
 /// A new process twenty times a second.
 const FORKS: &str = r#"echo ready >"$1"; while :; do sleep 0.05; done"#;
 /// Where the word of each reason is read that no test here reads.
-const ELSEWHERE: [(&str, &str); 10] = [
+const ELSEWHERE: [(&str, &str); 11] = [
     ("adopted-late", "adopt.rs"),
     ("best-effort", "user_tiers/main.rs"),
+    ("forks-unheard", "user_tiers/adopter.rs"),
     ("index-full", "limits.rs"),
     ("limits-raised", "limits.rs"),
     ("map-full", "losses.rs"),

@@ -2,8 +2,9 @@
 
 use killer_tests::{Bystander, Journal, Launch, LivePipe, Out, Pidfd, TestEnv, eventually, names_pid};
 use rustix::process::Signal;
+use rustix::pty::OpenptFlags;
 use std::fs::File;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
@@ -235,13 +236,11 @@ fn signals_to_run_alone() {
 #[test]
 fn interrupt_from_a_terminal() {
     let Some(env) = TestEnv::reusing("interrupt_from_a_terminal") else { return };
-    let (mut master, mut slave) = (0, 0);
-    let null = std::ptr::null_mut();
-    // SAFETY: room for two descriptors; no name, no termios, no window size.
-    let rc = unsafe { libc::openpty(&mut master, &mut slave, null, null.cast(), null.cast()) };
-    assert_eq!(rc, 0, "openpty");
-    // SAFETY: both are fresh and ours.
-    let (master, slave) = unsafe { (OwnedFd::from_raw_fd(master), OwnedFd::from_raw_fd(slave)) };
+    // Close-on-exec from the start: what other tests start meanwhile must not have them.
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let master = rustix::pty::openpt(flags).expect("a terminal");
+    rustix::pty::unlockpt(&master).expect("unlockpt");
+    let slave = rustix::pty::ioctl_tiocgptpeer(&master, flags).expect("its other end");
     let path = env.path("journal");
     let mut command = env.command();
     command.args(["run", "--name", "svc", "--"]);

@@ -1,4 +1,5 @@
-//! A supervisor that was killed: where the kernel counts, the set is as complete as before, and the loss is a note.
+//! A supervisor that was killed, and its launcher: where the kernel counts and has no dead man's switch (`promise.rs`), the set is as
+//! complete as before, and the loss is a note.
 
 use killer_tests::{Launch, Pidfd, TestEnv, skip};
 use rustix::process::Signal;
@@ -41,7 +42,8 @@ fn is_a_note(env: &TestEnv) {
 
 #[test]
 fn is_a_note_programs() {
-    let Some(env) = TestEnv::reusing("is_a_note_programs") else { return };
+    let Some(mut env) = TestEnv::reusing("is_a_note_programs") else { return };
+    env.vars.push(("KILLER_LACK", "promise"));
     is_a_note(&env);
 }
 

@@ -5,6 +5,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use killer_tests::skip;
+use nix::mount::{MsFlags, mount, umount};
+use nix::sched::{CloneFlags, unshare};
 use tempfile::TempDir;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/tarball/install.sh");
@@ -159,4 +162,120 @@ fn a_list_that_somebody_wrote_removes_nothing_elsewhere() {
         .expect("the list");
     assert_eq!(t.install(&["--uninstall", "--destdir", "ROOT"]).0, 0);
     assert!(t.path("root/etc/killer/rules.d/mine.toml").exists());
+}
+
+/// Disks from full to just large enough, by pages and by files: a tmpfs at the root, in mounts of this thread's own.
+fn disks() -> impl Iterator<Item = String> {
+    let pages = (1..=20).map(|n| format!("size={}k,nr_inodes=200", 4 * n));
+    pages.chain((2..=30).map(|n| format!("size=1m,nr_inodes={n}")))
+}
+
+impl Unpacked {
+    fn mount(&self, options: &str, flags: MsFlags) {
+        mount(Some("tmpfs"), &self.path("root"), Some("tmpfs"), flags, Some(options)).expect("a tmpfs");
+    }
+
+    /// Every file below the root but the list, with what is in it.
+    fn texts(&self) -> Vec<(String, Vec<u8>)> {
+        let files = self.files();
+        let path = |f: &str| f.rsplit_once(' ').map_or(f, |(p, _)| p).to_owned();
+        let files = files.iter().map(|f| path(f)).filter(|f| !f.ends_with("/lib/killer/installed"));
+        files.map(|f| (f.clone(), fs::read(self.path(&format!("root{f}"))).expect("a file"))).collect()
+    }
+}
+
+/// What this thread mounts nobody else sees.
+fn own_mounts(test: &str) -> bool {
+    let mine = unshare(CloneFlags::CLONE_NEWNS).and_then(|()| {
+        mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
+    });
+    if let Err(e) = mine {
+        skip(test, &format!("no mounts of its own: {e}"));
+    }
+    mine.is_ok()
+}
+
+#[test]
+fn a_full_disk_is_said_and_leaves_nothing_half_written() {
+    if !own_mounts("a_full_disk_is_said_and_leaves_nothing_half_written") {
+        return;
+    }
+    let t = Unpacked::new();
+    let args = ["--destdir", "ROOT", "--no-boot"];
+    t.mount("size=1m", MsFlags::empty());
+    assert_eq!(t.install(&args).0, 0);
+    let whole = t.texts();
+    umount(&t.path("root")).expect("umount");
+    let mut refused = 0;
+    for (n, disk) in disks().enumerate() {
+        t.mount(&disk, MsFlags::empty());
+        // So that there is one without a single page.
+        fs::write(t.path("root/taken"), "x").expect("a page");
+        let (code, said) = t.install(&args);
+        fs::remove_file(t.path("root/taken")).expect("rm");
+        let there = t.texts();
+        assert!(there.iter().all(|f| whole.contains(f)), "{disk}: something half written: {there:?}: {said}");
+        if code != 0 {
+            refused += 1;
+            let words = said.contains("No space left") && said.lines().any(|l| l.starts_with("install.sh: "));
+            assert!(code == 1 && words, "{disk}: {code} {said}");
+            t.mount("size=1m,nr_inodes=200", MsFlags::MS_REMOUNT);
+            // Both ways out of it: it is completed, or taken away.
+            let installed = t.path("root/usr/lib/killer/installed").exists();
+            if n % 2 == 0 || !installed {
+                assert_eq!(t.install(&args).0, 0, "{disk}");
+            } else {
+                assert_eq!(t.install(&["--uninstall", "--destdir", "ROOT"]).0, 0, "{disk}");
+                assert_eq!(t.files(), Vec::<String>::new(), "{disk}");
+            }
+        } else {
+            assert_eq!(there, whole, "{disk}: it was no failure: {said}");
+        }
+        umount(&t.path("root")).expect("umount");
+    }
+    assert!((5..48).contains(&refused), "{refused}");
+}
+
+#[test]
+fn a_full_disk_keeps_the_version_before() {
+    if !own_mounts("a_full_disk_keeps_the_version_before") {
+        return;
+    }
+    for disk in disks().step_by(4) {
+        let t = Unpacked::new();
+        let args = ["--destdir", "ROOT", "--no-boot"];
+        t.mount("size=1m,nr_inodes=200", MsFlags::empty());
+        fs::write(t.path("tar/share/doc/ebpf-killer/docs/OLD.md"), "x").expect("a file");
+        assert_eq!(t.install(&args).0, 0);
+        let before = t.texts();
+        let killer = fs::read_to_string(t.path("tar/bin/killer")).expect("killer");
+        fs::write(t.path("tar/bin/killer"), format!("{killer}# {}\n", "x".repeat(9000))).expect("killer");
+        fs::remove_file(t.path("tar/share/doc/ebpf-killer/docs/OLD.md")).expect("rm");
+        fs::write(t.path("tar/share/doc/ebpf-killer/docs/NEW.md"), "y").expect("a file");
+        // What is in use counts.
+        let (size, files) = disk.split_once(',').expect("two");
+        let pages: usize =
+            size.trim_start_matches("size=").trim_end_matches(['k', 'm']).parse().expect("a number");
+        let files: usize = files.trim_start_matches("nr_inodes=").parse().expect("a number");
+        let size = if size.ends_with('m') { "1m".into() } else { format!("{}k", 44 + pages) };
+        t.mount(&format!("size={size},nr_inodes={}", 20 + files), MsFlags::MS_REMOUNT);
+        let (code, said) = t.install(&args);
+        let there = t.texts();
+        let killer = there.iter().find(|f| f.0 == "/usr/bin/killer").expect("killer is gone");
+        assert!(killer.1 == before[0].1 || killer.1.len() > 9000, "{disk}: half of a killer: {said}");
+        assert!(!there.iter().any(|f| f.0.ends_with(".new")), "{disk}: {there:?}");
+        assert!(code == 0 || code == 1 && said.contains("No space left"), "{disk}: {code} {said}");
+        t.mount("size=1m,nr_inodes=200", MsFlags::MS_REMOUNT);
+        if code != 0 {
+            assert_eq!(t.install(&args).0, 0, "{disk}");
+        }
+        let names: Vec<String> = t.texts().into_iter().map(|f| f.0).collect();
+        assert!(
+            !names.iter().any(|f| f.ends_with("OLD.md")),
+            "{disk}: what the new one has not is left: {names:?}"
+        );
+        assert_eq!(t.install(&["--uninstall", "--destdir", "ROOT"]).0, 0);
+        assert_eq!(t.files(), Vec::<String>::new(), "{disk}");
+        umount(&t.path("root")).expect("umount");
+    }
 }

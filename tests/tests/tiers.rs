@@ -152,6 +152,16 @@ fn legacy_is_not_exact_where_it_can_lose() {
 }
 
 /// The keeper dies: that is said, the next start brings another one, and the old service can still be ended by name.
+/// LSM programs that attach and do nothing (no `bpf` in `lsm=`): the next tier comes without loading them once more.
+#[test]
+fn a_witness_that_cannot_act_is_loaded_once() {
+    let Some(env) = TestEnv::new("a_witness_that_cannot_act_is_loaded_once").map(TestEnv::alone) else {
+        return;
+    };
+    let up = env.killer(["-vvv", "up"]).ok().stderr.clone();
+    assert!(up.matches("tier witnessed").count() <= 1, "{up}");
+}
+
 #[test]
 fn a_keeper_that_is_killed() {
     let Some(env) = of("a_keeper_that_is_killed", "typed", true) else { return };

@@ -1,6 +1,8 @@
 //! The other verbs: adopt, list, status, tree, wait, verify, the registry, the tracker itself, and what packagers want.
 
-use killer_tests::{Journal, Launch, Out, Pidfd, Service, TestEnv, eventually, find, names_pid, pids};
+use killer_tests::{
+    Journal, Launch, Out, OwnPlaces, Pidfd, Service, TestEnv, eventually, find, names_pid, pids,
+};
 use rustix::process::Signal;
 use std::time::Duration;
 
@@ -304,6 +306,28 @@ fn doctor() {
     }
     let json = env.killer(["doctor", "-o", "json"]);
     assert!(find(&json.ok().json(), &["tier"]).is_some(), "{json}");
+}
+
+/// Debian has another package `killer`, whose program ends users' background jobs.
+#[test]
+fn doctor_warns_of_another_killer() {
+    let Some(env) = TestEnv::reusing("doctor_warns_of_another_killer") else { return };
+    let mut places = OwnPlaces::default();
+    let other = places.put(&env, "/usr/sbin").join("killer");
+    let found = |out: &Out| {
+        let json = out.ok().json();
+        let checks = json["checks"].as_array().expect("checks");
+        checks.iter().find(|c| c["name"] == "other killer").cloned()
+    };
+    assert_eq!(found(&places.killer(&env, ["doctor", "-o", "json"])), None);
+    std::fs::write(&other, "#!/usr/bin/perl -w\n").expect("a script");
+    let told = found(&places.killer(&env, ["doctor", "-o", "json"])).expect("a warning");
+    assert_eq!(told["result"], "warn", "{told}");
+    let text = places.killer(&env, ["doctor"]);
+    for words in ["/usr/sbin/killer is another program", "Debian's package 'killer'", "dpkg --remove killer"]
+    {
+        assert!(text.ok().stdout.contains(words), "no '{words}': {text}");
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::interrupt::Deaf;
 use crate::{run, tools};
 
 /// Package and its daemon.
-pub const DAEMONS: [(&str, &str); 8] = [
+pub const DAEMONS: [(&str, &str); 9] = [
     ("cron", "cron"),
     ("at", "atd"),
     ("apache2", "apache2"),
@@ -18,6 +18,7 @@ pub const DAEMONS: [(&str, &str); 8] = [
     ("haproxy", "haproxy"),
     ("postgresql", "pg_ctlcluster"),
     ("gunicorn", "gunicorn"),
+    ("s6", "s6-supervise"),
 ];
 
 /// Packages whose daemon is not there.

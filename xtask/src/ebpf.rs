@@ -11,7 +11,7 @@ use crate::sources::{self, hex, manifest_value};
 use crate::tools;
 
 /// Binaries of killer-ebpf.
-const OBJECTS: [&str; 4] = ["modern", "rules", "legacy", "sweep"];
+const OBJECTS: [&str; 6] = ["modern", "rules", "legacy", "sweep", "promise", "states"];
 
 /// `build-ebpf`.
 #[derive(Debug, clap::Args)]
@@ -94,7 +94,7 @@ fn stripped(object: &str) -> &'static [&'static str] {
     match object {
         "legacy" => &["--strip-debug", "--remove-section=.BTF", "--remove-section=.BTF.ext"],
         // One program, which needs nothing but its instructions.
-        "sweep" => &["--strip-all", "--remove-section=.text"],
+        "sweep" | "promise" | "states" => &["--strip-all", "--remove-section=.text"],
         _ => &["--strip-debug"],
     }
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: unit tests, then the end-to-end tests against a release build, counted.
+//! `cargo xtask test`: unit tests, then the end-to-end tests against the `killer` that guests have, counted.
 
 use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
@@ -37,7 +37,7 @@ pub fn run(options: &Options) -> Result<Tally> {
         println!("{error:#}");
     }
     tools::components(&["rustfmt", "clippy"])?;
-    let killer = binary::build()?;
+    let killer = binary::for_tests()?;
     let unit = ["killer-common", "killer-user", "xtask"];
     for names in [&unit[..], &["killer-models"], &["killer-tests"]] {
         let mut build = cargo();

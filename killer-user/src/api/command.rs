@@ -17,6 +17,7 @@ impl Command {
             made: false,
             replace: None,
             kill_on_exit: None,
+            owner: None,
             forking: false,
             pidfile: None,
             exec_stop: None,

@@ -158,6 +158,8 @@ pub struct Run {
     pub replace: Option<Replace>,
     /// End the rest when CMD ends, or `killer` does: SIGTERM, and SIGKILL after so long.
     pub kill_on_exit: Option<Span>,
+    /// It ends also when this process does: its number, and its pidfs inode where it has to be that very one.
+    pub owner: Option<(u32, Option<u64>)>,
     /// CMD is a daemon whose first process ends when it has started.
     pub forking: bool,
     /// Where to write CMD's PID; of a forking one, where it writes its main process's.

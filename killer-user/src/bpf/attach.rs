@@ -28,13 +28,12 @@ pub(super) fn hooks(
     has: &dyn Fn(&str) -> bool,
 ) -> Vec<(&'static str, &'static str)> {
     let may = |name, at| has(name).then_some((name, at)).into_iter();
-    let signal = [(P_SIGNAL, "signal_generate")];
     let births = HOOKS.into_iter().chain(if can_skip { &SECOND_LOOKS[..] } else { &[] }.iter().copied());
     match tier {
         // What the witness registers, these index and decide: a second look serves there, too.
-        Tier::Witnessed => [WITNESS[0]].into_iter().chain(births).chain(signal).chain([WITNESS[1]]).collect(),
+        Tier::Witnessed => [WITNESS[0]].into_iter().chain(births).chain([WITNESS[1]]).collect(),
         // The children of an ending task before its own end.
-        Tier::Typed => may(P_ORPHANS, "sched_process_exit").chain(births).chain(signal).collect(),
+        Tier::Typed => may(P_ORPHANS, "sched_process_exit").chain(births).collect(),
         Tier::Raw => may(P_ASK, "task_rename").chain(births).collect(),
         Tier::Legacy => may(P_ASK, "task/task_rename").chain(CLASSIC).collect(),
         _ => Vec::new(),
@@ -76,7 +75,8 @@ impl Links {
         Ok(())
     }
 
-    /// Attaches the pinned programs of a tier.
+    /// Attaches the pinned programs of a tier. Of the hook on signals see `hearing`: only a keeper holds it all the time, because no
+    /// other process can give it a link.
     pub(super) fn attach(&mut self, progs: &Path, tier: Tier, can_skip: bool) -> Result<(), KeepError> {
         for (name, at) in hooks(tier, can_skip, &|p| progs.join(p).exists()) {
             let prog = bpf::obj_get(&progs.join(name)).what(format!("opening program {name}"))?;
@@ -88,6 +88,10 @@ impl Links {
                 _ => (bpf::raw_tracepoint_open(&prog, "").map_err(|e| lacks::attaching(name, at, e))?, true),
             };
             self.keep(name, link, can_pin)?;
+        }
+        let signal = progs.join(P_SIGNAL);
+        if matches!(self, Self::Held(_)) && signal.exists() {
+            self.attach_these(progs, &[(P_SIGNAL, "signal_generate")])?;
         }
         Ok(())
     }

@@ -95,7 +95,7 @@ pub(super) fn make(
         }
         let e = match patiently(paths, &tmp, &offsets, tier, links) {
             Ok(l) => return Ok(l),
-            Err(e) => inert(e, tier, &offsets),
+            Err(e) => e,
         };
         log::info!("tier {}: {e}", tier.name());
         lacks.push((tier, e.to_string()));
@@ -144,7 +144,8 @@ fn pointless(tier: Tier, offsets: &Offsets) -> Option<String> {
 }
 
 /// Makes a tier, more than once where only its canary fails: on a busy machine a canary can be late, and a lesser tier
-/// for all of this boot would be a high price.
+/// for all of this boot would be a high price. A witness that this kernel does not let act is told by a program of its own, and
+/// not loaded again.
 fn patiently(
     paths: &Paths,
     tmp: &Path,
@@ -155,7 +156,7 @@ fn patiently(
     let mut left = CANARIES;
     loop {
         let mut l = links(tmp);
-        match attempt(paths, tmp, offsets, tier, &mut l) {
+        match attempt(paths, tmp, offsets, tier, &mut l).map_err(|e| inert(e, tier, offsets)) {
             Ok(()) => return Ok(l),
             Err(KeepError::Refused { name, why }) if name == CANARY && left > 0 => {
                 log::info!("tier {}: {why}", tier.name());

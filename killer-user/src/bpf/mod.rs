@@ -12,6 +12,7 @@ mod keeper;
 mod kfunc;
 mod lacks;
 mod load;
+mod loader;
 #[cfg(feature = "log")]
 mod log;
 mod maps;
@@ -21,13 +22,17 @@ mod others;
 mod patch;
 mod pins;
 mod programs;
+mod promise;
 mod repair;
 mod rules;
 mod second;
 mod sign;
+mod states;
 mod sweep;
 mod syscall_gate;
+mod together;
 mod up;
+mod written_in;
 
 pub use canary::NAME as CANARY;
 #[cfg(test)]

@@ -8,6 +8,7 @@ use aya::programs::{Program, ProgramError};
 
 use super::pins::not_permitted;
 use crate::keep::KeepError;
+use crate::sys::bpf::Refusal;
 
 /// The program of this name and kind.
 pub fn program<'a, P>(ebpf: &'a mut aya::Ebpf, name: &str) -> Result<&'a mut P, KeepError>
@@ -24,30 +25,25 @@ pub fn pinned(name: &str, pin: Result<(), PinError>) -> Result<(), KeepError> {
     pin.map_err(|e| KeepError::Refused { name: name.into(), why: chain(&e) })
 }
 
-/// The same for a pin that another process may have made meanwhile: then that is the program.
-pub fn pinned_once(name: &str, pin: Result<(), PinError>) -> Result<(), KeepError> {
-    match pin {
-        Err(PinError::SyscallError(e)) if e.io_error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        r => pinned(name, r),
+/// A program that aya has not loaded.
+pub fn refused(name: &str, e: &ProgramError) -> KeepError {
+    match e {
+        ProgramError::LoadError { io_error, verifier_log } => {
+            let error =
+                io_error.raw_os_error().map_or_else(|| io_error.kind().into(), io::Error::from_raw_os_error);
+            not_loaded(name, &Refusal { error, words: verifier_log.to_string() })
+        }
+        e => KeepError::Refused { name: name.into(), why: chain(e) },
     }
 }
 
 /// A program that was not loaded: the end of what the verifier said.
-pub fn refused(name: &str, e: &ProgramError) -> KeepError {
-    if let ProgramError::LoadError { io_error, verifier_log } = e {
-        if io_error.raw_os_error() == Some(libc::EPERM) {
-            return not_permitted("load BPF programs");
-        }
-        log::debug!("{name}: {io_error}\n{verifier_log}");
-        let text = verifier_log.to_string();
-        // The last lines are the verifier's own figures (`kernel/bpf/verifier.c:print_verification_stats`).
-        let figures = ["verification time", "stack depth", "processed "];
-        let said = |l: &&str| !l.trim().is_empty() && !figures.iter().any(|f| l.starts_with(f));
-        let tail: Vec<&str> = text.lines().rev().filter(said).take(3).collect();
-        let tail: Vec<&str> = tail.into_iter().rev().collect();
-        return KeepError::Refused { name: name.into(), why: format!("{io_error}: {}", tail.join(" / ")) };
+pub fn not_loaded(name: &str, r: &Refusal) -> KeepError {
+    if r.error.raw_os_error() == Some(libc::EPERM) {
+        return not_permitted("load BPF programs");
     }
-    KeepError::Refused { name: name.into(), why: chain(e) }
+    log::debug!("{name}: {}\n{}", r.error, r.words);
+    KeepError::Refused { name: name.into(), why: r.to_string() }
 }
 
 /// An error and what it comes from, in one line.

@@ -199,8 +199,17 @@ impl Drop for PinLock {
 impl PinLock {
     /// Waits for the lock.
     pub fn take(paths: &Paths) -> Result<Self, KeepError> {
+        Self::locked(paths, rustix::fs::FlockOperation::LockExclusive)
+    }
+
+    /// Takes the lock; an error when somebody has it.
+    pub fn take_now(paths: &Paths) -> Result<Self, KeepError> {
+        Self::locked(paths, rustix::fs::FlockOperation::NonBlockingLockExclusive)
+    }
+
+    fn locked(paths: &Paths, how: rustix::fs::FlockOperation) -> Result<Self, KeepError> {
         let dir = File::open(&paths.root).what("opening the pin root")?;
-        rustix::fs::flock(&dir, rustix::fs::FlockOperation::LockExclusive).what("locking the pin root")?;
+        rustix::fs::flock(&dir, how).what("locking the pin root")?;
         Ok(Self { dir })
     }
 }

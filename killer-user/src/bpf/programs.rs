@@ -5,6 +5,7 @@ mod broadcasts;
 mod changes;
 mod freezer;
 mod gate;
+mod hearing;
 mod holds;
 mod hooks;
 mod open;
@@ -18,7 +19,7 @@ mod sets;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, Ordering};
 
 use killer_common::ctl;
 use killer_common::record::*;
@@ -26,7 +27,8 @@ use killer_common::record::*;
 use super::ask::Asking;
 use super::pins::Paths;
 use crate::sys::bpf::Hash;
-use crate::sys::map::{Mapped, Word};
+use crate::sys::map::Mapped;
+use crate::sys::map::control::Word;
 
 pub(super) use open::namespace;
 
@@ -58,8 +60,19 @@ pub struct Programs {
     pub(super) births: Option<Hash<u64, Birth>>,
     /// Slots that are not used again meanwhile.
     holds: holds::Holds,
+    /// What this process has to do with the hook on signals, see `hearing`.
+    hears: AtomicU8,
+    /// The program that tells states cannot be loaded here.
+    pub(super) no_states: AtomicBool,
     /// How requests are made.
     pub(super) asking: Asking,
+}
+
+impl Drop for Programs {
+    fn drop(&mut self) {
+        self.let_slots_go();
+        self.detach_hearing();
+    }
 }
 
 impl Programs {

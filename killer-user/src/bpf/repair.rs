@@ -1,6 +1,6 @@
 //! Comparing the sets with the host: walks, and claims of what has ended unseen (docs/internals/PROTOCOL.md 2).
 
-use std::io::{self, Read};
+use std::io;
 
 use killer_common::names::{P_CLEAR, P_REAP, P_WALK};
 use killer_common::record::Birth;
@@ -20,16 +20,8 @@ impl Programs {
     pub fn walk(&self) -> io::Result<u32> {
         self.ensure(&[P_WALK]).map_err(io::Error::other)?;
         let number = self.walk_begin()?;
-        let mut file = bpf::iter_open(self.program(P_WALK)?)?;
-        let mut buf = [0; 4096];
-        loop {
-            match file.read(&mut buf) {
-                Ok(0) => return Ok(number),
-                Ok(_) => {}
-                Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
-                Err(e) => return Err(e),
-            }
-        }
+        bpf::iter_read(self.program(P_WALK)?)?;
+        Ok(number)
     }
 
     /// Walks twice and reaps what neither walk met: entries of tasks whose exit was missed.

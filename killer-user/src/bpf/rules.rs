@@ -5,22 +5,19 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 use std::process::Command;
 
-use aya::EbpfLoader;
-use aya::programs::{BtfTracePoint, FEntry, Lsm, RawTracePoint};
-use aya::{Btf, Ebpf};
 use bytemuck::Pod;
 use killer_common::names::*;
 use killer_common::rule::{self, Directory, FileKey, Inside, Known, OTHER_USERS, PathKey, Rule};
 
 use super::attach::Links;
 use super::load;
-use super::object::{chain, pinned, program, refused};
+use super::loader::{self, Knob, Object};
 use super::programs::Programs;
 use super::{maps, pins};
 use crate::keep::{Keep, KeepError, Opened, Rules, Slot, Table, What};
 use crate::kernel::btf;
 use crate::kernel::tier::Tier;
-use crate::sys::bpf::{self, Hash};
+use crate::sys::bpf::{self, For, Hash};
 
 /// The object of this build.
 static OBJECT: &[u8] =
@@ -50,8 +47,7 @@ fn load(t: &Programs) -> Result<(), KeepError> {
         return Err(KeepError::Kernel(format!("rules in tier {}: they need the kernel's BTF", tier.name())));
     }
     let offsets = load::layout()?;
-    let btf = Btf::from_sys_fs().map_err(|e| KeepError::Kernel(format!("usable BTF: {e}")))?;
-    let mut ebpf = object(&v.join("maps"), &offsets, tier == Tier::Witnessed)?;
+    let object = object(&v.join("maps"), &offsets, tier == Tier::Witnessed)?;
     // What a loader that was killed has left is in the way of a new pin.
     for (name, _) in RULE_HOOKS.iter().chain(&RULE_LSM).chain(&[(P_RULE_SEEN, RULE_SEEN_AT)]) {
         for dir in ["links", "progs"] {
@@ -59,22 +55,15 @@ fn load(t: &Programs) -> Result<(), KeepError> {
         }
     }
     for &(name, at) in hooks(tier, t.can_skip()) {
-        match tier {
-            Tier::Witnessed => {
-                let p: &mut Lsm = program(&mut ebpf, name)?;
-                p.load(at, &btf).map_err(|e| refused(name, &e))?;
-                pinned(name, p.pin(progs.join(name)))?;
-            }
-            _ => {
-                let p: &mut BtfTracePoint = program(&mut ebpf, name)?;
-                p.load(at, &btf).map_err(|e| refused(name, &e))?;
-                pinned(name, p.pin(progs.join(name)))?;
-            }
-        }
+        let what = match tier {
+            Tier::Witnessed => loader::security(&offsets, at)?,
+            _ => loader::tracepoint(&offsets, at)?,
+        };
+        object.put(&progs, name, what)?;
     }
     let mut links = Links::Pins(v.join("links"));
     links.attach_these(&progs, hooks(tier, t.can_skip()))?;
-    if tier == Tier::Typed && by_file(&mut ebpf, &progs, &btf)? {
+    if tier == Tier::Typed && by_file(&object, &progs, &offsets) {
         // Some kernels take it and attach it nowhere.
         if let Err(e) = links.attach_these(&progs, &[(P_RULE_SEEN, RULE_SEEN_AT)]) {
             log::debug!("{P_RULE_SEEN}: {e}");
@@ -82,41 +71,28 @@ fn load(t: &Programs) -> Result<(), KeepError> {
         }
     }
     // Last: it says that all is there.
-    let p: &mut RawTracePoint = program(&mut ebpf, P_RULE_CTL)?;
-    p.load().map_err(|e| refused(P_RULE_CTL, &e))?;
-    pinned(P_RULE_CTL, p.pin(progs.join(P_RULE_CTL)))
+    object.put(&progs, P_RULE_CTL, For::Raw)
 }
 
 /// The program that sees the file of a script; false where the kernel takes none.
-fn by_file(ebpf: &mut Ebpf, progs: &Path, btf: &Btf) -> Result<bool, KeepError> {
-    let p: &mut FEntry = program(ebpf, P_RULE_SEEN)?;
-    match p.load(RULE_SEEN_AT, btf) {
-        Ok(()) => pinned(P_RULE_SEEN, p.pin(progs.join(P_RULE_SEEN))).map(|()| true),
-        Err(e) => {
-            log::debug!("{P_RULE_SEEN}: {}", chain(&e));
-            Ok(false)
-        }
-    }
+fn by_file(object: &Object, progs: &Path, offsets: &btf::Offsets) -> bool {
+    let put = loader::entry(offsets, RULE_SEEN_AT).and_then(|at| object.put(progs, P_RULE_SEEN, at));
+    put.inspect_err(|e| log::debug!("{P_RULE_SEEN}: {e}")).is_ok()
 }
 
 /// The object with its knobs set, its maps being those of the tracker.
-fn object(maps: &Path, offsets: &btf::Offsets, witness: bool) -> Result<Ebpf, KeepError> {
+fn object(maps: &Path, offsets: &btf::Offsets, witness: bool) -> Result<Object, KeepError> {
     let rules = offsets.rules.as_ref().map_err(|lacks| KeepError::Kernel(format!("rules: {lacks}")))?;
-    let mut loader = EbpfLoader::new();
-    loader.default_map_pin_directory(maps);
-    for (knob, value) in offsets.knobs.iter().chain(rules) {
-        loader.override_global(knob, value, false);
-    }
-    let knobs = [
+    let ours = [
         ("HAVE_CURRENT_BTF", u32::from(offsets.current_btf)),
         ("WITNESS", u32::from(witness)),
         ("RULES_TWICE", u32::from(!witness && offsets.skips)),
         ("ANCESTORS_MOST", maps::Limits::read().ancestors_of_one()),
     ];
-    for (knob, value) in &knobs {
-        loader.override_global(knob, value, true);
-    }
-    loader.load(OBJECT).map_err(|e| KeepError::Refused { name: "rules.bpf.o".into(), why: chain(&e) })
+    let at = offsets.knobs.iter().chain(rules).map(|k| (k, false));
+    let all = at.chain(ours.iter().map(|k| (k, true)));
+    let knobs: Vec<Knob<'_>> = all.map(|(&(name, value), must)| Knob { name, value, must }).collect();
+    Object::new("rules.bpf.o", OBJECT, maps, &knobs)
 }
 
 impl Programs {
@@ -260,14 +236,6 @@ impl Rules for Programs {
         let mut v: Vec<(String, u64)> = its.map(|(k, n)| (text(&k), n)).collect();
         v.sort();
         Ok(v)
-    }
-
-    fn hold(&self, slot: u32, until: u64) {
-        let _ = self.hold_slot(slot, until);
-    }
-
-    fn let_go(&self) {
-        self.let_slots_go();
     }
 }
 

@@ -3,13 +3,14 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
 use super::common::choice;
 use super::usage::Wrong;
 use crate::ask::span::{self, Span};
-use crate::ask::{Command, KEEP, Log, Nest, Replace, Run, Word, name};
+use crate::ask::{Command, KEEP, Log, Nest, Replace, Run, Word, name, pidspec};
 use crate::ending::{Ending, code_number, codes_of};
 
 /// Below the options.
@@ -65,6 +66,9 @@ pub struct RunOptions {
         value_parser = span::parse
     )]
     kill_on_exit: Option<Span>,
+    /// End the service also when this process ends, in whatever way; --kill-on-exit is implied
+    #[arg(long, value_name = "PID[:INODE]", value_parser = pidspec::parse)]
+    owner: Option<(u32, Option<u64>)>,
     /// Become this user
     #[arg(long, value_name = "USER")]
     user: Option<String>,
@@ -140,9 +144,10 @@ impl RunOptions {
             env.push((OsString::from_vec(b[..at].to_vec()), OsString::from_vec(b[at + 1..].to_vec())));
         }
         let forking = self.kind == Kind::Forking;
-        if forking && self.kill_on_exit.is_some() {
+        let kill_on_exit = self.kill_on_exit.or(self.owner.map(|_| Span::Finite(Duration::ZERO)));
+        if forking && kill_on_exit.is_some() {
             return Err(Wrong::new(
-                "--kill-on-exit would end a daemon right after its start: with --type=forking CMD's process ends then",
+                "--kill-on-exit (or --owner) would end a daemon right after its start: with --type=forking CMD's process ends then",
                 "leave one of the two out",
             ));
         }
@@ -152,7 +157,8 @@ impl RunOptions {
             name: self.name.clone().unwrap_or_else(|| name::made(&program, std::process::id())),
             made,
             replace: self.replace,
-            kill_on_exit: self.kill_on_exit,
+            kill_on_exit,
+            owner: self.owner,
             forking,
             pidfile: self.pidfile.clone(),
             exec_stop: self.exec_stop.clone(),

@@ -1,7 +1,6 @@
 //! What makes a success none: hooks that are gone, so that it is not known what was forked since, and look-ups that
 //! failed, so that somebody may have been passed over.
 
-use killer_common::names::P_SIGNAL;
 use killer_common::reason;
 
 use super::failure::Failure;
@@ -30,12 +29,7 @@ impl Doubt {
 /// failed look-ups do not touch. To be asked before anybody is told, and before exactness is looked at: what is found
 /// here counts against it.
 pub fn after(t: &Tracker, root: &Root, proven: bool) -> Option<Doubt> {
-    links_gone(t, root, &[]).or_else(|| if proven { None } else { unread(t) })
-}
-
-/// The same of a freeze: without the hook on signals each member was looked at all the same.
-pub fn of_freeze(t: &Tracker, root: &Root) -> Option<Doubt> {
-    links_gone(t, root, &[P_SIGNAL]).or_else(|| unread(t))
+    links_gone(t, root).or_else(|| if proven { None } else { unread(t) })
 }
 
 fn unread(t: &Tracker) -> Option<Doubt> {
@@ -44,10 +38,9 @@ fn unread(t: &Tracker) -> Option<Doubt> {
     Some(Doubt { why, next: f.next.unwrap_or_default() })
 }
 
-/// The doubt when hooks are gone, but for some that do not matter here.
-fn links_gone(t: &Tracker, root: &Root, but: &[&str]) -> Option<Doubt> {
-    let mut gone = t.hooks().map(|h| h.health().missing_links).unwrap_or_default();
-    gone.retain(|l| !but.contains(l));
+/// The doubt when hooks are gone.
+fn links_gone(t: &Tracker, root: &Root) -> Option<Doubt> {
+    let gone = t.hooks().map(|h| h.missing_links()).unwrap_or_default();
     if gone.is_empty() {
         return None;
     }

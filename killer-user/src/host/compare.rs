@@ -1,9 +1,9 @@
 //! `verify`: the kernel's set against every other way of finding it.
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::{CStr, CString};
 
 use killer_common::record::Member;
-use procfs::process::Stat;
 
 use super::failure::Failure;
 use super::main_process::Main;
@@ -14,39 +14,74 @@ use crate::lookup::Root;
 use crate::report::model::{self, OtherWay, SCHEMA_VERSION, Verify};
 use crate::sys::alive::{self, Look, near_start};
 use crate::sys::entry::{self, Entry};
+use crate::sys::namespaces::NAMESPACES;
 use crate::sys::{clock, proc_text};
 use crate::tier::Tracker;
 
-/// One process of the host.
+/// What is compared of one process of the host.
 struct Seen {
-    stat: Stat,
+    ppid: u32,
+    pgrp: u32,
+    session: u32,
+    /// In clock ticks since boot.
+    started: u64,
     name: Vec<u8>,
-    cgroups: Vec<(String, String)>,
+    /// Its place among the cgroups.
+    cgroups: usize,
 }
 
 /// Everything that /proc shows, without kernel threads.
-fn host() -> HashMap<u32, Seen> {
-    const PF_KTHREAD: u32 = 0x0020_0000;
-    let Ok(all) = entry::everybody() else { return HashMap::new() };
-    let seen = |pid: u32| {
+#[derive(Default)]
+struct Everybody {
+    all: HashMap<u32, Seen>,
+    /// Texts of /proc: many processes have the same one.
+    cgroups: Vec<String>,
+}
+
+impl Everybody {
+    fn now() -> Self {
+        let mut here = Self::default();
+        let mut known: HashMap<Vec<u8>, usize> = HashMap::new();
+        for pid in entry::everybody().unwrap_or_default() {
+            if let Some((seen, text)) = Self::look(pid) {
+                let next = known.len();
+                let place = *known.entry(text).or_insert_with_key(|text| {
+                    here.cgroups.push(String::from_utf8_lossy(text).into_owned());
+                    next
+                });
+                here.all.insert(pid, Seen { cgroups: place, ..seen });
+            }
+        }
+        here
+    }
+
+    /// One, and the text of its cgroups.
+    fn look(pid: u32) -> Option<(Seen, Vec<u8>)> {
+        const PF_KTHREAD: u32 = 0x0020_0000;
         let e = Entry::open(pid).ok()?;
-        let (stat, bytes) = e.stat_as_it_is().ok()?;
-        if stat.flags & PF_KTHREAD != 0 || stat.state == 'Z' {
+        let (s, bytes) = e.stat_as_it_is().ok()?;
+        if s.flags & PF_KTHREAD != 0 || s.state == 'Z' {
             return None;
         }
-        let cgroups =
-            lineage::cgroups(&e).into_iter().map(|(_, controllers, path)| (controllers, path)).collect();
-        Some((pid, Seen { name: proc_text::name_in(&bytes).to_owned(), stat, cgroups }))
-    };
-    all.into_iter().filter_map(seen).collect()
+        let seen = Seen {
+            ppid: s.ppid as u32,
+            pgrp: s.pgrp as u32,
+            session: s.session as u32,
+            started: s.starttime,
+            name: proc_text::name_in(&bytes).to_owned(),
+            cgroups: 0,
+        };
+        Some((seen, e.record("cgroup").unwrap_or_default()))
+    }
 }
 
 /// What the kernel has, against every other way of finding it.
 pub fn compare(t: &Tracker, r: &Root) -> Result<Verify, Failure> {
     let service = Service::read(t, r);
     let (members, main) = (&service.members, service.main);
-    let seen = host();
-    let looks = Looks { t, main, members, seen: &seen };
+    let here = Everybody::now();
+    let seen = &here.all;
+    let looks = Looks { t, main, members, seen, cgroups: &here.cgroups };
     let first = service.first().and_then(|m| Some((m.tgid, seen.get(&m.tgid)?, service.home()?)));
     let family = Lineage::new(t, r.clone());
     let ways = match first {
@@ -61,7 +96,7 @@ pub fn compare(t: &Tracker, r: &Root) -> Result<Verify, Failure> {
         members: members.iter().map(|m| models::process(t, m, main)).collect(),
         ways,
         exactness: models::exactness(t, r),
-        disagreements: members.iter().filter_map(|m| disagreement(&family, m, &seen)).collect(),
+        disagreements: members.iter().filter_map(|m| disagreement(&family, m, seen)).collect(),
     };
     certainty::sound(t)?;
     Ok(v)
@@ -73,13 +108,14 @@ struct Looks<'a> {
     main: Option<Main>,
     members: &'a [Member],
     seen: &'a HashMap<u32, Seen>,
+    cgroups: &'a [String],
 }
 
 impl Looks<'_> {
     /// Each way by which others look for a service, from its main process `pid`, which is `now`; `home` is what it was.
     fn all(&self, pid: u32, now: &Seen, home: &Home) -> Vec<OtherWay> {
-        let group = self.by(|s| s.stat.pgrp as u32 == home.pgrp);
-        let session = self.by(|s| s.stat.session as u32 == home.session);
+        let group = self.by(|s| s.pgrp == home.pgrp);
+        let session = self.by(|s| s.session == home.session);
         let mut ways = vec![
             self.way("process group", "kill -- -PGID, shells", &group),
             self.way("session", "pkill -s", &session),
@@ -93,15 +129,14 @@ impl Looks<'_> {
 
     /// Those that the service does not share with the caller, and so hardly with everybody else.
     fn namespaces(&self, home: &Home) -> Vec<OtherWay> {
-        let inode = |pid, name: &str| Entry::open(pid).and_then(|e| e.inode(&format!("ns/{name}"))).ok();
-        let all = lineage::NAMESPACES
-            .into_iter()
-            .map(|(name, words)| (name, words, home.namespaces.get(name).copied()));
+        let number = |pid, name: &CStr| Entry::open(pid).and_then(|e| e.links(c"ns")?.number(name)).ok();
+        let all = NAMESPACES.into_iter().zip(home.namespaces).map(|((name, words), i)| (name, words, i));
         let all = all.chain([("pid", "PID namespace", home.pid_ns)]);
-        let own = all.filter(|(name, _, i)| i.is_some() && inode(std::process::id(), name) != *i);
-        let ways = own.map(|(name, words, i)| {
-            let same = self.seen.keys().copied().filter(|pid| inode(*pid, name) == i).collect();
-            self.way(words, "pkill --ns", &same)
+        let ways = all.filter_map(|(name, words, i)| {
+            let name =
+                CString::new(name).ok().filter(|n| i.is_some() && number(std::process::id(), n) != i)?;
+            let same = self.seen.keys().copied().filter(|pid| number(*pid, &name) == i).collect();
+            Some(self.way(words, "pkill --ns", &same))
         });
         ways.collect()
     }
@@ -116,8 +151,11 @@ impl Looks<'_> {
         let group = home.cgroups.iter().find(|(c, _)| matches!(c.as_str(), "" | "name=systemd"));
         match group {
             Some((c, path)) if path != "/" => {
-                let same = |s: &Seen| s.cgroups.iter().any(|(of, p)| of == c && home.same_cgroup(c, p));
-                self.way(name, used_by, &self.by(same))
+                let same = |text: &String| {
+                    lineage::hierarchies(text).any(|(of, p)| of == c && home.same_cgroup(c, p))
+                };
+                let same: Vec<bool> = self.cgroups.iter().map(same).collect();
+                self.way(name, used_by, &self.by(|s| same[s.cgroups]))
             }
             Some(_) => self.skipped(name, used_by, "the service is in the root cgroup with everybody else"),
             None => self.skipped(name, used_by, "no cgroup hierarchy is mounted"),
@@ -159,7 +197,7 @@ impl Looks<'_> {
         Some(model::Process {
             pid,
             comm: proc_text::shown(&s.name),
-            creator: s.stat.ppid as u32,
+            creator: s.ppid,
             ..model::Process::default()
         })
     }
@@ -169,7 +207,7 @@ impl Looks<'_> {
 fn walk(seen: &HashMap<u32, Seen>, top: u32) -> HashSet<u32> {
     let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
     for (pid, s) in seen {
-        children.entry(s.stat.ppid as u32).or_default().push(*pid);
+        children.entry(s.ppid).or_default().push(*pid);
     }
     let mut found = HashSet::from([top]);
     let mut queue = vec![top];
@@ -186,7 +224,7 @@ fn walk(seen: &HashMap<u32, Seen>, top: u32) -> HashSet<u32> {
 /// An index entry that /proc contradicts: when it was read with everything, and, where it did, looked at twice so that an exit
 /// between the two is none.
 fn disagreement(f: &Lineage<'_>, m: &Member, seen: &HashMap<u32, Seen>) -> Option<String> {
-    let same = |s: &Seen| near_start(clock::host_ticks(s.stat.starttime), m.leader_start);
+    let same = |s: &Seen| near_start(clock::host_ticks(s.started), m.leader_start);
     if seen.get(&m.tgid).is_some_and(same) || is_there(m) {
         return None;
     }

@@ -3,7 +3,7 @@
 use super::certainty::Doubt;
 use super::failure::Failure;
 use super::thaw::{Passed, order, recorded, release, side_effects};
-use super::{Tell, certainty, journal, survivors};
+use super::{Tell, behind, certainty, journal, survivors};
 use crate::ask::signal;
 use crate::ending::{Ending, Facts};
 use crate::kill::{FreezeError, SIGSTOP, freeze as hold};
@@ -47,6 +47,7 @@ fn hold_all(t: &Tracker, root: &Root) -> Result<(Receipt, Option<Doubt>), Failur
     let outcome = hold(&mut family, &order()).map_err(|e| not_frozen(root, e))?;
     drop(hurry);
     let mut notes = side_effects(t, root);
+    notes.extend(behind::note(&family));
     let of = |code: &str| outcome.survivors.iter().filter(|s| s.code == code).count();
     let (runs, asleep) = (of("running"), of("asleep"));
     let unseen = outcome.survivors.len() - runs - asleep;
@@ -55,8 +56,7 @@ fn hold_all(t: &Tracker, root: &Root) -> Result<(Receipt, Option<Doubt>), Failur
         notes.push(format!("interrupted by {}: it goes on as before", signal::name(sig)));
         ending = Ending::Interrupted(sig);
     }
-    // Without the hook on signals each member was looked at all the same.
-    let doubt = certainty::of_freeze(t, root);
+    let doubt = certainty::after(t, root, false);
     let ending = ending.unless(doubt.is_some());
     let d = Passed { outcome: &outcome, before, notes, started, ending, doubt: doubt.as_ref() };
     Ok((recorded(&family, SIGSTOP, d), doubt))

@@ -23,8 +23,8 @@ pub fn word(f: &Frozen) -> Option<&'static str> {
 fn awake(t: &Tracker, root: &Root, members: &[Member]) -> (Vec<u32>, Vec<u32>) {
     let family = Lineage::new(t, root.clone());
     let (mut awake, mut unknown) = (Vec::new(), Vec::new());
-    for m in members {
-        match family.stillness(m) {
+    for (m, still) in members.iter().zip(family.stillness(members)) {
+        match still {
             Still::Runs(_) => awake.push(m.tgid),
             Still::Asleep | Still::Unknown => unknown.push(m.tgid),
             Still::Gone | Still::Stopped | Still::Waits => {}

@@ -67,13 +67,14 @@ pub fn say(
     let order = Order {
         picks: all.picks.to_vec(),
         main: super::models::main_of(t, root).map(|m| m.process),
-        near: process::near(&callers),
+        near: process::near(&callers.known),
+        unread: super::behind::guarded(&callers),
         kept: super::instances::kept(t, root),
         home: super::record::StopRecord::of(t, root.slot).home,
         glob: name::matches,
         dry_run: true,
         include_self: all.include_self,
-        ..Order::to_all(signal, callers.iter().map(|c| c.pid).collect(), Duration::ZERO)
+        ..Order::to_all(signal, callers.pids(), Duration::ZERO)
     };
     let Ok(o) = execute(&mut Lineage::new(t, root.clone()), &order) else { return Vec::new() };
     let of = |slot| registry::in_slot(t, slot).map(|r| r.name);

@@ -5,7 +5,8 @@ use super::main_process;
 use super::record::{Heir, StopRecord};
 use crate::keep::Slot;
 use crate::lineage::{Lineage, Members};
-use crate::lookup::{Root, process, registry};
+use crate::lookup::process::{self, Unread};
+use crate::lookup::{Root, registry};
 use crate::report::{escape, message, model};
 use crate::sys::alive::Identity;
 use crate::sys::proc_text;
@@ -25,24 +26,46 @@ pub fn each(t: &Tracker, service: &Root) -> Vec<Root> {
     service.instances().filter_map(alone).collect()
 }
 
+/// A service as a caller means it.
+pub struct Meant {
+    /// With nobody else, it is one that has ended.
+    pub service: Root,
+    /// So many instances are left out.
+    pub left_out: usize,
+    /// A warning, when one that is not left out may be the caller's own.
+    pub unsure: Option<String>,
+}
+
 /// The service without the instances that an ancestor of the caller has opened, so that a script may end its own
-/// service; how many these are. With nobody else, it is one that has ended.
-pub fn of_others(t: &Tracker, service: &Root) -> (Root, usize) {
+/// service.
+pub fn of_others(t: &Tracker, service: &Root) -> Meant {
+    let whole = |unsure| Meant { service: service.clone(), left_out: 0, unsure };
     if !service.is_instance() && service.others.is_empty() {
-        return (service.clone(), 0);
+        return whole(None);
     }
-    let callers = process::ancestors();
-    let own = |r: &Root| callers.contains(&r.record.opener_tgid) && opener(&r.record).lives();
+    let callers = process::callers();
+    let pids = callers.pids();
+    let own = |r: &Root| pids.contains(&r.record.opener_tgid) && opener(&r.record).lives();
     let all = each(t, service);
     let before = all.len();
     let rest: Vec<Root> = all.into_iter().filter(|r| !own(r)).collect();
+    let unsure = callers.unread.and_then(|u| may_be_own(&rest, u));
     let left_out = before - rest.len();
     if left_out == 0 {
-        return (service.clone(), 0);
+        return whole(unsure);
     }
     let mut rest = rest.into_iter();
     let meant = rest.next().map(|first| Root { others: rest.map(|r| r.slot).collect(), ..first });
-    (meant.unwrap_or_else(|| registry::nobody(&service.name)), left_out)
+    Meant { service: meant.unwrap_or_else(|| registry::nobody(&service.name)), left_out, unsure }
+}
+
+/// Says that an ancestor which is not known may have opened one of these.
+fn may_be_own(others: &[Root], u: Unread) -> Option<String> {
+    let may = |r: &&Root| opener(&r.record).start <= u.until && opener(&r.record).lives();
+    let r = others.iter().find(may)?;
+    let what = format!("'{}': whether what has opened it has started this killer is not known", r.name);
+    let why = format!("process {}, an ancestor of this killer, cannot be read", u.pid);
+    Some(message::render(&what, Some(&why), None))
 }
 
 /// Says that some are left out, where that is asked for (`-v`).

@@ -8,6 +8,7 @@ use super::models;
 use super::record::StopRecord;
 use crate::ask::signal;
 use crate::ending::Ending;
+use crate::keep::Slot;
 use crate::lookup::Root;
 use crate::report::model::{self, LastKill, Node, Process, Receipt, SCHEMA_VERSION, Tree};
 use crate::sys::clock;
@@ -21,6 +22,9 @@ const MOST: usize = 256;
 struct Last {
     /// The service, as it was called.
     name: String,
+    /// The root that it was sent to.
+    #[serde(default)]
+    slot: u32,
     generation: u32,
     boot: String,
     signal: i32,
@@ -51,6 +55,7 @@ pub fn remember(t: &Tracker, root: &Root, signal: i32, ending: Ending, orders: &
     who.truncate(MOST);
     let last = Last {
         name: root.name.clone(),
+        slot: root.slot.slot,
         generation: root.slot.generation,
         boot: boot(),
         signal,
@@ -67,16 +72,22 @@ pub fn remember(t: &Tracker, root: &Root, signal: i32, ending: Ending, orders: &
     }
 }
 
+impl Last {
+    fn is_to(&self, root: Slot) -> bool {
+        root == Slot { slot: self.slot, generation: self.generation }
+    }
+}
+
 /// The one of this service, also before it was started again under its name.
 fn of(t: &Tracker, r: &Root) -> Option<Last> {
     let last: Last = serde_json::from_slice(&last_signal::kept(t, r.slot.slot)?).ok()?;
-    let ours = last.generation == r.slot.generation || last.name == r.name;
+    let ours = last.is_to(r.slot) || last.name == r.name;
     (ours && last.boot == boot()).then_some(last)
 }
 
 /// How many the last signal of this service has reached, where that is remembered.
 pub fn reached(t: &Tracker, r: &Root) -> Option<u64> {
-    of(t, r).filter(|l| l.generation == r.slot.generation).map(|l| l.reached)
+    of(t, r).filter(|l| l.is_to(r.slot)).map(|l| l.reached)
 }
 
 /// The processes that it was for, as a tree; those that have ended are marked.
@@ -97,7 +108,7 @@ pub fn tree(t: &Tracker, r: &Root) -> Tree {
         };
         return Tree { note: Some(note.into()), ..empty };
     };
-    let note = match (l.generation == r.slot.generation, l.reached - l.who.len() as u64) {
+    let note = match (l.is_to(r.slot), l.reached - l.who.len() as u64) {
         (false, _) => Some("it has been started again since".into()),
         (_, 0) => None,
         (_, more) => Some(format!("{more} more are not remembered")),

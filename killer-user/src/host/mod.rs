@@ -3,6 +3,7 @@
 //! ([`Tell`]).
 
 mod adopt;
+mod behind;
 mod by_script;
 mod certainty;
 pub mod changes;

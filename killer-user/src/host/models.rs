@@ -4,7 +4,7 @@ use killer_common::record::{B_ADOPTED, B_CONTROL, Member};
 
 use super::exact;
 use super::main_process::{self, Main};
-use crate::lineage::{self, Home, Node, Outside};
+use crate::lineage::{Describer, Home, Node, Outside};
 use crate::lookup::{Root, registry};
 use crate::report::escape;
 use crate::report::model;
@@ -88,6 +88,7 @@ pub fn forest(
         i += 1;
     }
     let most = most.unwrap_or(order.len());
+    let looks = Describer::default();
     let mut done: Vec<Vec<model::Node>> = vec![Vec::new(); order.len().min(most)];
     let mut hidden = vec![0; order.len()];
     let (mut tree, mut more) = (Vec::new(), 0);
@@ -103,7 +104,7 @@ pub fn forest(
         }
         let mut children = std::mem::take(&mut done[i]);
         children.reverse();
-        let mut node = described(t, n, main, home);
+        let mut node = described(t, n, main, home, &looks);
         (node.more, node.children) = (hidden[i], children);
         match up {
             Some(up) => done[*up].push(node),
@@ -115,8 +116,14 @@ pub fn forest(
 }
 
 /// One process, without what is below it.
-fn described(t: &Tracker, n: &Node, main: Option<Main>, home: Option<&Home>) -> model::Node {
-    let outside = if n.ended.is_none() { lineage::describe(&n.member) } else { None };
+fn described(
+    t: &Tracker,
+    n: &Node,
+    main: Option<Main>,
+    home: Option<&Home>,
+    looks: &Describer,
+) -> model::Node {
+    let outside = if n.ended.is_none() { looks.describe(&n.member) } else { None };
     let mut process = process(t, &n.member, main);
     process.command = outside.as_ref().map(|o| o.cmdline.join(" ")).filter(|c| !c.is_empty());
     let judged = |how: fn(&Home, &Outside) -> Vec<&'static str>| match (home, &outside) {

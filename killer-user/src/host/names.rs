@@ -200,10 +200,11 @@ fn of_caller(t: &Tracker, roots: Vec<Root>, what: For<'_>) -> (Vec<Root>, Vec<St
                 .map(|f| message::render(&f.what, f.why.as_deref(), None));
             warnings.extend(f);
         }
-        let (others, left_out) = instances::of_others(t, &r);
+        let instances::Meant { service: others, left_out, unsure } = instances::of_others(t, &r);
         if left_out > 0 {
             remarks.push(instances::left_out(&r.name, left_out));
         }
+        warnings.extend(unsure);
         match what {
             For::Each if !others.others.is_empty() => meant.extend(instances::each(t, &others)),
             _ => meant.push(others),

@@ -1,5 +1,7 @@
 //! `run --kill-on-exit`: the set ends with its main process, and with its launcher, however that ends.
 
+use std::cell::Cell;
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use super::failure::Failure;
@@ -35,8 +37,37 @@ pub struct OnExit<'a> {
     span: Span,
     /// In the background: nobody reads what is printed.
     detached: bool,
+    /// The set ends with it, too.
+    owner: Option<OwnedFd>,
     watch: Watch,
     lost: u32,
+    /// What the kernel was told of.
+    told: Cell<Option<Slot>>,
+}
+
+impl Drop for OnExit<'_> {
+    fn drop(&mut self) {
+        if let Some(slot) = self.told.get() {
+            withdraw(self.t, slot);
+        }
+    }
+}
+
+/// Opens the process that a service is to end with.
+pub fn owner((pid, inode): (u32, Option<u64>)) -> Result<OwnedFd, Failure> {
+    let lost = |why: String| {
+        Failure::new(Ending::NotStarted, "the owner cannot be watched")
+            .why(why)
+            .next("'ps -e' shows the processes")
+    };
+    let fd = proc::pidfd_open(pid);
+    process::open(pid, inode).map_err(|e| lost(e.to_string()))?;
+    let fd = fd.map_err(|e| lost(e.to_string()))?;
+    // While it lives nobody else has its number, so that the looks before were at the same process.
+    match proc::pidfd_ended(&fd) {
+        true => Err(lost(format!("process {pid} has ended"))),
+        false => Ok(fd),
+    }
 }
 
 impl<'a> OnExit<'a> {
@@ -46,14 +77,16 @@ impl<'a> OnExit<'a> {
         t: &'a Tracker,
         name: &'a str,
         span: Span,
+        owner: Option<OwnedFd>,
         report: Option<&Report>,
     ) -> Result<Self, Failure> {
         let detached = report.is_some();
-        let watch = Watch::start(report, |w| live(t, name, span, detached, w)).map_err(|e| {
-            Failure::new(Ending::NotStarted, "the supervisor of --kill-on-exit cannot be started")
-                .why(e.to_string())
-        })?;
-        Ok(Self { t, name, span, detached, watch, lost: 0 })
+        let watch =
+            Watch::start(report, |w| live(t, name, span, owner.as_ref(), detached, w)).map_err(|e| {
+                Failure::new(Ending::NotStarted, "the supervisor of --kill-on-exit cannot be started")
+                    .why(e.to_string())
+            })?;
+        Ok(Self { t, name, span, detached, owner, watch, lost: 0, told: Cell::default() })
     }
 
     /// The supervisor, for a call that looks for it later.
@@ -63,7 +96,22 @@ impl<'a> OnExit<'a> {
 
     /// CMD is there, and has run nothing yet.
     pub fn met(&self, slot: Slot, pid: i32) -> std::io::Result<()> {
-        self.watch.tell([u64::from(slot.slot), u64::from(slot.generation), pid as u64])
+        self.watch.tell([u64::from(slot.slot), u64::from(slot.generation), pid as u64])?;
+        self.promise(slot);
+        Ok(())
+    }
+
+    /// Where the kernel can, it keeps the promise when both processes are gone.
+    fn promise(&self, slot: Slot) {
+        let Some(promises) = self.t.promises() else { return };
+        let this = Identity {
+            pid: std::process::id(),
+            start: alive::start_of(std::process::id()).unwrap_or(0) * TICK,
+        };
+        if let Err(e) = promises.promise(slot, [this, self.who().unwrap_or_default()]) {
+            log::debug!("the kernel does not keep the promise of --kill-on-exit: {e}");
+        }
+        self.told.set(Some(slot));
     }
 
     /// When a child of the launcher may have ended: nobody ends the supervisor unseen. Another one goes on at once.
@@ -74,7 +122,8 @@ impl<'a> OnExit<'a> {
         let old = self.watch.pid();
         let what = format!("the supervisor of '{}' (process {old}) was ended or held by somebody", self.name);
         let (t, name, span, detached) = (self.t, self.name, self.span, self.detached);
-        let fresh = Watch::start(None, |w| live(t, name, span, detached, w)).and_then(|w| {
+        let owner = self.owner.as_ref();
+        let fresh = Watch::start(None, |w| live(t, name, span, owner, detached, w)).and_then(|w| {
             // Of CMD it is not told: a process that watches over the launcher needs no more.
             w.tell([u64::from(slot.slot), u64::from(slot.generation), 0])?;
             Ok(w)
@@ -82,7 +131,7 @@ impl<'a> OnExit<'a> {
         let f = match fresh {
             Ok(watch) => {
                 self.watch = watch;
-                note(self.t, slot, self.who());
+                self.note(slot);
                 Failure::new(Ending::Done, what).why(format!("process {} took its place", self.watch.pid()))
             }
             Err(e) => Failure::new(Ending::Done, what)
@@ -103,6 +152,15 @@ impl<'a> OnExit<'a> {
         }
     }
 
+    /// Another supervisor is there.
+    fn note(&self, slot: Slot) {
+        let Ok(_lock) = self.t.lock() else { return };
+        if let Err(e) = StopRecord::change(self.t, slot, |r| r.watch = self.who()) {
+            log::warn!("the supervisor of the service cannot be noted: {e}");
+        }
+        self.promise(slot);
+    }
+
     fn say(&self, f: &Failure, tell: &dyn Tell) {
         journal::judgement(self.name, f);
         if !self.detached {
@@ -115,15 +173,21 @@ fn who(w: &Watch) -> Option<Identity> {
     Some(Identity { pid: w.pid(), start: alive::start_of(w.pid())? * TICK })
 }
 
-fn note(t: &Tracker, slot: Slot, who: Option<Identity>) {
+/// The promise is kept when nobody is left, as the kernel counts; else it stays with the kernel.
+fn withdraw(t: &Tracker, slot: Slot) {
+    let Some(promises) = t.promises() else { return };
     let Ok(_lock) = t.lock() else { return };
-    if let Err(e) = StopRecord::change(t, slot, |r| r.watch = who) {
-        log::warn!("the supervisor of the service cannot be noted: {e}");
+    let is_there = registry::in_slot(t, slot.slot).is_some_and(|n| n.slot == slot);
+    if is_there && t.count(slot.slot) != 0 {
+        return;
+    }
+    if let Err(e) = promises.withdraw(slot) {
+        log::debug!("the promise of --kill-on-exit cannot be withdrawn: {e}");
     }
 }
 
 /// The supervisor's life.
-fn live(t: &Tracker, name: &str, span: Span, detached: bool, w: &Watched) {
+fn live(t: &Tracker, name: &str, span: Span, owner: Option<&OwnedFd>, detached: bool, w: &Watched) {
     let Some([slot, generation, pid]) = w.hear() else { return };
     let slot = Slot { slot: slot as u32, generation: generation as u32 };
     // CMD waits until this was heard: nobody else has its number.
@@ -132,10 +196,11 @@ fn live(t: &Tracker, name: &str, span: Span, detached: bool, w: &Watched) {
         place::step_out(t, slot);
     }
     w.heard();
-    w.wait(cmd);
+    w.wait(cmd, owner);
     if let Some(f) = end(t, slot, span, &Silent) {
         journal::judgement(name, &f);
     }
+    withdraw(t, slot);
 }
 
 /// Ends what is left of a root: SIGTERM first where there is time for it, then SIGKILL; returns when every process

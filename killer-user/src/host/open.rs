@@ -53,7 +53,7 @@ impl Host {
 }
 
 /// For a command that ends with its process. What it has mapped and opened goes with that, which is cheaper than piece by piece; the
-/// slots that it holds are let go.
+/// slots that it holds are let go, and the hook that it needed.
 #[derive(Debug)]
 pub struct Brief(ManuallyDrop<Host>);
 
@@ -74,8 +74,11 @@ impl Deref for Brief {
 
 impl Drop for Brief {
     fn drop(&mut self) {
-        if let Some(rules) = self.rules() {
-            rules.let_go();
+        if let Some(gate) = self.gate() {
+            gate.let_go();
+        }
+        if let Some(b) = self.broadcasts() {
+            b.hear_no_more();
         }
     }
 }

@@ -10,7 +10,7 @@ use super::main_process::{self, Main};
 use super::receipt::{self, Done};
 use super::record::{StopRecord, no_heir};
 use super::survivors::{self, counts, explain, refused};
-use super::{Tell, instances, journal, models, wait};
+use super::{Tell, behind, instances, journal, models, wait};
 use crate::ask::{Kill, Newborns};
 use crate::ask::{name, signal};
 use crate::ending::{Case, Ending, Wait};
@@ -105,7 +105,7 @@ pub fn order(t: &Tracker, root: &Root, k: &Kill, tell: &dyn Tell) -> Result<Orde
 /// What is asked of the engine.
 fn asked(t: &Tracker, root: &Root, k: &Kill, main: Option<Main>) -> Order {
     // A probe is refused to nobody.
-    let caller = if k.signal == 0 { Vec::new() } else { process::callers() };
+    let caller = if k.signal == 0 { process::Callers::default() } else { process::callers() };
     let limit = k.wait.and_then(|w| w.span.limit());
     Order {
         signal: k.signal,
@@ -116,8 +116,9 @@ fn asked(t: &Tracker, root: &Root, k: &Kill, main: Option<Main>) -> Order {
         kept: if k.whom.names_leftover() { instances::kept(t, root) } else { Vec::new() },
         glob: name::matches,
         dry_run: k.dry_run,
-        near: process::near(&caller),
-        caller: caller.iter().map(|c| c.pid).collect(),
+        near: process::near(&caller.known),
+        caller: caller.pids(),
+        unread: behind::guarded(&caller),
         include_self: k.include_self,
         patience: k.patience.or(limit).map_or(PATIENCE, |l| l.min(PATIENCE)),
         newborns: k.newborns,
@@ -260,8 +261,8 @@ fn remarks(t: &Tracker, k: &Kill, o: &Outcome, stray: usize, began: u64) -> Vec<
     notes
 }
 
-const UNSURE: &str = "processes were born unseen or faster than they could be listed, or did not come to take it: some may have \
-     been signalled twice or not at all";
+const UNSURE: &str = "processes were born unseen or faster than they could be listed, did not come to take it, or were forked \
+     when nothing told whether it had been taken: some may have been signalled twice or not at all";
 
 /// What a queued value means for processes that were born meanwhile.
 fn queued(o: &Outcome, began: u64) -> Vec<String> {

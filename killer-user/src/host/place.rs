@@ -1,6 +1,9 @@
 //! A place in the registry for a new root: its name, what has ended and gives its place, what it stands in.
 
-use killer_common::record::{R_ADOPTED, R_FOREGROUND, R_INSTANCE, R_SERVICE};
+use std::time::{Duration, Instant};
+
+use killer_common::POOL_FIRST;
+use killer_common::record::{R_ADOPTED, R_FOREGROUND, R_FREE, R_INSTANCE, R_SERVICE};
 
 use super::elsewhere;
 use super::failure::Failure;
@@ -8,7 +11,12 @@ use crate::ask::{KEEP, Nest};
 use crate::ending::Ending;
 use crate::keep::Slot;
 use crate::lookup::{Root, registry};
-use crate::tier::Tracker;
+use crate::tier::{Tracker, last_signal};
+
+/// A gate, a broadcast and a hold that nobody renews are over by then.
+const RESTS: Duration = Duration::from_millis(2500);
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// What a new root is to be.
 #[derive(Clone, Copy, Debug)]
@@ -64,23 +72,61 @@ pub fn make(t: &Tracker, w: &Wish<'_>) -> Result<(Slot, bool), Failure> {
         give(t, &ended[..ended.len().saturating_sub(w.keep)]);
     }
     // An instance's slot is the kernel's to give.
-    if let Some(old) = old.filter(|o| o.slot.slot != outer && !o.is_instance()) {
-        let fresh = registry::abandoned(t, old);
-        let slot = t.create(old.slot, outer, w.flags, name).map_err(failed)?;
-        return Ok((slot, fresh));
+    let old = old.filter(|o| o.slot.slot != outer && !o.is_instance());
+    let fresh = old.is_none_or(|old| registry::abandoned(t, old));
+    let mut next = old.map(|o| o.slot);
+    loop {
+        let place = match next.take().filter(|s| is_at_rest(t, s.slot)) {
+            Some(place) => place,
+            None => free(t)?,
+        };
+        if let Some(old) = old.filter(|o| o.slot != place && t.root(o.slot.slot).is_some()) {
+            // The name is the new root's.
+            t.forget(old.slot).map_err(failed)?;
+        }
+        let slot = t.create(place, outer, w.flags, name).map_err(failed)?;
+        if is_at_rest(t, slot.slot) {
+            if let Some(old) = old.filter(|o| o.slot.slot != slot.slot)
+                && let Err(e) = last_signal::go_on(t, old.slot.slot, slot.slot)
+            {
+                log::info!("{name}: the processes that the last signal was for are not known any more: {e}");
+            }
+            return Ok((slot, fresh));
+        }
+        // Somebody who ends what was here before has come first, and does not know yet that this is another one.
+        t.forget(slot).map_err(failed)?;
     }
-    let free = t.free_slot().or_else(|| {
+}
+
+/// Whether nobody has begun to end, and nobody to signal, what was in this slot before.
+fn is_at_rest(t: &Tracker, slot: u32) -> bool {
+    t.gate().is_none_or(|gate| gate.is_at_rest(slot))
+}
+
+/// A free slot. Those of services that were ended or signalled in this moment are waited for when there is no other.
+fn free(t: &Tracker) -> Result<Slot, Failure> {
+    let until = Instant::now() + RESTS;
+    loop {
+        if let Some(free) = t.free_slot() {
+            return Ok(free);
+        }
         // More are to be kept than there are places for.
         let ended = registry::ended(t);
-        give(t, &ended[..ended.len().min(1)]);
-        t.free_slot()
-    });
-    let free = free.ok_or_else(|| {
-        Failure::new(Ending::NotStarted, "all places for services are taken by live ones")
-            .next("end some of them: 'killer list' shows them")
-    })?;
-    let slot = t.create(free, outer, w.flags, name).map_err(failed)?;
-    Ok((slot, true))
+        if let Some(longest) = ended.iter().position(|r| is_at_rest(t, r.slot.slot)) {
+            give(t, &ended[longest..=longest]);
+            if let Some(free) = t.free_slot() {
+                return Ok(free);
+            }
+        }
+        let is_free = |slot| t.slot(slot).is_some_and(|r| r.state == R_FREE);
+        if Instant::now() >= until || ended.is_empty() && !(1..POOL_FIRST).any(is_free) {
+            break;
+        }
+        std::thread::sleep(LOOK);
+    }
+    Err(Failure::new(Ending::NotStarted, "all places for services are taken")
+        .why("by services that live, or that were ended or signalled just now")
+        .next("end some of them: 'killer list' shows them"))
 }
 
 /// Slot of the outer root of what a member of `mine` starts; 0: none.

@@ -11,6 +11,7 @@ use crate::keep::Slot;
 use crate::lineage::Home;
 use crate::lookup::registry;
 use crate::sys::alive::Identity;
+use crate::sys::namespaces::Inodes;
 use crate::sys::{clock, proc_text};
 use crate::tier::Tracker;
 
@@ -69,7 +70,7 @@ impl StopRecord {
             return whole;
         }
         let mut less = Self { started: Vec::new(), ..self.clone() };
-        for clear in [|h: &mut Home| h.namespaces.clear(), |h: &mut Home| h.cgroups.clear()] {
+        for clear in [|h: &mut Home| h.namespaces = Inodes::default(), |h: &mut Home| h.cgroups.clear()] {
             if less.encode().len() > STOP_LEN {
                 less.home.as_mut().into_iter().for_each(clear);
             }
@@ -222,6 +223,7 @@ pub fn wall_second(boottime: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::namespaces;
     use proptest::prelude::*;
 
     fn record() -> StopRecord {
@@ -236,7 +238,7 @@ mod tests {
                 session: 3,
                 pgrp: 4,
                 pid_ns: Some(4_026_531_836),
-                namespaces: [("mnt", 4_026_531_841), ("user", 4_026_531_837)].into(),
+                namespaces: namespaces::inodes([("mnt", 4_026_531_841), ("user", 4_026_531_837)]),
                 cgroups: [(String::new(), "/a b:c".to_owned()), ("cpu,cpuacct".into(), "/".into())].into(),
             }),
             watch: Some(Identity { pid: 9, start: 1 << 50 }),

@@ -1,6 +1,7 @@
 //! `run`, `exec`, `adopt`.
 
 use std::ffi::OsString;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -9,7 +10,7 @@ use killer_common::record::R_SERVICE;
 use super::adopt;
 use super::failure::Failure;
 use super::names::find_one;
-use super::on_exit::OnExit;
+use super::on_exit::{self, OnExit};
 use super::open::Host;
 use super::place::{self, Wish};
 use super::record::{Heir, StopRecord, no_heir};
@@ -61,10 +62,11 @@ fn start(r: &Run, tell: &dyn Tell) -> Result<Ending, Failure> {
     say_tier(&t, tell);
     let _log = tell.relay(&t);
     let cmd = &r.command;
+    let owner = r.owner.map(on_exit::owner).transpose()?;
     if let (true, Some(span)) = (cmd.detach, r.kill_on_exit) {
-        return background(&t, r, span, tell);
+        return background(&t, r, span, owner, tell);
     }
-    let begin = |span| OnExit::begin(&t, &r.name, span, None);
+    let begin = |span| OnExit::begin(&t, &r.name, span, owner, None);
     let mut on_exit = r.kill_on_exit.map(begin).transpose()?;
     let mut pass = (!cmd.detach).then(|| PassOn::begin(false));
     let supervised = if on_exit.is_some() { start::SUPERVISED } else { 0 };
@@ -134,7 +136,13 @@ fn to_write(r: &Run) -> Option<&Path> {
 
 /// A supervisor of its own: a small process in a session of its own that starts CMD and ends what it leaves; another
 /// one watches over it.
-fn background(t: &Tracker, r: &Run, span: Span, tell: &dyn Tell) -> Result<Ending, Failure> {
+fn background(
+    t: &Tracker,
+    r: &Run,
+    span: Span,
+    owner: Option<OwnedFd>,
+    tell: &dyn Tell,
+) -> Result<Ending, Failure> {
     let report = match daemon::background()? {
         Err(Some(said)) => {
             // As the supervisor has ended its start.
@@ -145,8 +153,8 @@ fn background(t: &Tracker, r: &Run, span: Span, tell: &dyn Tell) -> Result<Endin
         }
         Ok(report) => report,
     };
-    let start = || {
-        let on_exit = OnExit::begin(t, &r.name, span, Some(&report))?;
+    let start = move |report| {
+        let on_exit = OnExit::begin(t, &r.name, span, owner, Some(report))?;
         let mut pass = PassOn::begin(true);
         let met = |slot, pid| {
             on_exit.met(slot, pid)?;
@@ -157,7 +165,7 @@ fn background(t: &Tracker, r: &Run, span: Span, tell: &dyn Tell) -> Result<Endin
         let s = start::start(t, &wish, &r.command, to_write(r), kept(r, on_exit.who()), met)?;
         Ok((s, on_exit, pass))
     };
-    match start().map_err(run_failed) {
+    match start(&report).map_err(run_failed) {
         Ok((s, mut on_exit, mut pass)) => {
             say_place(t, &s, tell);
             if !place::step_out(t, s.slot) {

@@ -3,7 +3,7 @@
 use super::failure::Failure;
 use super::official::{self, Way};
 use super::order::{Ordered, order};
-use super::{Tell, inner, journal, last_signal, main_process, pidfiles, survivors, unseen};
+use super::{Tell, behind, inner, journal, last_signal, main_process, pidfiles, survivors, unseen};
 use crate::ask::Kill;
 use crate::ending::Ending;
 use crate::lookup::Root;
@@ -26,7 +26,9 @@ pub fn one(
     let active = k.signal != 0 && !k.dry_run;
     // Read before nobody is there any more.
     let way = if active && inner::ends(k.signal) { official::of(t, root) } else { Way::default() };
+    let behind = if active { behind::say(t, root, tell) } else { None };
     let Ordered { receipt: mut r, failure } = order(t, root, k, tell)?;
+    r.notes.extend(behind);
     if active {
         let uid = rustix::process::getuid().as_raw();
         let _ = t.note_kill(root.slot, k.signal, uid, r.ending.code());

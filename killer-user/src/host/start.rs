@@ -134,9 +134,15 @@ pub fn start(
     match spawned {
         Ok(Ok(pid)) => Ok(Started { slot, pid }),
         Ok(Err((step, e))) => Err(undo(not_started(step, &e, cmd))),
-        Err(e) => Err(undo(
-            Failure::new(Ending::NotStarted, format!("cannot start '{}'", wish.name)).why(e.to_string()),
-        )),
+        Err(e) => {
+            let f = Failure::new(Ending::NotStarted, format!("cannot start '{}'", wish.name));
+            Err(undo(match e.raw_os_error() {
+                Some(libc::EPERM) => f
+                    .why("a call that ends this service came while it was being started")
+                    .next("start it again when that one is over"),
+                _ => f.why(e.to_string()),
+            }))
+        }
     }
 }
 

@@ -44,6 +44,22 @@ pub fn list(tell: &dyn Tell) -> Result<(Services, Option<Failure>), Failure> {
 const SUPERVISOR_GONE: &str = "supervisor-gone: the supervisor of --kill-on-exit ended before the service, so nobody ends what \
      is left when the main process ends; the set is as complete as before";
 
+/// Launcher and supervisor of --kill-on-exit have gone: what that means for the set.
+fn unsupervised(t: &Tracker, r: &Root, lives: bool) -> Option<String> {
+    if !exact::unsupervised(t, r.slot, &r.record) {
+        return None;
+    }
+    match t.promises().and_then(|p| p.kept_since(r.slot)) {
+        Some(since) => Some(format!(
+            "ended-by-kernel: the launcher and the supervisor of --kill-on-exit ended before the service; from {} on the kernel \
+             sent SIGKILL to every process it found{}",
+            models::when(since),
+            if lives { "; what is left has not died yet, and 'killer -s KILL' names why" } else { "" }
+        )),
+        _ => (lives && t.tier() != Tier::Scan).then(|| SUPERVISOR_GONE.into()),
+    }
+}
+
 /// A service as it is now, with so many of its processes.
 pub fn status(t: &Tracker, r: &Root, most: Option<usize>) -> Result<Status, Failure> {
     let seen = Service::read(t, r);
@@ -69,9 +85,7 @@ pub fn status(t: &Tracker, r: &Root, most: Option<usize>) -> Result<Status, Fail
         Some(rules) => rules.inside(r.slot)?,
         None => Vec::new(),
     };
-    if seen.counts.tasks != 0 && exact::unsupervised(t, r.slot, k) && t.tier() != Tier::Scan {
-        notes.push(SUPERVISOR_GONE.into());
-    }
+    notes.extend(unsupervised(t, r, seen.counts.tasks != 0));
     let Forest { tree, more } = seen.forest(most)?;
     Ok(Status {
         version: SCHEMA_VERSION,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::failure::Failure;
 use super::official::{self, Way};
-use super::{Tell, inner, main_process, models, order, stop_words, thaw, wait};
+use super::{Tell, behind, inner, main_process, models, order, stop_words, thaw, wait};
 use crate::ask::schedule::Step;
 use crate::ask::whom::Pick;
 use crate::ask::whom::{self, Whom};
@@ -146,6 +146,7 @@ impl Run<'_> {
         for word in &self.sets(!self.whole()) {
             order::order(self.t, &self.root, &self.order(15, word, true), self.tell)?;
         }
+        self.report.notes.extend(behind::say(self.t, &self.root, self.tell));
         if self.whole() {
             let asked = inner::Asked { picks: &[Pick::All], include_self: self.s.include_self };
             self.report.also_ends = inner::say(self.t, &self.root, self.named, SIGKILL, asked, self.tell);

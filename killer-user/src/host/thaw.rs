@@ -7,7 +7,7 @@ use killer_common::record::{R_FREEZING, R_THAWING, R_UNDONE};
 use super::certainty::Doubt;
 use super::failure::Failure;
 use super::receipt::{Done, receipt};
-use super::{frozen, models, survivors};
+use super::{behind, frozen, models, survivors};
 use crate::ask::whom::Whom;
 use crate::ask::{Kill, Names, Newborns};
 use crate::ending::Ending;
@@ -25,7 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the engine is asked of everybody.
 pub fn order() -> Order {
-    Order::to_all(SIGSTOP, process::ancestors(), PATIENCE)
+    let callers = process::callers();
+    Order { unread: behind::guarded(&callers), ..Order::to_all(SIGSTOP, callers.pids(), PATIENCE) }
 }
 
 fn asked(name: &str, signal: i32) -> Kill {

@@ -22,6 +22,13 @@ pub struct Broadcast {
 
 /// Decisions at birth.
 pub trait Broadcasts {
+    /// From here on a claim is settled in the moment in which its signal is queued. Under the registry's lock, before the first claim.
+    ///
+    /// # Errors
+    /// It is not: whether a child was forked before its creator took the signal cannot be known.
+    fn hear(&self) -> io::Result<()>;
+    /// This process begins no more: nothing has to be settled on its behalf.
+    fn hear_no_more(&self);
     /// Begins a broadcast for a root and those inside it: newborns are decided at birth until then.
     fn begin(&self, slot: u32, b: &Broadcast, until: u64);
     /// The broadcast of a root that still holds, after renewing it until then: its signal.
@@ -34,11 +41,17 @@ pub trait Broadcasts {
     fn sees_pending(&self) -> bool;
     /// Newborns that are behind in a root's broadcast are sent it at birth from here on.
     fn leave_to_births(&self, slot: u32);
-    /// Has the start of each fork stamped, where another thread could take the signal meanwhile, until
+    /// Has the start of each fork in these roots stamped, where another thread could take the signal meanwhile, until
     /// [`Broadcasts::end_stamps`]; `None` where it is stamped anyway.
-    fn stamp_calls(&self, slot: u32, epoch: u64) -> io::Result<Option<Box<dyn Held>>>;
+    fn stamp_calls(&self, slots: &[u32], epoch: u64) -> io::Result<Option<Box<dyn Held>>>;
     /// Ends that.
     fn end_stamps(&self, slot: u32);
+    /// So many entries of system calls, ever, were not stamped because the kernel has skipped the program (7.0+): what is forked in
+    /// such a call counts as forked before the broadcast.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    fn unstamped(&self) -> io::Result<u64>;
     /// The claim word of a process; `None`: its number is beyond the words.
     fn claim(&self, tgid: u32) -> Option<&AtomicU64>;
 }

@@ -17,4 +17,13 @@ pub trait Gate {
     fn at_syscalls(&self) -> io::Result<Closes>;
     /// Whether it acts at system calls: attached is not yet acting.
     fn acts_at_syscalls(&self) -> bool;
+
+    /// The slot is given to no other root until then, `CLOCK_MONOTONIC` ns, or until this process lets go; of several commands the
+    /// one that holds longest counts. The record has to be read again afterwards: only if it is the same, it stays the same.
+    fn hold(&self, slot: u32, until: u64);
+    /// Lets all slots go that were held here: after the last look, and never before a proof. Done when this is dropped, too.
+    fn let_go(&self);
+    /// No gate, no broadcast and no hold is left on this slot of whoever had it before. Who gives it to another root asks before,
+    /// and again when its record is the new one.
+    fn is_at_rest(&self, slot: u32) -> bool;
 }

@@ -32,6 +32,8 @@ pub struct Lapses {
 pub trait Hooks {
     /// Whatever could make every root doubtful.
     fn health(&self) -> Health;
+    /// Of that, the hooks whose link pins are gone.
+    fn missing_links(&self) -> Vec<&'static str>;
     /// What was missed; `None` where no run can be skipped.
     fn lapses(&self) -> Option<Lapses>;
     /// Notes how many skipped hook runs have been accounted for.

@@ -2,7 +2,7 @@
 //! nobody above them knows which one it is.
 //!
 //! [`Keep`] is what they all can. What a tier may lack is a trait of its own, which it has or has not: [`Gate`],
-//! [`Sweeps`], [`Broadcasts`], [`Freezer`], [`Hooks`], [`Past`], [`Rules`], [`InFiles`]. [`Changes`] is what puts processes into sets: apart, so
+//! [`Sweeps`], [`States`], [`Promises`], [`Broadcasts`], [`Freezer`], [`Hooks`], [`Past`], [`Rules`], [`InFiles`]. [`Changes`] is what puts processes into sets: apart, so
 //! that a caller with only a [`Keep`] cannot do it past the cross-check.
 
 mod broadcasts;
@@ -13,10 +13,12 @@ mod gate;
 mod hooks;
 mod in_files;
 mod past;
+mod promises;
 mod registry;
 mod rules;
 mod sets;
 mod slot;
+mod states;
 mod sweeps;
 
 use std::fmt::Debug;
@@ -36,10 +38,12 @@ pub use gate::{Closes, Gate};
 pub use hooks::{Health, Hooks, Lapses};
 pub use in_files::InFiles;
 pub use past::Past;
+pub use promises::Promises;
 pub use registry::{Lock, Registry};
 pub use rules::{Opened, Rules, Table};
 pub use sets::Sets;
 pub use slot::Slot;
+pub use states::States;
 pub use sweeps::{Fate, Sweeps};
 
 /// Something that holds until it is dropped: a lock, a gate, a log that is shown.
@@ -61,11 +65,11 @@ pub trait Keep: Registry + Sets {
     /// Keeps the newborns of a root, and of those inside it, from running until then (CLOCK_MONOTONIC ns), or goes on with it:
     /// by a gate in the kernel, or by stopping the members that fork. `kind`: `gate::KILL`, or `gate::NEWBORNS` where members that
     /// are there live on, which only a gate at birth can do.
-    fn close_gate(&self, slot: u32, kind: u64, until: u64);
+    fn close_gate(&self, s: Slot, kind: u64, until: u64);
     /// Ends that, when it was begun with that kind and deadline; nobody opens another's.
-    fn open_gate(&self, slot: u32, kind: u64, until: u64);
+    fn open_gate(&self, s: Slot, kind: u64, until: u64);
     /// Takes away what lets launchers' next forks join a root; answers for how many launchers.
-    fn cancel_marks(&self, slot: u32) -> usize;
+    fn cancel_marks(&self, s: Slot) -> usize;
 
     /// Waits in the foreground for what this process has started and passes signals on; answers the raw wait status.
     /// `ended` is called whenever a child of this process may have ended.
@@ -97,6 +101,14 @@ pub trait Keep: Registry + Sets {
     }
     /// Signals in the kernel.
     fn sweeps(&self) -> Option<&dyn Sweeps> {
+        None
+    }
+    /// States of threads, told by the kernel.
+    fn states(&self) -> Option<&dyn States> {
+        None
+    }
+    /// Promises that outlive the processes that made them.
+    fn promises(&self) -> Option<&dyn Promises> {
         None
     }
     /// Decisions at birth, for signals that everybody receives exactly once.

@@ -31,7 +31,7 @@ pub trait Registry: Debug {
         };
         self.roots().into_iter().map(of).collect()
     }
-    /// The first free slot.
+    /// The first free slot where nothing is left of whoever had it before.
     fn free_slot(&self) -> Option<Slot>;
     /// Makes a free slot, or one whose count is 0, a new root in state STARTING; `old` is its present generation.
     fn create(&self, old: Slot, parent: u32, flags: u64, name: &str) -> io::Result<Slot>;

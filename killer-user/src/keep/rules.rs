@@ -56,10 +56,4 @@ pub trait Rules: Debug {
     fn by_file(&self) -> bool;
     /// Services that a rule knows and that were started inside of a root which keeps its descendants, and how often.
     fn inside(&self, root: Slot) -> Result<Vec<(String, u64)>, KeepError>;
-    /// The slot is not used for another service until then, `CLOCK_MONOTONIC` ns, or until this process lets go; of several
-    /// commands the one that holds longest counts. The record has to be read again afterwards: only if it is the same, it
-    /// stays the same.
-    fn hold(&self, slot: u32, until: u64);
-    /// Lets all slots go that were held here: after the last look, and never before a proof. Done when this is dropped, too.
-    fn let_go(&self);
 }

@@ -5,9 +5,11 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use killer_common::names::RULE_SEEN_AT;
 use killer_common::patch::KFUNCS;
 use thiserror::Error;
 
+use crate::sys::constant::Constant;
 use crate::sys::lack::Lack;
 
 /// Where the kernel shows its BTF.
@@ -32,6 +34,7 @@ const KIND_ARRAY: u32 = 3;
 const KIND_STRUCT: u32 = 4;
 const KIND_UNION: u32 = 5;
 const KIND_ENUM: u32 = 6;
+const KIND_TYPEDEF: u32 = 8;
 const KIND_FUNC: u32 = 12;
 const KIND_FUNC_PROTO: u32 = 13;
 const KIND_VAR: u32 = 14;
@@ -42,10 +45,19 @@ const KIND_ENUM64: u32 = 19;
 /// Members that are looked at for one name. task_struct has some 300; structs that hold themselves have no end.
 const MOST_MEMBERS: u32 = 100_000;
 
+/// A kind of types, and the name of one.
+type Named = (u32, &'static str);
+
+/// The first two bytes of a name; of one with a single letter the second is the 0 behind it.
+fn head_of(word: &str) -> u16 {
+    let byte = |i| word.as_bytes().get(i).copied().unwrap_or(0);
+    u16::from_ne_bytes([byte(0), byte(1)])
+}
+
 /// The parsed index of a BTF blob.
 #[derive(Debug)]
 pub struct Btf {
-    data: Vec<u8>,
+    data: Constant,
     strings: usize,
     /// Offset of each type by id (index 0 is void).
     types: Vec<u32>,
@@ -54,11 +66,11 @@ pub struct Btf {
 impl Btf {
     /// Reads the running kernel's BTF.
     pub fn kernel() -> Result<Self, BtfError> {
-        Self::parse(std::fs::read(Path::new(VMLINUX))?)
+        Self::parse(Constant::open(Path::new(VMLINUX))?)
     }
 
     /// Indexes a BTF blob.
-    pub fn parse(data: Vec<u8>) -> Result<Self, BtfError> {
+    pub fn parse(data: Constant) -> Result<Self, BtfError> {
         let u32at = |o: usize| -> Result<u32, BtfError> {
             let b = data.get(o..o + 4).ok_or(BtfError::Malformed)?;
             Ok(u32::from_ne_bytes([b[0], b[1], b[2], b[3]]))
@@ -112,31 +124,42 @@ impl Btf {
         Some((self.u32(o), (info >> 24) & 0x1f, (info & 0xffff) as usize, info >> 31 == 1, o + 12))
     }
 
-    /// Ids of named types of the wanted kind.
-    pub fn find(&self, kind: u32, wanted: &[&'static str]) -> HashMap<&'static str, u32> {
+    /// Ids of the named types that are wanted, the first one of each.
+    fn find(&self, wanted: &[Named]) -> HashMap<Named, u32> {
         let mut found = HashMap::new();
+        let kinds = wanted.iter().fold(0u32, |all, (kind, _)| all | 1 << kind);
+        // Most names differ in their first letters, and a look at two of them is quick.
+        let heads: Vec<u16> = wanted.iter().map(|(_, word)| head_of(word)).collect();
         for id in 1..self.types.len() as u32 {
-            let Some((name, k, vlen, ..)) = self.head(id) else { continue };
-            if k != kind || (kind == KIND_STRUCT && vlen == 0) {
+            let Some((name, kind, vlen, ..)) = self.head(id) else { continue };
+            if kinds >> kind & 1 == 0 || (kind == KIND_STRUCT && vlen == 0) {
                 continue;
             }
-            if let Some(w) = wanted.iter().find(|w| self.named(name, w)) {
+            let at = self.strings + name as usize;
+            let Some(&[one, two]) = self.data.get(at..at + 2) else { continue };
+            if heads.contains(&u16::from_ne_bytes([one, two]))
+                && let Some(w) = wanted.iter().find(|w| w.0 == kind && self.named(name, w.1))
+            {
                 found.entry(*w).or_insert(id);
             }
         }
         found
     }
 
-    /// Ids of functions (kfuncs among them).
-    pub fn functions(&self, wanted: &[&'static str]) -> HashMap<&'static str, u32> {
-        self.find(KIND_FUNC, wanted)
+    /// Whether there are variables at all: without them it cannot be known whether SRCU guards tracepoints.
+    fn has_variables(&self) -> bool {
+        (1..self.types.len() as u32).any(|id| self.head(id).is_some_and(|t| t.1 == KIND_VAR))
     }
 
-    /// Whether SRCU guards tracepoints, or it cannot be known, because variables are not described.
-    fn guards_by_srcu(&self) -> bool {
-        let is_var = |id: &u32| self.head(*id).is_some_and(|t| t.1 == KIND_VAR);
-        let none = !(1..self.types.len() as u32).any(|id| is_var(&id));
-        none || !self.find(KIND_VAR, &["tracepoint_srcu_srcu_data"]).is_empty()
+    /// The BTF id of the type of the tracepoint `sched_process_exit`, where that comes before a process gives its memory back: since
+    /// then its third argument says whether the whole process ends (6.16+; `include/trace/events/sched.h`).
+    pub fn exit_hook_with_memory(&self) -> Option<u32> {
+        let id = *self.find(&[(KIND_TYPEDEF, "btf_trace_sched_process_exit")]).values().next()?;
+        // The type of a typedef, and of a pointer, stands in the word behind its kind.
+        let to = |id: u32| self.head(id).map(|t| self.u32(t.4 - 4));
+        let (_, kind, arguments, ..) = self.head(to(to(id)?)?)?;
+        // The first one is for who has registered.
+        (kind == KIND_FUNC_PROTO && arguments == 3).then_some(id)
     }
 
     /// Byte offset of a member, also inside anonymous structs and unions.
@@ -176,8 +199,6 @@ pub struct Offsets {
     pub send_signal_task: Option<u32>,
     /// BTF ids of [`KFUNCS`] where the kernel has them all (6.13+).
     pub sweep: Option<[u32; KFUNCS.len()]>,
-    /// True when programs can be run for each task (`iter/task`, 5.8+).
-    pub walks: bool,
     /// True when pidfds carry an inode that the programs can read (6.9+).
     pub inodes: bool,
     /// True where the kernel can skip a tracing program whose instance on the same CPU was preempted (7.0+): tracepoints are
@@ -186,9 +207,8 @@ pub struct Offsets {
     pub skips: bool,
     /// True when the kernel has `bpf_get_current_task_btf` (5.11+).
     pub current_btf: bool,
-    /// BTF id of `bpf_lsm_task_alloc` where the kernel has the hooks of the birth witness (CONFIG_BPF_LSM); they may
-    /// still be inert.
-    pub lsm: Option<u32>,
+    /// BTF ids of the hooks, as far as the kernel has them, by the name of what describes one.
+    pub hooks: Vec<(&'static str, u32)>,
     /// What the programs of the rules load through besides; the error says what the kernel lacks.
     pub rules: Result<Vec<(&'static str, u32)>, String>,
 }
@@ -242,33 +262,70 @@ const RULES: &[Place] = &[
     ("OFF_SB_DEV", "super_block", &["s_dev"], None),
 ];
 
+/// Structs that something is loaded from.
+const STRUCTS: [&str; 15] = [
+    "task_struct",
+    "signal_struct",
+    "cred",
+    "pid",
+    "sigpending",
+    "mm_struct",
+    "fs_struct",
+    "path",
+    "linux_binprm",
+    "file",
+    "dentry",
+    "qstr",
+    "inode",
+    "super_block",
+    "tracepoint",
+];
+/// The helper's own function.
+const CURRENT: &str = "bpf_get_current_task_btf";
+/// It is there where SRCU guards tracepoints.
+const SRCU: Named = (KIND_VAR, "tracepoint_srcu_srcu_data");
+
+/// The types of tracepoints that have programs.
+const TRACEPOINTS: [&str; 5] = [
+    "btf_trace_sched_process_exit",
+    "btf_trace_sched_process_exec",
+    "btf_trace_sched_process_fork",
+    "btf_trace_task_newtask",
+    "btf_trace_signal_generate",
+];
+/// Functions that say where other programs belong: security hooks, the iterator over tasks, and what is looked at on entry.
+const PLACES: [&str; 6] = [
+    "bpf_lsm_task_alloc",
+    "bpf_lsm_task_free",
+    "bpf_lsm_bprm_creds_for_exec",
+    "bpf_lsm_bprm_committed_creds",
+    "bpf_iter_task",
+    RULE_SEEN_AT,
+];
+
 /// `PIDTYPE_TGID`
 const PIDTYPE_TGID: u32 = 1;
 
 impl Offsets {
+    /// BTF id of a hook, by the name of what describes it: a tracepoint's type `btf_trace_…`, a security hook's function `bpf_lsm_…`, an
+    /// iterator's `bpf_iter_…`, or a function itself.
+    pub fn hook(&self, name: &str) -> Option<u32> {
+        self.hooks.iter().find(|h| h.0 == name).map(|h| h.1)
+    }
+
+    /// BTF id of `bpf_lsm_task_alloc` where the kernel has the hooks of the birth witness (CONFIG_BPF_LSM); they may
+    /// still be inert.
+    pub fn witness_hook(&self) -> Option<u32> {
+        self.hook("bpf_lsm_task_alloc").filter(|_| self.hook("bpf_lsm_task_free").is_some())
+    }
+
     /// Reads every offset that the programs need.
     pub fn read(btf: &Btf) -> Result<Self, BtfError> {
-        let structs = btf.find(
-            KIND_STRUCT,
-            &[
-                "task_struct",
-                "signal_struct",
-                "cred",
-                "pid",
-                "sigpending",
-                "mm_struct",
-                "fs_struct",
-                "path",
-                "linux_binprm",
-                "file",
-                "dentry",
-                "qstr",
-                "inode",
-                "super_block",
-                "tracepoint",
-            ],
-        );
-        let at = |s: &'static str, m: &str| structs.get(s).and_then(|&id| btf.member(id, m));
+        let names = STRUCTS.iter().map(|s| (KIND_STRUCT, *s));
+        let names = names.chain(KFUNCS.iter().chain(&PLACES).chain(&[CURRENT]).map(|f| (KIND_FUNC, *f)));
+        let names = names.chain(TRACEPOINTS.iter().map(|t| (KIND_TYPEDEF, *t))).chain([SRCU]);
+        let found = btf.find(&names.collect::<Vec<_>>());
+        let at = |s: &'static str, m: &str| found.get(&(KIND_STRUCT, s)).and_then(|&id| btf.member(id, m));
         let mut knobs = Vec::new();
         for &(knob, s, names) in NEEDED {
             let off = names.iter().find_map(|m| at(s, m)).ok_or(BtfError::Member(s, names[0]))?;
@@ -294,107 +351,24 @@ impl Offsets {
         let rules = rules.collect();
         let ino = at("pid", "ino");
         knobs.push(("OFF_PID_INO", ino.unwrap_or(0)));
-        let mut wanted = KFUNCS.to_vec();
-        wanted.extend([
-            "bpf_get_current_task_btf",
-            "bpf_lsm_task_alloc",
-            "bpf_lsm_task_free",
-            "bpf_iter_task",
-        ]);
-        let f = btf.functions(&wanted);
-        let ids: Vec<u32> = KFUNCS.iter().filter_map(|name| f.get(name).copied()).collect();
+        let f = |name| found.get(&(KIND_FUNC, name)).copied();
+        let ids: Vec<u32> = KFUNCS.iter().filter_map(|name| f(name)).collect();
+        let hooks = found.iter().filter(|((_, name), _)| TRACEPOINTS.contains(name) || PLACES.contains(name));
+        let mut hooks: Vec<_> = hooks.map(|((_, name), id)| (*name, *id)).collect();
+        hooks.sort_unstable();
+        let by_srcu = || found.contains_key(&SRCU) || !btf.has_variables();
         Ok(Self {
             sweep: ids.try_into().ok(),
-            skips: Lack::EveryRun.asked() || at("tracepoint", "regfunc").is_none() && btf.guards_by_srcu(),
+            skips: Lack::EveryRun.asked() || at("tracepoint", "regfunc").is_none() && by_srcu(),
             knobs,
-            send_signal_task: f.get("bpf_send_signal_task").copied(),
-            walks: f.contains_key("bpf_iter_task"),
+            send_signal_task: f("bpf_send_signal_task"),
             inodes: ino.is_some(),
-            current_btf: f.contains_key("bpf_get_current_task_btf") && !Lack::CurrentTask.asked(),
-            lsm: f.get("bpf_lsm_task_alloc").copied().filter(|_| f.contains_key("bpf_lsm_task_free")),
+            current_btf: f(CURRENT).is_some() && !Lack::CurrentTask.asked(),
+            hooks,
             rules,
         })
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    const STRINGS: &[u8] =
-        b"\0task_struct\0signal_struct\0cred\0pid\0sigpending\0tgid\0signal\0pids\0flags\0";
-
-    /// A blob with our strings and these words as types.
-    fn blob(types: &[u32], strings: &[u8]) -> Vec<u8> {
-        let len = types.len() as u32 * 4;
-        let head = [0x0001_eb9f, 24, 0, len, len, strings.len() as u32];
-        let words = head.iter().chain(types).flat_map(|w| w.to_ne_bytes());
-        words.chain(strings.iter().copied()).collect()
-    }
-
-    /// A struct or union of members (name offset, type, bit offset).
-    fn compound(kind: u32, name: u32, members: &[(u32, u32, u32)]) -> Vec<u32> {
-        let head = [name, kind << 24 | members.len() as u32, 0];
-        head.into_iter().chain(members.iter().flat_map(|&(n, t, o)| [n, t, o])).collect()
-    }
-
-    #[test]
-    fn structs_that_hold_themselves_have_an_end() {
-        let members = vec![(0, 1, u32::MAX); 0xffff];
-        let btf = Btf::parse(blob(&compound(KIND_STRUCT, 1, &members), STRINGS)).unwrap();
-        assert_eq!(btf.find(KIND_STRUCT, &["task_struct"])["task_struct"], 1);
-        assert_eq!(btf.member(1, "tgid"), None);
-    }
-
-    #[test]
-    fn offsets_that_overflow_are_none() {
-        let outer: Vec<u32> = (2..=9).flat_map(|t| compound(KIND_STRUCT, 0, &[(0, t, u32::MAX)])).collect();
-        let inner = compound(KIND_STRUCT, 0, &[(47, 0, u32::MAX)]);
-        let btf = Btf::parse(blob(&[outer, inner].concat(), STRINGS)).unwrap();
-        assert!(STRINGS[47..].starts_with(b"tgid\0"));
-        assert_eq!(btf.member(9, "tgid"), Some(u32::MAX / 8));
-        assert_eq!(btf.member(3, "tgid"), Some(u32::MAX / 8 * 7));
-        assert_eq!(btf.member(1, "tgid"), None);
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_end_in_an_error_or_an_answer(b in prop::collection::vec(any::<u8>(), 0..512)) {
-            let _ = Btf::parse(b).map(|b| Offsets::read(&b));
-        }
-
-        #[test]
-        fn any_types_end_in_an_error_or_an_answer(
-            types in prop::collection::vec((1u32..20, 0u32..100, prop::collection::vec((0u32..100, 0u32..40, any::<u32>()), 0..9)), 0..40),
-            cut in 0usize..3000,
-        ) {
-            let words: Vec<u32> = types.iter().flat_map(|(k, n, m)| compound(*k, *n, m)).collect();
-            let whole = blob(&words, STRINGS);
-            let _ = Btf::parse(whole[..cut.min(whole.len())].to_vec()).map(|b| Offsets::read(&b));
-            let b = Btf::parse(whole).unwrap();
-            let _ = Offsets::read(&b);
-            for id in 0..42 {
-                let _ = b.member(id, "tgid");
-            }
-        }
-    }
-
-    #[test]
-    fn refuses_what_is_not_btf() {
-        assert!(Btf::parse(vec![1, 2, 3]).is_err());
-        assert!(Btf::parse(vec![0; 64]).is_err());
-    }
-
-    #[test]
-    fn reads_this_kernel() {
-        if !Path::new(VMLINUX).exists() {
-            println!("SKIP: reads_this_kernel: no {VMLINUX}");
-            return;
-        }
-        let o = Offsets::read(&Btf::kernel().unwrap()).unwrap();
-        let tgid = o.knobs.iter().find(|k| k.0 == "OFF_TASK_TGID").unwrap().1;
-        let pid = o.knobs.iter().find(|k| k.0 == "OFF_TASK_PID").unwrap().1;
-        assert_eq!(tgid, pid + 4, "pid and tgid are neighbours in every kernel so far");
-    }
-}
+mod tests;

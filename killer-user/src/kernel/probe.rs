@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::sys::constant::SYSFS_MAGIC;
 use crate::sys::lack::Lack;
 use crate::sys::{proc_text, prog};
 
@@ -80,7 +81,6 @@ pub fn lsms() -> Option<Vec<String>> {
 
 /// True when sysfs is mounted at /sys (`SYSFS_MAGIC`), or something that shows the kernel's BTF there.
 pub fn sys_mounted() -> bool {
-    const SYSFS_MAGIC: i128 = 0x6265_6572;
     let sysfs = rustix::fs::statfs("/sys").is_ok_and(|s| i128::from(s.f_type) == SYSFS_MAGIC);
     sysfs || Path::new("/sys/kernel").exists()
 }

@@ -23,7 +23,7 @@ pub fn acts(offsets: &Offsets) -> Result<(), String> {
 
 /// The hook of a kernel that takes LSM programs, found out without attaching one; the error says in words why it takes none.
 pub fn loads(offsets: &Offsets) -> Result<u32, String> {
-    let hook = offsets.lsm.ok_or("this kernel has no BPF LSM (CONFIG_BPF_LSM)")?;
+    let hook = offsets.witness_hook().ok_or("this kernel has no BPF LSM (CONFIG_BPF_LSM)")?;
     prog::load_lsm(hook).map_err(|e| refused(&e))?;
     Ok(hook)
 }

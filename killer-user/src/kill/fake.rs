@@ -53,6 +53,10 @@ impl Members for Fake {
         Census { roots: vec![(1, 1)], inserts: w.inserts, tasks: w.alive() as i64 }
     }
 
+    fn heedless(&self, _: &Member) -> bool {
+        !self.at().waits
+    }
+
     fn explain(&self, _: &Member) -> (&'static str, String) {
         ("alive", "alive".into())
     }
@@ -81,10 +85,11 @@ impl Signals for Fake {
         if p.claim == claim::CLAIMED {
             p.claim = claim::SENT;
         }
+        let stranger = !p.member;
         if signal == super::SIGKILL {
-            p.doomed = true;
+            w.kill(fd.pid);
         }
-        if !p.member {
+        if stranger {
             let text = format!("stranger {fd:?} was signalled");
             w.violations.push(text);
         }
@@ -112,7 +117,9 @@ impl Sweeping for Fake {
             let meant = |p: &&mut world::Proc| seen && p.start == m.leader_start && p.member;
             let Some(p) = w.procs.get_mut(&m.tgid).filter(meant) else { return Fate::Gone };
             p.signals += u32::from(signal != super::SIGSTOP);
-            p.doomed |= signal == super::SIGKILL;
+            if signal == super::SIGKILL {
+                w.kill(m.tgid);
+            }
             Fate::Signalled
         };
         Some(members.iter().map(one).collect())
@@ -212,8 +219,8 @@ impl Freezing for Fake {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    fn stillness(&self, _: &Member) -> Still {
-        Still::Gone
+    fn stillness(&self, members: &[Member]) -> Vec<Still> {
+        vec![Still::Gone; members.len()]
     }
 
     fn note_stopped(&self, _: &Member, _: bool) -> io::Result<()> {

@@ -47,8 +47,9 @@ where
     let before = family.census();
     let order = Order { signal: SIGSTOP, ..order.clone() };
     guard::check(family, &order)?;
-    let mut earlier = everybody(family)?;
-    earlier.retain(|m| family.stillness(m) == Still::Stopped);
+    let all = everybody(family)?;
+    let stopped = all.iter().zip(family.stillness(&all)).filter(|(_, still)| *still == Still::Stopped);
+    let earlier: Vec<Member> = stopped.map(|(m, _)| *m).collect();
     let was = family.set_freeze(R_FREEZING)?;
     if was & R_FROZEN != 0 {
         // Held already: a process that was woken since is stopped again, and nothing is undone when this call dies.
@@ -147,6 +148,7 @@ impl<Fd> Sweep<'_, Fd> {
         let mut wanted = false;
         let mut fewest = usize::MAX;
         loop {
+            let pass = family.monotonic();
             let inserts = family.census().inserts;
             let listed = family.listed();
             let members = family.members(&listed);
@@ -189,7 +191,11 @@ impl<Fd> Sweep<'_, Fd> {
             }
             fewest = if ahead == 0 { usize::MAX } else { fewest.min(ahead) };
             idle = if ahead > 0 { 0 } else { idle + 1 };
-            family.pause(None, Duration::from_micros(100 << idle.min(5)));
+            // A stop is taken by the processes themselves. When nothing else is left to wait for, they have as much time for it as a
+            // look at them takes.
+            let took = Duration::from_nanos(family.monotonic() - pass).min(AGAIN);
+            let rest = if ahead > 0 { Duration::ZERO } else { took };
+            family.pause(None, Duration::from_micros(100 << idle.min(5)).max(rest));
         }
     }
 
@@ -206,8 +212,10 @@ impl<Fd> Sweep<'_, Fd> {
     {
         let mut left = Vec::new();
         let mut first = Vec::new();
-        for m in members {
-            let left_over = match family.stillness(&m) {
+        let mut woken = Vec::new();
+        let looks = family.stillness(&members);
+        for (m, still) in members.into_iter().zip(looks) {
+            let left_over = match still {
                 Still::Gone | Still::Stopped | Still::Waits => continue,
                 Still::Runs(states) => runs(m, &states),
                 Still::Asleep => asleep(m),
@@ -225,7 +233,7 @@ impl<Fd> Sweep<'_, Fd> {
                 Some(at) if now - at > again.as_nanos() as u64 => {
                     since.insert(k, now);
                     self.sent.remove(&k);
-                    self.send(family, m);
+                    woken.push(m);
                 }
                 Some(_) => {}
             }
@@ -233,6 +241,7 @@ impl<Fd> Sweep<'_, Fd> {
         }
         let new = first.len();
         self.send_all(family, first);
+        self.send_all(family, woken);
         (left, new)
     }
 

@@ -20,9 +20,15 @@ pub enum Refusal {
     /// The set holds an ancestor of the caller.
     #[error("the set holds process {0}, an ancestor of this killer")]
     Ancestor(u32),
+    /// The set holds one that may be an ancestor of the caller: the second one cannot be read, and is younger.
+    #[error(
+        "process {1}, an ancestor of this killer, cannot be read, and process {0} of the set may be one behind it"
+    )]
+    Behind(u32, u32),
 }
 
-/// Refuses PID 1, and an order that would signal the caller or its ancestors unless they are meant. It looks at the
+/// Refuses PID 1, and an order that would signal the caller or its ancestors, or anybody who may be one, unless they are
+/// meant. It looks at the
 /// processes that the order is for, not at the whole set; and a main process far away, which the caller's session
 /// does not hang on, is meant when it is named: from a session below a tracked listener, the listener alone can be
 /// told something.
@@ -44,14 +50,18 @@ pub fn check<F: Members + Clock>(family: &F, order: &Order) -> Result<(), Refusa
             Some(_) => return Err(Refusal::Ancestor(m.tgid)),
             None => {}
         }
+        // A start that is not known is 0, and may be any.
+        if let Some(u) = order.unread.filter(|u| m.leader_start <= u.until) {
+            return Err(Refusal::Behind(m.tgid, u.pid));
+        }
     }
     Ok(())
 }
 
 /// The members among which there may be one that must not be signalled: where the order is for all, only those that it could be
-/// are looked up.
+/// are looked up, if these are known.
 fn meant<F: Members + Clock>(family: &F, order: &Order) -> Vec<Member> {
-    if !order.is_for_all() {
+    if !order.is_for_all() || order.unread.is_some() && !order.include_self {
         return wanted(order, family);
     }
     let mut asked: Vec<u32> = order.caller.iter().copied().chain([1]).collect();

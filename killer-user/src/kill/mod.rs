@@ -7,6 +7,7 @@ mod gate;
 mod guard;
 mod line;
 mod order;
+mod parents;
 mod proof;
 mod settle;
 mod sweep;

@@ -9,6 +9,7 @@ use crate::ask::Newborns;
 use crate::ask::whom::Pick;
 use crate::keep::{Fate, Slot};
 use crate::lineage::Home;
+use crate::lookup::process::Unread;
 use crate::sys::alive::Identity;
 
 /// `SIGKILL`
@@ -37,6 +38,8 @@ pub struct Order {
     pub dry_run: bool,
     /// The caller and its ancestors, which a set must not hold.
     pub caller: Vec<u32>,
+    /// Whose ancestors are not known: a set must not hold anybody who may be one of them.
+    pub unread: Option<Unread>,
     /// Its session hangs on so many of them; an ancestor behind these may be signalled when the order names the main
     /// process, and not when it is for many.
     pub near: usize,
@@ -53,6 +56,7 @@ impl Order {
     pub fn to_all(signal: i32, caller: Vec<u32>, patience: Duration) -> Order {
         Order {
             near: caller.len(),
+            unread: None,
             signal,
             value: None,
             picks: Vec::new(),

@@ -1,6 +1,8 @@
 //! Any interleaving of fork, exit, exec and PID re-use between any two steps of the engine leaves no live member
 //! unsignalled and no outsider signalled.
 
+mod parents;
+
 use std::cell::RefCell;
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use proptest::prelude::*;
 use super::fake::{Event, Fake, World};
 use super::{Fate, Order, Refusal, SIGKILL, execute};
 use crate::ask::whom::Pick;
+use crate::lookup::process::Unread;
 use crate::sys::alive::Identity;
 
 fn order(signal: i32) -> Order {
@@ -22,6 +25,7 @@ fn order(signal: i32) -> Order {
         glob: |_, _| false,
         dry_run: false,
         caller: vec![9999],
+        unread: None,
         near: 1,
         include_self: false,
         patience: Duration::from_secs(10),
@@ -118,6 +122,24 @@ fn refuses_the_caller_and_its_ancestors() {
     assert_eq!(execute(&mut f, &o).unwrap_err(), Refusal::Caller(3));
     assert!(f.0.borrow().procs.values().all(|p| p.signals == 0));
     o.include_self = true;
+    assert!(execute(&mut f, &o).unwrap().empty);
+}
+
+/// An ancestor of the caller that cannot be read: behind it there may be anybody who is older than what is known.
+#[test]
+fn refuses_whoever_may_be_an_ancestor() {
+    let mut f = world(3, 0, true, true, vec![]);
+    let oldest = f.0.borrow().procs.values().map(|p| p.start).min().expect("somebody");
+    let pid = *f.0.borrow().procs.iter().find(|(_, p)| p.start == oldest).expect("the same").0;
+    let mut o = order(SIGKILL);
+    (o.caller, o.near) = (vec![50, 49], 2);
+    o.unread = Some(Unread { pid: 49, until: oldest });
+    assert_eq!(execute(&mut f, &o).unwrap_err(), Refusal::Behind(pid, 49));
+    assert!(f.0.borrow().procs.values().all(|p| p.signals == 0));
+    // All of the set are younger than what is known: none of them is an ancestor.
+    o.unread = Some(Unread { pid: 49, until: oldest - 1 });
+    assert!(execute(&mut f, &Order { dry_run: true, ..o.clone() }).is_ok());
+    (o.include_self, o.unread) = (true, Some(Unread { pid: 49, until: u64::MAX }));
     assert!(execute(&mut f, &o).unwrap().empty);
 }
 

@@ -7,6 +7,7 @@ use killer_common::record::Member;
 
 use super::gate::Lease;
 use super::line::oldest_first;
+use super::parents::Parents;
 use super::wanted::wanted;
 use super::{Fate, Order, Outcome, SIGKILL, SIGSTOP, Survivor, Target, proof};
 use crate::lineage::{Clock, Gated, Members, Repairs, Signals, Sweeping};
@@ -192,6 +193,7 @@ impl<'o, Fd> Sweep<'o, Fd> {
         let mut idle = 0u32;
         let (mut stuck, mut left) = (0u32, i64::MAX);
         let (mut inserts, mut numbers, mut whole) = (0, HashSet::new(), true);
+        let mut parents = Parents::default();
         loop {
             let before = std::mem::replace(&mut inserts, family.census().inserts);
             let listed = family.listed();
@@ -199,14 +201,19 @@ impl<'o, Fd> Sweep<'o, Fd> {
             let unknown = |t: &u32| whole || inserts != before || !numbers.contains(t);
             let asked: Vec<u32> = listed.iter().copied().filter(unknown).collect();
             let mut new = family.members(&asked);
-            new.retain(|m| !self.sent.contains_key(&Identity::of(m)));
+            new.retain(|m| !self.sent.contains_key(&Identity::of(m)) && !parents.are(m));
             oldest_first(&mut new);
             numbers.extend(new.iter().map(|m| m.tgid));
-            let found = !new.is_empty();
-            if found || self.passes == 0 {
+            let mut due = parents.due(&listed, inserts != before, family.monotonic());
+            if self.passes == 0 && gate.gates.birth {
+                parents = Parents::of(&mut new, family, self.order.patience);
+            }
+            if !new.is_empty() || self.passes == 0 {
                 self.passes += 1;
             }
-            self.send_all(family, new);
+            due.append(&mut new);
+            let found = !due.is_empty();
+            self.send_all(family, due);
             if proof::empty(family) {
                 break;
             }
@@ -241,6 +248,7 @@ impl<'o, Fd> Sweep<'o, Fd> {
                 let _ = family.repair();
             }
         }
+        self.send_all(family, parents.all());
         self.gates = gate.gates;
     }
 

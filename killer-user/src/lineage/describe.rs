@@ -1,10 +1,11 @@
 //! What /proc says about a member. It decides nothing: membership is the kernel's, this is for people.
 
-use std::collections::BTreeMap;
+use std::os::fd::AsFd;
 
 use crate::sys::alive::{self, Look, look};
 use crate::sys::entry::Entry;
-use crate::sys::proc_text;
+use crate::sys::namespaces::{self, Held, Inodes};
+use crate::sys::{proc, proc_text};
 use killer_common::record::Member;
 
 /// Facts about a member that the kernel map does not keep.
@@ -18,39 +19,55 @@ pub struct Outside {
     pub pgrp: u32,
     /// Session.
     pub session: u32,
-    /// cgroups, controllers → path, without a hierarchy of `killer`'s own.
-    pub cgroups: BTreeMap<String, String>,
+    /// cgroups, as /proc has them: see [`hierarchies`].
+    pub cgroups: String,
     /// Inode of its PID namespace.
     pub pid_ns: Option<u64>,
-    /// Its other namespaces: name of [`NAMESPACES`] → inode.
-    pub namespaces: BTreeMap<&'static str, u64>,
+    /// Its other namespaces.
+    pub namespaces: Inodes,
     /// State letter.
     pub state: char,
     /// Tasks.
     pub threads: i64,
 }
 
-/// Reads what /proc has about a member; `None` when it is gone or another process has its number.
+/// Looks at one member after the other.
+#[derive(Debug, Default)]
+pub struct Describer {
+    last: Held,
+}
+
+impl Describer {
+    /// Reads what /proc has about a member; `None` when it is gone or another process has its number.
+    pub fn describe(&self, m: &Member) -> Option<Outside> {
+        // Before the look: what it gives afterwards is of the process that was looked at.
+        let pidfd = namespaces::by_pidfd().then(|| proc::pidfd_open(m.tgid).ok()).flatten();
+        let (e, s) = match look(m.tgid, m.leader_start) {
+            Look::Here(e, s) => (e, s),
+            Look::Gone => return None,
+            Look::Unknown => {
+                alive::note_blind();
+                return None;
+            }
+        };
+        let (pid_ns, namespaces) = self.last.namespaces(&e, pidfd.as_ref().map(|fd| fd.as_fd()));
+        Some(Outside {
+            cmdline: proc_text::arguments_of(&e),
+            ppid: s.ppid as u32,
+            pgrp: s.pgrp as u32,
+            session: s.session as u32,
+            cgroups: cgroups_of(&e),
+            pid_ns,
+            namespaces,
+            state: s.state,
+            threads: s.num_threads,
+        })
+    }
+}
+
+/// As [`Describer::describe`], of one alone.
 pub fn describe(m: &Member) -> Option<Outside> {
-    let (e, s) = match look(m.tgid, m.leader_start) {
-        Look::Here(e, s) => (e, s),
-        Look::Gone => return None,
-        Look::Unknown => {
-            alive::note_blind();
-            return None;
-        }
-    };
-    Some(Outside {
-        cmdline: proc_text::arguments(m.tgid),
-        ppid: s.ppid as u32,
-        pgrp: s.pgrp as u32,
-        session: s.session as u32,
-        cgroups: cgroups_of(&e),
-        pid_ns: e.namespace("pid").ok(),
-        namespaces: namespaces_of(&e),
-        state: s.state,
-        threads: s.num_threads,
-    })
+    Describer::default().describe(m)
 }
 
 /// Path of a member's program; `None` also where it may not be looked at.
@@ -65,36 +82,21 @@ pub fn program(m: &Member) -> Option<String> {
     }
 }
 
-/// Namespaces beside the PID namespace: their names in /proc, and for people.
-pub const NAMESPACES: [(&str, &str); 7] = [
-    ("mnt", "mount namespace"),
-    ("net", "network namespace"),
-    ("user", "user namespace"),
-    ("ipc", "IPC namespace"),
-    ("uts", "UTS namespace"),
-    ("cgroup", "cgroup namespace"),
-    ("time", "time namespace"),
-];
-
-/// Inodes of those that this kernel has and that the caller may look at.
-pub fn namespaces_of(e: &Entry) -> BTreeMap<&'static str, u64> {
-    NAMESPACES.into_iter().filter_map(|(name, _)| Some((name, e.namespace(name).ok()?))).collect()
+/// cgroups of a process, as /proc has them.
+pub(super) fn cgroups_of(e: &Entry) -> String {
+    // One record (`fs/proc/base.c:proc_single_show`).
+    let bytes = e.record("cgroup").unwrap_or_default();
+    String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
 }
 
-/// Controllers → path of every hierarchy. `killer`'s own (tier `named`) moves tracked processes, which is no escape.
-pub(super) fn cgroups_of(e: &Entry) -> BTreeMap<String, String> {
-    let of = cgroups(e).into_iter().map(|(_, controllers, path)| (controllers, path));
-    of.filter(|(c, _)| !c.starts_with("name=killer")).collect()
-}
-
-/// cgroups of a process: hierarchy, controllers, path.
-pub fn cgroups(e: &Entry) -> Vec<(u32, String, String)> {
-    let text = e.text("cgroup").unwrap_or_default();
-    let of = |l: &str| {
-        let mut w = l.splitn(3, ':');
-        Some((w.next()?.parse().ok()?, w.next()?.to_owned(), w.next()?.to_owned()))
+/// Controllers and path of every hierarchy in that text, without `killer`'s own (tier `named`): it moves tracked processes, which
+/// is no escape.
+pub fn hierarchies(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    let of = |line| {
+        let (_, rest) = str::split_once(line, ':').filter(|(n, _)| n.parse::<u32>().is_ok())?;
+        rest.split_once(':')
     };
-    text.lines().filter_map(of).collect()
+    text.lines().filter_map(of).filter(|(controllers, _)| !controllers.starts_with("name=killer"))
 }
 
 /// Real uid of a member now.
@@ -172,8 +174,8 @@ fn with_name(pid: &str, still: impl Fn(&str) -> bool) -> String {
 }
 
 fn frozen(pid: u32) -> Option<String> {
-    let groups = cgroups(&Entry::open(pid).ok()?);
-    let (_, _, path) = groups.iter().find(|g| g.1.split(',').any(|c| c == "freezer"))?;
+    let groups = cgroups_of(&Entry::open(pid).ok()?);
+    let (_, path) = hierarchies(&groups).find(|(c, _)| c.split(',').any(|c| c == "freezer"))?;
     for mount in ["/sys/fs/cgroup/freezer", "/cgroup/freezer"] {
         let dir = format!("{mount}{path}");
         if let Ok(s) = std::fs::read_to_string(format!("{dir}/freezer.state"))

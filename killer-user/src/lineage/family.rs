@@ -35,6 +35,8 @@ pub trait Members {
     fn dead(&self) -> Vec<Dead>;
     /// The kernel's counts.
     fn census(&self) -> Census;
+    /// True when a parent does not go through its children each time that one ends, as far as can be seen.
+    fn heedless(&self, m: &Member) -> bool;
     /// Why a member that was killed is still there: (code, words).
     fn explain(&self, m: &Member) -> (&'static str, String);
 }
@@ -94,8 +96,8 @@ pub trait Freezing {
     /// Changes whether newborns and forkers are held still (`R_FREEZING`, `R_FROZEN`, `R_THAWING`, 0); answers what
     /// it was.
     fn set_freeze(&self, to: u64) -> io::Result<u64>;
-    /// Whether a process can run code of its own.
-    fn stillness(&self, m: &Member) -> Still;
+    /// Whether processes can run code of their own, each of them.
+    fn stillness(&self, members: &[Member]) -> Vec<Still>;
     /// Notes whether a member was stopped before the freeze.
     fn note_stopped(&self, m: &Member, on: bool) -> io::Result<()>;
 }

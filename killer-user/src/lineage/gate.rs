@@ -2,33 +2,29 @@
 
 use std::io;
 
-use killer_common::POOL_FIRST;
-
 use super::family::Gated;
 use super::set::Lineage;
 
 impl Gated for Lineage<'_> {
     fn close_gate(&self, kind: u64, until: u64) {
         for s in self.now().instances() {
-            // First of all a slot of the pool is held: an instance that has ended gives it back, and behind a gate that is another
-            // service's by now an innocent newborn would die.
-            if s.slot >= POOL_FIRST
-                && let Some(rules) = self.tracker.rules()
-            {
-                rules.hold(s.slot, until);
+            // First of all the slot is held: an instance that has ended gives it back, one that was started with 'run' leaves it to
+            // the next start, and behind a gate that is another service's by now an innocent newborn would die.
+            if let Some(gate) = self.tracker.gate() {
+                gate.hold(s.slot, until);
             }
             if self.is_current(s) {
-                self.tracker.close_gate(s.slot, kind, until);
-            }
-            // It may have been forgotten, and its slot given away, between the look and the change.
-            if !self.is_current(s) {
-                self.tracker.open_gate(s.slot, kind, until);
+                self.tracker.close_gate(s, kind, until);
+                // A process that was stopped for longer than it holds has closed another one's.
+                if !self.is_current(s) {
+                    self.tracker.open_gate(s, kind, until);
+                }
             }
         }
     }
 
     fn open_gate(&self, kind: u64, until: u64) {
-        self.now().instances().for_each(|s| self.tracker.open_gate(s.slot, kind, until));
+        self.now().instances().for_each(|s| self.tracker.open_gate(s, kind, until));
     }
 
     fn gate_at_birth(&self) -> bool {
@@ -40,6 +36,6 @@ impl Gated for Lineage<'_> {
     }
 
     fn cancel_marks(&self) -> usize {
-        self.slots().into_iter().map(|s| self.tracker.cancel_marks(s)).sum()
+        self.places().into_iter().map(|s| self.tracker.cancel_marks(s)).sum()
     }
 }

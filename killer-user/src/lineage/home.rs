@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use killer_common::record::Member;
 
-use super::describe::{self, NAMESPACES, Outside, cgroups_of, namespaces_of};
+use super::describe::{self, Outside, cgroups_of, hierarchies};
 use crate::sys::entry::Entry;
+use crate::sys::namespaces::{self, Held, Inodes, NAMESPACES};
 
 /// What a first process was at the start. A cgroup or namespace that is not there was not known, and nothing is
 /// judged by it.
@@ -19,8 +20,8 @@ pub struct Home {
     pub pgrp: u32,
     /// Inode of its PID namespace.
     pub pid_ns: Option<u64>,
-    /// Its other namespaces: name of [`NAMESPACES`] → inode.
-    pub namespaces: BTreeMap<&'static str, u64>,
+    /// Its other namespaces.
+    pub namespaces: Inodes,
     /// Controllers → path, of every hierarchy that there was. A long path is kept as `#` and its hash.
     pub cgroups: BTreeMap<String, String>,
 }
@@ -37,11 +38,18 @@ fn short(path: &str) -> String {
     if path.len() <= LONG { path.to_owned() } else { format!("#{:016x}", hash(path)) }
 }
 
+fn same(kept: &str, path: &str) -> bool {
+    if path.len() <= LONG { kept == path } else { kept == short(path) }
+}
+
+fn kept(cgroups: &str) -> BTreeMap<String, String> {
+    hierarchies(cgroups).map(|(c, path)| (c.to_owned(), short(path))).collect()
+}
+
 impl From<&Outside> for Home {
     fn from(o: &Outside) -> Self {
-        let cgroups = o.cgroups.iter().map(|(c, p)| (c.clone(), short(p))).collect();
-        let namespaces = o.namespaces.clone();
-        Self { session: o.session, pgrp: o.pgrp, pid_ns: o.pid_ns, namespaces, cgroups }
+        let cgroups = kept(&o.cgroups);
+        Self { session: o.session, pgrp: o.pgrp, pid_ns: o.pid_ns, namespaces: o.namespaces, cgroups }
     }
 }
 
@@ -50,8 +58,8 @@ impl Home {
     pub fn now(pid: u32) -> Option<Self> {
         let e = Entry::open(pid).ok()?;
         let s = e.stat().ok()?;
-        let cgroups = cgroups_of(&e).into_iter().map(|(c, path)| (c, short(&path))).collect();
-        let (pid_ns, namespaces) = (e.namespace("pid").ok(), namespaces_of(&e));
+        let cgroups = kept(&cgroups_of(&e));
+        let (pid_ns, namespaces) = Held::default().namespaces(&e, None);
         Some(Self { session: s.session as u32, pgrp: s.pgrp as u32, pid_ns, namespaces, cgroups })
     }
 
@@ -62,7 +70,7 @@ impl Home {
 
     /// True when a path is the one that the first process was in.
     pub fn same_cgroup(&self, controllers: &str, path: &str) -> bool {
-        self.cgroups.get(controllers).is_some_and(|p| *p == short(path))
+        self.cgroups.get(controllers).is_some_and(|p| same(p, path))
     }
 
     /// How a member slipped from what other tools look at when they end a service.
@@ -75,7 +83,7 @@ impl Home {
             v.push("process group");
         }
         // A hierarchy that was mounted, or unmounted, since says nothing.
-        if o.cgroups.iter().any(|(c, p)| self.cgroups.contains_key(c) && !self.same_cgroup(c, p)) {
+        if hierarchies(&o.cgroups).any(|(c, p)| self.cgroups.get(c).is_some_and(|kept| !same(kept, p))) {
             v.push("cgroup");
         }
         if self.pid_ns.is_some() && o.pid_ns.is_some() && o.pid_ns != self.pid_ns {
@@ -87,14 +95,16 @@ impl Home {
     /// Other namespaces that a member is in, beside the PID namespace. They hide nobody: it can be seen and signalled
     /// as before.
     pub fn other_namespaces(&self, o: &Outside) -> Vec<&'static str> {
-        let other = |name| matches!((self.namespaces.get(name), o.namespaces.get(name)), (Some(a), Some(b)) if a != b);
-        NAMESPACES.into_iter().filter(|(name, _)| other(*name)).map(|(_, words)| words).collect()
+        let both = self.namespaces.iter().zip(&o.namespaces).zip(NAMESPACES);
+        let other = both.filter(|((a, b), _)| a.is_some() && b.is_some() && a != b);
+        other.map(|(_, (_, words))| words).collect()
     }
 
     /// To be kept: without NUL.
     pub fn text(&self) -> String {
         let mut out = format!("{} {} {}", self.session, self.pgrp, self.pid_ns.unwrap_or(0));
-        for (name, inode) in &self.namespaces {
+        let known = NAMESPACES.iter().zip(self.namespaces).filter_map(|((name, _), i)| Some((name, i?)));
+        for (name, inode) in known {
             out.push_str(&format!(" {name}={inode}"));
         }
         for (c, p) in &self.cgroups {
@@ -109,12 +119,11 @@ impl Home {
         let mut words = lines.next()?.split(' ');
         let mut number = || words.next()?.parse::<u64>().ok();
         let (session, pgrp, ns) = (number()?, number()?, number()?);
-        let known = |w: &str| {
+        let known = words.filter_map(|w| {
             let (name, inode) = w.split_once('=')?;
-            let (name, _) = NAMESPACES.into_iter().find(|(n, _)| *n == name)?;
             Some((name, inode.parse().ok()?))
-        };
-        let namespaces = words.filter_map(known).collect();
+        });
+        let namespaces = namespaces::inodes(known);
         let cgroups = lines.filter_map(|l| l.split_once(':')).map(|(c, p)| (c.into(), p.into())).collect();
         let (session, pgrp, pid_ns) = (session as u32, pgrp as u32, (ns != 0).then_some(ns));
         Some(Self { session, pgrp, pid_ns, namespaces, cgroups })
@@ -126,7 +135,7 @@ mod tests {
     use super::*;
 
     fn outside(session: u32, path: &str) -> Outside {
-        let cgroups = [(String::new(), path.to_owned()), ("name=new".into(), "/x".into())].into();
+        let cgroups = format!("0::{path}\n1:name=new:/x\n");
         Outside { session, pgrp: 5, cgroups, pid_ns: Some(9), ..Outside::default() }
     }
 
@@ -137,15 +146,20 @@ mod tests {
             session: 4,
             pgrp: 5,
             pid_ns: None,
-            namespaces: BTreeMap::new(),
+            namespaces: Inodes::default(),
             cgroups: [(String::new(), short(&long)), ("freezer".into(), "/".into())].into(),
         };
         assert_eq!(Home::read(&home.text()), Some(home.clone()));
         assert_eq!(home.escapes(&outside(4, &long)), Vec::<&str>::new());
         assert_eq!(home.escapes(&outside(6, "/else")), ["session", "cgroup"]);
         // A process that starts in session 0 and leaves it has left.
-        let first =
-            Home { session: 0, pgrp: 0, pid_ns: None, namespaces: BTreeMap::new(), cgroups: BTreeMap::new() };
+        let first = Home {
+            session: 0,
+            pgrp: 0,
+            pid_ns: None,
+            namespaces: Inodes::default(),
+            cgroups: BTreeMap::new(),
+        };
         assert_eq!(Home::read(&first.text()), Some(first.clone()));
         assert_eq!(first.escapes(&outside(6, "/else")), ["session", "process group"]);
         assert_eq!(first.escapes(&Outside { pgrp: 0, ..outside(0, "/else") }), Vec::<&str>::new());
@@ -155,7 +169,7 @@ mod tests {
     #[test]
     fn another_namespace_is_told_and_no_escape() {
         let inside = |mnt, net| Outside {
-            namespaces: [("mnt", mnt), ("net", net), ("uts", 7)].into(),
+            namespaces: namespaces::inodes([("mnt", mnt), ("net", net), ("uts", 7)]),
             ..outside(4, "/x")
         };
         let mut home = Home::from(&inside(1, 2));
@@ -167,7 +181,7 @@ mod tests {
             assert_eq!(home.escapes(&inside(mnt, net)), Vec::<&str>::new());
         }
         // What could not be read on one side says nothing.
-        home.namespaces.remove("mnt");
+        home.namespaces[0] = None;
         assert_eq!(home.other_namespaces(&inside(3, 2)), Vec::<&str>::new());
         let other = Outside { pid_ns: Some(8), ..inside(3, 2) };
         assert_eq!(home.escapes(&other), ["PID namespace"]);
@@ -176,11 +190,11 @@ mod tests {
     #[test]
     fn what_other_versions_kept_is_read() {
         let old = Home::read("4 5 9\n:/a b\nname=new:/x").expect("a text of before");
-        assert_eq!((old.session, old.pgrp, old.pid_ns, old.namespaces.len()), (4, 5, Some(9), 0));
+        assert_eq!((old.session, old.pgrp, old.pid_ns, old.namespaces), (4, 5, Some(9), Inodes::default()));
         assert_eq!(old.cgroups.len(), 2);
         assert_eq!(old.other_namespaces(&outside(4, "/a b")), Vec::<&str>::new());
         let new = Home::read("4 5 9 mnt=1 later=2 net=x uts\n:/a b").expect("a text of later");
-        assert_eq!((new.namespaces, new.cgroups.len()), ([("mnt", 1)].into(), 1));
+        assert_eq!((new.namespaces, new.cgroups.len()), (namespaces::inodes([("mnt", 1)]), 1));
     }
 
     #[test]
@@ -189,7 +203,7 @@ mod tests {
             session: u32::MAX,
             pgrp: u32::MAX,
             pid_ns: Some(u64::from(u32::MAX)),
-            namespaces: NAMESPACES.into_iter().map(|(name, _)| (name, u64::from(u32::MAX))).collect(),
+            namespaces: Inodes::default().map(|_| Some(u64::from(u32::MAX))),
             cgroups: BTreeMap::new(),
         };
         assert!(home.text().len() < 160, "{}", home.text());

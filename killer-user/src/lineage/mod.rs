@@ -5,6 +5,7 @@ mod describe;
 mod family;
 mod freezing;
 mod gate;
+mod heedless;
 mod home;
 mod lapses;
 mod left_last;
@@ -15,7 +16,7 @@ mod syscall_gate;
 mod tree;
 
 pub use broadcast::{Broadcasting, Pending, half_sent};
-pub use describe::{NAMESPACES, Outside, cgroups, describe};
+pub use describe::{Describer, Outside, hierarchies};
 #[cfg(test)]
 pub use family::Census;
 pub use family::{Clock, Freezing, Gated, Members, Repairs, Signals, Sweeping};

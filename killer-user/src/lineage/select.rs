@@ -8,7 +8,7 @@ use crate::ask::whom::Pick;
 use crate::keep::Slot;
 use crate::sys::alive::Identity;
 
-use super::describe;
+use super::describe::{self, Describer};
 use super::home::Home;
 use super::tree::missing;
 use super::{Lineage, Members};
@@ -127,7 +127,8 @@ impl Snapshot<'_> {
             Pick::Leftover => by(&|m| !self.kept.contains(&Slot { slot: m.root, generation: m.generation })),
             Pick::Escaped => {
                 let Some(home) = self.home() else { return HashSet::new() };
-                by(&|m| describe::describe(m).is_some_and(|o| !home.escapes(&o).is_empty()))
+                let looks = Describer::default();
+                by(&|m| looks.describe(m).is_some_and(|o| !home.escapes(&o).is_empty()))
             }
             Pick::Exe(g) => by(&|m| {
                 describe::program(m).is_some_and(|e| {

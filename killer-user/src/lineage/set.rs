@@ -54,7 +54,7 @@ impl<'a> Lineage<'a> {
 
     /// The same with their generations, which tell a former member from one of a slot that was used again. Nobody
     /// when the root was forgotten: then nothing is left of it.
-    fn places(&self) -> Vec<Slot> {
+    pub(super) fn places(&self) -> Vec<Slot> {
         registry::places(self.tracker, &self.now())
     }
 
@@ -135,6 +135,10 @@ impl Members for Lineage<'_> {
         let tasks = slots.iter().map(|&s| self.tracker.count(s)).sum();
         fence(Ordering::SeqCst);
         Census { roots, inserts, tasks }
+    }
+
+    fn heedless(&self, m: &Member) -> bool {
+        super::heedless::heedless(m)
     }
 
     fn explain(&self, m: &Member) -> (&'static str, String) {

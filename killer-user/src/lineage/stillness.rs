@@ -1,7 +1,7 @@
 //! Whether a process can run code of its own: what a freeze waits for.
 
 use killer_common::record::Member;
-use procfs::process::Stat;
+use killer_common::states::Thread;
 
 use crate::sys::alive::{Look, look};
 use crate::sys::entry::{self, Entry};
@@ -45,8 +45,29 @@ struct Threads {
     unknown: usize,
 }
 
-/// Looks at the threads of a member.
-pub fn of(m: &Member) -> Still {
+/// Looks at these members, by what the kernel has told of threads; those of which it has not told everything are looked at in /proc.
+pub fn of(members: &[Member], mut told: Vec<Thread>) -> Vec<Still> {
+    told.sort_unstable_by_key(|t| t.tgid);
+    let looked = members.iter().map(|m| {
+        let at = told.partition_point(|t| t.tgid < m.tgid);
+        by_records(m, told[at..].iter().take_while(|t| t.tgid == m.tgid)).unwrap_or_else(|| by_proc(m))
+    });
+    looked.collect()
+}
+
+/// By records of a process with that number; `None`: they are not of all its threads.
+fn by_records<'a>(m: &Member, records: impl Iterator<Item = &'a Thread>) -> Option<Still> {
+    let (mut seen, mut came, mut there) = (Threads::default(), 0, 1);
+    for t in records.filter(|t| t.start == m.leader_start) {
+        (came, there) = (came + 1, there.max(t.threads));
+        seen.add(t.letter(), t.flags, || Some((t.own, t.group)));
+    }
+    // Some may have ended since they were counted: then the next look says so.
+    (came >= there).then(|| seen.word())
+}
+
+/// By /proc.
+fn by_proc(m: &Member) -> Still {
     let (e, number) = match look(m.tgid, m.leader_start) {
         Look::Here(e, s) => (e, s.num_threads as usize),
         Look::Gone => return Still::Gone,
@@ -57,11 +78,11 @@ pub fn of(m: &Member) -> Still {
         Err(e) if entry::over(&e) => return Still::Gone,
         Err(_) => return Still::Unknown,
     };
-    // Some have ended since they were counted: then the next look says so.
+    // As above.
     let mut seen = Threads { unknown: usize::from(tids.len() < number), ..Threads::default() };
     for tid in tids {
         match e.thread(tid).and_then(|t| t.stat().map(|s| (t, s))) {
-            Ok((t, s)) => seen.add(&t, &s),
+            Ok((t, s)) => seen.add(s.state, s.flags, || waiting(&t)),
             Err(e) if entry::over(&e) => {}
             Err(_) => seen.unknown += 1,
         }
@@ -70,12 +91,13 @@ pub fn of(m: &Member) -> Still {
 }
 
 impl Threads {
-    fn add(&mut self, t: &Entry, s: &Stat) {
-        match s.state {
+    /// Adds one by its letter and flags; `waiting`: what waits for it and for its group.
+    fn add(&mut self, state: char, flags: u32, waiting: impl FnOnce() -> Option<(u64, u64)>) {
+        match state {
             'T' | 't' => self.stopped += 1,
             'Z' | 'X' | 'x' => {}
-            _ if s.flags & EXITING != 0 => {}
-            'D' => match waiting(t) {
+            _ if flags & EXITING != 0 => {}
+            'D' => match waiting() {
                 // What is the thread's own comes first; what is the group's may be taken by another.
                 Some((own, _)) if own & (STOP | KILL) != 0 => self.held += 1,
                 Some((_, group)) if group & (STOP | KILL) != 0 => self.asleep += 1,
@@ -110,6 +132,53 @@ fn waiting(t: &Entry) -> Option<(u64, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    const TGID: u32 = 7;
+    const START: u64 = 5;
+
+    fn member() -> Member {
+        Member { tgid: TGID, leader_start: START, ..Member::default() }
+    }
+
+    fn thread() -> impl Strategy<Value = Thread> {
+        let states = prop::sample::select(vec![0, 1, 2, 0x104, 0x108, 0x402, 0x80, 0x200, 0x8000]);
+        let exits = prop::sample::select(vec![0, 0, 0, 0x10, 0x20]);
+        let masks = prop::sample::select(vec![0, STOP, KILL, 1]);
+        let flags = prop::sample::select(vec![0, 0, EXITING]);
+        (states, exits, masks.clone(), masks, flags).prop_map(|(state, exit_state, own, group, flags)| {
+            Thread { start: START, own, group, tgid: TGID, state, exit_state, flags, ..Thread::default() }
+        })
+    }
+
+    proptest! {
+        /// Of records among those of others: all of a process's say what its threads say; while one is missing nothing is said.
+        #[test]
+        fn a_thread_that_is_not_told_of_is_never_still(
+            its in prop::collection::vec(thread(), 1..6),
+            others in prop::collection::vec((thread(), 5u32..9, 4u64..7), 0..6),
+            missing in 0usize..3,
+        ) {
+            let mut said = Threads::default();
+            its.iter().for_each(|t| said.add(t.letter(), t.flags, || Some((t.own, t.group))));
+            let threads = (its.len() + missing) as u32;
+            let others = others.into_iter().map(|(t, tgid, start)| Thread { tgid, start, ..t });
+            let others = others.filter(|t| (t.tgid, t.start) != (TGID, START));
+            let mut told: Vec<Thread> = its.iter().map(|t| Thread { threads, ..*t }).chain(others).collect();
+            told.sort_by_key(|t| t.tgid);
+            let at = told.partition_point(|t| t.tgid < TGID);
+            let records = told[at..].iter().take_while(|t| t.tgid == TGID);
+            prop_assert_eq!(by_records(&member(), records), (missing == 0).then(|| said.word()));
+        }
+    }
+
+    #[test]
+    fn nobody_is_told_of() {
+        assert_eq!(by_records(&member(), [].iter()), None);
+        // Nobody has that number here: /proc says so.
+        let nobody = Member { tgid: 1 << 30, ..member() };
+        assert_eq!(of(&[nobody], vec![Thread { tgid: TGID, ..Thread::default() }]), [Still::Gone]);
+    }
 
     fn seen(stopped: usize, held: usize, asleep: usize, free: usize) -> Still {
         Threads { stopped, held, asleep, free, ..Threads::default() }.word()

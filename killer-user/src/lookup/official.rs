@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 use std::os::fd::AsFd;
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
@@ -116,6 +116,18 @@ pub fn of(root: &Path, name: &str) -> Result<Option<Official>, Refused> {
     script(root, name)
 }
 
+/// The script with its place in the order before its name, as Buildroot has them: `S30cron`. One that is there twice is not guessed.
+fn ordered(root: &Path, name: &str) -> Option<PathBuf> {
+    let dir = Path::new("/").join(SCRIPTS[0].0);
+    let is = |file: &[u8]| match file {
+        [b'S', a, b, rest @ ..] => a.is_ascii_digit() && b.is_ascii_digit() && rest == name.as_bytes(),
+        _ => false,
+    };
+    let names = std::fs::read_dir(within(root, &dir)).ok()?.flatten().map(|e| e.file_name());
+    let mut its = names.filter(|n| is(n.as_bytes()) && within(root, &dir).join(n).is_file());
+    its.next().filter(|_| its.next().is_none()).map(|n| dir.join(n))
+}
+
 fn within(root: &Path, path: &Path) -> PathBuf {
     root.join(path.strip_prefix("/").unwrap_or(path))
 }
@@ -155,8 +167,10 @@ fn script(root: &Path, name: &str) -> Result<Option<Official>, Refused> {
     if NO_SERVICES.contains(&name) {
         return Ok(None);
     }
-    let paths = SCRIPTS.iter().map(|(dir, before)| Path::new("/").join(dir).join(format!("{before}{name}")));
-    let Some(path) = paths.into_iter().find(|p| within(root, p).is_file()) else { return Ok(None) };
+    let mut paths =
+        SCRIPTS.iter().map(|(dir, before)| Path::new("/").join(dir).join(format!("{before}{name}")));
+    let path = paths.find(|p| within(root, p).is_file()).or_else(|| ordered(root, name));
+    let Some(path) = path else { return Ok(None) };
     let file = trusted::open(root, &path)?;
     if !file.is_program() {
         // Slackware and others switch a service off so.
@@ -238,6 +252,22 @@ mod tests {
         fn of(&self, name: &str) -> Option<Official> {
             of(self.0.path(), name).expect("trusted")
         }
+    }
+
+    #[test]
+    fn a_script_has_its_place_before_its_name() {
+        let Some(h) = Host::new() else { return };
+        h.put("etc/init.d/S30cron", "#!/bin/sh\n", 0o755).put("etc/init.d/rcS", "", 0o755);
+        h.put("etc/init.d/S40killer", "", 0o755).put("etc/init.d/Sabatd", "", 0o755);
+        assert_eq!(h.of("cron").expect("found").words(), "/etc/init.d/S30cron stop");
+        for nobody in ["ron", "30cron", "0cron", "killer", "atd", "batd", "S"] {
+            assert_eq!(h.of(nobody), None, "{nobody}");
+        }
+        // Its own name goes first.
+        h.put("etc/init.d/S50cron", "", 0o755);
+        assert_eq!(h.of("cron"), None, "which of the two is not known");
+        h.put("etc/init.d/cron", "", 0o755);
+        assert_eq!(h.of("cron").expect("found").words(), "/etc/init.d/cron stop");
     }
 
     #[test]

@@ -175,9 +175,9 @@ fn hold(t: &Tracker, slots: impl Iterator<Item = Slot>) {
     if pool.peek().is_none() {
         return;
     }
-    if let Some(rules) = t.rules() {
+    if let Some(gate) = t.gate() {
         let until = clock::monotonic_ns() + HOLD.as_nanos() as u64;
-        pool.for_each(|s| rules.hold(s.slot, until));
+        pool.for_each(|s| gate.hold(s.slot, until));
     }
 }
 

@@ -24,6 +24,9 @@ pub fn text(s: &str) -> String {
 /// JSON text whose strings reach a terminal: serde_json escapes C0 only, and a terminal obeys C1 and DEL, too. What
 /// is escaped here can stand in strings only, where `\u` means the same character.
 pub fn json(text: &str) -> String {
+    if text.bytes().all(|b| b == b'\n' || (b' '..=b'~').contains(&b)) {
+        return text.to_owned();
+    }
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if c != '\n' && c.is_control() || invisible(c) {

@@ -104,3 +104,9 @@ pub fn same_start(ticks: u64, ns: u64) -> bool {
 pub fn near_start(ticks: u64, ns: u64) -> bool {
     same_start(ticks, ns) || same_start(ticks + 1, ns)
 }
+
+/// The latest moment (ns since boot) at which a process can have begun whose start /proc shows as these ticks; the offset of a
+/// time namespace may be a part of a tick.
+pub fn not_after(ticks: u64) -> u64 {
+    (ticks + 2).saturating_mul(1_000_000_000 / TICKS)
+}

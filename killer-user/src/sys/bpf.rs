@@ -3,6 +3,8 @@
 
 mod array;
 mod hash;
+mod iterator;
+mod load;
 mod syscall;
 
 use std::ffi::CString;
@@ -15,7 +17,9 @@ use bytemuck::{Pod, Zeroable};
 
 pub use array::{can_freeze, can_map, lookup, update};
 pub use hash::Hash;
-pub use syscall::{load_syscall, run_syscall};
+pub use iterator::iter_read;
+pub use load::{Code, For, Info, Refusal, btf_load, load, load_plain};
+pub use syscall::run_syscall;
 
 use super::lack::Lack;
 
@@ -33,8 +37,12 @@ pub enum MapType {
     Trie = 11,
     /// `BPF_MAP_TYPE_QUEUE` (4.20+).
     Queue = 22,
+    /// `BPF_MAP_TYPE_RINGBUF` (5.8+).
+    Ring = 27,
 }
 
+/// `BPF_F_RDONLY_PROG` (5.2+): programs only read it.
+pub const READ_ONLY: u32 = 1 << 7;
 /// `BPF_F_MMAPABLE` (5.5+).
 pub const MMAPABLE: u32 = 1 << 10;
 
@@ -49,6 +57,7 @@ const OBJ_GET: i32 = 7;
 const PROG_TEST_RUN: i32 = 10;
 const OBJ_GET_INFO: i32 = 15;
 const RAW_TRACEPOINT_OPEN: i32 = 17;
+const BTF_LOAD: i32 = 18;
 const MAP_FREEZE: i32 = 22;
 const MAP_LOOKUP_BATCH: i32 = 24;
 const LINK_CREATE: i32 = 28;
@@ -236,20 +245,6 @@ struct LoadAttr {
     attach_btf_id: u32,
 }
 
-/// Loads a program without maps, for the hook with this BTF id.
-pub fn prog_load(kind: u32, attach: u32, btf_id: u32, code: &[u64]) -> io::Result<OwnedFd> {
-    let mut a = LoadAttr {
-        prog_type: kind,
-        insn_cnt: code.len() as u32,
-        insns: code.as_ptr() as u64,
-        license: c"Dual MIT/GPL".as_ptr() as u64,
-        expected_attach_type: attach,
-        attach_btf_id: btf_id,
-        ..LoadAttr::default()
-    };
-    call(PROG_LOAD, &mut a).map(own)
-}
-
 #[repr(C)]
 #[derive(Clone, Copy, Default, Pod, Zeroable)]
 struct RawTpAttr {
@@ -288,25 +283,6 @@ pub fn perf_link(prog: impl AsFd, event: impl AsFd) -> io::Result<OwnedFd> {
     };
     Lack::PerfLink.check()?;
     call(LINK_CREATE, &mut l).map(own)
-}
-
-#[repr(C)]
-#[derive(Clone, Copy, Default, Pod, Zeroable)]
-struct IterAttr {
-    link_fd: u32,
-    flags: u32,
-}
-
-/// Opens one walk of a task iterator program (5.8+): reading the file to its end runs it.
-pub fn iter_open(prog: impl AsFd) -> io::Result<std::fs::File> {
-    let mut l = LinkAttr {
-        prog_fd: prog.as_fd().as_raw_fd() as u32,
-        attach_type: BPF_TRACE_ITER,
-        ..LinkAttr::default()
-    };
-    let link = call(LINK_CREATE, &mut l).map(own)?;
-    let mut i = IterAttr { link_fd: link.as_raw_fd() as u32, flags: 0 };
-    call(ITER_CREATE, &mut i).map(own).map(std::fs::File::from)
 }
 
 #[repr(C)]

@@ -1,6 +1,7 @@
 //! A process's directory in /proc, seen through a mount of this program's own: over the host's /proc a member that
 //! may mount puts another process's directory, or an empty one, and then it would look stopped, or gone.
 
+use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 use std::path::PathBuf;
@@ -8,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use procfs::process::{Stat, Status};
 use procfs::{FromBufRead, FromRead, ProcError};
-use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags};
+use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags};
 
 /// `PROC_SUPER_MAGIC`, `include/uapi/linux/magic.h`
@@ -216,7 +217,8 @@ impl Entry {
         whole(below(self.dir.as_fd(), file, OFlags::RDONLY, self.own)?, false)
     }
 
-    fn record(&self, file: &str) -> io::Result<Vec<u8>> {
+    /// The same of a file that is one record.
+    pub fn record(&self, file: &str) -> io::Result<Vec<u8>> {
         whole(below(self.dir.as_fd(), file, OFlags::RDONLY, self.own)?, true)
     }
 
@@ -269,22 +271,31 @@ impl Entry {
         Ok(rustix::fs::openat(&self.dir, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?.into())
     }
 
-    /// Inode of what one of its links leads to.
-    pub fn inode(&self, name: &str) -> io::Result<u64> {
-        Ok(rustix::fs::statat(&self.dir, name, AtFlags::empty())?.st_ino)
-    }
-
-    /// Inode of one of its namespaces, by the text of the link: to follow it makes a file of nsfs each time, which takes several
-    /// times as long.
-    pub fn namespace(&self, name: &str) -> io::Result<u64> {
-        let text = rustix::fs::readlinkat(&self.dir, format!("ns/{name}"), Vec::with_capacity(64))?;
-        let number = text.to_str().ok().and_then(|t| t.split_once('[')?.1.strip_suffix(']')?.parse().ok());
-        number.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
+    /// A directory of links in it.
+    pub fn links(&self, dir: &CStr) -> io::Result<Links> {
+        Ok(Links { dir: rustix::fs::openat(&self.dir, dir, DIR, Mode::empty())? })
     }
 
     /// Owner of the directory: the effective user (`fs/proc/base.c:task_dump_owner`), root where it must not be dumped.
     pub fn owner(&self) -> io::Result<u32> {
         Ok(rustix::fs::fstat(&self.dir)?.st_uid)
+    }
+}
+
+/// Links of a process whose texts are kinds with numbers (`mnt:[4026531841]`), in a directory that is opened once for all.
+#[derive(Debug)]
+pub struct Links {
+    dir: OwnedFd,
+}
+
+impl Links {
+    /// The number in one of them. To follow it would make a file of nsfs each time, which takes several times as long.
+    pub fn number(&self, name: &CStr) -> io::Result<u64> {
+        let mut text = [0; 64];
+        let n = rustix::fs::readlinkat_raw(&self.dir, name, &mut text[..])?;
+        let digits = text[..n].strip_suffix(b"]").and_then(|t| t.rsplit(|b| *b == b'[').next());
+        let number = digits.and_then(|d| str::from_utf8(d).ok()?.parse().ok());
+        number.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
     }
 }
 

@@ -1,5 +1,5 @@
 //! The proc connector: the kernel tells of every fork and exit (`drivers/connector/cn_proc.c`). It needs CAP_NET_ADMIN and the
-//! initial user and PID namespaces; it can lose events, and says so (ENOBUFS).
+//! initial user and PID namespaces; it can lose events, and says so (ENOBUFS, `net/netlink/af_netlink.c:netlink_overrun`).
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -9,11 +9,15 @@ use rustix::io::Errno;
 use rustix::net::netlink::{self, SocketAddrNetlink};
 use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 
+use super::proc;
+
 const CN_IDX_PROC: u32 = 1;
 const CN_VAL_PROC: u32 = 1;
 const PROC_CN_MCAST_LISTEN: u32 = 1;
 const PROC_EVENT_FORK: u32 = 1;
 const PROC_EVENT_EXIT: u32 = 0x8000_0000;
+/// Bytes of events that wait for a listener that is behind: some ten thousands. They are taken only while they wait.
+const ROOM: usize = 16 << 20;
 /// struct nlmsghdr, struct cn_msg, and the head of struct proc_event (what, cpu, timestamp).
 const NLMSG: usize = 16;
 const CN_MSG: usize = 20;
@@ -34,6 +38,15 @@ pub enum Event {
     Exit(u32),
 }
 
+/// What was told since the listener asked last.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// In the order in which it happened.
+    pub events: Vec<Event>,
+    /// More was told, and is lost.
+    pub lost: bool,
+}
+
 /// A listener.
 #[derive(Debug)]
 pub struct Forks(OwnedFd);
@@ -47,6 +60,9 @@ impl Forks {
             SocketFlags::CLOEXEC,
             Some(netlink::CONNECTOR),
         )?;
+        // What can bind can do this; with the room that every socket has, 280 events, a listener that has to wait for a processor
+        // is deaf.
+        let _ = net::sockopt::set_socket_recv_buffer_size_force(&fd, ROOM);
         net::bind(&fd, &SocketAddrNetlink::new(0, CN_IDX_PROC))?;
         let head = [(NLMSG + CN_MSG + 4) as u32, libc::NLMSG_DONE as u32, 0, std::process::id()];
         let body = [CN_IDX_PROC, CN_VAL_PROC, 0, 0, 4, PROC_CN_MCAST_LISTEN];
@@ -55,24 +71,26 @@ impl Forks {
         Ok(Self(fd))
     }
 
-    /// Events, waiting for the first one so long; the error: some were lost.
-    pub fn next(&self, most: Duration) -> io::Result<Vec<Event>> {
-        use rustix::event::{PollFd, PollFlags, Timespec, poll};
-        let t = Timespec { tv_sec: most.as_secs() as i64, tv_nsec: i64::from(most.subsec_nanos()) };
-        let mut events = Vec::new();
-        if !matches!(poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&t)), Ok(n) if n > 0) {
-            return Ok(events);
+    /// All that is told by now, after waiting for the first event so long.
+    pub fn next(&self, most: Duration) -> io::Result<Told> {
+        let mut told = Told::default();
+        if !proc::readable(&self.0, most) {
+            return Ok(told);
         }
         let mut buf = [0u8; 1024];
         loop {
             let from = match net::recvfrom(&self.0, &mut buf[..], RecvFlags::DONTWAIT) {
                 Ok((n, _, from)) => from.and_then(|a| SocketAddrNetlink::try_from(a).ok()).map(|a| (n, a)),
-                Err(Errno::AGAIN) => return Ok(events),
+                Err(Errno::AGAIN) => return Ok(told),
+                Err(Errno::NOBUFS) => {
+                    told.lost = true;
+                    continue;
+                }
                 Err(e) => return Err(e.into()),
             };
             // Only the kernel is number 0.
             if let Some((n, _)) = from.filter(|(_, address)| address.pid() == 0) {
-                events.extend(parse(&buf[..n]));
+                told.events.extend(parse(&buf[..n]));
             }
         }
     }
@@ -110,7 +128,7 @@ mod tests {
         let mut child = std::process::Command::new("true").spawn().unwrap();
         let (mut born, mut gone) = (false, false);
         for _ in 0..500 {
-            for e in forks.next(Duration::from_millis(10)).unwrap_or_default() {
+            for e in forks.next(Duration::from_millis(10)).unwrap_or_default().events {
                 born |= e == Event::Fork(std::process::id(), child.id());
                 gone |= e == Event::Exit(child.id());
             }

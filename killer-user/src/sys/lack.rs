@@ -36,6 +36,10 @@ pub enum Lack {
     KernelMemory,
     /// Programs that signal other tasks at once, 6.13.
     Sweep,
+    /// Ending processes that can signal others, 6.16.
+    Promise,
+    /// The parent of a process by its pidfd, 6.13.
+    PidfdInfo,
 }
 
 impl Lack {
@@ -56,6 +60,8 @@ impl Lack {
             Self::EveryRun => "every-run",
             Self::KernelMemory => "kernel-memory",
             Self::Sweep => "sweep",
+            Self::Promise => "promise",
+            Self::PidfdInfo => "pidfd-info",
         }
     }
 

@@ -38,8 +38,13 @@ pub fn name_in(stat: &[u8]) -> &[u8] {
 
 /// Its arguments, as it has them now.
 pub fn arguments(pid: u32) -> Vec<String> {
+    Entry::open(pid).map(|e| arguments_of(&e)).unwrap_or_default()
+}
+
+/// The same by its directory.
+pub fn arguments_of(e: &Entry) -> Vec<String> {
     // No record: what a process has made of its arguments can come piece by piece.
-    let bytes = Entry::open(pid).and_then(|e| e.read("cmdline")).unwrap_or_default();
+    let bytes = e.read("cmdline").unwrap_or_default();
     let bytes = bytes.strip_suffix(b"\0").unwrap_or(&bytes);
     match bytes {
         [] => Vec::new(),

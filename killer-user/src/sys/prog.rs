@@ -4,13 +4,8 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::OnceLock;
 
-use super::bpf;
+use super::bpf::{self, For};
 use super::lack::Lack;
-
-/// `BPF_PROG_TYPE_LSM`
-const LSM: u32 = 29;
-/// `BPF_LSM_MAC`
-const LSM_MAC: u32 = 27;
 
 const CURRENT_PID_TGID: i32 = 14;
 
@@ -19,19 +14,14 @@ const fn insn(op: u8, dst: u8, src: u8, off: i16, imm: i32) -> u64 {
     op as u64 | (dst as u64) << 8 | (src as u64) << 12 | (off as u16 as u64) << 16 | (imm as u32 as u64) << 32
 }
 
-/// `BPF_PROG_TYPE_SOCKET_FILTER`
-const SOCKET_FILTER: u32 = 1;
-
 /// True when the kernel has this helper, in any program.
 pub fn has_helper(number: i32) -> bool {
     let code = [insn(0x85, 0, 0, 0, number), insn(0xb7, 0, 0, 0, 0), insn(0x95, 0, 0, 0, 0)];
-    bpf::prog_load(SOCKET_FILTER, 0, 0, &code).is_ok()
+    bpf::load_plain(For::Packets, &code).is_ok()
 }
 
 /// True when programs can send a signal to the current process (`bpf_send_signal`, 5.3+).
 pub fn can_signal() -> bool {
-    /// `BPF_PROG_TYPE_TRACEPOINT`
-    const TRACEPOINT: u32 = 5;
     const SEND_SIGNAL: i32 = 109;
     let code = [
         insn(0xb7, 1, 0, 0, 0),
@@ -39,14 +29,12 @@ pub fn can_signal() -> bool {
         insn(0xb7, 0, 0, 0, 0),
         insn(0x95, 0, 0, 0, 0),
     ];
-    !Lack::SendSignal.asked() && bpf::prog_load(TRACEPOINT, 0, 0, &code).is_ok()
+    !Lack::SendSignal.asked() && bpf::load_plain(For::Records, &code).is_ok()
 }
 
 /// True when programs can read the kernel's memory by address (`bpf_probe_read_kernel`, 5.5+; not under
 /// lockdown=confidentiality, `kernel/trace/bpf_trace.c:bpf_tracing_func_proto`).
 pub fn can_read_kernel() -> bool {
-    /// `BPF_PROG_TYPE_RAW_TRACEPOINT`
-    const RAW_TRACEPOINT: u32 = 17;
     const PROBE_READ_KERNEL: i32 = 113;
     let code = [
         insn(0xbf, 1, 10, 0, 0),
@@ -57,7 +45,7 @@ pub fn can_read_kernel() -> bool {
         insn(0xb7, 0, 0, 0, 0),
         insn(0x95, 0, 0, 0, 0),
     ];
-    !Lack::KernelMemory.asked() && bpf::prog_load(RAW_TRACEPOINT, 0, 0, &code).is_ok()
+    !Lack::KernelMemory.asked() && bpf::load_plain(For::Raw, &code).is_ok()
 }
 
 /// Number of `bpf_ktime_get_boot_ns` (5.8+).
@@ -71,7 +59,7 @@ pub fn has_boot_clock() -> bool {
 
 /// Loads an LSM program for the hook with this BTF id that allows everything.
 pub fn load_lsm(hook: u32) -> io::Result<OwnedFd> {
-    bpf::prog_load(LSM, LSM_MAC, hook, &[insn(0xb7, 0, 0, 0, 0), insn(0x95, 0, 0, 0, 0)])
+    bpf::load_plain(For::Security(hook), &[insn(0xb7, 0, 0, 0, 0), insn(0x95, 0, 0, 0, 0)])
 }
 
 /// Attaches an LSM program to the hook with this BTF id that denies with EPERM what the task `pid_tgid` does, and
@@ -88,7 +76,7 @@ pub fn deny_only(hook: u32, pid_tgid: u64) -> io::Result<[OwnedFd; 2]> {
         insn(0xb7, 0, 0, 0, -libc::EPERM),
         insn(0x95, 0, 0, 0, 0),
     ];
-    let prog = bpf::prog_load(LSM, LSM_MAC, hook, &code)?;
+    let prog = bpf::load_plain(For::Security(hook), &code)?;
     let link = bpf::raw_tracepoint_open(&prog, "")?;
     Ok([prog, link])
 }

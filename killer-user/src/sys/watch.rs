@@ -120,7 +120,7 @@ impl Watched {
     /// What the launcher tells first; `None`: it has ended before.
     pub fn hear(&self) -> Option<[u64; WORDS]> {
         loop {
-            self.sleep(None, None);
+            self.sleep([None; 2], None);
             if proc::readable(&self.line, Duration::ZERO) {
                 let mut words = [0u64; WORDS];
                 let n = rustix::io::read(&self.line, bytemuck::bytes_of_mut(&mut words)).ok()?;
@@ -137,12 +137,15 @@ impl Watched {
         let _ = rustix::io::write(&self.line, &[0]);
     }
 
-    /// Returns when the launcher has ended, or CMD has and the launcher (stopped, or hung) does nothing about it.
-    pub fn wait(&self, mut cmd: Option<OwnedFd>) {
+    /// Returns when the launcher has ended, or the owner, or CMD has and the launcher (stopped, or hung) does nothing about it.
+    pub fn wait(&self, mut cmd: Option<OwnedFd>, owner: Option<&OwnedFd>) {
         let mut until: Option<Instant> = None;
         loop {
-            self.sleep(cmd.as_ref(), until.map(|u| u.saturating_duration_since(Instant::now())));
-            if proc::pidfd_ended(&self.launcher) || until.is_some_and(|u| Instant::now() >= u) {
+            self.sleep([cmd.as_ref(), owner], until.map(|u| u.saturating_duration_since(Instant::now())));
+            if owner.is_some_and(proc::pidfd_ended)
+                || proc::pidfd_ended(&self.launcher)
+                || until.is_some_and(|u| Instant::now() >= u)
+            {
                 return;
             }
             if proc::readable(&self.line, Duration::ZERO) {
@@ -159,9 +162,9 @@ impl Watched {
     }
 
     /// Sleeps until something of it may have changed, or so long.
-    fn sleep(&self, cmd: Option<&OwnedFd>, most: Option<Duration>) {
+    fn sleep(&self, others: [Option<&OwnedFd>; 2], most: Option<Duration>) {
         use rustix::event::{PollFd, PollFlags, poll};
-        let processes: Vec<&OwnedFd> = [Some(&self.launcher), cmd].into_iter().flatten().collect();
+        let processes: Vec<&OwnedFd> = others.into_iter().flatten().chain([&self.launcher]).collect();
         // The directory of a process is always ready: it tells nothing.
         let (tell, blind): (Vec<_>, Vec<_>) =
             processes.into_iter().partition(|fd| proc::pidfd_inode(fd).is_ok());

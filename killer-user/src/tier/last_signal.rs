@@ -41,6 +41,18 @@ pub fn kept(t: &Tracker, slot: u32) -> Option<Vec<u8>> {
     std::fs::read(dir.join(name)).ok()
 }
 
+/// The service has gone on in another slot, and what is kept goes with it.
+///
+/// # Errors
+/// It cannot be moved: then what was kept of the other slot is there still, of another service.
+pub fn go_on(t: &Tracker, from: u32, to: u32) -> io::Result<()> {
+    let ((dir, from), (_, to)) = (file(t, from), file(t, to));
+    match is_ours(&dir).and_then(|()| std::fs::rename(dir.join(from), dir.join(to))) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+        _ => Ok(()),
+    }
+}
+
 /// Lets it go.
 pub fn drop(t: &Tracker, slot: u32) {
     let (dir, name) = file(t, slot);

@@ -10,6 +10,7 @@ fn pid_1_is_that_init() {
     let program = fs::read_link("/proc/1/exe").expect("PID 1");
     let wanted: &[&str] = match m.init {
         Init::Sysv | Init::Openrc => &["/usr/sbin/init"],
+        Init::Busybox => &["/usr/bin/busybox"],
         Init::Runit => &["/usr/sbin/runit", "/usr/lib/runit/runit", "/usr/bin/runit"],
     };
     assert!(wanted.iter().any(|w| Path::new(w) == program), "{program:?}");

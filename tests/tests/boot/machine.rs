@@ -15,6 +15,8 @@ pub enum Init {
     Sysv,
     Openrc,
     Runit,
+    /// busybox init, and Buildroot's way to start scripts.
+    Busybox,
 }
 
 /// A daemon that Debian's packages start at boot.
@@ -70,6 +72,7 @@ impl Machine {
             "sysv" => Init::Sysv,
             "openrc" => Init::Openrc,
             "runit" => Init::Runit,
+            "busybox" => Init::Busybox,
             _ => {
                 skip(test, "no guest with an init of the distributions'");
                 return None;
@@ -149,10 +152,26 @@ impl Machine {
         match self.init {
             // It believes that the service is started.
             Init::Openrc => self.sh(&format!("rc-service {name} zap; rc-service {name} start")),
-            Init::Sysv | Init::Runit => self.sh(&format!("/etc/init.d/{name} start")),
+            Init::Sysv | Init::Runit | Init::Busybox => self.sh(&format!("{} start", self.script(name))),
         }
         .ok();
         self.main(name);
+    }
+
+    /// Its init script.
+    pub fn script(&self, name: &str) -> String {
+        match self.init {
+            Init::Busybox => self.sh(&format!("echo /etc/init.d/S[0-9][0-9]{name}")).ok().trim().into(),
+            _ => format!("/etc/init.d/{name}"),
+        }
+    }
+
+    /// What an admin types to restart it.
+    pub fn restart(&self, name: &str) -> String {
+        match self.init {
+            Init::Busybox => format!("{} restart", self.script(name)),
+            _ => format!("service {name} restart"),
+        }
     }
 
     /// Does Apache answer?

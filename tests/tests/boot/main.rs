@@ -5,6 +5,7 @@
 
 mod as_booted;
 mod as_named;
+mod by_script;
 mod first_use;
 mod hup;
 mod jobs;

@@ -1,6 +1,7 @@
 //! Hosts that lack something: pidfds, entropy, privilege, somebody who reaps, a name that is text.
 
 mod entropy;
+mod hidden;
 mod mounts;
 mod names;
 mod old_bpf;

@@ -1,7 +1,8 @@
 //! Without pidfds (before 5.3): CMD's own code comes back, however short CMD is; signals reach it; who is to end ends.
 
-use killer_tests::{Journal, Launch, TestEnv};
+use killer_tests::{Journal, Launch, TestEnv, eventually};
 use rustix::process::Signal;
+use std::time::Duration;
 
 const HIDDEN: [(libc::c_long, i32); 2] =
     [(libc::SYS_pidfd_open, libc::ENOSYS), (libc::SYS_pidfd_send_signal, libc::ENOSYS)];
@@ -81,8 +82,10 @@ fn launchers(env: Option<TestEnv>) {
     service.assert_alive();
     running.pidfd().signal(Signal::KILL);
     service.assert_dead();
+    // Who has let go of everything is still counted for a moment.
+    assert!(eventually(Duration::from_secs(5), || env.killer(["status", "job"]).exit() == 3));
     let Some((running, service)) = job(&["--detach", "--keep-fds"]) else { return };
-    running.finish(std::time::Duration::from_secs(30)).ok();
+    running.finish(Duration::from_secs(30)).ok();
     let status = env.killer(["status", "-o", "json", "job"]).ok().json();
     let supervisor = status["supervisor"].as_i64().expect("a supervisor") as i32;
     killer_tests::Pidfd::open(supervisor).expect("it is there").signal(Signal::KILL);

@@ -86,7 +86,8 @@ fn files_that_others_can_change_are_refused() {
         "pipe.toml is a pipe",
         "huge.toml has more than",
         "bytes.toml: it is no text: byte 0",
-        "loop.toml: Too many",
+        // ELOOP, in the words of whichever libc.
+        "(os error 40)",
     ] {
         said(words);
     }

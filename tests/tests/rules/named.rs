@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use killer_tests::{Pidfd, RuledHost, eventually, mode, skip};
+use killer_tests::{Pidfd, RuledHost, eventually, mode, names_pid, skip};
 use rustix::process::Signal;
 
 pub fn run(program: &Path, args: &[&str]) {
@@ -27,7 +27,8 @@ fn left_by(script: &Path) -> Pidfd {
 #[test]
 fn scripts_open_instances() {
     let Some(h) = RuledHost::ruled("scripts_open_instances", &[]) else { return };
-    let (cron, rcs) = (h.script("cron", DAEMON), h.script("rcS", DAEMON));
+    let header = "### BEGIN INIT INFO\n# Provides: cron kt-clock\n### END INIT INFO";
+    let (cron, rcs) = (h.script("cron", &format!("{header}\n{DAEMON}")), h.script("rcS", DAEMON));
     h.write("opt/d/prog", "#!/bin/sh\nexec sleep 55\n");
     mode(&h.path("opt/d/prog"), 0o755);
     // A directory that is looked at takes new scripts in without a load; an exception holds for those that come.
@@ -38,8 +39,14 @@ fn scripts_open_instances() {
     let (daemon, other) = (left_by(&cron), left_by(&rcs));
     assert_eq!(h.names(), ["cron"]);
     assert!(h.killer(&["rule", "list"]).ok().stdout.contains("in force: 1 instances opened"));
-    h.killer(&["-s", "KILL", "--who=all", "--wait", "cron"]).ok();
+    // What the script says that it provides, and what is well known for the same thing, are names of it.
+    for word in ["kt-clock", "crond"] {
+        assert!(h.killer(&["status", word]).ok().stdout.contains("cron"), "{word}");
+        assert!(names_pid(&h.killer(&["-n", "-s", "KILL", word]).ok().stdout, daemon.pid), "{word}");
+    }
+    h.killer(&["-s", "KILL", "--who=all", "--wait", "kt-clock"]).ok();
     assert!(daemon.ends_within(Duration::from_secs(5)) && other.alive());
+    h.killer(&["status", "kt-clock"]).code(3);
     other.signal(Signal::KILL);
     assert!(eventually(Duration::from_secs(5), || h.names().is_empty()));
     // A rule that is added is in force at once; one that is wrong changes nothing.
@@ -64,6 +71,52 @@ fn scripts_open_instances() {
     run(&cron, &["start"]);
     left_by(&cron).signal(Signal::KILL);
     assert_eq!(h.names(), Vec::<String>::new());
+}
+
+/// A script that is an exception is one by any link to it, whether the programs see the file or no more than what was typed.
+#[test]
+fn links_to_exceptions_name_nothing() {
+    let Some(h) = RuledHost::ruled("links_to_exceptions_name_nothing", &[]) else { return };
+    for name in ["killer", "umountfs", "cron"] {
+        h.script(name, DAEMON);
+    }
+    std::fs::create_dir_all(h.path("etc/rc2.d")).expect("a directory");
+    std::fs::create_dir_all(h.path("etc/rc3.d")).expect("a directory");
+    let link = |name: &str, at: &str| {
+        let at = h.path(at);
+        symlink(format!("../init.d/{name}"), &at).expect("a link");
+        at
+    };
+    let links = [link("killer", "etc/rc2.d/S02killer"), link("umountfs", "etc/rc2.d/S03umountfs")];
+    let cron = link("cron", "etc/rc2.d/S04cron");
+    // The same name, of another script.
+    let own = h.write("etc/rc3.d/S02killer", "#!/bin/sh\nexit 0\n");
+    mode(&own, 0o755);
+    h.killer(&["rule", "load"]).ok();
+    let json = h.killer(&["rule", "list", "-o", "json"]).ok().json();
+    assert_eq!(json["rules"][1]["services"], serde_json::json!(["cron", "killer"]), "{json}");
+    std::fs::remove_file(&own).expect("rm");
+    h.killer(&["rule", "load"]).ok();
+    let json = h.killer(&["rule", "list", "-o", "json"]).ok().json();
+    assert_eq!(json["rules"][1]["services"], serde_json::json!(["cron"]), "{json}");
+    let not = json["rules"][1]["not_covered"].to_string();
+    assert!(
+        not.contains("/etc/rc2.d/S02killer") && not.contains("which is no service, by built-in/"),
+        "{json}"
+    );
+    assert_eq!(h.killer(&["status", "killer"]).exit(), 4);
+    for link in &links {
+        let path = link.to_string_lossy();
+        assert!(h.says(&[&path, "start"]).contains("an exception"), "{}", h.says(&[&path, "start"]));
+        run(link, &["start"]);
+        left_by(link).signal(Signal::KILL);
+        assert_eq!(h.names(), Vec::<String>::new(), "{path}");
+    }
+    run(&cron, &["start"]);
+    let daemon = left_by(&cron);
+    assert_eq!(h.names(), ["cron"]);
+    h.killer(&["-s", "KILL", "--who=all", "--wait", "cron"]).ok();
+    assert!(daemon.ends_within(Duration::from_secs(5)));
 }
 
 /// What ran before the rules were there is adopted by what root has noted; what only looks like it is told, and adopted when that is

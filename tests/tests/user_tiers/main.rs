@@ -3,6 +3,7 @@
 //! `named` runs as root, `scan` as an unprivileged user: a user of each test's own, since the kernel counts processes
 //! by user (RLIMIT_NPROC).
 
+mod adopter;
 mod adversaries;
 mod blind;
 mod boots;

@@ -1,6 +1,6 @@
 //! The few bpf(2) calls that a measurement needs: the statistics of pinned programs, and an empty program to compare with.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
@@ -51,14 +51,15 @@ impl Runs {
     }
 }
 
-/// The programs that are pinned below a folder, by themselves or by their links.
-pub fn pinned(dir: &Path) -> Result<Vec<OwnedFd>> {
-    let mut ids = BTreeSet::new();
+/// The programs that are pinned below a folder, by themselves or by their links, with the names of the pins.
+pub fn pinned(dir: &Path) -> Result<Vec<(String, OwnedFd)>> {
+    let mut ids = BTreeMap::new();
     collect(dir, &mut ids)?;
-    ids.into_iter().map(|id| bpf(BPF_PROG_GET_FD_BY_ID, &mut [u64::from(id), 0])).collect()
+    let program = |(id, name)| Ok((name, bpf(BPF_PROG_GET_FD_BY_ID, &mut [u64::from(id), 0])?));
+    ids.into_iter().map(program).collect()
 }
 
-fn collect(dir: &Path, ids: &mut BTreeSet<u32>) -> Result<()> {
+fn collect(dir: &Path, ids: &mut BTreeMap<u32, String>) -> Result<()> {
     for entry in std::fs::read_dir(dir).with_context(|| dir.display().to_string())? {
         let path = entry?.path();
         if path.is_dir() {
@@ -69,7 +70,7 @@ fn collect(dir: &Path, ids: &mut BTreeSet<u32>) -> Result<()> {
         // pathname, bpf_fd, file_flags
         let Ok(fd) = bpf(BPF_OBJ_GET, &mut [name.as_ptr() as u64, 0]) else { continue };
         if let Some(id) = fdinfo(&fd, "prog_id") {
-            ids.insert(id as u32);
+            ids.insert(id as u32, path.file_name().unwrap_or_default().to_string_lossy().into_owned());
         }
     }
     Ok(())
@@ -77,16 +78,24 @@ fn collect(dir: &Path, ids: &mut BTreeSet<u32>) -> Result<()> {
 
 /// Bytes that the kernel counts for all that is pinned below a folder (`memlock`, which is memory that is there, since 5.11).
 pub fn memory(dir: &Path) -> Result<u64> {
-    let mut sum = 0;
+    Ok(memory_of_each(dir)?.iter().map(|(_, bytes)| bytes).sum())
+}
+
+/// The same for each map and program, by its name there.
+pub fn memory_of_each(dir: &Path) -> Result<Vec<(String, u64)>> {
+    let mut all = Vec::new();
     for entry in std::fs::read_dir(dir).with_context(|| dir.display().to_string())? {
         let path = entry?.path();
-        sum += match path.is_dir() {
-            true => memory(&path)?,
-            // A link has no memory of its own, and cannot be opened as anything else.
-            false => pin(&path).ok().and_then(|fd| fdinfo(&fd, "memlock")).unwrap_or(0),
-        };
+        if path.is_dir() {
+            all.extend(memory_of_each(&path)?);
+            continue;
+        }
+        // A link has no memory of its own, and cannot be opened as anything else.
+        let bytes = pin(&path).ok().and_then(|fd| fdinfo(&fd, "memlock"));
+        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        all.extend(bytes.map(|bytes| (name, bytes)));
     }
-    Ok(sum)
+    Ok(all)
 }
 
 /// Sum over some programs.

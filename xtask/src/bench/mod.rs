@@ -2,12 +2,18 @@
 //! absolute times depend on the machine, ratios much less.
 
 pub mod bpf;
+mod document;
 mod gates;
+mod goals;
 mod hooks;
+mod kill;
 mod line;
+mod priority;
+mod reading;
 pub mod rules;
 mod scale;
 mod sums;
+mod svg;
 pub mod trial;
 mod ways;
 
@@ -17,10 +23,8 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 
 use crate::demo::BPFFS;
-use crate::{binary, interrupt, prose, run};
-
-const BEGIN: &str = "<!-- bench: begin -->";
-const END: &str = "<!-- bench: end -->";
+use crate::{binary, interrupt, run};
+use document::Figures;
 
 /// `bench`.
 #[derive(Debug, clap::Args)]
@@ -28,7 +32,7 @@ pub struct Options {
     /// Fewer rounds: some minutes on two cores
     #[arg(long)]
     quick: bool,
-    /// Put the table into docs/PERFORMANCE.md
+    /// Put tables and goals into docs/PERFORMANCE.md, and plots beside it (else into target/bench)
     #[arg(long)]
     write: bool,
     /// Only this part
@@ -48,12 +52,57 @@ enum Part {
     Hooks,
     /// A signal to a small service.
     Line,
+    /// 10,000 members are looked at, a tracker is loaded, its memory.
+    Reading,
     /// What the gate at system calls costs.
     Gates,
     /// What rules cost an exec.
     Rules,
     /// 30,000 members, a full registry, numbers up to 4 Mi; not a part of --quick.
     Scale,
+}
+
+impl Part {
+    const ALL: [Part; 7] =
+        [Part::Kill, Part::Hooks, Part::Line, Part::Reading, Part::Gates, Part::Rules, Part::Scale];
+
+    /// Its name in the document.
+    fn name(self) -> &'static str {
+        match self {
+            Part::Kill => "kill",
+            Part::Hooks => "hooks",
+            Part::Line => "command",
+            Part::Reading => "reading",
+            Part::Gates => "gates",
+            Part::Rules => "rules",
+            Part::Scale => "scale",
+        }
+    }
+
+    fn figures(self, bench: &Bench, effort: Effort, most: usize) -> Result<Figures> {
+        match self {
+            Part::Kill => kill::figures(bench, effort, most),
+            Part::Hooks => hooks::figures(bench, effort),
+            Part::Line => line::figures(bench, effort),
+            Part::Reading => reading::figures(bench, effort),
+            Part::Gates => gates::table(bench, effort.rounds()).map(Figures::of),
+            Part::Rules => rules::table(bench, effort.rounds()).map(Figures::of),
+            Part::Scale => scale::table(bench, effort.rounds()).map(Figures::of),
+        }
+    }
+}
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    quick: bool,
+}
+
+impl Effort {
+    /// What the rounds of a part are multiplied by.
+    pub fn rounds(self) -> usize {
+        if self.quick { 1 } else { 3 }
+    }
 }
 
 /// What a benchmark needs, and what has to go again.
@@ -75,31 +124,23 @@ pub fn main(options: &Options) -> Result<()> {
     let (killer, kind) = program()?;
     interrupt::catch()?;
     let bench = Bench::new(killer)?;
-    let rounds = if options.quick { 1 } else { 3 };
-    let wanted = |part| options.only.is_none_or(|only| only == part);
-    let mut text = machine(kind);
-    if wanted(Part::Kill) {
-        text += &ways::table(&bench, rounds, options.most)?;
-    }
-    if wanted(Part::Hooks) {
-        text += &hooks::table(&bench, rounds)?;
-    }
-    if wanted(Part::Line) {
-        text += &line::table(&bench, rounds)?;
-    }
-    if wanted(Part::Gates) {
-        text += &gates::table(&bench, rounds)?;
-    }
-    if wanted(Part::Rules) {
-        text += &rules::table(&bench, rounds)?;
-    }
-    if options.only == Some(Part::Scale) || wanted(Part::Scale) && !options.quick {
-        text += &scale::table(&bench, rounds)?;
-    }
-    drop(bench);
-    println!("{text}");
-    if options.write {
-        write(&text)?;
+    let effort = Effort { quick: options.quick };
+    // After the victims were compiled.
+    let head = machine(kind, priority::words(priority::raise()));
+    let wanted = |part: &Part| match options.only {
+        Some(only) => only == *part,
+        None => *part != Part::Scale || !options.quick,
+    };
+    for part in Part::ALL.into_iter().filter(wanted) {
+        let figures = part.figures(&bench, effort, options.most)?;
+        let plots = document::plots(&figures, options.write)?;
+        let text = format!("{}{head}{plots}", figures.text);
+        let goals = figures.rows(part.name());
+        println!("{text}{}{goals}", goals::HEAD);
+        // Each part when it is done: what is measured is not lost with a later one.
+        if options.write {
+            document::write(part.name(), &text, &goals)?;
+        }
     }
     Ok(())
 }
@@ -190,24 +231,9 @@ impl Drop for Bench {
     }
 }
 
-fn machine(kind: &str) -> String {
+fn machine(kind: &str, priority: &str) -> String {
     let name =
         nix::sys::utsname::uname().map(|u| u.release().to_string_lossy().into_owned()).unwrap_or_default();
     let cpus = std::thread::available_parallelism().map_or(0, |n| n.get());
-    format!(
-        "Kernel {name}, {cpus} CPUs, {kind}. Medians; ratios are medians of pairs taken one after the other.\n\n"
-    )
-}
-
-/// Between the marks; a file without them gets them at its end.
-fn write(text: &str) -> Result<()> {
-    let path = run::root().join("docs/PERFORMANCE.md");
-    let old = std::fs::read_to_string(&path).unwrap_or_else(|_| "# Performance\n".into());
-    let new = match (old.find(BEGIN), old.find(END)) {
-        (Some(from), Some(to)) if from < to => {
-            format!("{}\n\n{}\n{}", &old[..from + BEGIN.len()], text.trim(), &old[to..])
-        }
-        _ => format!("{}\n\n{BEGIN}\n\n{}\n{END}\n", old.trim_end(), text.trim()),
-    };
-    std::fs::write(&path, prose::wrapped(&new)).with_context(|| path.display().to_string())
+    format!("Kernel {name}, {cpus} CPUs, {kind}, {priority}; one after the other, in rounds.\n\n")
 }

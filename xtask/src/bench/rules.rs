@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-use super::sums::{median, short};
+use super::sums::both;
 use super::{Bench, bpf};
 use crate::{interrupt, run};
 
@@ -72,7 +72,7 @@ pub fn table(bench: &Bench, rounds: usize) -> Result<String> {
     }
     drop(statistics);
     text += &format!("| {} |\n|---|---|---|---|\n", columns.map(|c| c.0).join(" | "));
-    text += &format!("| {} |\n", times.map(|t| short(median(t))).join(" | "));
+    text += &format!("| {} |\n", times.map(both).join(" | "));
     text += &format!("| {} |\n\n", columns.map(|c| c.3).join(" | "));
     Ok(text)
 }

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use super::sums::{median, ms, short};
+use super::sums::{both, median, ms, short};
 use super::trial::{NAME, Victims};
+use super::ways::{How, Way};
 use super::{Bench, bpf};
 use crate::guard::trace;
 use crate::{interrupt, run};
@@ -76,13 +77,33 @@ fn column(bench: &Bench, pid_max: u64, n: usize, rounds: usize) -> Result<Column
     let killed = measured.and_then(|()| {
         let begun = Instant::now();
         let (took, peak) = once(&mut bench.killer(&["-s", "KILL", NAME]))?;
-        rows.push(("`-s KILL`, all dead".into(), cell(took, peak)));
+        rows.push(("`-s KILL`, once".into(), cell(took, peak)));
         eprintln!("{n} members, pid_max {pid_max}: dead after {} s", short(begun.elapsed().as_secs_f64()));
         Ok(())
     });
     victims.discard(bench)?;
+    killed?;
+    rows.extend(ends(bench, n, rounds)?);
     run::quiet(&mut bench.killer(&["down", "--force"]))?;
-    killed.map(|()| Column { rows, memory })
+    Ok(Column { rows, memory })
+}
+
+/// What it takes until all of a service are dead: ours and the kernel's own, in turns. So many children of one parent take
+/// seconds or a moment, as the one who reaps them comes upon the dead: the kernel looks through all that are left at each wait.
+fn ends(bench: &Bench, n: usize, rounds: usize) -> Result<Vec<(String, String)>> {
+    let ways: Vec<Way> = [How::Killer, How::CgroupKill].map(Way::tracked).into();
+    let ways: Vec<Way> = ways.into_iter().filter(|w| w.is_ours() || bench.cgroup.is_some()).collect();
+    let mut times = vec![Vec::new(); ways.len()];
+    for _ in 0..3 * rounds {
+        for (way, times) in ways.iter().zip(&mut times) {
+            let outcome = Victims::start(bench, "star", n, true)?.end(bench, way)?;
+            times.push(outcome.dead.map_or(f64::NAN, ms));
+        }
+    }
+    let row = |(way, times): (&Way, Vec<f64>)| {
+        (format!("{}, all dead: median / least of {}", way.name(), times.len()), both(times))
+    };
+    Ok(ways.iter().zip(times).map(row).collect())
 }
 
 fn looks(bench: &Bench, rounds: usize) -> Result<Vec<(String, String)>> {

@@ -13,6 +13,17 @@ pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     }
 }
 
+/// The least; NaN of nothing.
+pub fn least(values: impl IntoIterator<Item = f64>) -> f64 {
+    values.into_iter().fold(f64::NAN, f64::min)
+}
+
+/// Median and least, as a cell has them.
+pub fn both(values: impl IntoIterator<Item = f64>) -> String {
+    let values: Vec<f64> = values.into_iter().collect();
+    format!("{} / {}", short(median(values.iter().copied())), short(least(values)))
+}
+
 /// Milliseconds of a duration.
 pub fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
@@ -30,13 +41,14 @@ pub fn short(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{median, short};
+    use super::{both, least, median, short};
 
     #[test]
     fn medians() {
         assert_eq!(median([3.0, 1.0, 2.0]), 2.0);
         assert_eq!(median([1.0, 2.0]), 1.5);
-        assert!(median([]).is_nan());
+        assert!(median([]).is_nan() && least([]).is_nan());
+        assert_eq!((least([2.0, 1.0, f64::NAN]), both([1.0, 4.0])), (1.0, "2.50 / 1.00".into()));
         assert_eq!([short(1.234), short(12.34), short(123.4), short(f64::NAN)], ["1.23", "12.3", "123", "-"]);
     }
 }

@@ -51,7 +51,13 @@ pub struct Victims {
 impl Victims {
     /// Starts `n` sleepers of a shape, under our tracker or not.
     pub fn start(bench: &Bench, shape: &str, n: usize, tracked: bool) -> Result<Victims> {
+        Victims::named(bench, tracked.then_some(NAME), shape, n)
+    }
+
+    /// Starts `n` sleepers of a shape as a service of this name, or untracked, beside those that are there.
+    pub fn named(bench: &Bench, service: Option<&str>, shape: &str, n: usize) -> Result<Victims> {
         interrupt::check()?;
+        let before = living(bench)?;
         let shape = match shape {
             WRAPPED => {
                 wrap(n)?;
@@ -62,9 +68,9 @@ impl Victims {
         let (pipe, writer) = std::io::pipe()?;
         let mut command = Command::new(&bench.nursery);
         command.arg("nursery");
-        if tracked {
+        if let Some(service) = service {
             command.arg(&bench.killer).env("KILLER_PIN_ROOT", &bench.pins);
-            command.args(["run", "--name", NAME, "--detach", "--keep-fds", "--"]);
+            command.args(["run", "--name", service, "--detach", "--keep-fds", "--"]);
         }
         let cgroup = bench.cgroup.as_ref().map_or("-".into(), |c| c.display().to_string());
         command.arg(&bench.sleepers).args([shape, &n.to_string(), &cgroup]);
@@ -73,7 +79,7 @@ impl Victims {
         // Our own copy of the write end.
         drop(command);
         let mut victims = Victims { pipe, nursery, pids: Vec::new() };
-        match victims.gather(bench, shape, n) {
+        match victims.gather(bench, shape, n, &before) {
             Ok(()) => Ok(victims),
             Err(error) => {
                 victims.discard(bench)?;
@@ -82,14 +88,14 @@ impl Victims {
         }
     }
 
-    fn gather(&mut self, bench: &Bench, shape: &str, n: usize) -> Result<()> {
+    fn gather(&mut self, bench: &Bench, shape: &str, n: usize, before: &[i32]) -> Result<()> {
         ensure!(self.readable(Duration::from_secs(60))?, "{n} sleepers ({shape}) are not ready after 60 s");
         let mut byte = [0];
         ensure!(
             self.pipe.read(&mut byte)? == 1 && byte == *b"R",
             "the sleepers ({shape}, {n}) did not start"
         );
-        self.pids = living(bench)?;
+        self.pids = living(bench)?.into_iter().filter(|p| before.binary_search(p).is_err()).collect();
         ensure!(self.pids.len() == n, "{} sleepers instead of {n}", self.pids.len());
         Ok(())
     }
@@ -108,8 +114,9 @@ impl Victims {
 
     /// Ends them this way.
     pub fn end(mut self, bench: &Bench, way: &Way) -> Result<Outcome> {
+        let ready = way.prepare(bench, &self.pids)?;
         let begun = Instant::now();
-        let mut ending = way.begin(bench, &self.pids)?;
+        let mut ending = ready.begin()?;
         // A way that leaves some must not make us wait for long: what is to die dies while it runs, or soon after.
         let limit = Duration::from_secs(if way.thorough() { 20 } else { 3 });
         let dead = self.readable(limit)?.then(|| begun.elapsed());

@@ -1,79 +1,157 @@
-//! Time until all are dead: `killer` against the usual ways.
+//! Ways to end a set of processes: `killer` and the usual ones.
 
+use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use anyhow::Result;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 
 use super::Bench;
-use super::sums::{median, ms, short};
-use super::trial::{Ending, NAME, Outcome, Victims, WRAPPED, own_cpu};
-use crate::{interrupt, run, tools};
+use super::trial::{Ending, NAME, own_cpu};
+use crate::{run, tools};
 
-/// A way to end a set of processes.
+/// How a set of processes is ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum How {
     /// The kernel's own.
     CgroupKill,
-    /// kill(2) over an array that was known before.
-    KillLoop,
+    /// A program that does kill(2) on numbers that it is given.
+    KillProgram,
     /// This project.
     Killer,
+    /// The same without programs that signal.
+    KillerPidfd,
     /// By name.
     Pkill,
     /// Children, recursively; with this Python.
     Psutil(PathBuf),
 }
 
+/// A way to end a set, and whether our tracker has it: its hooks run in those that end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// How.
+    pub how: How,
+    /// Members of a service of ours.
+    pub tracked: bool,
+    /// Measured a second time, to see how much of a ratio is chance.
+    pub again: bool,
+}
+
 impl Way {
-    fn name(&self) -> &'static str {
-        match self {
-            Way::CgroupKill => "`cgroup.kill`",
-            Way::KillLoop => "kill(2) on a known array",
-            Way::Killer => "`killer -s KILL`",
-            Way::Pkill => "`pkill -KILL -x`",
-            Way::Psutil(_) => "psutil children(recursive)",
-        }
+    /// On members of a service.
+    pub fn tracked(how: How) -> Way {
+        Way { how, tracked: true, again: false }
+    }
+
+    /// On processes of nobody's.
+    pub fn untracked(how: How) -> Way {
+        Way { how, tracked: false, again: false }
+    }
+
+    /// The same once more.
+    pub fn again(self) -> Way {
+        Way { again: true, ..self }
+    }
+
+    /// For people.
+    pub fn name(&self) -> String {
+        let how = match self.how {
+            How::CgroupKill => "`cgroup.kill`",
+            How::KillProgram => "kill(2), PIDs known",
+            How::Killer => "`killer -s KILL`",
+            How::KillerPidfd => "`killer`, by pidfds",
+            How::Pkill => "`pkill -KILL -x`",
+            How::Psutil(_) => "psutil children(recursive)",
+        };
+        let of = match (self.is_ours(), self.tracked) {
+            (true, _) => "",
+            (_, true) => ", tracked",
+            (_, false) => ", untracked",
+        };
+        format!("{how}{of}{}", if self.again { ", again" } else { "" })
+    }
+
+    /// `killer` itself.
+    pub fn is_ours(&self) -> bool {
+        matches!(self.how, How::Killer | How::KillerPidfd)
+    }
+
+    /// Takes so long that it is measured in few rounds.
+    pub fn is_slow(&self) -> bool {
+        matches!(self.how, How::Pkill | How::Psutil(_))
     }
 
     /// Reaches everybody, so that one may wait for long.
     pub fn thorough(&self) -> bool {
-        !matches!(self, Way::Psutil(_))
+        !matches!(self.how, How::Psutil(_))
     }
 
-    /// Starts to end them.
-    pub fn begin(&self, bench: &Bench, pids: &[i32]) -> Result<Ending> {
-        let before = own_cpu();
-        let mut command = match self {
-            Way::CgroupKill => {
+    /// What can be ready before the time begins.
+    pub fn prepare(&self, bench: &Bench, pids: &[i32]) -> Result<Ready> {
+        let mut stdin = Stdio::null();
+        let mut command = match &self.how {
+            How::CgroupKill => {
                 let dir = bench.cgroup.as_ref().expect("asked for only where there is one");
-                std::fs::write(dir.join("cgroup.kill"), "1")?;
-                return Ok(Ending::Own(own_cpu() - before));
+                return Ok(Ready::Cgroup(dir.join("cgroup.kill")));
             }
-            Way::KillLoop => {
-                for pid in pids {
-                    let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
-                }
-                return Ok(Ending::Own(own_cpu() - before));
+            How::KillProgram => {
+                stdin = numbers(bench, pids)?.into();
+                let mut command = Command::new(&bench.nursery);
+                command.arg("kill");
+                command
             }
-            Way::Killer => bench.killer(&["-s", "KILL", NAME]),
-            Way::Pkill => {
+            How::Killer => bench.killer(&["-s", "KILL", NAME]),
+            How::KillerPidfd => {
+                let mut command = bench.killer(&["-s", "KILL", NAME]);
+                command.env("KILLER_SWEEP", "pidfd");
+                command
+            }
+            How::Pkill => {
                 let mut command = Command::new("pkill");
                 command.args(["-KILL", "-x"]).arg(bench.sleepers.file_name().expect("a name"));
                 command
             }
-            Way::Psutil(python) => {
+            How::Psutil(python) => {
                 let root = pids.first().expect("victims");
                 let mut command = Command::new(python);
                 command.args(["-c", PSUTIL, &root.to_string()]);
                 command
             }
         };
-        Ok(Ending::Program(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?))
+        command.stdin(stdin).stdout(Stdio::null()).stderr(Stdio::null());
+        Ok(Ready::Program(command))
     }
+}
+
+/// A way that has only to be begun.
+pub enum Ready {
+    /// A file to write to.
+    Cgroup(PathBuf),
+    /// A program to start.
+    Program(Command),
+}
+
+impl Ready {
+    /// Begins to end them.
+    pub fn begin(self) -> Result<Ending> {
+        match self {
+            Ready::Cgroup(file) => {
+                let before = own_cpu();
+                std::fs::write(file, "1")?;
+                Ok(Ending::Own(own_cpu() - before))
+            }
+            Ready::Program(mut command) => Ok(Ending::Program(command.spawn()?)),
+        }
+    }
+}
+
+/// A file of numbers, open at its beginning.
+fn numbers(bench: &Bench, pids: &[i32]) -> Result<File> {
+    let path = bench.scratch.path().join("numbers");
+    let text: String = pids.iter().map(|p| format!("{p}\n")).collect();
+    std::fs::write(&path, text)?;
+    Ok(File::open(&path)?)
 }
 
 const PSUTIL: &str = "import psutil, sys
@@ -82,98 +160,8 @@ for p in root.children(recursive=True) + [root]:
     try: p.kill()
     except psutil.NoSuchProcess: pass";
 
-/// All shapes and sizes.
-pub fn table(bench: &Bench, rounds: usize, most: usize) -> Result<String> {
-    let mut text = String::from("### Time until all are dead (the program's own CPU), ms\n\n");
-    let mut ways = vec![Way::Killer, Way::KillLoop];
-    match bench.cgroup {
-        Some(_) => ways.insert(0, Way::CgroupKill),
-        None => text += "`cgroup.kill`: skipped, no cgroup v2 with cgroup.kill here.\n\n",
-    }
-    match run::have("pkill") {
-        true => ways.push(Way::Pkill),
-        false => text += "`pkill`: skipped, not installed (apt-get install procps).\n\n",
-    }
-    match psutil() {
-        Ok(python) => ways.push(Way::Psutil(python)),
-        Err(error) => text += &format!("psutil: skipped, {error}.\n\n"),
-    }
-    run::quiet(&mut bench.killer(&["up"]))?;
-
-    let mut columns = Vec::new();
-    for (n, trials) in [(10, 11), (1000, 5), (10_000, 3)].into_iter().filter(|(n, _)| *n <= most) {
-        for shape in ["star", "orphans", "chain", WRAPPED].into_iter().filter(|s| n > 10 || *s != WRAPPED) {
-            let outcomes = measure(bench, &ways, shape, n, trials * rounds)?;
-            let cells: Vec<String> = outcomes.iter().map(|o| cell(o)).collect();
-            eprintln!("{shape} {n}: {}", cells.join(", "));
-            let title = if shape == WRAPPED { "orphans, PIDs wrap" } else { shape };
-            columns.push((format!("{title} {n}"), outcomes));
-        }
-    }
-    text += "| |";
-    columns.iter().for_each(|(title, _)| text += &format!(" {title} |"));
-    text += &format!("\n|---|{}\n", "---|".repeat(columns.len()));
-    for (i, way) in ways.iter().enumerate() {
-        text += &format!("| {} |", way.name());
-        columns.iter().for_each(|(_, outcomes)| text += &format!(" {} |", cell(&outcomes[i])));
-        text.push('\n');
-    }
-    // What the goals speak of.
-    for (over, under) in
-        [("`killer` ÷ `cgroup.kill`", Way::CgroupKill), ("`killer` ÷ kill(2)", Way::KillLoop)]
-    {
-        let killer = ways.iter().position(|w| *w == Way::Killer);
-        if let (Some(a), Some(b)) = (killer, ways.iter().position(|w| *w == under)) {
-            text += &format!("| **{over}** |");
-            columns
-                .iter()
-                .for_each(|(_, outcomes)| text += &format!(" {} |", ratio(&outcomes[a], &outcomes[b])));
-            text.push('\n');
-        }
-    }
-    text += "\nGoals: ≤ 1.10 × `cgroup.kill` at 10,000 (star, chain); CPU ≤ 2 × the kill(2) loop at 10,000. The time of \
-             `killer`, `pkill` and psutil holds the start of the program, that of `cgroup.kill` and kill(2) does not.\n\n";
-    Ok(text)
-}
-
-fn cell(outcomes: &[Outcome]) -> String {
-    let left = median(outcomes.iter().map(|o| o.left as f64));
-    let cpu = short(median(outcomes.iter().map(|o| ms(o.cpu))));
-    match left > 0.0 {
-        true => format!("{left:.0} survive ({cpu})"),
-        false => format!("{} ({cpu})", short(median(outcomes.iter().filter_map(|o| o.dead.map(ms))))),
-    }
-}
-
-fn ratio(ours: &[Outcome], theirs: &[Outcome]) -> String {
-    let pairs = || ours.iter().zip(theirs);
-    let wall = pairs().filter_map(|(a, b)| Some(ms(a.dead?) / ms(b.dead?)));
-    let cpu = pairs().map(|(a, b)| ms(a.cpu) / ms(b.cpu));
-    format!("{} ({})", short(median(wall)), short(median(cpu)))
-}
-
-/// For each way its outcomes; round after round, so that neighbours can be compared.
-fn measure(bench: &Bench, ways: &[Way], shape: &str, n: usize, trials: usize) -> Result<Vec<Vec<Outcome>>> {
-    let mut all = vec![Vec::new(); ways.len()];
-    for round in 0..trials {
-        for step in 0..ways.len() {
-            // Each round begins with another way.
-            let i = (round + step) % ways.len();
-            let start = || Victims::start(bench, shape, n, ways[i] == Way::Killer);
-            // Whatever else runs on the machine may have taken the PIDs that we want.
-            let victims = start().or_else(|error| {
-                eprintln!("once more in 10 s: {error:#}");
-                std::thread::sleep(Duration::from_secs(10));
-                interrupt::check().and_then(|()| start())
-            })?;
-            all[i].push(victims.end(bench, &ways[i])?);
-        }
-    }
-    Ok(all)
-}
-
 /// A Python with psutil: the system's, or one of our own.
-fn psutil() -> Result<PathBuf> {
+pub fn psutil() -> Result<PathBuf> {
     let works = |python: &PathBuf| {
         let try_it = Command::new(python).args(["-c", "import psutil"]).stderr(Stdio::null()).status();
         try_it.is_ok_and(|s| s.success())

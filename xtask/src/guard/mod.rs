@@ -14,8 +14,6 @@ use limits::{Figures, Kind, Limits, SLACK, judge};
 use crate::bench::Bench;
 use crate::run::root;
 use crate::tally::Tally;
-use crate::vm::kernel::Arch;
-use crate::vm::payload;
 use crate::{binary, interrupt};
 
 /// `guard`.
@@ -122,7 +120,7 @@ fn write(mut limits: Limits, measured: Measured) -> Result<Tally> {
 
 fn measure(options: &Options) -> Result<Measured> {
     let target = binary::STATIC;
-    let mut programs = vec![(GUESTS.to_owned(), payload::killer(Arch::HOST)?)];
+    let mut programs = vec![(GUESTS.to_owned(), binary::for_guests()?)];
     if options.released {
         programs.push((packaged_name(target), binary::build_static(target)?));
     }

@@ -14,6 +14,8 @@ use crate::run;
 const TIERS: [&str; 4] = ["witnessed", "typed", "raw", "legacy"];
 /// The service that is adopted.
 const NAME: &str = "guard";
+/// The one that is promised to end.
+const PROMISED: &str = "guard-promised";
 
 /// By tier and program, for each tier that this kernel takes.
 pub fn verified(bench: &Bench) -> Result<Kind> {
@@ -27,9 +29,11 @@ pub fn verified(bench: &Bench) -> Result<Kind> {
         };
         let up = killer(&["up"]).stdout(Stdio::null()).stderr(Stdio::null()).status()?;
         if up.success() {
-            // Some tiers have no rules and no adoption. A program that is missed here has a limit, and is missed there.
+            // Some tiers have no rules, no adoption, no promises. A program that is missed here has a limit, and is missed there.
             let _ = killer(&["up", "--rules"]).output()?;
-            adopt(&mut killer(&["adopt", NAME]))?;
+            let _ = killer(&["run", "--kill-on-exit", "--name", PROMISED, "--", "true"]).output()?;
+            let mut frozen = killer(&["freeze", NAME]);
+            adopt(&mut killer(&["adopt", NAME]), frozen.env("KILLER_STATES", "kernel"))?;
             let figures = of(&bench.pins.join("v1/progs"))?;
             if !figures.is_empty() {
                 all.insert(tier.into(), figures);
@@ -40,10 +44,11 @@ pub fn verified(bench: &Bench) -> Result<Kind> {
     Ok(all)
 }
 
-/// An adoption has programs of its own, which are loaded for it.
-fn adopt(command: &mut Command) -> Result<()> {
+/// An adoption has programs of its own, which are loaded for it, and so has a freeze.
+fn adopt(command: &mut Command, freeze: &mut Command) -> Result<()> {
     let mut adopted = Command::new("sleep").arg("60").spawn()?;
     let done = command.args(["--pid", &adopted.id().to_string()]).output();
+    let _ = freeze.output();
     adopted.kill()?;
     adopted.wait()?;
     done?;

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 const PLACES: [&str; 8] =
     ["docs", "killer-common", "killer-ebpf", "killer-user", "models", "packaging", "tests", "xtask"];
 /// Whose texts are read.
-const KINDS: [&str; 4] = ["rs", "md", "toml", "jsonl"];
+const KINDS: [&str; 5] = ["rs", "md", "toml", "jsonl", "svg"];
 
 /// Paths relative to the checkout with their texts, sorted.
 #[derive(Debug, Default)]

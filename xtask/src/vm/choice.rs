@@ -8,9 +8,10 @@ use super::Options;
 use super::kernel::{self, Series};
 use super::variant::{self, Variant};
 
-/// What CI boots: the oldest, a fully preemptible one, the newest fully preemptible, and `killer` all alone.
-const CI: [(&str, &str); 4] =
-    [("5.10", "plain"), ("6.12-rt", "plain"), ("7.x", "preempt-full"), ("7.x", "alone")];
+/// What CI boots: a real init, which takes longest and is begun first; the oldest, a fully preemptible one, the newest fully
+/// preemptible, and `killer` all alone.
+const CI: [(&str, &str); 5] =
+    [("7.x", "sysv"), ("5.10", "plain"), ("6.12-rt", "plain"), ("7.x", "preempt-full"), ("7.x", "alone")];
 /// Kernels that stand for the rest in variants other than the plain one.
 const FOR_VARIANTS: [&str; 3] = ["5.10", "6.12", "7.x"];
 
@@ -56,13 +57,14 @@ pub fn wanted(options: &Options) -> Result<Vec<(Series, &'static Variant)>> {
 pub fn tests(options: &Options, variant: &Variant) -> Vec<String> {
     let own: Vec<&str> = match options.filter.is_empty() {
         false => options.filter.iter().map(String::as_str).collect(),
-        true if options.once && variant.init.is_some() => variant::BOOT_CORE.to_vec(),
+        true if options.ci && variant.init.is_some() => variant::BOOT_CI.to_vec(),
+        true if options.once && variant.tests.contains(&"boot::") => variant::BOOT_CORE.to_vec(),
         true if options.ci && variant.tests == variant::KERNEL => variant::CORE.to_vec(),
         true => variant.tests.to_vec(),
     };
     let mut lines: Vec<String> = own.iter().map(|f| format!("filter={f}")).collect();
     lines.extend(options.skip.iter().map(|s| format!("skip={s}")));
-    if variant.init.is_some() && options.once {
+    if variant.init.is_some() && (options.once || options.ci) {
         lines.push("boots=once".into());
     }
     lines
@@ -118,6 +120,7 @@ mod tests {
         assert_eq!(built("7.x --variant no-bpffs,clocks"), ["chaos", "guest"]);
         assert_eq!(built("7.x --filter adopt:: --skip cron"), ["adopt"]);
         assert_eq!(built("--boot runit"), ["boot"]);
+        assert_eq!(built("--ci"), ["adversaries", "boot", "tiers"]);
         assert!(built("7.x --filter cron").is_empty(), "it may be in any of them");
     }
 }

@@ -79,6 +79,8 @@ pub enum Init {
     Openrc,
     /// runit, which starts init scripts first and then services of its own.
     Runit,
+    /// busybox init with init scripts as Buildroot has them, on the disk with sysvinit: nothing else of it differs.
+    Busybox,
 }
 
 impl Init {
@@ -88,12 +90,18 @@ impl Init {
             Init::Sysv => "sysv",
             Init::Openrc => "openrc",
             Init::Runit => "runit",
+            Init::Busybox => "busybox",
         }
+    }
+
+    /// That of the disk.
+    fn installed(self) -> Init {
+        if self == Init::Busybox { Init::Sysv } else { self }
     }
 
     fn packages(self) -> &'static [&'static str] {
         match self {
-            Init::Sysv => &["sysvinit-core", "startpar"],
+            Init::Sysv | Init::Busybox => &["sysvinit-core", "startpar"],
             Init::Openrc => &["openrc", "sysvinit-core"],
             Init::Runit => &["runit-init"],
         }
@@ -101,25 +109,26 @@ impl Init {
 
     /// The disk, from the cache when its packages are the newest; without a network an old one does.
     pub fn disk(self, apt: &Result<Apt>, cache: &Path) -> Result<PathBuf> {
-        let disk = cache.join(format!("boot-{}.ext4", self.name()));
-        let made = cache.join(format!("boot-{}.made", self.name()));
+        let name = self.installed().name();
+        let disk = cache.join(format!("boot-{name}.ext4"));
+        let made = cache.join(format!("boot-{name}.made"));
         let is = std::fs::read_to_string(&made).ok().filter(|_| disk.is_file());
         let apt = match (apt, &is) {
             (Ok(apt), _) => apt,
             (Err(_), Some(_)) => return Ok(disk),
-            (Err(error), None) => anyhow::bail!("the disk with {}: {error:#}", self.name()),
+            (Err(error), None) => anyhow::bail!("the disk with {name}: {error:#}"),
         };
         let names = [&ESSENTIAL[..], &SERVICES, self.packages()].concat();
         let wanted = format!("{:x}\n", Sha256::digest(IMAGE.to_owned() + &apt.versions(SUITE, &names)?));
         if is.as_ref() == Some(&wanted) {
             return Ok(disk);
         }
-        println!("vm: making a disk of Debian {SUITE} with {}", self.name());
+        println!("vm: making a disk of Debian {SUITE} with {name}");
         let _ = std::fs::remove_file(&made);
         let begun = Instant::now();
         let packages = apt.closure(SUITE, &names)?;
         let fetched = begun.elapsed().as_secs();
-        make(&packages, &disk).with_context(|| format!("a disk with {}", self.name()))?;
+        make(&packages, &disk).with_context(|| format!("a disk with {name}"))?;
         println!(
             "vm: {} packages in {fetched} s, a disk of them in {} s",
             packages.len(),

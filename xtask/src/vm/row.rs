@@ -53,8 +53,8 @@ pub struct Row {
 }
 
 impl Row {
-    /// What came of a guest.
-    pub fn new(kernel: &Kernel, variant: &Variant, booted: Booted) -> Row {
+    /// What came of a guest, of which a tier may have been asked.
+    pub fn new(kernel: &Kernel, variant: &Variant, asked: Option<&str>, booted: Booted) -> Row {
         let said = &booted.transcript;
         Row {
             series: kernel.series.name(),
@@ -64,7 +64,7 @@ impl Row {
             passed: said.tally().passed,
             failures: said.failures().map(|(test, how)| (test.to_owned(), how.to_owned())).collect(),
             skips: said.skips().into_iter().map(|(reason, n)| (reason.to_owned(), n)).collect(),
-            wrong: wrong(&booted, kernel, variant),
+            wrong: wrong(&booted, kernel, variant, asked),
             boots: booted.boots,
             at: std::time::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs(),
             seconds: booted.took.as_secs(),
@@ -144,7 +144,7 @@ impl Row {
 }
 
 /// What is not as it should be, beside failed tests.
-fn wrong(booted: &Booted, kernel: &Kernel, variant: &Variant) -> Vec<String> {
+fn wrong(booted: &Booted, kernel: &Kernel, variant: &Variant, asked: Option<&str>) -> Vec<String> {
     let said = &booted.transcript;
     let mut wrong = Vec::new();
     if !said.up {
@@ -161,8 +161,9 @@ fn wrong(booted: &Booted, kernel: &Kernel, variant: &Variant) -> Vec<String> {
     wrong.extend(said.troubles.iter().map(|t| format!("the kernel says: {t}")));
     let Some(expect) = variant.expects(kernel) else { return wrong };
     let tier = said.tier();
-    if !expect.tiers.is_empty() && !expect.tiers.contains(&tier.as_str()) {
-        wrong.push(format!("tier {tier}, expected {}", expect.tiers.join(" or ")));
+    let tiers = asked.as_ref().map_or(expect.tiers, std::slice::from_ref);
+    if !tiers.is_empty() && !tiers.contains(&tier.as_str()) {
+        wrong.push(format!("tier {tier}, expected {}", tiers.join(" or ")));
     }
     let doctor = said.doctor().to_string();
     let missing = expect.doctor.iter().filter(|w| !doctor.contains(**w));

@@ -3,13 +3,23 @@
 use std::io;
 use std::sync::atomic::AtomicU64;
 
+use killer_common::names::P_SYS_ENTER;
 use killer_common::{claim, ctl};
 
 use super::Programs;
 use crate::bpf::syscall_gate::SyscallGate;
 use crate::keep::{Broadcast, Broadcasts, Held, Sets};
+use crate::sys::bpf;
 
 impl Broadcasts for Programs {
+    fn hear(&self) -> io::Result<()> {
+        self.attach_hearing()
+    }
+
+    fn hear_no_more(&self) {
+        self.detach_hearing();
+    }
+
     fn begin(&self, slot: u32, b: &Broadcast, until: u64) {
         // As sigqueue(3) passes it: the int is the low half of the union.
         let value = u64::from(b.value.unwrap_or(0) as u32) | if b.later { claim::LATER } else { 0 };
@@ -35,17 +45,24 @@ impl Broadcasts for Programs {
         self.control.at_birth(slot as usize, claim::LATER);
     }
 
-    fn stamp_calls(&self, slot: u32, epoch: u64) -> io::Result<Option<Box<dyn Held>>> {
+    fn stamp_calls(&self, slots: &[u32], epoch: u64) -> io::Result<Option<Box<dyn Held>>> {
         if self.cannot_miss() {
             return Ok(None);
         }
         let held = SyscallGate::entries(self)?;
-        self.control.stamps(slot as usize, epoch);
+        slots.iter().for_each(|&slot| self.control.stamps(slot as usize, epoch));
         Ok(Some(Box::new(held)))
     }
 
     fn end_stamps(&self, slot: u32) {
         self.control.stamps(slot as usize, 0);
+    }
+
+    fn unstamped(&self) -> io::Result<u64> {
+        if !self.can_skip() {
+            return Ok(0);
+        }
+        self.heed(self.program(P_SYS_ENTER).and_then(bpf::prog_info)).map(|i| i.recursion_misses())
     }
 
     fn claim(&self, tgid: u32) -> Option<&AtomicU64> {

@@ -1,6 +1,7 @@
 //! The gate: a word in shared memory, and programs at system calls.
 
 use std::io;
+use std::sync::atomic::{Ordering, fence};
 
 use killer_common::gate;
 
@@ -30,5 +31,21 @@ impl Gate for Programs {
 
     fn acts_at_syscalls(&self) -> bool {
         canary::doomed(self)
+    }
+
+    fn hold(&self, slot: u32, until: u64) {
+        let _ = self.hold_slot(slot, until);
+    }
+
+    fn let_go(&self) {
+        self.let_slots_go();
+    }
+
+    fn is_at_rest(&self, slot: u32) -> bool {
+        // The new record is written by a program in this thread, the hold by another processor.
+        fence(Ordering::SeqCst);
+        let Some(line) = self.control.get(slot as usize) else { return false };
+        let now = clock::monotonic_ns();
+        [gate::deadline(line.gate), line.until, line.hold].into_iter().all(|until| until <= now)
     }
 }

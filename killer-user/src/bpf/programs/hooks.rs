@@ -17,7 +17,7 @@ use crate::sys::bpf;
 
 impl Programs {
     /// Hooks that nobody holds any more, asked anew: pins and keepers can go at any moment.
-    fn missing_links(&self) -> Vec<&'static str> {
+    fn gone(&self) -> Vec<&'static str> {
         let v = self.paths.version();
         let hooks = || attach::hooks(self.tier(), self.can_skip(), &|p| self.program(p).is_ok());
         let there = |name: &&str| self.heed(v.join("links").join(name).try_exists()).unwrap_or(true);
@@ -50,14 +50,18 @@ impl Hooks for Programs {
         // What cannot be read has not been raised, nor not raised.
         let limits =
             self.heed(Limits::known().ok_or_else(|| io::Error::other("kernel.pid_max cannot be read")));
-        let raised = |l: Limits| l.tasks() > self.tasks || l.tgids() as usize > self.index.len();
+        let raised = |l: Limits| l.tasks() > self.tasks || self.note_beyond(l);
         Health {
-            missing_links: self.missing_links(),
+            missing_links: self.gone(),
             misses,
             misses_noted: self.global().misses_noted,
             classic: self.tier() == Tier::Legacy && probe::classic_can_lose(),
             limits_raised: limits.is_ok_and(raised),
         }
+    }
+
+    fn missing_links(&self) -> Vec<&'static str> {
+        self.gone()
     }
 
     fn lapses(&self) -> Option<Lapses> {

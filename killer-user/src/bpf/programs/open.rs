@@ -27,6 +27,9 @@ const FEW: u64 = 64;
 /// Descriptors that have to be left when the tracker is open.
 const SPARE: usize = 4;
 
+/// Programs that few commands need, none of them in the middle of its signals: opened when they are needed.
+const RARE: [&str; 3] = [P_CLEAR, P_REAP, P_SIGNAL];
+
 /// Programs see the initial PID namespace, `pidfd_open` the caller's: the same number would be another process.
 pub fn namespace() -> Result<(), KeepError> {
     match probe::in_initial_pid_ns() {
@@ -62,8 +65,8 @@ impl Programs {
         let few = limits::descriptors() < FEW;
         let mut programs = vec![(asked, Some(ctl))];
         for name in pins.programs(tier, features & ctl_op::HAS_SKIPS != 0) {
-            let fd = pins.get("progs", name)?;
-            programs.push((name, (!few).then_some(fd)));
+            let fd = if RARE.contains(&name) { None } else { Some(pins.get("progs", name)?) };
+            programs.push((name, fd.filter(|_| !few)));
         }
         let births = if by_btf(tier) { None } else { Some(pins.map(BIRTHS)?.0) };
         // One after the other: a mapping needs its descriptor no longer than to be made.
@@ -75,9 +78,9 @@ impl Programs {
             control: pins.mapped(CONTROL, slots, true)?,
             global: pins.mapped(GLOBAL, 1, false)?,
             ending: pins.mapped(ENDING, MAX_ENDING as usize, false)?,
-            index: pins.mapped_by_number(INDEX, false)?,
+            index: pins.mapped_by_number(INDEX)?,
             claims: pins.claims()?,
-            members: Hash::new(members).map_err(unmapped)?,
+            members: Hash::checked(members),
             seeds: pins.hash(SEEDS)?,
             dead: pins.hash(DEAD)?,
             ancestors_most,
@@ -88,8 +91,10 @@ impl Programs {
             tasks,
             acts: OnceLock::new(),
             features,
-            births: births.map(Hash::new).transpose().map_err(unmapped)?,
+            births: births.map(Hash::checked),
             holds: Default::default(),
+            hears: Default::default(),
+            no_states: Default::default(),
             asking,
         };
         // What a signal to somebody takes, and a look at him.
@@ -146,7 +151,7 @@ impl Pinned<'_> {
             attach::hooks(tier, can_skip, &has).iter().map(|h| h.0).filter(|h| *h != P_ASK).collect();
         // `bpf_send_signal` is 5.3+.
         v.extend([P_SYS_ENTER, P_SYS_EXIT].into_iter().filter(|p| by_btf(tier) || has(p)));
-        v.extend([P_CLEAR, P_REAP, P_SWEEP].into_iter().filter(|p| has(p)));
+        v.extend([P_CLEAR, P_REAP, P_SWEEP, P_SIGNAL].into_iter().filter(|p| has(p)));
         v
     }
 
@@ -158,7 +163,7 @@ impl Pinned<'_> {
     }
 
     fn hash<K: Pod, V: Pod>(&self, name: &'static str) -> Result<Hash<K, V>, KeepError> {
-        Hash::new(self.map(name)?.0).map_err(unmapped)
+        Ok(Hash::checked(self.map(name)?.0))
     }
 
     fn mapped<T: Pod>(
@@ -171,17 +176,18 @@ impl Pinned<'_> {
     }
 
     /// An array that has a place for each number of a process.
-    fn mapped_by_number<T: Pod>(&self, name: &'static str, write: bool) -> Result<Mapped<T>, KeepError> {
+    fn mapped_by_number<T: Pod>(&self, name: &'static str) -> Result<Mapped<T>, KeepError> {
         let (fd, elements) = self.map(name)?;
-        Mapped::new(fd, (elements * TGIDS) as usize, write, || self.lock()).map_err(unmapped)
+        Mapped::new(fd, (elements * TGIDS) as usize, false, || self.lock()).map_err(unmapped)
     }
 
     /// The claims. Where they cannot be mapped no hook looks at them, and they are this process's own.
     fn claims(&self) -> Result<Mapped<u64>, KeepError> {
         let (fd, elements) = self.map(CLAIMS)?;
+        let len = (elements * TGIDS) as usize;
         match bpf::can_map(&fd).map_err(unmapped)? {
-            true => self.mapped_by_number(CLAIMS, true),
-            false => Mapped::of_our_own((elements * TGIDS) as usize).map_err(unmapped),
+            true => Mapped::new(fd, len, true, || self.lock()).map_err(unmapped),
+            false => Mapped::of_our_own(len).map_err(unmapped),
         }
     }
 

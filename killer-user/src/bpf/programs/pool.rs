@@ -5,7 +5,7 @@ use std::io;
 use super::Programs;
 use super::holds::{COUNT, let_go, taken};
 use crate::sys::clock;
-use crate::sys::map::Word;
+use crate::sys::map::control::Word;
 
 impl Programs {
     /// Keeps a slot from being used again until then.
@@ -29,11 +29,5 @@ impl Programs {
                 let _ = self.control.change(slot as usize, Word::Hold, to);
             }
         });
-    }
-}
-
-impl Drop for Programs {
-    fn drop(&mut self) {
-        self.let_slots_go();
     }
 }

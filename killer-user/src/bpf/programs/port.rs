@@ -2,12 +2,14 @@
 
 use std::io;
 
-use killer_common::record::B_HOLD;
+use killer_common::record::{B_HOLD, Birth};
 use killer_common::{ctl, gate, reason};
 
 use super::Programs;
 use super::open::tier_of;
-use crate::keep::{Broadcasts, Freezer, Gate, Hooks, Keep, Past, Registry, Rules, Sets, Slot, Sweeps};
+use crate::keep::{
+    Broadcasts, Freezer, Gate, Hooks, Keep, Past, Promises, Rules, Sets, Slot, States, Sweeps,
+};
 use crate::kernel::tier::Tier;
 use crate::sys::clock;
 
@@ -24,28 +26,24 @@ impl Keep for Programs {
         false
     }
 
-    fn close_gate(&self, slot: u32, kind: u64, until: u64) {
+    fn close_gate(&self, s: Slot, kind: u64, until: u64) {
         if self.cannot_miss() && !self.witness_acts() {
             // Attached, and silent: the fork hooks register, and their gate is used.
-            if let Some(generation) = self.root(slot).map(|r| r.generation) {
-                let _ = self.reason(Slot { slot, generation }, reason::WITNESS);
-            }
+            let _ = self.reason(s, reason::WITNESS);
         }
-        let _ = self.set_gate(slot, |old| gate::extended(old, kind, until, clock::monotonic_ns()));
+        let _ = self.set_gate(s.slot, |old| gate::extended(old, kind, until, clock::monotonic_ns()));
     }
 
-    fn open_gate(&self, slot: u32, kind: u64, until: u64) {
+    fn open_gate(&self, s: Slot, kind: u64, until: u64) {
         let word = gate::word(kind, until);
-        let _ = self.set_gate(slot, |old| (old == word).then_some(gate::OPEN));
+        let _ = self.set_gate(s.slot, |old| (old == word).then_some(gate::OPEN));
     }
 
-    fn cancel_marks(&self, slot: u32) -> usize {
-        let Some(generation) = self.root(slot).map(|r| r.generation) else { return 0 };
-        let marks = self.marks(slot).unwrap_or_default();
-        let pending = marks.iter().filter(|(_, mark)| mark.flags & B_HOLD == 0);
-        pending
-            .filter(|(task, _)| self.cancel_seed(Slot { slot, generation }, *task).unwrap_or(false))
-            .count()
+    fn cancel_marks(&self, s: Slot) -> usize {
+        let marks = self.marks(s.slot).unwrap_or_default();
+        let its = |mark: &Birth| mark.generation == s.generation && mark.flags & B_HOLD == 0;
+        let pending = marks.iter().filter(|(_, mark)| its(mark));
+        pending.filter(|(task, _)| self.cancel_seed(s, *task).unwrap_or(false)).count()
     }
 
     fn gate(&self) -> Option<&dyn Gate> {
@@ -56,8 +54,19 @@ impl Keep for Programs {
         self.has_sweep().then_some(self)
     }
 
+    /// Its signals are as those of the sweep: who asks for pidfds has none.
+    fn promises(&self) -> Option<&dyn Promises> {
+        self.has_sweep().then_some(self)
+    }
+
     fn broadcasts(&self) -> Option<&dyn Broadcasts> {
         Some(self)
+    }
+
+    /// A start is the leader's own only where the programs read it.
+    fn states(&self) -> Option<&dyn States> {
+        let by_btf = matches!(self.tier(), Tier::Witnessed | Tier::Typed);
+        (by_btf && self.tells_states()).then_some(self)
     }
 
     fn freezer(&self) -> Option<&dyn Freezer> {

@@ -8,7 +8,7 @@ use killer_common::{NAME_LEN, POOL_FIRST, ctl};
 use super::Programs;
 use crate::bpf::ctl::name_words;
 use crate::bpf::pins::{self, PinLock};
-use crate::keep::{KeepError, Lock, Registry, Sets, Slot};
+use crate::keep::{Gate, KeepError, Lock, Registry, Sets, Slot};
 
 impl Programs {
     /// The slots that were ever used. The pool is after those that user space makes roots in.
@@ -43,7 +43,8 @@ impl Registry for Programs {
     fn free_slot(&self) -> Option<Slot> {
         (1..POOL_FIRST).find_map(|slot| {
             let r = self.slot(slot)?;
-            (r.state == R_FREE && self.count(slot) == 0).then_some(Slot { slot, generation: r.generation })
+            (r.state == R_FREE && self.count(slot) == 0 && self.is_at_rest(slot))
+                .then_some(Slot { slot, generation: r.generation })
         })
     }
 

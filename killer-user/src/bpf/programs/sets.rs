@@ -13,7 +13,14 @@ use crate::keep::{Sets, Slot};
 impl Programs {
     /// True when pid_max was raised after the index was made: members may have numbers that it has no place for.
     fn has_beyond(&self) -> bool {
-        *self.beyond.get_or_init(|| Limits::read().tgids() as usize > self.index.len())
+        self.beyond.get().copied().unwrap_or_else(|| self.note_beyond(Limits::read()))
+    }
+
+    /// The same, by limits that were read: once is enough for one process.
+    pub(super) fn note_beyond(&self, l: Limits) -> bool {
+        let beyond = l.tgids() as usize > self.index.len();
+        let _ = self.beyond.set(beyond);
+        beyond
     }
 }
 

@@ -59,6 +59,34 @@ pub struct Found {
     pub rules: Vec<Covered>,
 }
 
+impl Covered {
+    /// Services whose files are links to exceptions are none.
+    fn except(&mut self, links: &HashMap<PathBuf, String>) {
+        self.services.retain(|k| match links.get(&k.file) {
+            None => true,
+            Some(why) => {
+                self.uncovered.push((k.file.clone(), why.clone()));
+                false
+            }
+        });
+    }
+}
+
+/// A link out of a directory of scripts.
+#[derive(Debug)]
+pub(super) struct Link {
+    /// Its own entry.
+    pub key: Key,
+    /// Its path, as people are shown it.
+    pub shown: PathBuf,
+    /// Where it leads.
+    pub script: Trusted,
+    /// What it is there.
+    pub value: Value,
+    /// Where its rule names the directory.
+    pub at: Place,
+}
+
 /// Why there is no table.
 #[derive(Debug)]
 pub enum Trouble {
@@ -131,9 +159,14 @@ pub fn find(top: &Top, sources: &[Source], ask: Ask<'_>) -> Result<Found, Troubl
         };
         rules.push(f.rule(empty));
     }
-    f.follow();
+    let excepted = f.follow();
     for c in &mut rules {
+        c.except(&excepted);
         c.uncovered.retain(|(path, _)| !f.is_run(path));
+        c.services.sort_by(|a, b| a.name.cmp(&b.name));
+        c.services.dedup_by(|a, b| a.name == b.name);
+        c.uncovered.sort();
+        c.uncovered.dedup();
     }
     if let (Some(why), Some(last)) = (f.table.too_much(), rules.last()) {
         f.wrong.push(Wrong::new(&last.rule.at, why));
@@ -152,8 +185,8 @@ pub(super) struct Finder<'a> {
     pub table: Table,
     pub wrong: Vec<Wrong>,
     failed: Option<Failure>,
-    /// Links out of directories of scripts: where they lead, and what they are there.
-    pub links: Vec<(Trusted, Value, Place)>,
+    /// Links out of directories of scripts.
+    pub links: Vec<Link>,
     /// Links to service directories: what is above those.
     pub elsewhere: HashMap<PathBuf, PathBuf>,
 }
@@ -230,10 +263,6 @@ impl Finder<'_> {
             }
             What::Program(p) => self.program(&mut c, p, uid),
         }
-        c.services.sort_by(|a, b| a.name.cmp(&b.name));
-        c.services.dedup_by(|a, b| a.name == b.name);
-        c.uncovered.sort();
-        c.uncovered.dedup();
         c
     }
 
@@ -325,14 +354,25 @@ impl Finder<'_> {
         key.and_then(|k| self.table.find(*k, b"run")).is_some_and(|e| e.value.kind == Kind::Run)
     }
 
-    /// Scripts that lie elsewhere, and that no rule covers there.
-    fn follow(&mut self) {
-        for (file, value, at) in std::mem::take(&mut self.links) {
-            let (Some(name), Some(dir)) = (&file.name, file.path.parent()) else { continue };
-            let Some(key) = self.key(&file.dir, dir) else { return };
-            if name.len() < NAME_BYTES && self.table.find(key, name.as_bytes()).is_none() {
-                self.put(Key::file(key, name.as_bytes()), value, &at);
+    /// Scripts that lie elsewhere: those that no rule covers there get an entry. Links to exceptions are exceptions, also where the
+    /// programs see no more than what was typed; answers these, each with the reason.
+    fn follow(&mut self) -> HashMap<PathBuf, String> {
+        let mut excepted = HashMap::new();
+        for l in std::mem::take(&mut self.links) {
+            let (Some(name), Some(dir)) = (&l.script.name, l.script.path.parent()) else { continue };
+            let Some(key) = self.key(&l.script.dir, dir) else { break };
+            match self.table.find(key, name.as_bytes()) {
+                None if name.len() < NAME_BYTES => self.put(Key::file(key, name.as_bytes()), l.value, &l.at),
+                Some(e) if e.value.kind == Kind::Except => {
+                    let to = self.top.shown(&l.script.path);
+                    let why =
+                        format!("it is a link to {}, which is no service, by {}", to.display(), e.at.line());
+                    excepted.insert(l.shown, why);
+                    self.put(l.key, Value::except(), &e.at);
+                }
+                _ => {}
             }
         }
+        excepted
     }
 }

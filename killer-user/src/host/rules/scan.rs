@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::FileType;
 
-use super::find::{Covered, Finder, Known};
+use super::find::{Covered, Finder, Known, Link};
 use crate::ask::name;
 use crate::lookup::trusted::{Refused, Trusted};
-use crate::rules::{Except, Key, Kind, NAME_BYTES, Spot, Value, Wrong, provided};
+use crate::rules::{DirKey, Except, Key, Kind, NAME_BYTES, Spot, Value, Wrong, provided};
 
 /// Names in one directory.
 const MOST_NAMES: usize = 2048;
@@ -40,7 +40,7 @@ impl Finder<'_> {
         }
         let Some(names) = self.names(&dir, d) else { return };
         for file in names {
-            match self.script(&dir, &file, value, except, d) {
+            match self.script((&dir, key), &file, value, except, d) {
                 Is::Service(k) => c.services.push(k),
                 Is::Not(why, tell) => {
                     c.uncovered.push((self.top.shown(&dir.path.join(&file)), why));
@@ -67,7 +67,7 @@ impl Finder<'_> {
 
     fn script(
         &mut self,
-        dir: &Trusted,
+        (dir, key): (&Trusted, DirKey),
         file: &OsStr,
         value: &Value,
         except: &[Spot<Except>],
@@ -127,7 +127,8 @@ impl Finder<'_> {
         };
         if is_link {
             let value = Value { name: service, strip: Default::default(), ..value.clone() };
-            self.links.push((script, value, d.at.clone()));
+            let key = Key::file(key, file.as_bytes());
+            self.links.push(Link { key, shown: known.file.clone(), script, value, at: d.at.clone() });
         }
         Is::Service(known)
     }

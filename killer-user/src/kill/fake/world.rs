@@ -47,6 +47,14 @@ pub struct World {
     pub gate: u64,
     pub violations: Vec<String>,
     pub reaped: Vec<(u32, u64, u32)>,
+    /// Whom KILL was sent, when, and how many members lived.
+    pub kills: Vec<(u32, u64, usize)>,
+    /// This one hangs in the kernel, and does not end.
+    pub stuck: Option<u32>,
+    /// Parents wait for their children.
+    pub waits: bool,
+    /// So many numbers more than usual.
+    pub room: u32,
     pub inodes: bool,
     pub gate_at_birth: bool,
     /// It has the kernel sweep.
@@ -102,6 +110,22 @@ impl World {
         }
     }
 
+    /// KILL reaches a process.
+    pub fn kill(&mut self, pid: u32) {
+        let at = (pid, self.now, self.alive());
+        self.kills.push(at);
+        if let Some(p) = self.procs.get_mut(&pid) {
+            p.doomed = true;
+        }
+    }
+
+    /// A doomed process that does not hang.
+    fn dying(&self, n: u8) -> Option<u32> {
+        let dying = |(k, p): &(&u32, &Proc)| p.doomed && self.stuck != Some(**k);
+        let v: Vec<u32> = self.procs.iter().filter(dying).map(|(k, _)| *k).collect();
+        (!v.is_empty()).then(|| v[n as usize % v.len()])
+    }
+
     fn end(&mut self, pid: u32) {
         let Some(p) = self.procs.remove(&pid) else { return };
         self.reaped.push((pid, p.start, p.signals));
@@ -117,7 +141,7 @@ impl World {
     }
 
     fn free(&self, n: u8) -> Option<u32> {
-        let v: Vec<u32> = (2..2 + NUMBERS).filter(|p| !self.procs.contains_key(p)).collect();
+        let v: Vec<u32> = (2..2 + NUMBERS + self.room).filter(|p| !self.procs.contains_key(p)).collect();
         (!v.is_empty()).then(|| v[n as usize % v.len()])
     }
 
@@ -129,7 +153,7 @@ impl World {
         self.now += 1;
         match self.script.pop_front() {
             None => {
-                if let Some(pid) = self.nth(0, |p| p.doomed) {
+                if let Some(pid) = self.dying(0) {
                     self.end(pid);
                 }
             }
@@ -187,7 +211,7 @@ impl World {
             }
             Some(Event::Tidy) => self.tidy(),
             Some(Event::Die(n)) => {
-                if let Some(pid) = self.nth(n, |p| p.doomed) {
+                if let Some(pid) = self.dying(n) {
                     self.end(pid);
                 }
             }

@@ -19,6 +19,8 @@ pub struct Cast {
     pub(super) threads: bool,
     /// Index entries ever written for the family's processes when it began.
     pub(super) indexed: u64,
+    /// What settles claims, or what stamps calls, is not attached.
+    pub(super) deaf: bool,
     /// Newborns that are behind are left to the sweeper.
     pub(super) later: Cell<bool>,
     /// Where nothing is decided at birth: when each process was sent it, CLOCK_BOOTTIME ns.
@@ -26,5 +28,7 @@ pub struct Cast {
     /// One broadcast at a time.
     pub(super) lock: Option<Lock>,
     /// Entries of system calls are stamped while this is held.
-    pub(super) stamps: Vec<Box<dyn Held>>,
+    pub(super) stamps: Option<Box<dyn Held>>,
+    /// What [`crate::keep::Broadcasts::unstamped`] said when that began; `None`: it said nothing.
+    pub(super) unstamped: Option<u64>,
 }

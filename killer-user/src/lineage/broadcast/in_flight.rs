@@ -83,18 +83,17 @@ impl Lineage<'_> {
     }
 
     /// Entries of system calls are stamped no more, once nobody has the signal pending and forks in flight are over:
-    /// all threads of a process that forks then have received it. False when such a fork may still be in flight.
+    /// all threads of a process that forks then have received it. False when such a fork may still be in flight, or a stamp is
+    /// missing.
     pub(super) fn end_stamps(&mut self) -> bool {
-        let stamps = std::mem::take(&mut self.cast.stamps);
-        if stamps.is_empty() {
-            return true;
-        }
-        let over = self.forks_are_over();
+        let Some(stamps) = self.cast.stamps.take() else { return true };
+        let mut known = self.forks_are_over();
         if let Some(b) = self.tracker.broadcasts() {
+            known &= b.unstamped().is_ok_and(|now| self.cast.unstamped == Some(now));
             self.tops().into_iter().for_each(|s| b.end_stamps(s));
         }
         drop(stamps);
-        over
+        known
     }
 
     /// Waits for that. A process that was sent it at birth meanwhile may fork before it takes it, too, so new ones

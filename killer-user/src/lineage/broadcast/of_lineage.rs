@@ -43,16 +43,18 @@ impl Broadcasting for Lineage<'_> {
         let behind = self.let_settle(signal);
         self.cast.epoch = clock::monotonic_ns() & claim::EPOCH_MASK;
         let Some(broadcasts) = self.tracker.broadcasts() else { return behind };
+        let heard = broadcasts.hear().inspect_err(|e| log::warn!("{e}"));
+        self.cast.deaf = heard.is_err();
         self.cast.threads = self.census().tasks > self.listed().len() as i64;
         if self.cast.threads {
             // Of a process with threads one may take the signal while another forks.
-            let stamped = self.tops().into_iter().filter_map(|s| {
-                broadcasts.stamp_calls(s, self.cast.epoch).unwrap_or_else(|e| {
-                    log::warn!("starts of forks are not told: {e}");
-                    None
-                })
+            let stamped = broadcasts.stamp_calls(&self.tops(), self.cast.epoch);
+            self.cast.deaf |= stamped.is_err();
+            self.cast.stamps = stamped.unwrap_or_else(|e| {
+                log::warn!("starts of forks are not told: {e}");
+                None
             });
-            self.cast.stamps = stamped.collect();
+            self.cast.unstamped = broadcasts.unstamped().ok();
         }
         let until = clock::monotonic_ns() + HOLDS.as_nanos() as u64;
         // Where they are not sent it at birth anyway, nothing changes.
@@ -135,6 +137,6 @@ impl Broadcasting for Lineage<'_> {
         // Whose creator had it pending cannot be told.
         let told =
             self.tracker.broadcasts().is_none_or(|b| b.sees_pending() || self.indexed() == self.cast.indexed);
-        over && told
+        over && told && !self.cast.deaf
     }
 }

@@ -43,6 +43,11 @@ impl<K: Pod, V: Pod> Hash<K, V> {
         Ok(Self { fd, of: PhantomData })
     }
 
+    /// Takes a map over whose layout was checked by its name when it was opened.
+    pub fn checked(fd: OwnedFd) -> Self {
+        Self { fd, of: PhantomData }
+    }
+
     /// Reads one value; `None` when the key is not there.
     pub fn get(&self, key: &K) -> io::Result<Option<V>> {
         let mut v = V::zeroed();

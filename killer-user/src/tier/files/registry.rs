@@ -159,13 +159,17 @@ impl FileRegistry {
     }
 
     /// A root and the roots inside it.
-    pub fn family(&self, slot: u32) -> Vec<u32> {
-        let roots = self.roots();
-        let mut v = vec![slot];
+    pub fn family(&self, s: Slot) -> Vec<Slot> {
+        let roots: Vec<_> = self
+            .roots()
+            .into_iter()
+            .map(|(slot, p)| (Slot { slot, generation: p.generation }, p.parent))
+            .collect();
+        let mut v: Vec<Slot> = roots.iter().map(|(root, _)| *root).filter(|root| *root == s).collect();
         let mut i = 0;
         while i < v.len() {
-            let outer = (v[i], self.root(v[i]).generation);
-            v.extend(roots.iter().filter(|(_, p)| p.parent == outer).map(|(s, _)| *s));
+            let outer = (v[i].slot, v[i].generation);
+            v.extend(roots.iter().filter(|(_, parent)| *parent == outer).map(|(root, _)| *root));
             i += 1;
         }
         v

@@ -12,12 +12,9 @@ use crate::tier::seen;
 impl Named {
     /// Freezes everybody of a root and of those inside it.
     fn hold(&self, s: Slot) -> io::Result<()> {
-        let family = self.files.family(s.slot);
-        let members = || self.listed(&|slot| family.contains(&slot.into()));
-        let is_member = |pid| {
-            let seen = seen::process(pid);
-            seen.and_then(|p| self.slot_of(&p)).is_some_and(|(slot, _)| family.contains(&slot))
-        };
+        let family = self.files.family(s);
+        let members = || self.listed(&|slot| family.iter().any(|s| s.slot == u32::from(slot)));
+        let is_member = |pid| seen::process(pid).is_some_and(|p| self.is_in(&p, &family));
         self.freezing.hold(&self.files.root(s.slot).place, &members, &is_member)
     }
 
@@ -38,10 +35,11 @@ impl Named {
     }
 
     /// Lets what a KILL has reached go on, and end: in a frozen directory no process does.
-    pub(super) fn let_die(&self, slot: u32) {
-        for slot in self.files.family(slot) {
-            let p = self.files.root(slot);
-            if p.freeze.0 != 0
+    pub(super) fn let_die(&self, s: Slot) {
+        for s in self.files.family(s) {
+            let p = self.files.root(s.slot);
+            if p.generation == s.generation
+                && p.freeze.0 != 0
                 && let Err(e) = self.freezing.let_go(&p.place)
             {
                 log::warn!("a frozen service that is killed cannot be let go: {e}");

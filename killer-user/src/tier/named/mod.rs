@@ -150,6 +150,11 @@ impl Named {
         (root.generation == generation && root.place == path).then_some((slot, root))
     }
 
+    /// Whether a process is in one of these roots, and not in another one that has the slot by now.
+    fn is_in(&self, p: &seen::Seen, family: &[Slot]) -> bool {
+        self.slot_of(p).is_some_and(|(slot, r)| family.contains(&Slot { slot, generation: r.generation }))
+    }
+
     fn entry(&self, s: &seen::Seen, slot: u32, p: &RootFile) -> Member {
         let creator = seen::process(s.ppid).map_or(0, |c| c.start);
         seen::entry(s, slot, p.generation, p.flags(s.id()), creator)
@@ -162,15 +167,14 @@ impl Named {
     }
 
     /// Stops a root and those inside it. Killed members make room for new ones (RLIMIT_NPROC); stopped ones do not.
-    fn stop(&self, slot: u32) {
-        let family = self.files.family(slot);
+    fn stop(&self, s: Slot) {
+        let family = self.files.family(s);
         self.stopped.all(|_| {
             let mut new = false;
-            for pid in self.listed(&|s| family.contains(&s.into())) {
+            for pid in self.listed(&|slot| family.iter().any(|s| s.slot == u32::from(slot))) {
                 let known = |s: &seen::Seen| self.stopped.has(s.id());
                 let Some(found) = seen::process(pid).filter(|s| !known(s)) else { continue };
-                let member = self.slot_of(&found).is_some_and(|(s, _)| family.contains(&s));
-                new |= member && self.stopped.one(pid, |s| s.start == found.start);
+                new |= self.is_in(&found, &family) && self.stopped.one(pid, |s| s.start == found.start);
             }
             new
         });

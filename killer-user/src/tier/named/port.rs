@@ -105,21 +105,21 @@ impl Keep for Named {
         false
     }
 
-    fn close_gate(&self, slot: u32, _: u64, _: u64) {
+    fn close_gate(&self, s: Slot, _: u64, _: u64) {
         // Most sets are dead after one pass; only what forks against it is stopped.
         if self.closed.replace(self.closed.get() + 1) > 0 {
-            self.let_die(slot);
-            self.stop(slot);
+            self.let_die(s);
+            self.stop(s);
         }
     }
 
-    fn open_gate(&self, _: u32, _: u64, _: u64) {
+    fn open_gate(&self, _: Slot, _: u64, _: u64) {
         self.stopped.go_on();
     }
 
-    fn cancel_marks(&self, slot: u32) -> usize {
-        let p = self.files.root(slot);
-        let pending = p.state == R_STARTING && !p.place.is_empty();
+    fn cancel_marks(&self, s: Slot) -> usize {
+        let p = self.files.root(s.slot);
+        let pending = p.generation == s.generation && p.state == R_STARTING && !p.place.is_empty();
         usize::from(
             pending
                 && self.tree.tasks(&p.place).is_ok_and(|t| t.is_some())

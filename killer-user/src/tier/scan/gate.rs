@@ -8,8 +8,8 @@ use crate::tier::seen;
 
 impl Scan {
     /// Stops a root and those inside it.
-    pub(super) fn stop(&self, slot: u32) {
-        let family = self.files.family(slot);
+    pub(super) fn stop(&self, s: Slot) {
+        let family = self.files.family(s);
         self.stopped.all(|in_time| {
             // Chains of processes that fork and exit come to the supervisor, link by link: a look at its children is
             // short enough to catch them, a look at all of /proc is not.
@@ -28,13 +28,15 @@ impl Scan {
     }
 
     /// Stops children of the supervisors of a family; true when somebody was new.
-    fn stop_orphans(&self, family: &[u32], tops: &Tops) -> bool {
+    fn stop_orphans(&self, family: &[Slot], tops: &Tops) -> bool {
         let mut new = false;
         // A stopped supervisor of a service inside would never say that it has nobody left.
         let stays = |pid: &u32| tops.get(pid).is_some_and(|t| !t.itself);
-        for &slot in family {
-            let p = self.files.root(slot);
-            let s = Slot { slot, generation: p.generation };
+        for &s in family {
+            let p = self.files.root(s.slot);
+            if p.generation != s.generation {
+                continue;
+            }
             for w in p.watchers.iter().filter(|&&w| self.watch(s, w) == Watch::Running) {
                 // Only with CONFIG_PROC_CHILDREN.
                 let list = Entry::open(w.pid).and_then(|e| e.text(&format!("task/{}/children", w.pid)));
@@ -44,10 +46,10 @@ impl Scan {
                     .filter_map(|p| p.parse().ok())
                     .filter(|p| !stays(p))
                 {
-                    new |= self.stopped.one(pid, |s| {
-                        let ours = s.ppid == w.pid;
+                    new |= self.stopped.one(pid, |it| {
+                        let ours = it.ppid == w.pid;
                         if ours {
-                            self.known.borrow_mut().insert(s.id(), slot);
+                            self.known.borrow_mut().insert(it.id(), s.slot);
                         }
                         ours
                     });
@@ -57,9 +59,12 @@ impl Scan {
         new
     }
 
-    fn listed_in(&self, family: &[u32]) -> Vec<u32> {
+    /// Members of a family. The slot of a root that was forgotten may be another one's by now.
+    fn listed_in(&self, family: &[Slot]) -> Vec<u32> {
         let l = self.everybody();
-        let mut v: Vec<u32> = l.slots.iter().filter(|(_, s)| family.contains(s)).map(|(p, _)| *p).collect();
+        let is_current = |s: &Slot| self.files.root(s.slot).generation == s.generation;
+        let slots: Vec<u32> = family.iter().filter(|s| is_current(s)).map(|s| s.slot).collect();
+        let mut v: Vec<u32> = l.slots.iter().filter(|(_, s)| slots.contains(s)).map(|(p, _)| *p).collect();
         v.sort_unstable();
         v
     }

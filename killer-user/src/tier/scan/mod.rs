@@ -5,6 +5,7 @@
 //! process that may enter another PID namespace, or kill the supervisor, slips away. An adopted process, which the
 //! supervisor was told of, it can only look at.
 
+mod adopter;
 mod descent;
 mod end;
 mod gate;

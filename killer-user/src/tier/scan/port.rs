@@ -100,16 +100,16 @@ impl Keep for Scan {
         true
     }
 
-    fn close_gate(&self, slot: u32, _: u64, _: u64) {
-        self.stop(slot);
+    fn close_gate(&self, s: Slot, _: u64, _: u64) {
+        self.stop(s);
     }
 
-    fn open_gate(&self, _: u32, _: u64, _: u64) {
+    fn open_gate(&self, _: Slot, _: u64, _: u64) {
         self.stopped.go_on();
     }
 
     /// There are none: a supervisor forks what it starts below itself.
-    fn cancel_marks(&self, _: u32) -> usize {
+    fn cancel_marks(&self, _: Slot) -> usize {
         0
     }
 

@@ -68,6 +68,7 @@ const BEHAVIOURS: &[Behaviour] = &[
     ("evasive-link", evasive::link),
     ("bomb", swarm::bomb),
     ("star", swarm::star),
+    ("master", swarm::master),
     ("signal-log", listen::signal_log),
     ("fork-beat", listen::fork_beat),
     ("fork-count", churn::fork_count),

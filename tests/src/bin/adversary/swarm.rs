@@ -1,7 +1,7 @@
-//! Many at once: chains that hop from PID to PID, a bomb, a star.
+//! Many at once: chains that hop from PID to PID, a bomb, a star, a master and its workers.
 
 use crate::confine::{become_user, limit_processes, stranger};
-use crate::ctx::{Ctx, exit, reap_by_itself, sleep_ms};
+use crate::ctx::{Ctx, exit, pid, reap_by_itself, sleep_ms};
 
 /// 32 chains: each fork's parent ends at once, so no PID lives longer than a moment.
 pub fn chains(ctx: Ctx, args: &[String]) {
@@ -59,6 +59,33 @@ pub fn star(ctx: Ctx, args: &[String]) {
     for _ in 0..count {
         ctx.child(|| ctx.hold());
     }
-    ctx.ready(&format!("children={count}"));
+    ctx.ready(&format!("pid={} children={count}", pid()));
     ctx.hold()
+}
+
+/// A master with 70 workers that looks each millisecond whether one has ended. With an argument, a file, it writes that when all have;
+/// else it replaces each: at most 5000.
+pub fn master(ctx: Ctx, args: &[String]) {
+    const WORKERS: u32 = 70;
+    for _ in 0..WORKERS {
+        ctx.child(|| ctx.hold());
+    }
+    ctx.ready(&format!("pid={}", pid()));
+    let mut left = 5000;
+    while !ctx.over() {
+        // SAFETY: no status is asked for.
+        match unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) } {
+            0 => sleep_ms(1),
+            -1 if !args.is_empty() => {
+                let _ = std::fs::write(&args[0], "all workers have ended");
+                ctx.hold()
+            }
+            -1 => sleep_ms(1),
+            _ if args.is_empty() && left > 0 => {
+                left -= 1;
+                let _ = ctx.try_child(|| ctx.hold());
+            }
+            _ => {}
+        }
+    }
 }

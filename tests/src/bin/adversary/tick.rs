@@ -27,7 +27,7 @@ impl Marks {
     }
 }
 
-/// Arguments: file, kinds joined by `+`: chains, families, threads, spawn, spin.
+/// Arguments: file, kinds joined by `+`: chains, families, threads, spawn, spin, rest.
 pub fn tick(ctx: Ctx, args: &[String]) {
     let (Some(path), Some(kinds)) = (args.first(), args.get(1)) else { ctx.fail("no file or no kind given") };
     let marks = map(&ctx, path);
@@ -38,6 +38,7 @@ pub fn tick(ctx: Ctx, args: &[String]) {
             "threads" => threads,
             "spawn" => spawn,
             "spin" => spin,
+            "rest" => rest,
             _ => ctx.fail("no such kind"),
         };
         let copies = if matches!(kind, "chains" | "families") { 5 } else { 1 };
@@ -49,6 +50,13 @@ pub fn tick(ctx: Ctx, args: &[String]) {
     while !ctx.over() {
         marks.step();
         sleep_us(1000);
+    }
+}
+
+/// Leaves no mark and forks nobody: no hook comes by, only a signal stops it.
+fn rest(ctx: Ctx, _: &Marks) {
+    while !ctx.over() {
+        sleep_us(1_000_000);
     }
 }
 

@@ -3,6 +3,7 @@
 //! its boot files are installed and the init boots the host once more, for the tests of that. At the end the init is asked
 //! to switch the machine off.
 
+use crate::buildroot;
 use crate::plan::Plan;
 use crate::{one_line, runner, say};
 use nix::mount::{MsFlags, mount};
@@ -15,7 +16,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 const DISK: &str = "/dev/nvme0n1";
-const ROOT: &str = "/disk";
+pub const ROOT: &str = "/disk";
 /// How the init starts the tests: on the console, where nobody reads anything.
 const START: &str = "/t/guest boot </dev/null >/dev/console 2>&1";
 /// A disk that has not come up in this time never will.
@@ -26,7 +27,10 @@ const KILLER: &str = "/usr/bin/killer";
 const AGAIN: &str = "/t/again";
 /// What only the first boot can show, and what only the second one can.
 const FIRST: [&str; 3] = ["boot::as_booted", "boot::first_use", "boot::tutorial"];
-const SECOND: [&str; 3] = ["boot::as_named", "boot::rules", "opened::"];
+const SECOND: [&str; 4] = ["boot::as_named", "boot::by_script", "boot::rules", "opened::"];
+
+/// Variables for the tests that say what the kernel is to lack: for the init, and so for its scripts, too.
+const OF_THE_HOST: [&str; 2] = ["KILLER_TIER", "KILLER_LACK"];
 
 /// The initial PID 1: becomes the init of the disk.
 pub fn enter(plan: &Plan) {
@@ -39,11 +43,12 @@ pub fn enter(plan: &Plan) {
     if plan.get("boots") == "once" && !Path::new(AGAIN).exists() {
         let nothing = None::<&str>;
         let _ = mount(Some("proc"), "/proc", Some("proc"), MsFlags::empty(), nothing);
-        install();
+        install(init);
         let _ = nix::mount::umount("/proc");
     }
     let mut command = Command::new("/sbin/init");
     command.arg0("init").env_clear().envs([("HOME", "/"), ("TERM", "linux")]);
+    command.envs(plan.env.iter().filter(|(k, _)| OF_THE_HOST.contains(&k.as_str())).cloned());
     say(&format!("out the init cannot be started: {}", command.exec()));
 }
 
@@ -67,6 +72,9 @@ fn onto_disk(init: &str) -> Result<()> {
         fs::copy("/t/killer", format!("{ROOT}{KILLER}"))?;
         fs::copy("/init", format!("{ROOT}/t/guest"))?;
         fs::copy("/plan", format!("{ROOT}/plan"))?;
+        if init == "busybox" {
+            buildroot::make(Path::new(ROOT))?;
+        }
         start_tests(init)?;
     }
     // It is memory.
@@ -105,7 +113,8 @@ fn start_tests(init: &str) -> Result<()> {
     }
     let path = format!("{ROOT}/etc/inittab");
     let text = fs::read_to_string(&path)?;
-    fs::write(path, format!("{text}\nkt:2345:once:{START}\n"))
+    let entry = if init == "busybox" { "::once" } else { "kt:2345:once" };
+    fs::write(path, format!("{text}\n{entry}:{START}\n"))
 }
 
 /// What the init has started last.
@@ -125,19 +134,25 @@ pub fn tests(mut plan: Plan) {
     // Hosts of tests' own lie there, and Debian has nothing executed from it.
     let _ = Command::new("/bin/mount").args(["-o", "remount,exec", "/run"]).status();
     runner::run(&plan);
-    let runit = plan.get("boot") == "runit";
-    if rules && !again && install() {
-        return ask(if runit { &["/sbin/init", "6"] } else { &["/sbin/shutdown", "-r", "now"] });
+    let init = plan.get("boot");
+    let (anew, off): (&[&str], &[&str]) = match init {
+        "runit" => (&["/sbin/init", "6"], &["/sbin/init", "0"]),
+        "busybox" => (&["/bin/busybox", "reboot"], &["/bin/busybox", "poweroff"]),
+        _ => (&["/sbin/shutdown", "-r", "now"], &["/sbin/shutdown", "-h", "-P", "now"]),
+    };
+    if rules && !again && install("") {
+        return ask(anew);
     }
     say("end");
-    ask(if runit { &["/sbin/init", "0"] } else { &["/sbin/shutdown", "-h", "-P", "now"] });
+    ask(off);
 }
 
-/// As an admin does it, on the host that runs; a check of its own.
-fn install() -> bool {
+/// As an admin does it, on the host that runs; a check of its own. Before it runs PID 1 does not tell that it will be busybox.
+fn install(init: &str) -> bool {
     let test = "boot::install_boot";
     say(&format!("run {test}"));
-    let out = Command::new(KILLER).arg("install-boot").output();
+    let named = (init == "busybox").then_some("--init=busybox");
+    let out = Command::new(KILLER).arg("install-boot").args(named).output();
     let said = match &out {
         Ok(out) => {
             format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr))

@@ -7,6 +7,7 @@
 
 mod alone;
 mod boot;
+mod buildroot;
 mod mounts;
 mod peers;
 mod plan;

@@ -55,6 +55,10 @@ pub fn main(options: &Options) -> Result<(), String> {
     // What is loaded when it is first needed is there from here on.
     if let Some(outsider) = Launch::new("plain").direct("soak") {
         env.killer(["adopt", "first", "--pid", &outsider.pid().to_string()]);
+        // As a freeze of many does.
+        let mut freeze = env.command();
+        freeze.env("KILLER_STATES", "kernel").args(["freeze", "first"]);
+        env.finish(freeze);
         env.killer(["-s", "KILL", "--wait", "first"]);
     }
     let objects = Objects::new(&env.pin_root);

@@ -16,7 +16,9 @@ fn restarts_over_ssh_are_not_sshd() {
     ];
     match m.init {
         Init::Openrc => ways.push("rc-service cron restart"),
-        Init::Sysv | Init::Runit => ways.push("/etc/init.d/cron stop; /etc/rc2.d/S*cron start"),
+        Init::Sysv | Init::Runit | Init::Busybox => {
+            ways.push("/etc/init.d/cron stop; /etc/rc2.d/S*cron start")
+        }
     }
     for way in ways {
         let before = m.main("cron");

@@ -2,15 +2,17 @@
 
 use super::{members, ruled};
 use crate::machine::{Init, SOON};
-use killer_tests::{Pidfd, eventually};
+use killer_tests::{Pidfd, eventually, skip};
 use std::time::Duration;
 
 #[test]
 fn stop_goes_the_way_of_the_init() {
     let Some(m) = ruled("stop_goes_the_way_of_the_init") else { return };
+    let script = m.script("cron");
     let (command, start) = match m.init {
-        Init::Openrc => ("rc-service cron stop", "rc-service cron start"),
-        Init::Sysv | Init::Runit => ("/etc/init.d/cron stop", "service cron start"),
+        Init::Openrc => ("rc-service cron stop".into(), "rc-service cron start".into()),
+        Init::Sysv | Init::Runit => (format!("{script} stop"), "service cron start".into()),
+        Init::Busybox => (format!("{script} stop"), format!("{script} start")),
     };
     let cron = Pidfd::open(m.main("cron")).expect("cron");
     let said = m.json("stop cron");
@@ -19,7 +21,7 @@ fn stop_goes_the_way_of_the_init() {
     assert!(!cron.alive(), "cron lives on: {said}");
     assert_eq!(m.killer("status -q cron").code, 3, "it is known, and does not run");
     // Its init knows that it was stopped: nothing has to be told to it.
-    m.sh(start).ok();
+    m.sh(&start).ok();
     assert!(members(&m, "cron").contains(&m.main("cron")), "cron is not in cron");
 }
 
@@ -29,7 +31,7 @@ fn stop_goes_the_way_of_the_init() {
 fn openrc_is_told_of_a_kill() {
     let Some(m) = ruled("openrc_is_told_of_a_kill") else { return };
     if m.init != Init::Openrc {
-        return;
+        return skip("openrc_is_told_of_a_kill", "the init is not OpenRC");
     }
     let text = "#!/sbin/openrc-run\ncommand=/bin/sleep\ncommand_args=4327\ncommand_background=yes\npidfile=/run/native.pid\n";
     std::fs::write("/etc/init.d/native", text).expect("a script");
@@ -56,7 +58,7 @@ fn openrc_is_told_of_a_kill() {
 fn runsv_starts_again_unless_it_is_stopped() {
     let Some(m) = ruled("runsv_starts_again_unless_it_is_stopped") else { return };
     if m.init != Init::Runit {
-        return;
+        return skip("runsv_starts_again_unless_it_is_stopped", "no runsv starts services here");
     }
     let before = m.main("ssh");
     let said = m.killer("-s KILL --who=all ssh");

@@ -1,8 +1,10 @@
-//! Check 13: nothing is left of it. The last test: no service has a name afterwards.
+//! Check 13: nothing is left of it; and a host where no rule can be in force. The last tests: no service has its name of boot
+//! afterwards.
 
 use super::ruled;
-use crate::machine::{DAEMONS, SOON};
-use killer_tests::{Objects, eventually};
+use crate::by_script::scripts_start_themselves;
+use crate::machine::{DAEMONS, Machine, SOON};
+use killer_tests::{Objects, eventually, killer};
 use std::fs;
 use std::path::Path;
 
@@ -34,10 +36,27 @@ fn nothing_is_left() {
         pins.ids.left()
     );
     assert_eq!(m.json("rule list")["state"], "not-in-force");
-    m.sh("service cron restart").ok();
+    m.sh(&m.restart("cron")).ok();
     m.main("cron");
     assert_eq!(m.killer("status -q cron").code, 3, "{}", m.killer("status cron").text);
     for (daemon, main) in DAEMONS.iter().zip(mains).filter(|(d, _)| d.name != "cron") {
         assert_eq!(m.main(daemon.name), main, "{} is another", daemon.name);
     }
+}
+
+/// A tier without rules: init scripts start themselves, until it is given up.
+#[test]
+fn scripts_start_themselves_without_rules() {
+    let Some(m) = Machine::here("scripts_start_themselves_without_rules") else { return };
+    m.killer("down --force").ok();
+    m.killer("install-boot").ok();
+    let said = m.sh(&format!("KILLER_TIER=raw {} up --rules", killer().display()));
+    assert!(said.code == 1 && said.text.contains("init-functions.d"), "{said:?}");
+    m.sh("service cron restart").ok();
+    scripts_start_themselves(&m);
+    m.killer("install-boot --remove").ok();
+    m.killer("down --force").ok();
+    m.sh("service cron restart").ok();
+    m.main("cron");
+    assert_eq!(m.killer("status -q cron").code, 3, "{}", m.killer("status cron").text);
 }
