@@ -5,12 +5,23 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-/// A limit as long as this machine needs it: `KILLER_TESTS_PATIENCE` times what an ordinary one needs. An emulated guest
-/// on a busy host is many times slower.
+/// From here on a limit is for what has to come: how long that takes says nothing about `killer`.
+const AT_ONCE: Duration = Duration::from_secs(1);
+
+/// What has to come is waited for so long at least. A fork bomb in the other lane has held a process up for 6 s.
+const BUSY: Duration = Duration::from_secs(30);
+
+/// A limit as long as this machine needs it. One that is shorter than a second looks whether something is so by now, or
+/// that it does not come; a longer one only ends a test that hangs.
 pub fn patience(limit: Duration) -> Duration {
+    scaled(if limit < AT_ONCE { limit } else { limit.max(BUSY) })
+}
+
+/// `KILLER_TESTS_PATIENCE` times what an ordinary machine needs: an emulated guest on a busy host is many times slower.
+pub fn scaled(span: Duration) -> Duration {
     static TIMES: std::sync::OnceLock<u32> = std::sync::OnceLock::new();
     let times = || std::env::var("KILLER_TESTS_PATIENCE").ok()?.parse().ok();
-    limit * *TIMES.get_or_init(|| times().unwrap_or(1))
+    span * *TIMES.get_or_init(|| times().unwrap_or(1))
 }
 
 /// A process that stays the same one whatever becomes of its number.
@@ -30,7 +41,11 @@ impl Pidfd {
 
     /// Whether it ends within `limit` (a zombie has ended).
     pub fn ends_within(&self, limit: Duration) -> bool {
-        poll_in(self.fd.as_fd(), patience(limit)).is_some()
+        self.ends_in(patience(limit))
+    }
+
+    pub(crate) fn ends_in(&self, span: Duration) -> bool {
+        poll_in(self.fd.as_fd(), span).is_some()
     }
 
     /// Whether it has not ended.

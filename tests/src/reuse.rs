@@ -66,7 +66,7 @@ pub fn parts(root: &Path) -> Option<Pins> {
 pub fn give_back(root: &Path, parts: &Pins) -> bool {
     let objects = Objects::new(root);
     objects.forget_states();
-    if !eventually(Duration::from_secs(1), || is_as_new(&objects)) || objects.pins() != *parts {
+    if !eventually(Duration::from_millis(900), || is_as_new(&objects)) || objects.pins() != *parts {
         return false;
     }
     let owner = owner();

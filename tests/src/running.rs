@@ -25,7 +25,8 @@ impl Running {
     pub fn wait(mut self, limit: Duration) -> Option<Out> {
         let pidfd = crate::Pidfd::open(self.child.id() as i32).expect("our own child is there until we wait");
         // Where it hangs is worth knowing, whatever becomes of it.
-        let ended = pidfd.ends_within(limit / 4) || {
+        let limit = crate::process::patience(limit);
+        let ended = pidfd.ends_in(limit / 4) || {
             let stack =
                 std::fs::read_to_string(format!("/proc/{}/stack", self.child.id())).unwrap_or_default();
             eprintln!(
@@ -33,7 +34,7 @@ impl Running {
                 self.args,
                 stack.split_whitespace().collect::<Vec<_>>().join(" ")
             );
-            pidfd.ends_within(limit - limit / 4)
+            pidfd.ends_in(limit - limit / 4)
         };
         if !ended {
             let _ = self.child.kill();
@@ -62,6 +63,20 @@ impl Running {
     /// What it has printed so far, both streams.
     pub fn so_far(&self) -> String {
         [&self.out, &self.err].map(|p| std::fs::read_to_string(p).unwrap_or_default()).concat()
+    }
+
+    /// Waits until it has a handler for `signal`; before that it ends at once, as others do.
+    #[track_caller]
+    pub fn assert_catches(&self, signal: rustix::process::Signal) {
+        let status = format!("/proc/{}/status", self.child.id());
+        let catches = || {
+            let text = std::fs::read_to_string(&status).unwrap_or_default();
+            let caught =
+                text.lines().find_map(|l| u64::from_str_radix(l.strip_prefix("SigCgt:")?.trim(), 16).ok());
+            caught.is_some_and(|c| c & 1 << (signal.as_raw() - 1) != 0)
+        };
+        let limit = Duration::from_secs(10);
+        assert!(crate::process::eventually(limit, catches), "no handler: {:?} {}", self.args, self.so_far());
     }
 
     /// The process, by a handle that no other can take over.

@@ -109,7 +109,7 @@ impl Launch {
             return words;
         }
         let program = self.program.clone().unwrap_or_else(adversary).to_string_lossy().into_owned();
-        let lease = crate::process::patience(Duration::from_secs(self.lease.unsigned_abs()));
+        let lease = crate::process::scaled(Duration::from_secs(self.lease.unsigned_abs()));
         let deadline = (monotonic_secs() + lease.as_secs() as i64).to_string();
         let mut words = vec![program, self.behaviour.clone(), LIVE.to_string(), READY.to_string(), deadline];
         words.extend(self.args.iter().cloned());

@@ -108,6 +108,7 @@ fn interrupted_waits() {
         let mut command = env.command();
         command.args(args);
         let running = env.spawn(command);
+        running.assert_catches(rustix::process::Signal::INT);
         std::thread::sleep(Duration::from_millis(400));
         running.pidfd().signal(rustix::process::Signal::INT);
         let out = running.finish(Duration::from_secs(3));
@@ -134,6 +135,7 @@ fn interrupted_kill() {
     let mut command = env.command();
     command.args(["-KILL", "--wait=30s", "svc"]);
     let running = env.spawn(command);
+    running.assert_catches(rustix::process::Signal::INT);
     std::thread::sleep(Duration::from_millis(500));
     running.pidfd().signal(rustix::process::Signal::INT);
     running.finish(Duration::from_secs(3)).code(130);

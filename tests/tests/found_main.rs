@@ -97,7 +97,7 @@ fn a_pidfile_that_lies_names_nobody() {
         assert_eq!(a.main_pid(&env), None, "{why}");
         let out = a.places.killer(&env, ["-v", "-s", "HUP", "--whom=main", "svc"]);
         assert!(out.ok().stderr.contains(why), "no '{why}': {out}");
-        assert!(out.took < Duration::from_secs(10), "{out}");
+        assert!(out.took < Duration::from_secs(60), "{out}");
         let _ = std::fs::remove_file(a.run.join("x.pid"));
     };
     a.write("x.pid", &format!("{}\n", bystander.pid()));

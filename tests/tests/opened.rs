@@ -181,18 +181,8 @@ fn a_command_lets_its_slots_go() {
         let mut command = h.env.command();
         command.args(["wait", "web"]);
         let waiting = h.env.spawn(command);
-        // Before it catches signals it ends at once, as others do.
-        let status = format!("/proc/{}/status", waiting.child.id());
-        let catches = || {
-            let text = std::fs::read_to_string(&status).unwrap_or_default();
-            let caught =
-                text.lines().find_map(|l| u64::from_str_radix(l.strip_prefix("SigCgt:")?.trim(), 16).ok());
-            caught.is_some_and(|c| c & 1 << (libc::SIGINT - 1) != 0)
-        };
-        assert!(
-            eventually(Duration::from_secs(5), || catches() && !held().is_empty()),
-            "no hold, no handler"
-        );
+        waiting.assert_catches(Signal::INT);
+        assert!(eventually(Duration::from_secs(5), || !held().is_empty()), "no hold");
         waiting.pidfd().signal(signal);
         waiting.finish(Duration::from_secs(5));
         let kept = !held().is_empty();

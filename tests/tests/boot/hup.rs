@@ -11,7 +11,7 @@ fn hup(m: &Machine, name: &str) -> i32 {
     let main = m.main(name);
     let process = Pidfd::open(main).expect("the main process");
     m.killer(&format!("-s HUP --whom=main {name}")).ok();
-    assert!(!process.ends_within(Duration::from_secs(1)), "{name} has ended");
+    assert!(!process.ends_within(Duration::from_millis(900)), "{name} has ended");
     assert_eq!(m.main(name), main, "{name} is another");
     main
 }

@@ -97,7 +97,7 @@ fn attempt(case: &str, way: &str) -> String {
     std::thread::sleep(Duration::from_millis(300));
     let before = holders(&live_path).len();
     kill(way, &name);
-    let dead = live.eof_within(Duration::from_secs(2));
+    let dead = live.eof_within(Duration::from_millis(900));
     // Both clocks are whole seconds.
     let late = monotonic_secs() - begun >= LEASE - 1;
     let escaped = if dead { 0 } else { holders(&live_path).len().max(1) };
