@@ -1,6 +1,6 @@
 //! Names of maps, programs and pins: the only place where they are spelled.
 
-/// Map: task pointer → [`crate::record::Birth`]; membership itself.
+/// Map: task pointer → [`crate::record::Member`]; membership itself, and the records of processes.
 pub const BIRTHS: &str = "BIRTHS";
 /// Map: root slot → [`crate::record::Pop`]; the kernel's count.
 pub const POP: &str = "POP";
@@ -10,8 +10,9 @@ pub const ROOTS: &str = "ROOTS";
 pub const CONTROL: &str = "CONTROL";
 /// Map: a `u16` root slot per tgid, [`crate::TGIDS`] an element.
 pub const INDEX: &str = "INDEX";
-/// Map: tgid → [`crate::record::Member`].
-pub const MEMBERS: &str = "MEMBERS";
+/// Map: a `u64` per tgid, [`crate::TGIDS`] an element: the key in `births` of the task that the process's record stands with; 0: it
+/// stands apart, or there is none.
+pub const LEADERS: &str = "LEADERS";
 /// Map: task pointer → [`crate::record::Birth`]; launchers' marks and adopters' holds.
 pub const SEEDS: &str = "SEEDS";
 /// Map: (tgid, start) → [`crate::record::Member`] that has ended.
@@ -40,7 +41,7 @@ pub const REQUESTS: &str = "REQUESTS";
 
 /// Every map that each tier has, in the order in which it is created.
 pub const MAPS: [&str; 17] = [
-    BIRTHS, POP, ROOTS, CONTROL, INDEX, MEMBERS, SEEDS, DEAD, ENDING, ANCESTORS, FILTER, REASONS, GLOBAL,
+    BIRTHS, POP, ROOTS, CONTROL, INDEX, LEADERS, SEEDS, DEAD, ENDING, ANCESTORS, FILTER, REASONS, GLOBAL,
     EDGES, CLAIMS, STOPS, REQUESTS,
 ];
 

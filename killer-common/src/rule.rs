@@ -4,7 +4,7 @@
 //! its name there, so a rule outlives an upgrade of the package.
 
 use crate::NAME_LEN;
-use crate::record::Birth;
+use crate::record::Member;
 
 /// Bytes of a file's name in a key, NUL-padded.
 pub const FILE_LEN: usize = 64;
@@ -165,12 +165,10 @@ pub struct Matched {
     pub start: u64,
     /// Its pidfs inode; 0 where the kernel has none.
     pub inode: u64,
-    /// Address of its `signal_struct`.
-    pub signal: u64,
     /// Its name.
     pub comm: [u64; 2],
     /// What it was a member of; root 0: of nothing.
-    pub old: Birth,
+    pub old: Member,
 }
 
 impl Matched {
@@ -194,9 +192,8 @@ impl Matched {
         len: 0,
         start: 0,
         inode: 0,
-        signal: 0,
         comm: [0; 2],
-        old: Birth { root: 0, generation: 0, flags: 0, tgid: 0, leader_start: 0, walk: 0 },
+        old: Member::BLANK,
     };
 }
 
@@ -242,6 +239,6 @@ const _: () = assert!(size_of::<FileKey>() == 88);
 const _: () = assert!(size_of::<Rule>() == 80);
 const _: () = assert!(size_of::<PathKey>() == 136);
 const _: () = assert!(size_of::<Directory>() == 24);
-const _: () = assert!(size_of::<Matched>() == 344);
+const _: () = assert!(size_of::<Matched>() == 408);
 const _: () = assert!(size_of::<Instance>() == 8);
 const _: () = assert!(size_of::<Inside>() == 72);

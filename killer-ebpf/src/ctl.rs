@@ -6,7 +6,7 @@ use killer_common::{CANARY_SLOT, MAX_DEPTH, MAX_ROOTS, NAME_LEN, POOL_FIRST, ctl
 
 use crate::maps::*;
 use crate::member::add64;
-use crate::{gate as gates, knobs, lineage, logs, member, slot as slots, task};
+use crate::{gate as gates, knobs, lineage, logs, member, process, slot as slots, task};
 
 const ENOENT: i32 = -2;
 const EBUSY: i32 = -16;
@@ -221,7 +221,7 @@ fn leave() -> i32 {
     let cur = task::current_addr();
     // SAFETY: plain data.
     let Some(b) = (unsafe { BIRTHS.get(&cur) }) else { return 0 };
-    let b = *b;
+    let b = b.birth();
     if knobs::have_current_btf() == 0 || task::threads(task::current()) != 1 {
         return EBUSY;
     }
@@ -233,8 +233,7 @@ fn leave() -> i32 {
             core::ptr::write_volatile((&raw mut (*g).left as *mut u64).add((n & 3) as usize), cur);
         }
     }
-    member::unindex(&b);
-    member::remove(cur, &b) as i32
+    process::ends(cur, &b) as i32
 }
 
 #[inline(always)]
@@ -285,15 +284,11 @@ fn claim_dead(ctx: *const u64) -> i32 {
     let addr = a(ctx, 3);
     // SAFETY: plain data.
     let Some(b) = (unsafe { BIRTHS.get(&addr) }) else { return 0 };
-    let b = *b;
+    let b = b.birth();
     if b.tgid != a(ctx, 4) as u32 || b.leader_start != a(ctx, 5) {
         return 0;
     }
-    // SAFETY: plain data.
-    if unsafe { MEMBERS.get(&b.tgid) }.is_some_and(|m| m.leader_start == b.leader_start) {
-        member::unindex(&b);
-    }
-    if !member::remove(addr, &b) {
+    if !process::ends(addr, &b) {
         return 0;
     }
     member::note(b.root, reason::STALE);
@@ -345,12 +340,12 @@ fn on_root(ctx: *const u64) -> i32 {
                     (*r).main_start = 0;
                     return 0;
                 }
-                let Some(m) = MEMBERS.get(&tgid) else { return ENOENT };
-                if m.root != slot {
+                let Some(m) = process::of(tgid) else { return ENOENT };
+                if (*m).root != slot {
                     return ENOENT;
                 }
                 (*r).main_tgid = tgid;
-                (*r).main_start = m.leader_start;
+                (*r).main_start = (*m).leader_start;
                 0
             }
             ctl::FORGET => {
@@ -369,8 +364,9 @@ fn on_root(ctx: *const u64) -> i32 {
             ctl::FREEZE => freeze(ctx, r),
             ctl::NOTE_STOPPED => {
                 let tgid = a(ctx, 3) as u32;
-                let Some(m) = MEMBERS.get_ptr_mut(&tgid) else { return ENOENT };
-                (*m).flags = (*m).flags & !B_STOPPED | if a(ctx, 4) != 0 { B_STOPPED } else { 0 };
+                let Some(m) = process::of(tgid) else { return ENOENT };
+                let stopped = if a(ctx, 4) != 0 { B_STOPPED } else { 0 };
+                (*m).of_process = (*m).of_process & !B_STOPPED | stopped;
                 0
             }
             ctl::REASON => {

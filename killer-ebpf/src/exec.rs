@@ -4,7 +4,7 @@
 use killer_common::record::*;
 
 use crate::maps::*;
-use crate::{member, task};
+use crate::{member, process, task};
 
 /// match-proto: `trace_sched_process_exec(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)`
 #[unsafe(no_mangle)]
@@ -14,17 +14,14 @@ extern "C" fn on_exec(ctx: *const u64) -> i32 {
         return 0;
     }
     let addr = task::arg_key(ctx, 0);
-    // SAFETY: plain data.
-    let Some(b) = (unsafe { BIRTHS.get_ptr_mut(&addr).map(|b| &mut *b) }).map(|b| {
-        b.flags &= !B_THREAD;
-        *b
-    }) else {
-        return 0;
-    };
+    let Some(m) = BIRTHS.get_ptr_mut(&addr) else { return 0 };
     let t = task::arg(ctx, 0);
-    let Some(m) = MEMBERS.get_ptr_mut(&b.tgid) else {
-        // The first hook could not index it: do it now.
-        member::index(t, &b, TaskKey::default());
+    // SAFETY: m points to the task's element.
+    unsafe { process::take_over(m, addr) };
+    let Some(m) = process::of(task::current_tgid()) else {
+        // No hook could index it: do it now.
+        // SAFETY: as above.
+        unsafe { process::fill(m, addr, TaskKey::default(), task::facts(t)) };
         return 0;
     };
     let comm = task::comm(t);

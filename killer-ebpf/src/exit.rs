@@ -2,10 +2,10 @@
 //! `trace_sched_process_exit` → `exit_notify`. It fires per thread, before reparenting and before the PID is
 //! free; that thread can start no fork any more, and one in flight (hook included) is over.
 
-use killer_common::record::{B_FORKED, B_HOLD};
+use killer_common::record::{B_HOLD, TaskKey};
 
 use crate::maps::*;
-use crate::{ending, logs, member, task};
+use crate::{ending, lineage, logs, member, process, task, walk};
 
 /// match-proto: `trace_sched_process_exit(struct task_struct *p[, bool group_dead])` (6.16+ has the second)
 #[unsafe(no_mangle)]
@@ -24,22 +24,28 @@ extern "C" fn on_exit(ctx: *const u64) -> i32 {
             }
         }
     }
-    // SAFETY: plain data.
-    let Some(b) = (unsafe { BIRTHS.get(&addr) }) else { return 0 };
-    let b = *b;
-    // Two last threads may both see 0: unindex is idempotent, the claim is not shared.
+    let Some(m) = BIRTHS.get_ptr_mut(&addr) else { return 0 };
+    // SAFETY: m points to the task's element.
+    let b = unsafe { (*m).birth() };
+    // Two last threads may both see 0: whose delete of the record it was says so to its creator, the claim is not shared.
     let live = task::live(task::arg(ctx, 0));
-    if live == 0 {
-        ending::note(&b);
-        member::unindex(&b);
-    } else if b.flags & B_FORKED != 0 {
-        // The process remembers what this thread did.
-        if let Some(m) = MEMBERS.get_ptr_mut(&b.tgid) {
-            // SAFETY: m points to a whole Member.
-            unsafe { (*m).flags |= B_FORKED };
+    let mut up = TaskKey::default();
+    // SAFETY: as above.
+    unsafe {
+        if live == 0 {
+            ending::note(&b, m);
+            up = process::ended(m, addr, &b);
+        } else {
+            process::goes_on(m, &b);
         }
     }
-    member::remove(addr, &b);
+    if member::remove(addr, &b) && up.tgid != 0 {
+        lineage::gone(up);
+    }
+    // The last thread may have looked for the record before it stood apart.
+    if live != 0 {
+        walk::alone(task::arg(ctx, 0), &b);
+    }
     if logs::on() {
         logs::ended(ctx, b.root, b.tgid, live);
     }

@@ -12,7 +12,7 @@ use killer_common::{claim, gate, reason};
 use crate::maps::*;
 use crate::member::{self, Newborn};
 use crate::task::{self, Task};
-use crate::{broadcast, gate as gates, kfunc, knobs, logs};
+use crate::{broadcast, gate as gates, kfunc, knobs, logs, process};
 
 /// `CLONE_THREAD`
 pub const CLONE_THREAD: u64 = 0x0001_0000;
@@ -56,7 +56,7 @@ fn look_again(ctx: *const u64) -> i32 {
     let child = task::arg_key(ctx, 1);
     let t = task::arg(ctx, 1);
     if let Some(p) = BIRTHS.get_ptr_mut(&child) {
-        // SAFETY: p points to a whole Birth.
+        // SAFETY: p points to a whole Member.
         let (slot, its) = unsafe { ((*p).root, (*p).leader_start) };
         if its == task::leader_start(t) {
             // It may be the entry of another thread, whose exit was missed: with its old stamp it would be reaped.
@@ -119,14 +119,15 @@ pub fn creator(thread: bool) -> Option<Creator> {
         }
     }
     let p = BIRTHS.get_ptr_mut(&cur)?;
-    // SAFETY: p points to a whole Birth; only this task itself writes its flags.
+    // SAFETY: p points to a whole Member; only this task itself writes its flags.
     let b = unsafe {
         if !thread {
             (*p).flags |= B_FORKED;
         }
-        *p
+        (*p).birth()
     };
     if b.leader_start != 0 && start != 0 && b.leader_start != start {
+        process::unlist(cur, &b);
         if member::remove(cur, &b) {
             member::note(b.root, reason::STALE);
         }
@@ -150,7 +151,7 @@ fn born(ctx: *const u64, n: usize, thread: bool, late: bool) -> u32 {
     let mut known = false;
     let mut indexed = false;
     if let Some(p) = BIRTHS.get_ptr_mut(&task::arg_key(ctx, n)) {
-        // SAFETY: p points to a whole Birth; the child does not run yet, and only fork hooks of this fork fill it.
+        // SAFETY: p points to a whole Member; the child does not run yet, and only fork hooks of this fork fill it.
         unsafe {
             if knobs::witness() != 0 && (*p).leader_start == 0 {
                 // In this order: with a tgid it may be reaped.
@@ -162,12 +163,16 @@ fn born(ctx: *const u64, n: usize, thread: bool, late: bool) -> u32 {
                     (*p).flags &= !B_SEEDED;
                     member::filter_add(task::current_tgid(), -1);
                 }
-                birth = *p;
+                birth = (*p).birth();
                 known = true;
+                if !thread {
+                    broadcast::undecided(tgid);
+                    process::fill(p, task::arg_key(ctx, n), forker(), task::facts(t));
+                }
             } else if (*p).flags & B_LATE != 0 && (*p).leader_start == start && !late {
                 // Its parent ended before this hook of its creator (CLONE_PARENT): nothing was skipped.
                 (*p).flags &= !B_LATE;
-                birth = *p;
+                birth = (*p).birth();
                 known = true;
                 indexed = true;
             }
@@ -179,13 +184,23 @@ fn born(ctx: *const u64, n: usize, thread: bool, late: bool) -> u32 {
         birth.tgid = tgid;
         birth.leader_start = start;
         let counted = c.launched;
-        let there = member::register(&Newborn { addr: task::arg_key(ctx, n), birth, counted });
+        let member = if thread {
+            Member::of(&birth)
+        } else {
+            broadcast::undecided(tgid);
+            process::record(&birth, forker(), task::facts(t))
+        };
+        let mut newborn = Newborn { addr: task::arg_key(ctx, n), member, counted };
+        let there = member::register(&mut newborn);
         if counted {
             member::filter_add(task::current_tgid(), -1);
         }
         if !there {
             unrecorded(ctx, n, birth.root);
             return 0;
+        }
+        if !thread {
+            process::index(&newborn.member, newborn.addr);
         }
         if late {
             if let Some(p) = member::pop(birth.root) {
@@ -197,10 +212,6 @@ fn born(ctx: *const u64, n: usize, thread: bool, late: bool) -> u32 {
         if knobs::witness() != 0 {
             member::note(birth.root, reason::WITNESS);
         }
-    }
-    if !thread && !indexed {
-        broadcast::undecided(tgid);
-        member::index(task::arg(ctx, n), &birth, forker());
     }
     if !thread {
         broadcast::newborn(ctx, n, birth.root, birth.flags, known && !indexed);
@@ -221,8 +232,8 @@ fn forker() -> TaskKey {
     let mut start = task::current_start();
     if start == 0 {
         // The kernel cannot say (before 5.11), but its entry does: no exit is missed there.
-        // SAFETY: plain data.
-        start = unsafe { MEMBERS.get(&tgid) }.map_or(0, |m| m.leader_start);
+        // SAFETY: m points to a whole Member.
+        start = process::of(tgid).map_or(0, |m| unsafe { (*m).leader_start });
     }
     TaskKey { tgid, pad: 0, start }
 }

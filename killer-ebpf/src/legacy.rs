@@ -14,6 +14,7 @@ mod lineage;
 mod maps;
 mod member;
 mod object;
+mod process;
 
 #[path = "legacy/ask.rs"]
 mod ask;

@@ -9,8 +9,8 @@ use aya_ebpf::bindings::{BPF_ANY, BPF_NOEXIST};
 use killer_common::record::*;
 
 use crate::maps::*;
-use crate::member::{self, EEXIST, add32, add64, root};
-use crate::{knobs, task};
+use crate::member::{EEXIST, add32, add64, root};
+use crate::{knobs, process, task};
 
 /// An element of one map as the value for another. Kernels before 4.18 take values from the stack only
 /// (`kernel/bpf/verifier.c:check_func_arg`), which the programs for newer ones have little of.
@@ -45,12 +45,9 @@ pub fn below(slot: u32, creator: &TaskKey) -> Place {
     if creator.tgid == 0 {
         return none;
     }
-    let Some(c) = MEMBERS.get_ptr_mut(&creator.tgid) else { return none };
+    let Some(c) = process::of_key(creator) else { return none };
     // SAFETY: c points to a whole Member.
     unsafe {
-        if (*c).leader_start != creator.start {
-            return none;
-        }
         add32(&raw mut (*c).kids, 1);
         let (depth, above) = ((*c).depth, (*c).above);
         // A launcher in an outer service: what is above belongs to that one.
@@ -66,16 +63,16 @@ pub fn below(slot: u32, creator: &TaskKey) -> Place {
 /// that is its last. True: it has children. Nothing is copied to the stack: some programs have little of it left.
 ///
 /// # Safety
-/// `m` points to an element of `members`.
+/// `m` points to the record of a process in `births`.
 #[inline(always)]
 pub unsafe fn remember(m: *mut Member, flags: u32) -> bool {
     // SAFETY: the caller's; hooks on other CPUs change the count.
     unsafe {
         let kids = core::ptr::read_volatile(&raw const (*m).kids);
-        if kids == 0 && ((*m).flags | flags) & B_FORKED == 0 {
+        if kids == 0 && ((*m).of_process | flags) & B_FORKED == 0 {
             return false;
         }
-        (*m).ended = task::boottime();
+        (*m).walk = task::boottime();
         let key = TaskKey { tgid: (*m).tgid, pad: 0, start: (*m).leader_start };
         if kids == 0 || !keep(&key, m) {
             let _ = DEAD.insert(&key, value!(m), BPF_ANY as u64);
@@ -122,13 +119,9 @@ pub fn gone(creator: TaskKey) {
     while i < knobs::MOST_UP {
         // The dead first: an entry between the two maps is counted down where it will be looked for.
         let Some(d) = ANCESTORS.get_ptr_mut(&k) else {
-            if let Some(m) = MEMBERS.get_ptr_mut(&k.tgid) {
+            if let Some(m) = process::of_key(&k) {
                 // SAFETY: m points to a whole Member.
-                unsafe {
-                    if (*m).leader_start == k.start {
-                        add32(&raw mut (*m).kids, u32::MAX);
-                    }
-                }
+                add32(unsafe { &raw mut (*m).kids }, u32::MAX);
             }
             return;
         };
@@ -151,7 +144,7 @@ pub fn gone(creator: TaskKey) {
 fn release(k: &TaskKey) -> Option<TaskKey> {
     // SAFETY: plain data.
     let d = unsafe { ANCESTORS.get(k) }?;
-    let (flags, slot) = (d.flags, d.root);
+    let (flags, slot) = (d.of_process, d.root);
     let up = TaskKey { tgid: d.creator_tgid, pad: 0, start: d.creator_start };
     // SAFETY: d is a whole Member.
     let _ = unsafe { DEAD.insert(k, value!(core::ptr::from_ref(d)), BPF_ANY as u64) };
@@ -177,20 +170,18 @@ pub fn let_go(k: &TaskKey) -> i32 {
     1
 }
 
-/// The index entry of a process that has moved into another root: its lineage is as it was, its place begins anew.
+/// The record of a process that moves into another root: its lineage is as it was, its place begins anew.
 ///
 /// # Safety
-/// `m` points to an element of `members`.
+/// `m` points to a whole record.
 #[inline(always)]
 pub unsafe fn moved(m: *mut Member, b: &Birth) {
     // SAFETY: the caller's.
     unsafe {
         (*m).root = b.root;
         (*m).generation = b.generation;
-        (*m).flags = (*m).flags & (B_KID | B_STOPPED | B_FORKED) | b.flags;
+        (*m).flags = b.flags;
         (*m).depth = 0;
         (*m).above = 0;
     }
-    member::index_set(b.tgid, b.root as u16);
-    member::one_more(b.root);
 }

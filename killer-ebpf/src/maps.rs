@@ -6,9 +6,9 @@ use aya_ebpf::maps::{Array, HashMap, LruHashMap};
 use killer_common::record::*;
 use killer_common::{MAX_ENDING, TGIDS};
 
-/// The truth: task pointer → membership.
+/// The truth: task pointer → membership. And the records of processes.
 #[aya_ebpf::macros::map]
-pub static BIRTHS: HashMap<u64, Birth> = HashMap::pinned(65536, 0);
+pub static BIRTHS: HashMap<u64, Member> = HashMap::pinned(65536, 0);
 /// The truth: counts per root.
 #[aya_ebpf::macros::map]
 pub static POP: Array<Pop> = Array::pinned(killer_common::MAX_ROOTS, BPF_F_MMAPABLE);
@@ -33,9 +33,9 @@ pub static FILTER: Array<[u32; TGIDS as usize]> = Array::pinned(1, 0);
 /// A claim per tgid.
 #[aya_ebpf::macros::map]
 pub static CLAIMS: Array<[u64; TGIDS as usize]> = Array::pinned(1, BPF_F_MMAPABLE);
-/// Index of members by tgid.
+/// The key of the leader's element of `births` per tgid.
 #[aya_ebpf::macros::map]
-pub static MEMBERS: HashMap<u32, Member> = HashMap::pinned(65536, 0);
+pub static LEADERS: Array<[u64; TGIDS as usize]> = Array::pinned(1, BPF_F_MMAPABLE);
 /// Marks and holds.
 #[aya_ebpf::macros::map]
 pub static SEEDS: HashMap<u64, Birth> = HashMap::pinned(killer_common::MAX_SEEDS, 0);

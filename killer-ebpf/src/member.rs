@@ -1,17 +1,16 @@
-//! Changes of membership: the only writer of `births`, `pop`, `filter`, `members`, `index` and `reasons`.
+//! Changes of membership: the only writer of tasks' elements of `births`, of `pop`, `filter`, `index` and `reasons`.
 //!
 //! Orders (docs/internals/PROTOCOL.md 2): birth: pop up, inserts up, filter up, insert, then the gate is read by the
 //! caller. Removal: `delete(births) == 0` is the claim; index, filter, and pop down last.
 
-use aya_ebpf::bindings::BPF_ANY;
 use core::intrinsics;
 use killer_common::record::*;
 use killer_common::{MAX_ROOTS, reason};
 
 use crate::maps::*;
-use crate::task::{self, Task};
+use crate::task;
 use crate::tries::{self, insert};
-use crate::{instance, knobs, lineage};
+use crate::{instance, knobs, process};
 
 /// `-EEXIST`
 pub const EEXIST: i32 = -17;
@@ -101,20 +100,19 @@ pub fn index_set(tgid: u32, slot: u16) {
 }
 
 /// A birth that is to be registered.
-#[derive(Clone, Copy)]
 pub struct Newborn {
     /// The task's address.
     pub addr: u64,
     /// What it becomes.
-    pub birth: Birth,
+    pub member: Member,
     /// A launcher's mark was claimed for it: that one's count goes over to it.
     pub counted: bool,
 }
 
 /// Registers a task. True when it is a member afterwards by this call; else nothing is counted for it any more.
 #[inline(always)]
-pub fn register(n: &Newborn) -> bool {
-    let slot = n.birth.root;
+pub fn register(n: &mut Newborn) -> bool {
+    let slot = n.member.root;
     let Some(p) = pop(slot) else { return false };
     // SAFETY: p points to a whole Pop.
     unsafe {
@@ -123,37 +121,38 @@ pub fn register(n: &Newborn) -> bool {
         }
         add64(&raw mut (*p).inserts, 1);
     }
-    filter_add(n.birth.tgid, 1);
+    filter_add(n.member.tgid, 1);
     // Walks that begin from here on meet it (docs/internals/PROTOCOL.md 2, Sweep).
-    let birth = Birth { walk: walks(), ..n.birth };
-    let mut r = insert(n, &birth, 0);
+    n.member.walk = walks();
+    let mut r = insert(n, 0);
     let mut met = None;
     if r == Err(EEXIST) {
         let reaped = reaped();
         // An entry for an address that is being born: its exit was missed (I7), or a second hook was faster.
         // It may change under us, the delete below decides.
         if let Some(p) = BIRTHS.get_ptr_mut(&n.addr) {
-            // SAFETY: p points to a whole Birth.
-            let old = unsafe { *p };
-            if old.leader_start == n.birth.leader_start && old.tgid == n.birth.tgid {
+            // SAFETY: p points to a whole Member.
+            let old = unsafe { (*p).birth() };
+            if old.leader_start == n.member.leader_start && old.tgid == n.member.tgid {
                 renew(p);
                 undo(slot, n);
                 doubt(slot, old.walk, reaped);
                 return false;
             }
+            process::unlist(n.addr, &old);
             if remove(n.addr, &old) {
                 note(old.root, reason::STALE);
             }
             met = Some((old.walk, reaped));
         }
-        r = insert(n, &birth, 0);
+        r = insert(n, 0);
     }
-    let r = tries::again(n, &birth, r);
+    let r = tries::again(n, r);
     if r.is_err() {
         // SAFETY: p points to a whole Pop.
         unsafe { add64(&raw mut (*p).errors, 1) };
         // Without a number it is the witness's, which refuses the fork: nobody is lost.
-        if n.birth.tgid != 0 {
+        if n.member.tgid != 0 {
             note(slot, reason::MAP_FULL);
         }
         undo(slot, n);
@@ -167,9 +166,9 @@ pub fn register(n: &Newborn) -> bool {
 
 #[inline(always)]
 fn undo(slot: u32, n: &Newborn) {
-    filter_add(n.birth.tgid, -1);
+    filter_add(n.member.tgid, -1);
     pop_add(slot, -1);
-    instance::left(slot, n.birth.generation);
+    instance::left(slot, n.member.generation);
 }
 
 /// Removes a task's entry; true for the one caller whose delete it was: the delete is the claim. `old` is the entry as it was
@@ -179,7 +178,7 @@ pub fn remove(addr: u64, old: &Birth) -> bool {
     // For tests: the exit hook's alone, so that there is something to reap.
     let refuse = knobs::refuse_exits();
     let refuse = if refuse != 0 && task::current_addr() == addr { refuse } else { 0 };
-    if !tries::remove(&BIRTHS, addr, old, refuse) {
+    if !tries::remove(|| BIRTHS.remove(&addr), old, refuse) {
         return false;
     }
     if let Some(p) = pop(old.root) {
@@ -207,9 +206,9 @@ pub fn walks() -> u64 {
 
 /// Says that an entry is a living task's, so that it is not reaped; answers what it said before.
 #[inline(always)]
-pub fn renew(p: *mut Birth) -> u64 {
+pub fn renew(p: *mut Member) -> u64 {
     let now = walks();
-    // SAFETY: p points to a whole Birth; one word is stored.
+    // SAFETY: p points to a whole Member; one word is stored.
     unsafe {
         let was = core::ptr::read_volatile(&raw const (*p).walk);
         if was != now {
@@ -280,99 +279,19 @@ pub fn remove_seed(addr: u64, old: &Birth) -> bool {
 /// False: somebody else has claimed it, a KILL that may have said "empty" since.
 #[inline(always)]
 pub fn take_seed(addr: u64, old: &Birth) -> bool {
-    if !tries::remove(&SEEDS, addr, old, 0) {
+    if !tries::remove(|| SEEDS.remove(&addr), old, 0) {
         return false;
     }
     marks_add(-1);
     true
 }
 
-/// Writes the index entry of a new process.
-#[inline(always)]
-pub fn index(t: Task, b: &Birth, creator: TaskKey) {
-    index_facts(b, creator, task::facts(t));
-}
-
-/// The same with facts that were read otherwise.
-#[inline(always)]
-pub fn index_facts(b: &Birth, creator: TaskKey, facts: task::Facts) {
-    let tgid = b.tgid;
-    let place = lineage::below(b.root, &creator);
-    let m = Member {
-        tgid,
-        root: b.root,
-        generation: b.generation,
-        flags: b.flags | place.flags,
-        leader_start: b.leader_start,
-        inode: facts.inode,
-        signal: facts.signal,
-        creator_tgid: creator.tgid,
-        uid: facts.uid,
-        creator_start: creator.start,
-        execs: 0,
-        threads: 1,
-        born: task::boottime(),
-        // SAFETY: 16 bytes either way.
-        comm: unsafe { core::mem::transmute::<[u64; 2], [u8; 16]>(facts.comm) },
-        walk: walks(),
-        depth: place.depth,
-        above: place.above,
-        kids: 0,
-        spare: 0,
-        ended: 0,
-        reserved: 0,
-    };
-    if MEMBERS.insert(&tgid, &m, BPF_ANY as u64).is_err() {
-        note(b.root, reason::INDEX);
-    }
-    index_set(tgid, b.root as u16);
-    one_more(b.root);
-}
-
-/// Counts a process, after it was indexed.
+/// Counts a process, after it was listed.
 #[inline(always)]
 pub fn one_more(slot: u32) {
     if let Some(p) = pop(slot) {
         // SAFETY: p points to a whole Pop.
         unsafe { add64(&raw mut (*p).processes, 1) };
-    }
-}
-
-/// Drops the index entry of a process that has ended, and remembers it for `tree` when it has forked.
-#[inline(always)]
-pub fn unindex(b: &Birth) {
-    drop_entry(b.tgid, b.leader_start, b.flags);
-}
-
-#[cfg_attr(no_calls, inline(always))]
-#[cfg_attr(not(no_calls), inline(never))]
-fn drop_entry(tgid: u32, start: u64, flags: u32) {
-    let mut up = TaskKey::default();
-    if let Some(m) = MEMBERS.get_ptr_mut(&tgid) {
-        // SAFETY: m points to a whole Member.
-        unsafe {
-            if (*m).leader_start == start || start == 0 {
-                if !lineage::remember(m, flags) && (*m).flags & B_KID != 0 {
-                    up = TaskKey { tgid: (*m).creator_tgid, pad: 0, start: (*m).creator_start };
-                }
-            }
-        }
-    }
-    index_set(tgid, 0);
-    // Two last threads may both come here: the one that removes it says so to its creator, once.
-    if MEMBERS.remove(&tgid).is_ok() && up.tgid != 0 {
-        lineage::gone(up);
-    }
-}
-
-/// The same of a process that is not the current one: its number may be another's by now.
-#[inline(always)]
-pub fn unindex_own(b: &Birth) {
-    // SAFETY: plain data.
-    if let Some(m) = unsafe { MEMBERS.get(&b.tgid) } {
-        if m.leader_start == b.leader_start {
-            unindex(b);
-        }
     }
 }
 

@@ -25,6 +25,7 @@ mod member;
 mod moves;
 mod object;
 mod orphans;
+mod process;
 mod reap;
 mod rule_maps;
 mod slot;

@@ -14,7 +14,7 @@ use crate::maps::*;
 use crate::member::{self, Newborn, add64};
 use crate::task::{self, PF_EXITING, Task};
 use crate::walk::{self, MAX_HOPS};
-use crate::{gate, lineage};
+use crate::{gate, lineage, process};
 
 /// Whether this walk moves this member.
 #[inline(always)]
@@ -41,10 +41,7 @@ pub fn chosen(g: &Global, t: Task, b: &Birth) -> bool {
 #[inline(always)]
 fn descends(g: &Global, me: &TaskKey) -> bool {
     // SAFETY: plain data.
-    let Some(m) = (unsafe { MEMBERS.get(&me.tgid) }) else { return false };
-    if m.leader_start != me.start {
-        return false;
-    }
+    let Some(m) = (unsafe { process::of_key(me).map(|m| &*m) }) else { return false };
     let mut k = TaskKey { tgid: m.creator_tgid, pad: 0, start: m.creator_start };
     let mut i = 0;
     while i < MAX_HOPS {
@@ -56,10 +53,10 @@ fn descends(g: &Global, me: &TaskKey) -> bool {
         }
         // SAFETY: plain data.
         let up = unsafe {
-            match MEMBERS.get(&k.tgid) {
+            match process::of_key(&k) {
                 // A living member between: it is met on its own, and moved before this one is asked again.
-                Some(m) if m.leader_start == k.start => return false,
-                _ => DEAD.get(&k).or_else(|| ANCESTORS.get(&k)),
+                Some(_) => return false,
+                None => DEAD.get(&k).or_else(|| ANCESTORS.get(&k)),
             }
         };
         let Some(d) = up else { return false };
@@ -79,13 +76,26 @@ pub fn over(g: &mut Global, ctx: *const u64, t: Task, old: &Birth) {
         return;
     }
     let addr = task::arg_key(ctx, 1);
+    let Some(p) = BIRTHS.get_ptr_mut(&addr) else { return };
+    // SAFETY: p points to a whole Member.
+    let mut newborn = Newborn { addr, member: unsafe { *p }, counted: false };
     if !member::remove(addr, old) {
         return;
     }
     if task::flags(t) & PF_EXITING != 0 {
         // Its exit hook may have read the old entry: then it has ended there, and this was its claim.
-        if task::live(t) == 0 {
-            member::unindex_own(old);
+        let m = &raw mut newborn.member;
+        // SAFETY: m points to a whole record, a copy of our own.
+        unsafe {
+            if task::live(t) == 0 {
+                let up = process::ended(m, addr, old);
+                if up.tgid != 0 {
+                    lineage::gone(up);
+                }
+            } else {
+                process::goes_on(m, old);
+                walk::alone(t, old);
+            }
         }
         return;
     }
@@ -95,7 +105,8 @@ pub fn over(g: &mut Global, ctx: *const u64, t: Task, old: &Birth) {
         flags: old.flags & (B_THREAD | B_FORKED) | B_ADOPTED,
         ..*old
     };
-    if !member::register(&Newborn { addr, birth, counted: false }) {
+    place(&mut newborn.member, &birth);
+    if !member::register(&mut newborn) {
         // It is in neither set now: both say so.
         member::note(old.root, reason::MAP_FULL);
         return;
@@ -104,8 +115,21 @@ pub fn over(g: &mut Global, ctx: *const u64, t: Task, old: &Birth) {
     index(old, &birth);
     // It may have passed its exit hook between the look and the insert, as in every walk.
     if task::flags(t) & PF_EXITING != 0 {
-        if member::remove(addr, &birth) && task::live(t) == 0 {
-            member::unindex_own(&birth);
+        walk::ends(t, addr, &birth);
+    }
+}
+
+/// What the record says of its place: its depth below the first, when its creator has been moved before.
+#[inline(always)]
+fn place(m: &mut Member, b: &Birth) {
+    let creator = TaskKey { tgid: m.creator_tgid, pad: 0, start: m.creator_start };
+    // SAFETY: m is a whole record, c points to one.
+    unsafe {
+        lineage::moved(m, b);
+        if let Some(c) = process::of_key(&creator) {
+            if (*c).root == b.root {
+                m.depth = (*c).depth + 1;
+            }
         }
     }
 }
@@ -121,19 +145,16 @@ fn index(old: &Birth, b: &Birth) {
             }
         }
     }
-    let Some(m) = MEMBERS.get_ptr_mut(&b.tgid) else { return };
+    if b.flags & B_THREAD == 0 {
+        return process::listed(b.tgid, b.root);
+    }
+    // The first thread of it takes a process along whose leader has ended.
+    let Some(m) = BIRTHS.get_ptr_mut(&process_key(b.tgid)) else { return };
     // SAFETY: m points to a whole Member.
     unsafe {
-        // The first thread of it takes the process over.
         if (*m).leader_start == b.leader_start && ((*m).root, (*m).generation) != (b.root, b.generation) {
-            let (tgid, start) = ((*m).creator_tgid, (*m).creator_start);
-            lineage::moved(m, &Birth { flags: b.flags & !B_THREAD, ..*b });
-            // Its depth below the first, when its creator has been moved before.
-            if let Some(c) = MEMBERS.get(&tgid) {
-                if c.leader_start == start && c.root == b.root {
-                    (*m).depth = c.depth + 1;
-                }
-            }
+            place(&mut *m, &Birth { flags: b.flags & !B_THREAD, ..*b });
+            process::listed(b.tgid, b.root);
         }
     }
 }

@@ -13,6 +13,7 @@ use killer_common::record::*;
 use crate::knobs::*;
 use crate::maps::*;
 use crate::member::{self, Newborn, add64};
+use crate::process;
 use crate::task::{self, Facts, PF_EXITING};
 
 /// `SIGNAL_UNKILLABLE`: init of a PID namespace, which is given children that it has not forked.
@@ -42,7 +43,7 @@ extern "C" fn on_orphans(ctx: *const u64) -> i32 {
     let addr = task::arg_key(ctx, 0);
     // SAFETY: plain data.
     let Some(b) = (unsafe { BIRTHS.get(&addr) }) else { return 0 };
-    let parent = *b;
+    let parent = b.birth();
     let t = task::arg(ctx, 0);
     if parent.leader_start != task::leader_start(t) || task::signal_flags(t) & SIGNAL_UNKILLABLE != 0 {
         return 0;
@@ -112,7 +113,6 @@ fn take(child: u64, parent: &Birth) -> Option<()> {
         } else {
             read::<u64>(read::<u64>(signal + off_tgid_pid() as u64)? + off_ino() as u64)?
         },
-        signal,
         uid: read::<u32>(cred + off_uid() as u64)?,
     };
     let birth = Birth {
@@ -123,15 +123,16 @@ fn take(child: u64, parent: &Birth) -> Option<()> {
         leader_start: start,
         walk: 0,
     };
-    if !member::register(&Newborn { addr: child, birth, counted: false }) {
+    let creator = TaskKey { tgid: parent.tgid, pad: 0, start: parent.leader_start };
+    let mut newborn = Newborn { addr: child, member: process::record(&birth, creator, facts), counted: false };
+    if !member::register(&mut newborn) {
         return None;
     }
-    member::index_facts(&birth, TaskKey { tgid: parent.tgid, pad: 0, start: parent.leader_start }, facts);
+    process::index(&newborn.member, child);
     // It may have passed its own exit hook, before the look or between it and the insert: then it is claimed here, and
     // nothing was missed. An ordinary child is such between its exit hook and `exit_notify`, which sets its exit state.
     if read::<u32>(child + off_flags() as u64)? & PF_EXITING != 0 {
-        member::unindex(&birth);
-        member::remove(child, &Birth { flags: birth.flags & !B_LATE, ..birth });
+        process::ends(child, &Birth { flags: birth.flags & !B_LATE, ..birth });
         return None;
     }
     if let Some(p) = member::pop(birth.root) {

@@ -10,11 +10,20 @@ use killer_common::record::*;
 
 use crate::knobs;
 use crate::maps::*;
+use crate::process;
 use crate::member::{self, add32, add64};
 
-extern "C" fn birth(_map: *mut c_void, key: *const u64, value: *const Birth, first: *const u64) -> i64 {
+extern "C" fn birth(_map: *mut c_void, key: *const u64, value: *mut Member, first: *const u64) -> i64 {
     // SAFETY: the kernel passes the element's key and value, and our own context.
     let (addr, first) = unsafe { (*key, *first) };
+    if is_process_key(addr) {
+        // SAFETY: as above.
+        let (walk, tgid, start) = unsafe { ((*value).walk, (*value).tgid, (*value).leader_start) };
+        if walk < first {
+            process::ended_apart(tgid, start, 0);
+        }
+        return 0;
+    }
     // A fork that the witness has registered and no fork hook has seen may be under way still: it is in no list. The hook that fills it
     // in renews the walk first and writes the tgid last, so that is read first.
     // SAFETY: as above.
@@ -26,8 +35,8 @@ extern "C" fn birth(_map: *mut c_void, key: *const u64, value: *const Birth, fir
         return 0;
     }
     // SAFETY: as above.
-    let b = unsafe { *value };
-    if member::remove(addr, &b) {
+    let b = unsafe { (*value).birth() };
+    if process::ends(addr, &b) {
         if let Some(g) = GLOBAL.get_ptr_mut(0) {
             // SAFETY: g points to a whole Global.
             add32(unsafe { &raw mut (*g).walk_claims }, 1);
@@ -49,24 +58,6 @@ extern "C" fn mark(_map: *mut c_void, key: *const u64, value: *const Birth, firs
     0
 }
 
-extern "C" fn entry(_map: *mut c_void, _key: *const u32, value: *const Member, first: *const u64) -> i64 {
-    // SAFETY: as in `birth`; only these fields are read.
-    let (walk, first) = unsafe { ((*value).walk, *first) };
-    if walk < first {
-        // SAFETY: as above.
-        let b = unsafe {
-            Birth {
-                root: (*value).root,
-                tgid: (*value).tgid,
-                leader_start: (*value).leader_start,
-                ..Birth::default()
-            }
-        };
-        member::unindex(&b);
-    }
-    0
-}
-
 /// Entry by hand: run on demand with the number of the first of the two walks.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "raw_tp")]
@@ -81,7 +72,6 @@ extern "C" fn on_reap(ctx: *const u64) -> i32 {
         use aya_ebpf::helpers::generated::bpf_for_each_map_elem as each;
         each((&raw const BIRTHS) as *mut c_void, birth as *mut c_void, at, 0);
         each((&raw const SEEDS) as *mut c_void, mark as *mut c_void, at, 0);
-        each((&raw const MEMBERS) as *mut c_void, entry as *mut c_void, at, 0);
     }
     // SAFETY: g points to a whole Global.
     add64(unsafe { &raw mut (*g).reaped }, 1);

@@ -15,6 +15,7 @@ mod lineage;
 mod maps;
 mod member;
 mod object;
+mod process;
 mod rule_maps;
 mod slot;
 mod task;

@@ -9,6 +9,9 @@ use killer_common::record::TaskKey;
 /// A BTF pointer to a `task_struct`, as an integer that the verifier still knows as a pointer.
 pub type Task = usize;
 
+/// A process's record stands with its leader's task.
+pub const LEADERS: bool = true;
+
 /// `PF_EXITING`, `include/linux/sched.h`
 pub const PF_EXITING: u32 = 0x4;
 /// `PF_KTHREAD`
@@ -122,8 +125,6 @@ pub struct Facts {
     pub comm: [u64; 2],
     /// pidfs inode.
     pub inode: u64,
-    /// `signal_struct` address.
-    pub signal: u64,
     /// Real uid.
     pub uid: u32,
 }
@@ -133,7 +134,7 @@ pub fn facts(t: Task) -> Facts {
     // Loaded once: for each load of a pointer from a task the verifier searches all of the kernel's types by name, some times over
     // (`kernel/bpf/btf.c:btf_nested_type_is_trusted`, 6.2+).
     let signal = loadp(t, off_signal());
-    Facts { comm: comm(t), inode: inode_of(signal), signal: signal as u64, uid: uid(t) }
+    Facts { comm: comm(t), inode: inode_of(signal), uid: uid(t) }
 }
 /// (tgid, start) of the process.
 #[inline(always)]

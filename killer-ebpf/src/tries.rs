@@ -1,7 +1,6 @@
 //! Changes that a map may refuse for a moment.
 
 use aya_ebpf::bindings::BPF_NOEXIST;
-use aya_ebpf::maps::HashMap;
 use killer_common::record::*;
 
 use crate::knobs;
@@ -19,11 +18,11 @@ pub const TRIES: u32 = 5;
 /// What tests ask for: the first `tries` changes of the entry of each fourth process are refused. A process that has no number
 /// yet is the witness's: each fourth birth.
 #[inline(always)]
-fn refused(b: &Birth, attempt: u32, tries: u32) -> bool {
+fn refused(root: u32, tgid: u32, attempt: u32, tries: u32) -> bool {
     if attempt >= tries {
         return false;
     }
-    let n = match (b.tgid, pop(b.root)) {
+    let n = match (tgid, pop(root)) {
         // SAFETY: p points to a whole Pop.
         (0, Some(p)) => unsafe { core::ptr::read_volatile(&raw const (*p).inserts) as u32 },
         (tgid, _) => tgid,
@@ -33,29 +32,29 @@ fn refused(b: &Birth, attempt: u32, tries: u32) -> bool {
 
 /// Puts a newborn's entry in.
 #[inline(always)]
-pub fn insert(n: &Newborn, birth: &Birth, attempt: u32) -> Result<(), i32> {
-    if !n.counted && refused(birth, attempt, knobs::refuse_births()) {
+pub fn insert(n: &Newborn, attempt: u32) -> Result<(), i32> {
+    if !n.counted && refused(n.member.root, n.member.tgid, attempt, knobs::refuse_births()) {
         return Err(EBUSY);
     }
-    BIRTHS.insert(&n.addr, birth, BPF_NOEXIST as u64)
+    BIRTHS.insert(&n.addr, &n.member, BPF_NOEXIST as u64)
 }
 
 /// Puts it in again where the map has refused it; every try by itself, because kernels before 5.3 take no loop.
 #[inline(always)]
-pub fn again(n: &Newborn, birth: &Birth, r: Result<(), i32>) -> Result<(), i32> {
+pub fn again(n: &Newborn, r: Result<(), i32>) -> Result<(), i32> {
     const { assert!(TRIES == 5) };
-    r.or_else(|_| insert(n, birth, 1))
-        .or_else(|_| insert(n, birth, 2))
-        .or_else(|_| insert(n, birth, 3))
-        .or_else(|_| insert(n, birth, 4))
+    r.or_else(|_| insert(n, 1))
+        .or_else(|_| insert(n, 2))
+        .or_else(|_| insert(n, 3))
+        .or_else(|_| insert(n, 4))
 }
 
-/// Takes an entry out; false when somebody else has, or the map refuses.
+/// Takes an entry out, which was `old`; false when somebody else has, or the map refuses.
 #[inline(always)]
-pub fn remove(map: &HashMap<u64, Birth>, addr: u64, old: &Birth, refuse: u32) -> bool {
+pub fn remove(take: impl Fn() -> Result<(), i32>, old: &Birth, refuse: u32) -> bool {
     let mut i = 0;
     while i < TRIES {
-        let r = if refused(old, i, refuse) { Err(EBUSY) } else { map.remove(&addr) };
+        let r = if refused(old.root, old.tgid, i, refuse) { Err(EBUSY) } else { take() };
         match r {
             Ok(()) => return true,
             Err(ENOENT) => return false,

@@ -14,6 +14,7 @@ use crate::knobs;
 use crate::maps::*;
 use crate::member::{self, Newborn, add32, add64};
 use crate::moves;
+use crate::process;
 use crate::task::{self, PF_EXITING, PF_KTHREAD, Task};
 
 /// Hops along logged edges.
@@ -43,8 +44,8 @@ extern "C" fn on_walk(ctx: *const u64) -> i32 {
         stamp(g.walks, addr, &TaskKey { tgid, pad: 0, start }, task::live(t) != 0);
     }
     if let Some(p) = BIRTHS.get_ptr_mut(&addr) {
-        // SAFETY: p points to a whole Birth.
-        let b = unsafe { *p };
+        // SAFETY: p points to a whole Member.
+        let b = unsafe { (*p).birth() };
         if newborn {
             // Its birth hooks are running: they may replace what is at its address in any moment, so only they judge it.
             if b.leader_start == start {
@@ -57,23 +58,21 @@ extern "C" fn on_walk(ctx: *const u64) -> i32 {
             return 0;
         }
         if b.leader_start != 0 && b.leader_start != start {
-            if member::remove(addr, &b) {
+            if process::ends(addr, &b) {
                 member::note(b.root, reason::STALE);
             }
         } else if task::exit_state(t) != 0 {
             // Its exit hook is over (`exit_notify` comes after the tracepoint), so it was skipped.
-            if task::live(t) == 0 {
-                member::unindex_own(&b);
-            }
-            if member::remove(addr, &b) {
+            if ends(t, addr, &b) {
                 add32(&raw mut g.walk_claims, 1);
                 if knobs::witness() == 0 {
                     member::note(b.root, reason::STALE);
                 }
             }
             return 0;
-        } else if (b.leader_start == 0 || MEMBERS.get_ptr(&tgid).is_none()) && task::live(t) != 0 {
-            let mut b = b;
+        } else if (b.leader_start == 0 || process::of(tgid).is_none()) && task::live(t) != 0 {
+            // SAFETY: as above.
+            let mut b = unsafe { *p };
             if b.leader_start == 0 {
                 // The witness registered it, every fork hook was skipped. Replaced, not filled in: the element may be another
                 // entry's by now, while a replacement fails when this one was claimed meanwhile.
@@ -91,8 +90,8 @@ extern "C" fn on_walk(ctx: *const u64) -> i32 {
                     return 0;
                 }
             }
-            if MEMBERS.get_ptr(&tgid).is_none() {
-                member::index(t, &b, TaskKey::default());
+            if process::of(tgid).is_none() {
+                found(addr, &b.birth(), t, TaskKey::default());
                 if b.flags & B_MAIN != 0 {
                     fork::main(b.root, b.generation, tgid, start);
                 }
@@ -131,7 +130,7 @@ extern "C" fn on_walk(ctx: *const u64) -> i32 {
         b.flags |= B_THREAD;
     }
     let adopting = b.root == g.adopt_slot;
-    if !member::register(&Newborn { addr, birth: b, counted: false }) {
+    if !member::register(&mut Newborn { addr, member: Member::of(&b), counted: false }) {
         return 0;
     }
     add64(&raw mut g.added, 1);
@@ -142,16 +141,15 @@ extern "C" fn on_walk(ctx: *const u64) -> i32 {
         // SAFETY: r points to a whole RootRecord.
         unsafe { (*r).state = R_LIVE };
     }
-    if MEMBERS.get_ptr(&tgid).is_none() {
-        member::index(t, &b, parent_key(t));
+    if process::of(tgid).is_none() {
+        found(addr, &b, t, parent_key(t));
+    } else if !thread {
+        process::is_here(addr);
     }
     // It may have passed its exit hook between the look and the insert: then the walk claims it itself, whether or not its
     // process goes on. Of a last thread that is not that far the index entry may stay: it decides nothing.
     if task::flags(t) & PF_EXITING != 0 {
-        member::remove(task::arg_key(ctx, 1), &b);
-        if task::live(t) == 0 {
-            member::unindex_own(&b);
-        }
+        ends(t, addr, &b);
     }
     0
 }
@@ -168,12 +166,47 @@ fn stamp(walk: u64, addr: u64, me: &TaskKey, lives: bool) {
             core::ptr::write_volatile(&raw mut (*p).walk, walk);
         }
         if lives {
-            if let Some(p) = MEMBERS.get_ptr_mut(&me.tgid) {
+            if let Some(p) = BIRTHS.get_ptr_mut(&process_key(me.tgid)) {
                 if (*p).leader_start == me.start {
                     core::ptr::write_volatile(&raw mut (*p).walk, walk);
                 }
             }
         }
+    }
+}
+
+/// A task has ended whose exit hook did not find it. True for the one caller whose delete it was.
+#[inline(always)]
+pub fn ends(t: Task, addr: u64, b: &Birth) -> bool {
+    if task::live(t) == 0 {
+        return process::ends(addr, b);
+    }
+    let Some(p) = BIRTHS.get_ptr_mut(&addr) else { return false };
+    // SAFETY: p points to a whole Member.
+    unsafe { process::goes_on(p, b) };
+    let won = member::remove(addr, b);
+    alone(t, b);
+    won
+}
+
+/// To be called after a leader's record was put apart: the last thread may have looked for it before.
+#[inline(always)]
+pub fn alone(t: Task, b: &Birth) {
+    if b.flags & B_THREAD == 0 && task::live(t) == 0 {
+        process::ended_apart(b.tgid, b.leader_start, b.flags);
+    }
+}
+
+/// The record of a process, none of whose tasks was met before: where its leader's element is, or apart when this is another thread.
+#[inline(always)]
+fn found(addr: u64, b: &Birth, t: Task, creator: TaskKey) {
+    if b.flags & B_THREAD != 0 {
+        let m = process::record(b, creator, task::facts(t));
+        process::apart(&m);
+        process::listed(b.tgid, b.root);
+    } else if let Some(p) = BIRTHS.get_ptr_mut(&addr) {
+        // SAFETY: p points to a whole Member.
+        unsafe { process::fill(p, addr, creator, task::facts(t)) };
     }
 }
 
@@ -186,10 +219,7 @@ fn parent_key(t: Task) -> TaskKey {
 #[inline(always)]
 pub fn member_key(k: &TaskKey) -> Option<(u32, u32, u32)> {
     // SAFETY: plain data.
-    let m = unsafe { MEMBERS.get(&k.tgid) }?;
-    if m.leader_start != k.start {
-        return None;
-    }
+    let m = unsafe { &*process::of_key(k)? };
     Some((m.root, m.generation, m.flags))
 }
 

@@ -6,12 +6,12 @@
 //! start 0, "do not compare", until the fork hook fills it, and no tgid. So the filter by tgid, which a skipped fork hook
 //! leaves without the newborn, is not asked here: both programs look the pointer up.
 
-use killer_common::record::B_SEEDED;
+use killer_common::record::{B_SEEDED, Member, TaskKey};
 use killer_common::{claim, gate};
 
 use crate::maps::*;
 use crate::member::{self, Newborn, add64};
-use crate::{broadcast, fork, gate as gates, task};
+use crate::{broadcast, fork, gate as gates, lineage, process, task};
 
 const EPERM: i32 = -1;
 const EAGAIN: i32 = -11;
@@ -36,7 +36,8 @@ extern "C" fn on_task_alloc(ctx: *const u64) -> i32 {
         // gives it back; a fork that fails later leaves it there, which costs that number a few look-ups.
         birth.flags |= B_SEEDED;
     }
-    if !member::register(&Newborn { addr, birth, counted: c.launched }) {
+    let mut newborn = Newborn { addr, member: Member::of(&birth), counted: c.launched };
+    if !member::register(&mut newborn) {
         if c.launched {
             member::filter_add(task::current_tgid(), -1);
         }
@@ -69,22 +70,22 @@ extern "C" fn on_task_alloc(ctx: *const u64) -> i32 {
 #[unsafe(link_section = "lsm/task_free")]
 extern "C" fn on_task_free(ctx: *const u64) -> i32 {
     let addr = task::arg_key(ctx, 0);
-    // SAFETY: plain data.
-    let Some(b) = (unsafe { BIRTHS.get(&addr) }) else { return 0 };
-    let b = *b;
+    let Some(m) = BIRTHS.get_ptr_mut(&addr) else { return 0 };
+    // SAFETY: m points to the task's element.
+    let b = unsafe { (*m).birth() };
+    let mut up = TaskKey::default();
     // Fields may be read only of a task that has lived: `->signal` of a failed fork is freed or somebody else's. The
     // group's own reference to it is dropped later (`kernel/fork.c:__put_task_struct`).
     let t = task::arg(ctx, 0);
     if task::exit_state(t) != 0 && task::live(t) == 0 {
-        // Its exit was missed, and the process is gone; the number may be another's by now.
-        // SAFETY: plain data.
-        if let Some(m) = unsafe { MEMBERS.get(&b.tgid) } {
-            if m.leader_start == b.leader_start {
-                member::unindex(&b);
-            }
-        }
+        // Its exit was missed, and the process is gone.
+        // SAFETY: as above.
+        up = unsafe { process::ended(m, addr, &b) };
     }
     if member::remove(addr, &b) {
+        if up.tgid != 0 {
+            lineage::gone(up);
+        }
         if let Some(g) = GLOBAL.get_ptr_mut(0) {
             // SAFETY: g points to a whole Global.
             add64(unsafe { &raw mut (*g).freed }, 1);

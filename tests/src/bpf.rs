@@ -1,10 +1,10 @@
 //! What the kernel holds for a tracker, asked by bpf(2) itself: maps, programs and links by their ids, gate words, and
 //! whatever is left in the maps when nobody is tracked.
 
-use killer_common::record::{Control, Global, Member, Pop, R_FREE, RootRecord};
+use killer_common::record::{Control, Global, Member, Pop, R_FREE, RootRecord, process_key};
 use killer_common::states::Thread;
 use killer_common::sweep::{Aim, Run};
-use killer_common::{ABI_VERSION, MAX_ROOTS, POOL_FIRST, gate, names};
+use killer_common::{ABI_VERSION, MAX_ROOTS, POOL_FIRST, TGIDS, gate, names};
 use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -167,7 +167,22 @@ impl Objects {
 
     /// The entry of a process.
     pub fn member(&self, tgid: u32) -> Option<Member> {
-        self.element(names::MEMBERS, tgid)
+        let fd = self.map(names::LEADERS)?;
+        let bytes = (info(&fd)?[1] >> 32) as usize;
+        let mut leaders = vec![0u64; bytes / 8];
+        let at = tgid / TGIDS;
+        let words = [fd.as_raw_fd() as u64, (&raw const at) as u64, leaders.as_mut_ptr() as u64, 0];
+        call(MAP_LOOKUP, &mut words.clone()).ok()?;
+        let leader = leaders[(tgid % TGIDS) as usize];
+        let key = if leader == 0 { process_key(tgid) } else { leader };
+        let fd = self.map(names::BIRTHS)?;
+        let mut m = Member::BLANK;
+        call(
+            MAP_LOOKUP,
+            &mut [fd.as_raw_fd() as u64, (&raw const key) as u64, &raw mut m as u64, 0],
+        )
+        .ok()?;
+        Some(m)
     }
 
     /// Runs the kernel sweep once; `None`: this tracker has none.
@@ -281,7 +296,7 @@ impl Objects {
     /// What a tracker that tracks nobody should not have: entries, counts, marks, closed gates. Empty when all is well.
     pub fn residue(&self) -> Vec<String> {
         let mut left = Vec::new();
-        for name in [names::BIRTHS, names::MEMBERS, names::SEEDS] {
+        for name in [names::BIRTHS, names::SEEDS] {
             let Some(fd) = self.map(name) else { continue };
             let mut key = [0u64; 2];
             let mut words = [fd.as_raw_fd() as u64, 0, key.as_mut_ptr() as u64, 0];
@@ -289,7 +304,7 @@ impl Objects {
                 left.push(format!("{name} has {:#x}", key[0]));
             }
         }
-        for (name, width) in [(names::INDEX, 2), (names::FILTER, 4)] {
+        for (name, width) in [(names::INDEX, 2), (names::LEADERS, 8), (names::FILTER, 4)] {
             let Some(fd) = self.map(name) else { continue };
             // type and id, key_size and value_size
             let Some(bytes) = info(&fd).map(|words| (words[1] >> 32) as usize) else { continue };

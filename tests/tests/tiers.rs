@@ -283,7 +283,7 @@ fn hammer(pin: std::path::PathBuf, stop: std::sync::Arc<std::sync::atomic::Atomi
 fn hammered(test: &str, tier: &'static str) {
     let Some(env) = of(test, tier, false) else { return };
     let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let pin = env.pin_root.join("v1/maps/MEMBERS");
+    let pin = env.pin_root.join("v1/maps/BIRTHS");
     let hammers: Vec<_> = (0..2)
         .map(|_| {
             let (pin, stop) = (pin.clone(), stop.clone());

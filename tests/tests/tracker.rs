@@ -29,7 +29,7 @@ fn a_user_space_write_is_refused() {
     let buffer = [0u8; 1 << 20];
     let key = 1u64;
     for map in [
-        "BIRTHS", "POP", "ROOTS", "INDEX", "MEMBERS", "SEEDS", "DEAD", "FILTER", "REASONS", "GLOBAL", "EDGES",
+        "BIRTHS", "POP", "ROOTS", "INDEX", "LEADERS", "SEEDS", "DEAD", "FILTER", "REASONS", "GLOBAL", "EDGES",
     ] {
         let fd = open(&maps.join(map));
         for (cmd, value) in [(UPDATE, buffer.as_ptr() as u64), (DELETE, 0)] {

@@ -8,7 +8,7 @@ use killer_common::{gate, reason};
 
 use crate::maps::*;
 use crate::member::{self, Newborn, add32, add64};
-use crate::{ending, gate as gates, task};
+use crate::{ending, gate as gates, process, task};
 
 /// `CLONE_THREAD`
 pub const CLONE_THREAD: u64 = 0x0001_0000;
@@ -40,12 +40,12 @@ pub fn born(child: u64, tgid: u32, thread: bool, late: bool) {
     }
     if !counted {
         let Some(p) = BIRTHS.get_ptr_mut(&cur) else { return };
-        // SAFETY: p points to a whole Birth; only this task itself writes its flags.
+        // SAFETY: p points to a whole Member; only this task itself writes its flags.
         let b = unsafe {
             if !thread {
                 (*p).flags |= B_FORKED;
             }
-            *p
+            (*p).birth()
         };
         if b.tgid != me {
             stale(cur, &b);
@@ -59,7 +59,7 @@ pub fn born(child: u64, tgid: u32, thread: bool, late: bool) {
     if !thread {
         birth.leader_start = task::boottime();
     }
-    let there = member::register(&Newborn { addr: child, birth, counted });
+    let there = member::register(&mut Newborn { addr: child, member: Member::of(&birth), counted });
     if counted {
         member::filter_add(me, -1);
     }
@@ -74,13 +74,13 @@ pub fn born(child: u64, tgid: u32, thread: bool, late: bool) {
         member::note(birth.root, reason::REPAIRED_BIRTH);
     }
     if thread {
-        if let Some(m) = MEMBERS.get_ptr_mut(&tgid) {
+        if let Some(m) = process::of(tgid) {
             // SAFETY: m points to a whole Member.
             add32(unsafe { &raw mut (*m).threads }, 1);
         }
         return;
     }
-    member::index(0, &birth, creator);
+    process::index(&process::record(&birth, creator, task::facts(0)), child);
     if birth.flags & B_MAIN != 0 {
         if let Some(r) = member::root(birth.root) {
             // SAFETY: r points to a whole RootRecord.
@@ -127,25 +127,27 @@ pub fn ended() {
         }
     }
     // SAFETY: plain data.
-    let Some(b) = (unsafe { BIRTHS.get(&cur) }) else { return };
-    let b = *b;
+    let Some(own) = BIRTHS.get_ptr_mut(&cur) else { return };
+    // SAFETY: own points to the task's element.
+    let b = unsafe { (*own).birth() };
     if b.tgid != me {
         return stale(cur, &b);
     }
     let mut last = true;
-    if let Some(m) = MEMBERS.get_ptr_mut(&me) {
-        // SAFETY: m points to a whole Member. Two last threads may both see 0: unindex is idempotent.
+    if let Some(m) = process::of(me) {
+        // SAFETY: m points to a whole Member. Two last threads may both see 0: whose delete of the record it was says so.
         unsafe {
             add32(&raw mut (*m).threads, u32::MAX);
             last = core::ptr::read_volatile(&raw const (*m).threads) as i32 <= 0;
             if !last && b.flags & B_FORKED != 0 {
-                (*m).flags |= B_FORKED;
+                (*m).of_process |= B_FORKED;
             }
         }
     }
     if last {
-        ending::note(&b);
-        member::unindex(&b);
+        // SAFETY: as above.
+        unsafe { ending::note(&b, own) };
+        process::ended_apart(me, b.leader_start, b.flags);
     }
     member::remove(cur, &b);
 }
@@ -162,21 +164,21 @@ pub fn execed(was: u64) {
         // By another thread than the leader: it has taken the leader's number (`fs/exec.c:de_thread`).
         // SAFETY: plain data.
         if let Some(old) = unsafe { BIRTHS.get(&was) } {
-            let old = *old;
+            let old = old.birth();
             if old.tgid == me {
-                let birth = Birth { flags: old.flags & !B_THREAD, ..old };
-                member::register(&Newborn { addr: cur, birth, counted: false });
+                let member = Member { flags: old.flags & !B_THREAD, ..Member::of(&old) };
+                member::register(&mut Newborn { addr: cur, member, counted: false });
                 member::remove(was, &old);
             }
         }
     }
     if let Some(b) = BIRTHS.get_ptr_mut(&cur) {
-        // SAFETY: b points to a whole Birth.
+        // SAFETY: b points to a whole Member.
         unsafe { (*b).flags &= !B_THREAD };
     } else {
         return;
     }
-    let Some(m) = MEMBERS.get_ptr_mut(&me) else { return };
+    let Some(m) = process::of(me) else { return };
     let facts = task::facts(0);
     // SAFETY: m points to a whole Member.
     unsafe {

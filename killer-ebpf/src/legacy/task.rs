@@ -4,7 +4,10 @@ use aya_ebpf::helpers::generated as h;
 use killer_common::patch;
 
 use crate::knobs;
-use crate::maps::MEMBERS;
+use crate::process;
+
+/// No task can be known for the leader of another: records of processes stand apart.
+pub const LEADERS: bool = false;
 
 /// A `task_struct` address; nothing is loaded through it.
 pub type Task = usize;
@@ -57,8 +60,8 @@ pub fn current() -> Task {
 /// Threads of the current process, as counted by the hooks.
 #[inline(always)]
 pub fn threads(_t: Task) -> u32 {
-    // SAFETY: plain data.
-    unsafe { MEMBERS.get(&current_tgid()) }.map_or(0, |m| m.threads)
+    // SAFETY: m points to a whole Member.
+    process::of(current_tgid()).map_or(0, |m| unsafe { (*m).threads })
 }
 
 /// What the index keeps of a process beside its membership.
@@ -68,8 +71,6 @@ pub struct Facts {
     pub comm: [u64; 2],
     /// pidfs inode.
     pub inode: u64,
-    /// `signal_struct` address.
-    pub signal: u64,
     /// Real uid.
     pub uid: u32,
 }
@@ -80,7 +81,7 @@ pub fn facts(_t: Task) -> Facts {
     let mut comm = [0u64; 2];
     // SAFETY: 16 bytes of our own.
     unsafe { h::bpf_get_current_comm(comm.as_mut_ptr().cast(), 16) };
-    Facts { comm, inode: 0, signal: 0, uid: aya_ebpf::helpers::bpf_get_current_uid_gid() as u32 }
+    Facts { comm, inode: 0, uid: aya_ebpf::helpers::bpf_get_current_uid_gid() as u32 }
 }
 
 /// `tgid` of a task, at the offset that was found.

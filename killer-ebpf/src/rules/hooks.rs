@@ -162,7 +162,6 @@ fn opens(t: task::Task, m: *mut Matched, words: u64) {
     let kind = unsafe {
         (*m).start = task::leader_start(t);
         (*m).inode = facts.inode;
-        (*m).signal = facts.signal;
         (*m).comm = facts.comm;
         (*m).kind
     };

@@ -12,7 +12,7 @@ use killer_common::{CANARY_SLOT, MAX_DEPTH, NAME_LEN, POOL_FIRST, gate, reason};
 use crate::maps::*;
 use crate::member::{self, Newborn, add64};
 use crate::rule_maps::*;
-use crate::{element, gate as gates, instance, lineage, slot as slots, task, words};
+use crate::{element, gate as gates, instance, lineage, process, slot as slots, task, words};
 
 /// Slots that are looked at; those that are held go back to the queue.
 const TRIES: u32 = 4;
@@ -67,13 +67,17 @@ macro_rules! mine {
 pub extern "C" fn rule_leaves() -> u32 {
     let m = mine!();
     m.old.root = 0;
-    // SAFETY: plain data.
-    let Some(b) = (unsafe { BIRTHS.get(&task::current_addr()) }) else { return STRANGER };
-    if b.leader_start != m.start {
-        return STRANGER;
+    let addr = task::current_addr();
+    let Some(b) = BIRTHS.get_ptr_mut(&addr) else { return STRANGER };
+    // SAFETY: b points to the task's element.
+    unsafe {
+        if (*b).leader_start != m.start {
+            return STRANGER;
+        }
+        process::take_over(b, addr);
+        m.old = *b;
     }
-    m.old = *b;
-    if b.root == 0 {
+    if m.old.root == 0 {
         STRANGER
     } else if may_leave(m) {
         MEMBER
@@ -187,7 +191,7 @@ fn birth(m: &Matched) -> Birth {
 #[inline(never)]
 pub extern "C" fn rule_out() -> u32 {
     let m = mine!();
-    let old = m.old;
+    let old = m.old.birth();
     member::remove(task::current_addr(), &old) as u32
 }
 
@@ -196,8 +200,19 @@ pub extern "C" fn rule_out() -> u32 {
 #[inline(never)]
 pub extern "C" fn rule_in(which: u32) -> u32 {
     let m = mine!();
-    let birth = if which == NEW { birth(m) } else { m.old };
-    member::register(&Newborn { addr: task::current_addr(), birth, counted: false }) as u32
+    let mut member = m.old;
+    if which == NEW {
+        let b = birth(m);
+        if m.old.root == 0 {
+            let facts = task::Facts { comm: m.comm, inode: m.inode, uid: m.uid };
+            member = process::record(&b, TaskKey::default(), facts);
+        } else {
+            // Its lineage goes on, with what it has done.
+            // SAFETY: a record of our own.
+            unsafe { lineage::moved(&raw mut member, &b) };
+        }
+    }
+    member::register(&mut Newborn { addr: task::current_addr(), member, counted: false }) as u32
 }
 
 /// Stage: neither root has it.
@@ -246,23 +261,15 @@ pub extern "C" fn rule_live() -> u32 {
     1
 }
 
-/// The index entry: of one that was a member it goes on, with what it has done.
 #[inline(always)]
 fn index(m: &Matched) {
-    let b = birth(m);
-    if m.old.root != 0 {
-        if let Some(its) = MEMBERS.get_ptr_mut(&b.tgid) {
-            // SAFETY: its points to a whole Member.
-            unsafe {
-                if (*its).leader_start == b.leader_start {
-                    lineage::moved(its, &b);
-                    return;
-                }
-            }
+    let addr = task::current_addr();
+    // SAFETY: plain data.
+    if let Some(its) = unsafe { BIRTHS.get(&addr) } {
+        if its.root == m.slot {
+            process::index(its, addr);
         }
     }
-    let facts = task::Facts { comm: m.comm, inode: m.inode, signal: m.signal, uid: m.uid };
-    member::index_facts(&b, TaskKey::default(), facts);
 }
 
 #[inline(never)]

@@ -15,7 +15,7 @@ use crate::sys::bpf::{self, Hash};
 /// Elements are recycled under readers: what does not say its own number is another's.
 fn ended((k, m): (TaskKey, Member)) -> Option<Dead> {
     (Identity::of(&m) == Identity { pid: k.tgid, start: k.start })
-        .then_some(Dead { member: m, ended: m.ended })
+        .then_some(Dead { member: m.whole(), ended: m.walk })
 }
 
 /// Of some ancestors those that nobody alive descends from, as far as creators are known.
@@ -67,7 +67,8 @@ impl Programs {
         }
         // A process that dies after the first read is alive in the second or dead in the third: no link of a living
         // lineage is missed.
-        let living = self.all_members()?;
+        // Twice: one whose record goes elsewhere while all are read may be missing.
+        let living = [self.all_members()?, self.all_members()?].concat();
         let idle = idle(&ancestors, &self.remembered()?, &living);
         for dead in &idle {
             self.let_go(*dead)?;

@@ -77,7 +77,7 @@ impl Programs {
     }
 
     /// Claims the entry of a process that is gone.
-    pub(super) fn claim_dead(&self, addr: u64, b: &killer_common::record::Birth) -> io::Result<bool> {
+    pub(super) fn claim_dead(&self, addr: u64, b: &killer_common::record::Member) -> io::Result<bool> {
         let a = [addr, u64::from(b.tgid), b.leader_start];
         self.ctl(ctl::CLAIM_DEAD, Slot { slot: 0, generation: 0 }, &a).map(|n| n == 1)
     }

@@ -32,7 +32,7 @@ pub struct Limits {
     pub few_ancestors: Option<u32>,
 }
 
-/// Environment variable for tests: entries of `births` and `members`.
+/// Environment variable for tests: entries of `births`.
 const FEW: &str = "KILLER_MAP_TASKS";
 /// The same: entries of `ancestors`.
 const FEW_ANCESTORS: &str = "KILLER_MAP_ANCESTORS";
@@ -55,7 +55,7 @@ impl Limits {
         Some(Self { pid_max: probe::pid_max()?, threads_max: probe::threads_max()?, few, few_ancestors })
     }
 
-    /// Tasks that can be alive at once: `births` and `members` cannot overflow. Kernel threads, which are never
+    /// Tasks that can be alive at once: `births` cannot overflow. Kernel threads, which are never
     /// members, are the slack; a rounded number keeps the buckets from doubling.
     pub fn tasks(&self) -> u32 {
         self.few.unwrap_or(self.pid_max.min(self.threads_max).next_multiple_of(4096))
@@ -110,12 +110,12 @@ fn specs(l: Limits) -> [Spec; MAPS.len()] {
         freeze,
     };
     [
-        hash(BIRTHS, 8, of::<Birth>(), l.tasks(), 0, true),
+        hash(BIRTHS, 8, of::<Member>(), l.tasks(), 0, true),
         array(POP, of::<Pop>(), MAX_ROOTS, true),
         array(ROOTS, of::<RootRecord>(), MAX_ROOTS, true),
         array(CONTROL, of::<Control>(), MAX_ROOTS, false),
         array(INDEX, 2 * TGIDS, l.tgids() / TGIDS, true),
-        hash(MEMBERS, 4, of::<Member>(), l.tasks(), 0, true),
+        array(LEADERS, 8 * TGIDS, l.tgids() / TGIDS, true),
         hash(SEEDS, 8, of::<Birth>(), MAX_SEEDS, 0, true),
         Spec {
             name: DEAD,
@@ -180,7 +180,11 @@ pub fn map_bytes(l: Limits) -> u64 {
 
 /// Creates every map, freezes what programs alone may write, and pins them in `dir`. `rules`: those of the rules, too.
 pub fn create(dir: &Path, l: Limits, rules: bool) -> Result<(), KeepError> {
-    for s in specs(l).into_iter().chain(rules.then(rule_specs).into_iter().flatten()) {
+    for mut s in specs(l).into_iter().chain(rules.then(rule_specs).into_iter().flatten()) {
+        if s.name == BIRTHS && !rules {
+            // There the record of each process is an element of its own.
+            s.max *= 2;
+        }
         let fd = made(&s, rules)?;
         bpf::obj_pin(&fd, &dir.join(s.name)).what(format!("pinning map {}", s.name))?;
         if s.name == FREE_SLOTS {

@@ -42,8 +42,9 @@ pub struct Programs {
     control: Mapped<Control>,
     global: Mapped<Global>,
     index: Mapped<u16>,
+    leaders: Mapped<u64>,
     claims: Mapped<u64>,
-    members: Hash<u32, Member>,
+    births: Hash<u64, Member>,
     seeds: Hash<u64, Birth>,
     pub(super) dead: Hash<TaskKey, Member>,
     ending: Mapped<Ending>,
@@ -57,7 +58,6 @@ pub struct Programs {
     /// errno of the first look-up that failed; 0 = none.
     trouble: AtomicI32,
     pub(super) features: u32,
-    pub(super) births: Option<Hash<u64, Birth>>,
     /// Slots that are not used again meanwhile.
     holds: holds::Holds,
     /// What this process has to do with the hook on signals, see `hearing`.
@@ -79,6 +79,16 @@ impl Programs {
     /// Where it is pinned.
     pub fn paths(&self) -> &Paths {
         &self.paths
+    }
+
+    /// Members, by their tasks.
+    pub(super) fn births(&self) -> &Hash<u64, Member> {
+        &self.births
+    }
+
+    /// True in the tiers whose programs know the kernel's types.
+    pub(super) fn by_btf(&self) -> bool {
+        open::by_btf(open::tier_of(self.features))
     }
 
     /// Figures of the tracker.

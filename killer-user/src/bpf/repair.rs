@@ -3,17 +3,17 @@
 use std::io;
 
 use killer_common::names::{P_CLEAR, P_REAP, P_WALK};
-use killer_common::record::Birth;
+use killer_common::record::is_process_key;
 
 use super::programs::Programs;
-use crate::sys::bpf::{self, Hash};
+use crate::sys::bpf;
 use crate::sys::entry::Entry;
 use crate::sys::{clock, proc, prog};
 
 impl Programs {
     /// True where all tasks can be walked over, which an adoption needs.
     pub fn can_walk(&self) -> bool {
-        self.births.is_none()
+        self.by_btf()
     }
 
     /// Walks all tasks once: repairs what hooks missed, and fills a root that is being adopted. Answers its number.
@@ -26,8 +26,8 @@ impl Programs {
 
     /// Walks twice and reaps what neither walk met: entries of tasks whose exit was missed.
     pub(super) fn mend(&self) -> io::Result<()> {
-        if let Some(births) = &self.births {
-            return self.mend_by_hand(births);
+        if !self.can_walk() {
+            return self.mend_by_hand();
         }
         let first = self.walk()?;
         self.walk()?;
@@ -38,13 +38,14 @@ impl Programs {
     }
 
     /// Reaps entries of processes that are gone: where there is no walk.
-    fn mend_by_hand(&self, births: &Hash<u64, Birth>) -> io::Result<()> {
+    fn mend_by_hand(&self) -> io::Result<()> {
         // Before 5.8 the programs' clock stands still while the host sleeps: the most that a start can be late by.
         let slept = match prog::has_boot_clock() {
             true => 0,
             false => clock::boottime_ns().saturating_sub(clock::monotonic_ns()),
         };
-        for (addr, b) in births.all(4096)? {
+        let tasks = self.births().all(4096)?.into_iter().filter(|(key, _)| !is_process_key(*key));
+        for (addr, b) in tasks {
             let gone = match Entry::open(b.tgid).and_then(|e| e.stat()) {
                 // Younger by more than what a start is late by, and by a tick of /proc: the number is another's.
                 Ok(s) => clock::host_ticks(s.starttime) > (b.leader_start + slept) / 10_000_000 + 1,

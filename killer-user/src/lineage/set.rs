@@ -112,12 +112,14 @@ impl Members for Lineage<'_> {
         }
         let Ok(all) = self.tracker.all_members() else { return Vec::new() };
         let mut at = vec![None; tgids.len()];
-        for m in all.iter().filter(|m| ours(m)) {
+        for m in all {
             if let Ok(i) = tgids.binary_search(&m.tgid) {
                 at[i] = Some(m);
             }
         }
-        at.into_iter().flatten().copied().collect()
+        // What is listed and was not read has ended, or its record has gone elsewhere meanwhile.
+        let one = |(m, &tgid): (Option<Member>, &u32)| m.or_else(|| self.tracker.member(tgid).ok().flatten());
+        at.into_iter().zip(tgids).filter_map(one).filter(ours).collect()
     }
 
     fn dead(&self) -> Vec<Dead> {

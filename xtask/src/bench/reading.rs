@@ -62,13 +62,12 @@ fn up(bench: &Bench, effort: Effort, figures: &mut Figures) -> Result<()> {
 }
 
 /// What the large maps hold, and why they are as large.
-const HELD: [(&str, &str); 6] = [
+const HELD: [(&str, &str); 5] = [
     (
         "ANCESTORS",
         "the dead that somebody alive descends from: nothing pushes them out, so there is a place for 32,768",
     ),
-    ("MEMBERS", "a member for people, by its number"),
-    ("BIRTHS", "a member for the hooks, by its task; one table of both is what the goal counts"),
+    ("BIRTHS", "a member, by its task"),
     ("ENDING", "32,768 of those that end just now, by their number"),
     ("DEAD", "the last 3072 of the other dead"),
     ("REASONS", "what may have made a set incomplete, for 1024 services"),

@@ -55,7 +55,7 @@ impl Programs {
         there(v)?;
         let pins = Pinned(v);
         let slots = MAX_ROOTS as usize;
-        let (members, tasks) = pins.map(MEMBERS)?;
+        let (births, tasks) = pins.map(BIRTHS)?;
         let (_, ancestors_most) = pins.map(ANCESTORS)?;
         let asking = Asking::of(v).what("opening the map of requests")?;
         let asked = asking.program();
@@ -68,7 +68,6 @@ impl Programs {
             let fd = if RARE.contains(&name) { None } else { Some(pins.get("progs", name)?) };
             programs.push((name, fd.filter(|_| !few)));
         }
-        let births = if by_btf(tier) { None } else { Some(pins.map(BIRTHS)?.0) };
         // One after the other: a mapping needs its descriptor no longer than to be made.
         let t = Self {
             paths: paths.clone(),
@@ -79,8 +78,9 @@ impl Programs {
             global: pins.mapped(GLOBAL, 1, false)?,
             ending: pins.mapped(ENDING, MAX_ENDING as usize, false)?,
             index: pins.mapped_by_number(INDEX)?,
+            leaders: pins.mapped_by_number(LEADERS)?,
             claims: pins.claims()?,
-            members: Hash::checked(members),
+            births: Hash::checked(births),
             seeds: pins.hash(SEEDS)?,
             dead: pins.hash(DEAD)?,
             ancestors_most,
@@ -91,7 +91,6 @@ impl Programs {
             tasks,
             acts: OnceLock::new(),
             features,
-            births: births.map(Hash::checked),
             holds: Default::default(),
             hears: Default::default(),
             no_states: Default::default(),
@@ -124,7 +123,7 @@ fn features(asking: &Asking, ctl: &OwnedFd) -> Result<u32, KeepError> {
 }
 
 /// True for the tiers whose programs need the kernel's BTF.
-fn by_btf(tier: Tier) -> bool {
+pub(super) fn by_btf(tier: Tier) -> bool {
     matches!(tier, Tier::Witnessed | Tier::Typed)
 }
 

@@ -65,8 +65,7 @@ impl Keep for Programs {
 
     /// A start is the leader's own only where the programs read it.
     fn states(&self) -> Option<&dyn States> {
-        let by_btf = matches!(self.tier(), Tier::Witnessed | Tier::Typed);
-        (by_btf && self.tells_states()).then_some(self)
+        (self.by_btf() && self.tells_states()).then_some(self)
     }
 
     fn freezer(&self) -> Option<&dyn Freezer> {
@@ -82,7 +81,6 @@ impl Keep for Programs {
     }
 
     fn rules(&self) -> Option<&dyn Rules> {
-        let by_btf = matches!(self.tier(), Tier::Witnessed | Tier::Typed);
-        by_btf.then_some(self)
+        self.by_btf().then_some(self)
     }
 }

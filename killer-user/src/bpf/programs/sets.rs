@@ -4,7 +4,7 @@ use std::io;
 use std::sync::atomic::Ordering;
 
 use killer_common::ctl;
-use killer_common::record::{Member, Pop, Reasons};
+use killer_common::record::{Member, Pop, Reasons, process_key};
 
 use super::Programs;
 use crate::bpf::maps::Limits;
@@ -24,6 +24,13 @@ impl Programs {
     }
 }
 
+impl Programs {
+    /// The key in `births` of the task that the record of a process stands with; 0: it stands apart.
+    fn leader(&self, tgid: u32) -> u64 {
+        if self.by_btf() { self.leaders.get(tgid as usize).unwrap_or(0) } else { 0 }
+    }
+}
+
 impl Sets for Programs {
     fn count(&self, slot: u32) -> i64 {
         self.pop.count(slot as usize)
@@ -34,15 +41,33 @@ impl Sets for Programs {
     }
 
     fn member(&self, tgid: u32) -> io::Result<Option<Member>> {
-        let m = self.heed(self.members.get(&tgid))?;
-        // Elements are recycled under readers: what does not say its own number is another's.
-        Ok(m.filter(|m| m.tgid == tgid))
+        let mut leader = self.leader(tgid);
+        loop {
+            // Elements are recycled under readers: what does not say its own number is another's.
+            let found = |key: u64| io::Result::Ok(self.heed(self.births.get(&key))?.filter(|m| m.is_record(tgid)));
+            let with_leader = if leader == 0 { None } else { found(leader)? };
+            if let Some(m) = with_leader.map_or_else(|| found(process_key(tgid)), |m| Ok(Some(m)))? {
+                return Ok(Some(m.whole()));
+            }
+            // An exec by another thread has taken it over meanwhile.
+            let now = self.leader(tgid);
+            if now == leader || now == 0 {
+                return Ok(None);
+            }
+            leader = now;
+        }
     }
 
-    /// All at once (5.6+): for sets too large for single look-ups.
+    /// All at once (5.6+): for sets too large for single look-ups. One whose leader ends, or which executes a program in another thread,
+    /// while they are read may be missing.
     fn all_members(&self) -> io::Result<Vec<Member>> {
-        let v = self.heed(self.members.all(8192))?;
-        Ok(v.into_iter().filter(|(k, m)| *k == m.tgid).map(|(_, m)| m).collect())
+        let v = self.heed(self.births.all(8192))?;
+        let here = |(key, m): &(u64, Member)| {
+            let leader = self.leader(m.tgid);
+            let at = if leader == 0 { process_key(m.tgid) } else { leader };
+            *key == at && m.is_record(m.tgid)
+        };
+        Ok(v.into_iter().filter(here).map(|(_, m)| m.whole()).collect())
     }
 
     fn listed(&self, set: &dyn Fn(u16) -> bool) -> Vec<u32> {

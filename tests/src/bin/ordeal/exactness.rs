@@ -23,7 +23,7 @@ pub fn main(options: &Options) -> Result<(), String> {
     let env = TestEnv::new("exactness").ok_or("cannot run here")?;
     ok(&env, &["up"])?;
     let objects = Objects::new(&env.pin_root);
-    let maps = [names::MEMBERS, names::BIRTHS].iter().filter_map(|n| objects.map(n)).collect();
+    let maps = [names::BIRTHS].iter().filter_map(|n| objects.map(n)).collect();
     let hammers = options.number("hammers", cpus as u64)? as usize;
     let hammer = Hammer::start(hammers, maps);
 
