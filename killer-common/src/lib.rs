@@ -8,6 +8,7 @@ pub mod claim;
 pub mod ctl;
 pub mod gate;
 mod global;
+mod member;
 pub mod names;
 pub mod patch;
 pub mod promise;

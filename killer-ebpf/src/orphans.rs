@@ -124,7 +124,8 @@ fn take(child: u64, parent: &Birth) -> Option<()> {
         walk: 0,
     };
     let creator = TaskKey { tgid: parent.tgid, pad: 0, start: parent.leader_start };
-    let mut newborn = Newborn { addr: child, member: process::record(&birth, creator, facts), counted: false };
+    let mut newborn =
+        Newborn { addr: child, member: process::record(&birth, creator, facts), counted: false };
     if !member::register(&mut newborn) {
         return None;
     }

@@ -10,8 +10,8 @@ use killer_common::record::*;
 
 use crate::knobs;
 use crate::maps::*;
-use crate::process;
 use crate::member::{self, add32, add64};
+use crate::process;
 
 extern "C" fn birth(_map: *mut c_void, key: *const u64, value: *mut Member, first: *const u64) -> i64 {
     // SAFETY: the kernel passes the element's key and value, and our own context.

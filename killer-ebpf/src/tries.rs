@@ -43,10 +43,7 @@ pub fn insert(n: &Newborn, attempt: u32) -> Result<(), i32> {
 #[inline(always)]
 pub fn again(n: &Newborn, r: Result<(), i32>) -> Result<(), i32> {
     const { assert!(TRIES == 5) };
-    r.or_else(|_| insert(n, 1))
-        .or_else(|_| insert(n, 2))
-        .or_else(|_| insert(n, 3))
-        .or_else(|_| insert(n, 4))
+    r.or_else(|_| insert(n, 1)).or_else(|_| insert(n, 2)).or_else(|_| insert(n, 3)).or_else(|_| insert(n, 4))
 }
 
 /// Takes an entry out, which was `old`; false when somebody else has, or the map refuses.

@@ -7,7 +7,7 @@
 //! | `Insert`, `Old`, `Evict`, `EvictPop`, `Undo` | `member.rs:register`, `remove` |
 //! | `Doubt`, `DoubtOwn` | `member.rs:doubt` |
 //! | `OwnStale`, `OwnPop` | `fork.rs:creator`, an entry that is another's |
-//! | `EGet` … `EPop` | `exit.rs:on_exit`, `member.rs:unindex`, `remove` |
+//! | `EGet` … `EPop` | `exit.rs:on_exit`, `process.rs:ended`, `member.rs:remove` |
 //! | `XGet` … `XPop` | `witness.rs:on_task_free` |
 //! | `Attach`, `Fail`, `Exec`, `Release`, `Free` | `kernel/fork.c:copy_process`, `fs/exec.c:de_thread`, `kernel/exit.c:release_task`, `__put_task_struct` |
 

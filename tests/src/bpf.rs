@@ -177,11 +177,7 @@ impl Objects {
         let key = if leader == 0 { process_key(tgid) } else { leader };
         let fd = self.map(names::BIRTHS)?;
         let mut m = Member::BLANK;
-        call(
-            MAP_LOOKUP,
-            &mut [fd.as_raw_fd() as u64, (&raw const key) as u64, &raw mut m as u64, 0],
-        )
-        .ok()?;
+        call(MAP_LOOKUP, &mut [fd.as_raw_fd() as u64, (&raw const key) as u64, &raw mut m as u64, 0]).ok()?;
         Some(m)
     }
 

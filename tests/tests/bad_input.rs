@@ -10,19 +10,20 @@ use std::time::{Duration, SystemTime};
 #[test]
 fn unknown_names() {
     let Some(env) = TestEnv::new("unknown_names") else { return };
+    // No host knows these as names of one service, as `apache` and `apache2` are.
     // Also while there is no tracker at all.
     env.killer(["nobody"]).error(4, &["no such service", "nobody"]);
     let Some(cron) = Launch::new("plain").service(&env, "cron") else { return };
-    let Some(apache) = Launch::new("plain").service(&env, "apache2") else { return };
-    env.killer(["crnd"]).error(4, &["no such service 'crnd'", "tracked:", "apache2", "did you mean 'cron'"]);
+    let Some(webapp) = Launch::new("plain").service(&env, "webapp2") else { return };
+    env.killer(["crnd"]).error(4, &["no such service 'crnd'", "tracked:", "webapp2", "did you mean 'cron'"]);
     let out = env.killer(["something-else"]);
     out.error(4, &["something-else", "tracked:", "cron"]);
     assert!(!out.stderr.contains("did you mean"), "{out}");
     for verb in ["status", "tree", "wait", "verify", "forget"] {
-        env.killer([verb, "apache"]).error(4, &["apache", "did you mean 'apache2'"]);
+        env.killer([verb, "webapp"]).error(4, &["webapp", "did you mean 'webapp2'"]);
     }
     cron.assert_alive();
-    apache.assert_alive();
+    webapp.assert_alive();
 }
 
 #[test]

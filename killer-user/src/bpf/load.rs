@@ -205,7 +205,7 @@ fn build(tmp: &Path, offsets: &Offsets, tier: Tier, links: &mut Links) -> Result
     }
     // Before 5.11 BPF memory counts against RLIMIT_MEMLOCK; later this changes nothing.
     let _ = limits::lift_memlock();
-    let by_btf = matches!(tier, Tier::Witnessed | Tier::Typed);
+    let by_btf = tier.by_btf();
     maps::create(&tmp.join("maps"), Limits::read(), by_btf && offsets.is_ok())?;
     let progs = tmp.join("progs");
     let can_skip = offsets.as_ref().map_or_else(|_| probe::can_skip(), |o| o.skips);

@@ -61,6 +61,11 @@ impl Limits {
         self.few.unwrap_or(self.pid_max.min(self.threads_max).next_multiple_of(4096))
     }
 
+    /// Entries of `births`. Where no task can be known for a leader, the record of each process is an element of its own.
+    pub fn births(&self, by_btf: bool) -> u32 {
+        if by_btf { self.tasks() } else { self.tasks().saturating_mul(2) }
+    }
+
     /// Dead with living descendants that are remembered.
     pub fn ancestors(&self) -> u32 {
         self.few_ancestors.unwrap_or(self.tasks().clamp(4096, MAX_ANCESTORS))
@@ -87,7 +92,8 @@ struct Spec {
     freeze: bool,
 }
 
-fn specs(l: Limits) -> [Spec; MAPS.len()] {
+/// `by_btf`: for the tiers whose programs know the kernel's types.
+fn specs(l: Limits, by_btf: bool) -> [Spec; MAPS.len()] {
     const fn of<T>() -> u32 {
         size_of::<T>() as u32
     }
@@ -110,7 +116,7 @@ fn specs(l: Limits) -> [Spec; MAPS.len()] {
         freeze,
     };
     [
-        hash(BIRTHS, 8, of::<Member>(), l.tasks(), 0, true),
+        hash(BIRTHS, 8, of::<Member>(), l.births(by_btf), 0, true),
         array(POP, of::<Pop>(), MAX_ROOTS, true),
         array(ROOTS, of::<RootRecord>(), MAX_ROOTS, true),
         array(CONTROL, of::<Control>(), MAX_ROOTS, false),
@@ -127,7 +133,16 @@ fn specs(l: Limits) -> [Spec; MAPS.len()] {
             freeze: true,
         },
         array(ENDING, of::<Ending>(), MAX_ENDING, true),
-        hash(ANCESTORS, of::<TaskKey>(), of::<Member>(), l.ancestors(), 0, true),
+        // Empty on most hosts. One that cannot be put in goes to the other dead. Programs of the second object may not use it so
+        // (`kernel/bpf/verifier.c:check_map_prog_compatibility`).
+        hash(
+            ANCESTORS,
+            of::<TaskKey>(),
+            of::<Member>(),
+            l.ancestors(),
+            if by_btf { NO_PREALLOC } else { 0 },
+            true,
+        ),
         array(FILTER, 4 * TGIDS, l.tgids() / TGIDS, true),
         array(REASONS, of::<Reasons>(), MAX_ROOTS, true),
         array(GLOBAL, of::<Global>(), 1, true),
@@ -159,9 +174,9 @@ fn rule_specs() -> [Spec; RULE_MAPS.len()] {
     ]
 }
 
-/// Bytes of kernel memory that the maps take: elements and buckets.
+/// Bytes of kernel memory that the maps take: elements and buckets, in the tiers whose programs know the kernel's types.
 pub fn map_bytes(l: Limits) -> u64 {
-    specs(l)
+    specs(l, true)
         .iter()
         .map(|s| {
             let (k, v, n) = (
@@ -180,11 +195,7 @@ pub fn map_bytes(l: Limits) -> u64 {
 
 /// Creates every map, freezes what programs alone may write, and pins them in `dir`. `rules`: those of the rules, too.
 pub fn create(dir: &Path, l: Limits, rules: bool) -> Result<(), KeepError> {
-    for mut s in specs(l).into_iter().chain(rules.then(rule_specs).into_iter().flatten()) {
-        if s.name == BIRTHS && !rules {
-            // There the record of each process is an element of its own.
-            s.max *= 2;
-        }
+    for s in specs(l, rules).into_iter().chain(rules.then(rule_specs).into_iter().flatten()) {
         let fd = made(&s, rules)?;
         bpf::obj_pin(&fd, &dir.join(s.name)).what(format!("pinning map {}", s.name))?;
         if s.name == FREE_SLOTS {
@@ -230,7 +241,7 @@ pub fn check(fd: &OwnedFd, name: &str) -> Result<u32, KeepError> {
     let limits = Limits { pid_max: 32768, threads_max: 32768, few: None, few_ancestors: None };
     // Before 4.13 nothing says what a map is: the pins of this version have to do.
     let blind = info.as_ref().is_err_and(lacks::unknown);
-    let Some(s) = specs(if blind { Limits::read() } else { limits })
+    let Some(s) = specs(if blind { Limits::read() } else { limits }, !blind)
         .into_iter()
         .chain(rule_specs())
         .find(|s| s.name == name)

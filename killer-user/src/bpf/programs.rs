@@ -51,7 +51,7 @@ pub struct Programs {
     stops: Hash<u32, Stop>,
     /// With descriptors kept open, but where the process may have few.
     programs: Vec<(&'static str, Option<OwnedFd>)>,
-    tasks: u32,
+    births_most: u32,
     pub(super) ancestors_most: u32,
     pub(super) acts: OnceLock<bool>,
     beyond: OnceLock<bool>,
@@ -84,11 +84,6 @@ impl Programs {
     /// Members, by their tasks.
     pub(super) fn births(&self) -> &Hash<u64, Member> {
         &self.births
-    }
-
-    /// True in the tiers whose programs know the kernel's types.
-    pub(super) fn by_btf(&self) -> bool {
-        open::by_btf(open::tier_of(self.features))
     }
 
     /// Figures of the tracker.

@@ -6,6 +6,7 @@ use killer_common::names::{P_CLEAR, P_REAP, P_WALK};
 use killer_common::record::is_process_key;
 
 use super::programs::Programs;
+use crate::keep::Keep;
 use crate::sys::bpf;
 use crate::sys::entry::Entry;
 use crate::sys::{clock, proc, prog};
@@ -13,7 +14,7 @@ use crate::sys::{clock, proc, prog};
 impl Programs {
     /// True where all tasks can be walked over, which an adoption needs.
     pub fn can_walk(&self) -> bool {
-        self.by_btf()
+        self.tier().by_btf()
     }
 
     /// Walks all tasks once: repairs what hooks missed, and fills a root that is being adopted. Answers its number.

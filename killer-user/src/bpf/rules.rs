@@ -43,7 +43,7 @@ fn load(t: &Programs) -> Result<(), KeepError> {
         return Ok(());
     }
     let tier = t.tier();
-    if !matches!(tier, Tier::Witnessed | Tier::Typed) {
+    if !tier.by_btf() {
         return Err(KeepError::Kernel(format!("rules in tier {}: they need the kernel's BTF", tier.name())));
     }
     let offsets = load::layout()?;

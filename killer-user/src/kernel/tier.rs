@@ -25,6 +25,11 @@ impl Tier {
     /// The tiers of eBPF programs, best first.
     pub const PROGRAMS: [Self; 4] = [Self::Witnessed, Self::Typed, Self::Raw, Self::Legacy];
 
+    /// True for those whose programs know the kernel's types.
+    pub fn by_btf(self) -> bool {
+        matches!(self, Self::Witnessed | Self::Typed)
+    }
+
     /// In a word.
     pub fn name(self) -> &'static str {
         match self {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use killer_common::record::Member;
 use procfs::process::Stat;
 
-use super::entry::Entry;
+use super::entry::{Entry, over};
 use super::{clock, proc};
 
 /// One process, and no other one for as long as the host is up.
@@ -49,6 +49,18 @@ pub fn sound() -> io::Result<()> {
         true => Err(io::Error::other("a look at a process, or at the registry, has failed")),
         false => Ok(()),
     }
+}
+
+/// A look at what may have ended, which is `None` then. One that fails otherwise is made once more, and noted when that fails, too.
+pub fn twice<T>(look: impl Fn() -> io::Result<T>) -> Option<T> {
+    let once = || match look() {
+        Err(e) if over(&e) => Ok(None),
+        r => r.map(Some),
+    };
+    once().or_else(|_| once()).unwrap_or_else(|_| {
+        note_blind();
+        None
+    })
 }
 
 /// USER_HZ.

@@ -77,19 +77,14 @@ impl Seen {
 }
 
 /// A process; `None` when there is none, or a zombie without a live thread, or a kernel thread. Whoever cannot be seen by this user is
-/// nobody (`hidepid`); a look that fails otherwise is made once more, and noted when that fails, too.
+/// nobody (`hidepid`); else as [`alive::twice`].
 pub fn process(pid: u32) -> Option<Seen> {
     let unseen = |e: &io::Error| matches!(e.raw_os_error(), Some(libc::EACCES | libc::EPERM));
-    match looked(pid) {
-        Err(e) if !entry::over(&e) => match looked(pid) {
-            Err(e) if !entry::over(&e) && !unseen(&e) => {
-                alive::note_blind();
-                None
-            }
-            again => again.ok().flatten(),
-        },
-        seen => seen.ok().flatten(),
-    }
+    let look = || match looked(pid) {
+        Err(e) if unseen(&e) => looked(pid).or_else(|e| if unseen(&e) { Ok(None) } else { Err(e) }),
+        seen => seen,
+    };
+    alive::twice(look).flatten()
 }
 
 fn looked(pid: u32) -> io::Result<Option<Seen>> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::seen::Id;
 use super::seen::{self, Seen};
-use crate::sys::{clock, proc};
+use crate::sys::{alive, clock, proc};
 
 /// How long one closing goes on against processes that fork and exit all the time. On a slow machine one pass over
 /// hundreds takes as long, and what was born in it is for the second.
@@ -38,7 +38,7 @@ impl Stopped {
         if pid == std::process::id() {
             return false;
         }
-        let Ok(fd) = proc::pidfd_open(pid) else { return false };
+        let Some(fd) = alive::twice(|| proc::pidfd_open(pid)) else { return false };
         let Some(s) = seen::process(pid).filter(|s| is_the_one(s)) else { return false };
         if self.has(s.id()) {
             return false;
@@ -52,7 +52,7 @@ impl Stopped {
     /// Lets the processes go on that this one has stopped.
     pub fn go_on(&self) {
         for id in self.0.borrow_mut().drain() {
-            let Ok(fd) = proc::pidfd_open(id.pid) else { continue };
+            let Some(fd) = alive::twice(|| proc::pidfd_open(id.pid)) else { continue };
             if id.lives() {
                 let _ = proc::pidfd_send(&fd, libc::SIGCONT, None);
             }

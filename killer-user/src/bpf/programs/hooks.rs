@@ -50,7 +50,7 @@ impl Hooks for Programs {
         // What cannot be read has not been raised, nor not raised.
         let limits =
             self.heed(Limits::known().ok_or_else(|| io::Error::other("kernel.pid_max cannot be read")));
-        let raised = |l: Limits| l.tasks() > self.tasks || self.note_beyond(l);
+        let raised = |l: Limits| l.births(self.tier().by_btf()) > self.births_most || self.note_beyond(l);
         Health {
             missing_links: self.gone(),
             misses,

@@ -55,7 +55,7 @@ impl Programs {
         there(v)?;
         let pins = Pinned(v);
         let slots = MAX_ROOTS as usize;
-        let (births, tasks) = pins.map(BIRTHS)?;
+        let (births, births_most) = pins.map(BIRTHS)?;
         let (_, ancestors_most) = pins.map(ANCESTORS)?;
         let asking = Asking::of(v).what("opening the map of requests")?;
         let asked = asking.program();
@@ -88,7 +88,7 @@ impl Programs {
             programs,
             beyond: OnceLock::new(),
             trouble: AtomicI32::new(0),
-            tasks,
+            births_most,
             acts: OnceLock::new(),
             features,
             holds: Default::default(),
@@ -122,11 +122,6 @@ fn features(asking: &Asking, ctl: &OwnedFd) -> Result<u32, KeepError> {
     Ok(said.map_err(|e| lacks::running("asking the programs what they are", e))? as u32)
 }
 
-/// True for the tiers whose programs need the kernel's BTF.
-pub(super) fn by_btf(tier: Tier) -> bool {
-    matches!(tier, Tier::Witnessed | Tier::Typed)
-}
-
 fn unmapped(e: io::Error) -> KeepError {
     KeepError::Io { what: "mapping the tracker".into(), source: e }
 }
@@ -149,7 +144,7 @@ impl Pinned<'_> {
         let mut v: Vec<_> =
             attach::hooks(tier, can_skip, &has).iter().map(|h| h.0).filter(|h| *h != P_ASK).collect();
         // `bpf_send_signal` is 5.3+.
-        v.extend([P_SYS_ENTER, P_SYS_EXIT].into_iter().filter(|p| by_btf(tier) || has(p)));
+        v.extend([P_SYS_ENTER, P_SYS_EXIT].into_iter().filter(|p| tier.by_btf() || has(p)));
         v.extend([P_CLEAR, P_REAP, P_SWEEP, P_SIGNAL].into_iter().filter(|p| has(p)));
         v
     }

@@ -65,7 +65,7 @@ impl Keep for Programs {
 
     /// A start is the leader's own only where the programs read it.
     fn states(&self) -> Option<&dyn States> {
-        (self.by_btf() && self.tells_states()).then_some(self)
+        (self.tier().by_btf() && self.tells_states()).then_some(self)
     }
 
     fn freezer(&self) -> Option<&dyn Freezer> {
@@ -81,6 +81,6 @@ impl Keep for Programs {
     }
 
     fn rules(&self) -> Option<&dyn Rules> {
-        self.by_btf().then_some(self)
+        self.tier().by_btf().then_some(self)
     }
 }

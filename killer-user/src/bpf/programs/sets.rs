@@ -8,7 +8,7 @@ use killer_common::record::{Member, Pop, Reasons, process_key};
 
 use super::Programs;
 use crate::bpf::maps::Limits;
-use crate::keep::{Sets, Slot};
+use crate::keep::{Keep, Sets, Slot};
 
 impl Programs {
     /// True when pid_max was raised after the index was made: members may have numbers that it has no place for.
@@ -27,7 +27,7 @@ impl Programs {
 impl Programs {
     /// The key in `births` of the task that the record of a process stands with; 0: it stands apart.
     fn leader(&self, tgid: u32) -> u64 {
-        if self.by_btf() { self.leaders.get(tgid as usize).unwrap_or(0) } else { 0 }
+        if self.tier().by_btf() { self.leaders.get(tgid as usize).unwrap_or(0) } else { 0 }
     }
 }
 
@@ -44,7 +44,8 @@ impl Sets for Programs {
         let mut leader = self.leader(tgid);
         loop {
             // Elements are recycled under readers: what does not say its own number is another's.
-            let found = |key: u64| io::Result::Ok(self.heed(self.births.get(&key))?.filter(|m| m.is_record(tgid)));
+            let found =
+                |key: u64| io::Result::Ok(self.heed(self.births.get(&key))?.filter(|m| m.is_record(tgid)));
             let with_leader = if leader == 0 { None } else { found(leader)? };
             if let Some(m) = with_leader.map_or_else(|| found(process_key(tgid)), |m| Ok(Some(m)))? {
                 return Ok(Some(m.whole()));

@@ -65,7 +65,7 @@ pub fn btf(tier: Tier, offsets: &Result<btf::Offsets, btf::BtfError>) -> Option<
         Some(check("BTF", "warn", format!("{why}: not needed for the tier {}", tier.name()), Some(hint)))
     };
     match offsets {
-        Ok(_) if !matches!(tier, Tier::Witnessed | Tier::Typed) => None,
+        Ok(_) if !tier.by_btf() => None,
         Ok(_) => Some(check("BTF", "ok", format!("{} has every field that is needed", btf::VMLINUX), None)),
         Err(e) if Path::new(btf::VMLINUX).exists() => {
             lacks(plain(&e.to_string()), "a better tier needs every field")
@@ -162,7 +162,7 @@ pub fn programs(tier: Tier, offsets: Option<&btf::Offsets>) -> Vec<Check> {
         }
         _ => check("gate C", "ok", "when a first pass was not enough, members are stopped at their system calls", None),
     });
-    if matches!(tier, Tier::Witnessed | Tier::Typed) {
+    if tier.by_btf() {
         c.push(match offsets.is_some_and(|o| o.inodes) {
             true => check("pidfs inodes", "ok", "every signal is checked against the process's inode", None),
             false => {

@@ -78,7 +78,6 @@ pub fn entry(tgid: u32, start: u64, inode: u64, creator: Identity) -> Member {
         generation: 1,
         leader_start: start,
         inode,
-        signal: start,
         creator_tgid: creator.pid,
         creator_start: creator.start,
         threads: 1,

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
+use crate::sys::alive;
 use crate::sys::entry::Entry;
 
 /// How long the processes may take to come to rest.
@@ -188,7 +189,7 @@ fn below(dir: &Path, name: &str, depth: u32, found: &mut Vec<PathBuf>) {
 
 /// Where a process is in that hierarchy; `None`: it has ended, or there is none.
 fn path_of(pid: u32) -> Option<PathBuf> {
-    let text = Entry::open(pid).and_then(|e| e.text("cgroup")).ok()?;
+    let text = alive::twice(|| Entry::open(pid)?.text("cgroup"))?;
     frozen_path(&text)
 }
 

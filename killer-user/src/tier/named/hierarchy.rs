@@ -207,15 +207,7 @@ impl Hierarchy {
 
     /// Directory of a task, below the mount; empty: none of ours.
     pub fn path_of(&self, task: &Entry) -> Option<String> {
-        let text = match task.text("cgroup") {
-            Ok(text) => text,
-            Err(e) => {
-                if !no_such(&e) && e.raw_os_error() != Some(libc::ESRCH) {
-                    alive::note_blind();
-                }
-                return None;
-            }
-        };
+        let text = alive::twice(|| task.text("cgroup"))?;
         let key = format!(":name={}:", self.tag);
         let path = text.lines().find_map(|l| l.split_once(&key).map(|x| x.1))?;
         Some(path.trim_start_matches('/').trim_end_matches(" (deleted)").to_owned())

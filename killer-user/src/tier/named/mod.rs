@@ -27,6 +27,7 @@ use super::stopped::Stopped;
 use super::{Place, seen};
 use crate::keep::{KeepError, Sets, Slot};
 use crate::kernel::probe;
+use crate::sys::alive;
 use crate::sys::entry::Entry;
 
 /// The hierarchy and the registry of its roots.
@@ -138,11 +139,12 @@ impl Named {
 
     /// The root that a process is in.
     fn slot_of(&self, s: &seen::Seen) -> Option<(u32, RootFile)> {
-        let at = Entry::open(s.pid).ok()?;
+        let at = alive::twice(|| Entry::open(s.pid))?;
         let mut path = self.tree.path_of(&at)?;
         if path.is_empty() && s.leader_dead {
             // A zombie's is the root (`kernel/cgroup/cgroup.c:proc_cgroup_show`); its threads say where they are.
-            let mut tasks = at.threads().ok()?.into_iter().filter_map(|t| at.thread(t).ok());
+            let threads = alive::twice(|| at.threads())?;
+            let mut tasks = threads.into_iter().filter_map(|t| alive::twice(|| at.thread(t)));
             path = tasks.find_map(|t| self.tree.path_of(&t).filter(|p| !p.is_empty()))?;
         }
         let (slot, generation) = placed(&path)?;

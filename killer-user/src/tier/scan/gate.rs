@@ -3,6 +3,7 @@
 use super::descent::Tops;
 use super::{Scan, Watch};
 use crate::keep::Slot;
+use crate::sys::alive;
 use crate::sys::entry::Entry;
 use crate::tier::seen;
 
@@ -39,7 +40,7 @@ impl Scan {
             }
             for w in p.watchers.iter().filter(|&&w| self.watch(s, w) == Watch::Running) {
                 // Only with CONFIG_PROC_CHILDREN.
-                let list = Entry::open(w.pid).and_then(|e| e.text(&format!("task/{}/children", w.pid)));
+                let list = alive::twice(|| Entry::open(w.pid)?.text(&format!("task/{}/children", w.pid)));
                 for pid in list
                     .unwrap_or_default()
                     .split_whitespace()
