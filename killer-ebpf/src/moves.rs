@@ -70,15 +70,15 @@ fn descends(g: &Global, me: &TaskKey) -> bool {
 
 /// Moves it. A killed or frozen set lets nobody out, and a broadcast under way reaches everybody first: a later pass asks again.
 #[inline(always)]
-pub fn over(g: &mut Global, ctx: *const u64, t: Task, old: &Birth) {
+pub fn over(g: &mut Global, newborn: &mut Newborn, t: Task, old: &Birth) {
     add64(&raw mut g.added, 1);
     if gate::holds(old.root) != gate_kind::OPEN || in_broadcast(old.root) {
         return;
     }
-    let addr = task::arg_key(ctx, 1);
+    let addr = newborn.addr;
     let Some(p) = BIRTHS.get_ptr_mut(&addr) else { return };
     // SAFETY: p points to a whole Member.
-    let mut newborn = Newborn { addr, member: unsafe { *p }, counted: false };
+    newborn.member = unsafe { *p };
     if !member::remove(addr, old) {
         return;
     }
@@ -106,7 +106,7 @@ pub fn over(g: &mut Global, ctx: *const u64, t: Task, old: &Birth) {
         ..*old
     };
     place(&mut newborn.member, &birth);
-    if !member::register(&mut newborn) {
+    if !member::register(newborn) {
         // It is in neither set now: both say so.
         member::note(old.root, reason::MAP_FULL);
         return;

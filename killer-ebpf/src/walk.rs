@@ -43,6 +43,8 @@ extern "C" fn on_walk(ctx: *const u64) -> i32 {
     if !newborn {
         stamp(g.walks, addr, &TaskKey { tgid, pad: 0, start }, task::live(t) != 0);
     }
+    // One for all that is put in here: a program's stack is small.
+    let mut n = Newborn { addr, member: Member::BLANK, counted: false };
     if let Some(p) = BIRTHS.get_ptr_mut(&addr) {
         // SAFETY: p points to a whole Member.
         let b = unsafe { (*p).birth() };
@@ -71,19 +73,17 @@ extern "C" fn on_walk(ctx: *const u64) -> i32 {
             }
             return 0;
         } else if (b.leader_start == 0 || process::of(tgid).is_none()) && task::live(t) != 0 {
+            let b = Birth { tgid, leader_start: start, walk: g.walks, ..b };
             // SAFETY: as above.
-            let mut b = unsafe { *p };
-            if b.leader_start == 0 {
+            let known = unsafe { (*p).tgid } != 0;
+            if unsafe { (*p).leader_start } == 0 {
                 // The witness registered it, every fork hook was skipped. Replaced, not filled in: the element may be another
                 // entry's by now, while a replacement fails when this one was claimed meanwhile.
-                let known = b.tgid != 0;
-                b.tgid = tgid;
-                b.leader_start = start;
-                b.walk = g.walks;
+                n.member = Member::of(&b);
                 if !known {
                     member::filter_add(tgid, 1);
                 }
-                if BIRTHS.insert(&addr, &b, BPF_EXIST as u64).is_err() {
+                if BIRTHS.insert(&addr, &n.member, BPF_EXIST as u64).is_err() {
                     if !known {
                         member::filter_add(tgid, -1);
                     }
@@ -91,14 +91,14 @@ extern "C" fn on_walk(ctx: *const u64) -> i32 {
                 }
             }
             if process::of(tgid).is_none() {
-                found(addr, &b.birth(), t, TaskKey::default());
+                found(&mut n, &b, t, TaskKey::default());
                 if b.flags & B_MAIN != 0 {
                     fork::main(b.root, b.generation, tgid, start);
                 }
             }
             add64(&raw mut g.walk_indexed, 1);
         } else if moves::chosen(g, t, &b) {
-            moves::over(g, ctx, t, &b);
+            moves::over(g, &mut n, t, &b);
         }
         return 0;
     }
@@ -130,7 +130,8 @@ extern "C" fn on_walk(ctx: *const u64) -> i32 {
         b.flags |= B_THREAD;
     }
     let adopting = b.root == g.adopt_slot;
-    if !member::register(&mut Newborn { addr, member: Member::of(&b), counted: false }) {
+    n.member = Member::of(&b);
+    if !member::register(&mut n) {
         return 0;
     }
     add64(&raw mut g.added, 1);
@@ -142,7 +143,7 @@ extern "C" fn on_walk(ctx: *const u64) -> i32 {
         unsafe { (*r).state = R_LIVE };
     }
     if process::of(tgid).is_none() {
-        found(addr, &b, t, parent_key(t));
+        found(&mut n, &b, t, parent_key(t));
     } else if !thread {
         process::is_here(addr);
     }
@@ -199,14 +200,15 @@ pub fn alone(t: Task, b: &Birth) {
 
 /// The record of a process, none of whose tasks was met before: where its leader's element is, or apart when this is another thread.
 #[inline(always)]
-fn found(addr: u64, b: &Birth, t: Task, creator: TaskKey) {
+fn found(n: &mut Newborn, b: &Birth, t: Task, creator: TaskKey) {
+    n.member = process::record(b, creator, task::facts(t));
     if b.flags & B_THREAD != 0 {
-        let m = process::record(b, creator, task::facts(t));
-        process::apart(&m);
+        process::apart(&n.member);
         process::listed(b.tgid, b.root);
-    } else if let Some(p) = BIRTHS.get_ptr_mut(&addr) {
+    } else if let Some(p) = BIRTHS.get_ptr_mut(&n.addr) {
         // SAFETY: p points to a whole Member.
-        unsafe { process::fill(p, addr, creator, task::facts(t)) };
+        unsafe { process::copy(&n.member, p) };
+        process::index(&n.member, n.addr);
     }
 }
 

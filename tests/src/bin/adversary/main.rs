@@ -42,6 +42,7 @@ const BEHAVIOURS: &[Behaviour] = &[
     ("leader-exits", threads::leader_exits),
     ("exec-nonleader", threads::exec_nonleader),
     ("thread-storm", threads::storm),
+    ("leaderless", threads::leaderless),
     ("io-uring", ring::io_uring),
     ("leaves-cgroup", confine::leaves_cgroup),
     ("clone-into-cgroup", confine::clone_into_cgroup),

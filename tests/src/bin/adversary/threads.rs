@@ -63,3 +63,65 @@ pub fn storm(ctx: Ctx, _: &[String]) {
     ctx.ready("");
     ctx.hold()
 }
+
+/// Processes whose leader ends beside threads that fork, end and execute, so many of them as `args` says, eight at a time. When all of
+/// them are gone it is ready, and says how many processes there were.
+pub fn leaderless(ctx: Ctx, args: &[String]) {
+    let rounds: u32 = args.first().and_then(|a| a.parse().ok()).unwrap_or(200);
+    let mut processes = 1u32;
+    let mut at = Vec::new();
+    for n in 0..rounds {
+        if ctx.over() {
+            break;
+        }
+        at.push(ctx.child(|| without_leader(ctx, n)));
+        processes += 1 + forks_of(n);
+        if at.len() == 8 {
+            at.drain(..).for_each(|pid| {
+                reap(pid);
+            });
+        }
+    }
+    at.drain(..).for_each(|pid| {
+        reap(pid);
+    });
+    ctx.ready(&format!("processes={processes}"));
+    ctx.hold()
+}
+
+/// Another program, which ends at once. Not by /proc/self: that is its leader's, which may have ended.
+fn executes() -> ! {
+    let (path, argv) = (c"/bin/true", [c"true".as_ptr(), std::ptr::null()]);
+    // SAFETY: the vector is NULL-terminated and lives, with its string.
+    unsafe { libc::execv(path.as_ptr(), argv.as_ptr()) };
+    exit(127)
+}
+
+/// How many processes the n-th of them forks.
+fn forks_of(n: u32) -> u32 {
+    n % 3
+}
+
+fn without_leader(ctx: Ctx, n: u32) {
+    let spin = |turns: u32| (0..turns).for_each(|_| std::hint::spin_loop());
+    // SAFETY: SYS_exit ends this thread alone.
+    let end = || unsafe { libc::syscall(libc::SYS_exit, 0) };
+    for lane in 0..2 {
+        std::thread::spawn(move || {
+            spin(n.wrapping_mul(2_654_435_761) >> 18);
+            if lane == 0 {
+                for _ in 0..forks_of(n) {
+                    reap(ctx.child(|| exit(0)));
+                }
+            }
+            match (n % 4, lane) {
+                (0, 0) => exit(0),
+                (1, 0) => executes(),
+                // Alone, one after the other.
+                _ => end(),
+            }
+        });
+    }
+    spin(n.wrapping_mul(40_503) >> 14);
+    end();
+}
