@@ -21,7 +21,7 @@ pub struct Member {
     pub tgid: u32,
     /// `start_boottime` of the group leader, ns.
     pub leader_start: u64,
-    /// As in [`Birth`]. In `dead` and `ancestors`: its end, `CLOCK_BOOTTIME` ns.
+    /// As in [`Birth`].
     pub walk: u64,
     /// pidfs inode, 0 where the kernel has none (before 6.9).
     pub inode: u64,
@@ -47,6 +47,8 @@ pub struct Member {
     pub kids: u32,
     /// What others say of the process: `B_FORKED`, `B_STOPPED`, `B_KID`. Not in `flags`, where a store of the task would undo it.
     pub of_process: u32,
+    /// End, `CLOCK_BOOTTIME` ns; 0 while it lives.
+    pub ended: u64,
 }
 
 impl Member {
@@ -70,6 +72,7 @@ impl Member {
         above: 0,
         kids: 0,
         of_process: 0,
+        ended: 0,
     };
 
     /// What decides of it.
@@ -124,6 +127,6 @@ pub const fn is_process_key(key: u64) -> bool {
     key >> 62 == 1
 }
 
-const _: () = assert!(size_of::<Member>() == 104);
+const _: () = assert!(size_of::<Member>() == 112);
 // The programs of the sweep and of the promise read the first words of an element as those of a Birth.
 const _: () = assert!(core::mem::offset_of!(Member, walk) == core::mem::offset_of!(Birth, walk));

@@ -239,6 +239,6 @@ const _: () = assert!(size_of::<FileKey>() == 88);
 const _: () = assert!(size_of::<Rule>() == 80);
 const _: () = assert!(size_of::<PathKey>() == 136);
 const _: () = assert!(size_of::<Directory>() == 24);
-const _: () = assert!(size_of::<Matched>() == 408);
+const _: () = assert!(size_of::<Matched>() == 416);
 const _: () = assert!(size_of::<Instance>() == 8);
 const _: () = assert!(size_of::<Inside>() == 72);

@@ -72,7 +72,7 @@ pub unsafe fn remember(m: *mut Member, flags: u32) -> bool {
         if kids == 0 && ((*m).of_process | flags) & B_FORKED == 0 {
             return false;
         }
-        (*m).walk = task::boottime();
+        (*m).ended = task::boottime();
         let key = TaskKey { tgid: (*m).tgid, pad: 0, start: (*m).leader_start };
         if kids == 0 || !keep(&key, m) {
             let _ = DEAD.insert(&key, value!(m), BPF_ANY as u64);

@@ -73,10 +73,9 @@ extern "C" fn on_walk(ctx: *const u64) -> i32 {
             }
             return 0;
         } else if (b.leader_start == 0 || process::of(tgid).is_none()) && task::live(t) != 0 {
+            let (known, filled) = (b.tgid != 0, b.leader_start != 0);
             let b = Birth { tgid, leader_start: start, walk: g.walks, ..b };
-            // SAFETY: as above.
-            let known = unsafe { (*p).tgid } != 0;
-            if unsafe { (*p).leader_start } == 0 {
+            if !filled {
                 // The witness registered it, every fork hook was skipped. Replaced, not filled in: the element may be another
                 // entry's by now, while a replacement fails when this one was claimed meanwhile.
                 n.member = Member::of(&b);

@@ -12,6 +12,7 @@ pub mod gate;
 pub mod holds;
 pub mod hooks;
 pub mod instances;
+pub mod leaders;
 pub mod moving;
 pub mod nested;
 pub mod parents;

@@ -313,6 +313,24 @@ mod holds {
     }
 }
 
+mod leaders {
+    use super::*;
+    use killer_models::leaders::{Leaders, Variant};
+
+    holds! {
+        as_built: Leaders::three(Variant::AsBuilt);
+    }
+    fails! { "mutant":
+        not_looked_again: Leaders::three(Variant::NotLookedAgain)
+            => "nothing is left of one that has ended";
+        said_before_it_is: Leaders::three(Variant::SaidFirst) => "a process that runs is found";
+        deleted_before_it_is: Leaders::three(Variant::DeletedFirst) => "a process that runs is found";
+        dropped_before_it_is_said: Leaders::three(Variant::DroppedFirst) => "a process that runs is found";
+        read_once: Leaders::three(Variant::ReadOnce) => "a process that runs is found";
+        told_without_a_claim: Leaders::three(Variant::NoClaim) => "its creator is told once";
+    }
+}
+
 mod reuse {
     use super::*;
     use killer_models::reuse::{Reuse, Variant};

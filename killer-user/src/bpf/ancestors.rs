@@ -15,7 +15,7 @@ use crate::sys::bpf::{self, Hash};
 /// Elements are recycled under readers: what does not say its own number is another's.
 fn ended((k, m): (TaskKey, Member)) -> Option<Dead> {
     (Identity::of(&m) == Identity { pid: k.tgid, start: k.start })
-        .then_some(Dead { member: m.whole(), ended: m.walk })
+        .then_some(Dead { member: m.whole(), ended: m.ended })
 }
 
 /// Of some ancestors those that nobody alive descends from, as far as creators are known.
