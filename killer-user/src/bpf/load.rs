@@ -205,8 +205,9 @@ fn build(tmp: &Path, offsets: &Offsets, tier: Tier, links: &mut Links) -> Result
     }
     // Before 5.11 BPF memory counts against RLIMIT_MEMLOCK; later this changes nothing.
     let _ = limits::lift_memlock();
-    let by_btf = tier.by_btf();
-    maps::create(&tmp.join("maps"), Limits::read(), by_btf && offsets.is_ok())?;
+    let known = offsets.as_ref().ok().filter(|_| tier.by_btf());
+    let of = maps::Programs { by_btf: known.is_some(), take_memory: known.is_some_and(|o| o.takes_memory) };
+    maps::create(&tmp.join("maps"), Limits::read(), of)?;
     let progs = tmp.join("progs");
     let can_skip = offsets.as_ref().map_or_else(|_| probe::can_skip(), |o| o.skips);
     match (tier, offsets) {

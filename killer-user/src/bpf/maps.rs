@@ -82,6 +82,15 @@ impl Limits {
     }
 }
 
+/// What the maps are for.
+#[derive(Clone, Copy, Debug)]
+pub struct Programs {
+    /// They know the kernel's types.
+    pub by_btf: bool,
+    /// They may take memory when they run.
+    pub take_memory: bool,
+}
+
 struct Spec {
     name: &'static str,
     ty: MapType,
@@ -92,9 +101,8 @@ struct Spec {
     freeze: bool,
 }
 
-/// `by_btf`: for the tiers whose programs know the kernel's types.
-fn specs(l: Limits, by_btf: bool) -> [Spec; MAPS.len()] {
-    const fn of<T>() -> u32 {
+fn specs(l: Limits, of: Programs) -> [Spec; MAPS.len()] {
+    const fn size<T>() -> u32 {
         size_of::<T>() as u32
     }
     let hash = |name, key, value, max, flags, freeze| Spec {
@@ -116,42 +124,42 @@ fn specs(l: Limits, by_btf: bool) -> [Spec; MAPS.len()] {
         freeze,
     };
     [
-        hash(BIRTHS, 8, of::<Member>(), l.births(by_btf), 0, true),
-        array(POP, of::<Pop>(), MAX_ROOTS, true),
-        array(ROOTS, of::<RootRecord>(), MAX_ROOTS, true),
-        array(CONTROL, of::<Control>(), MAX_ROOTS, false),
+        hash(BIRTHS, 8, size::<Member>(), l.births(of.by_btf), 0, true),
+        array(POP, size::<Pop>(), MAX_ROOTS, true),
+        array(ROOTS, size::<RootRecord>(), MAX_ROOTS, true),
+        array(CONTROL, size::<Control>(), MAX_ROOTS, false),
         array(INDEX, 2 * TGIDS, l.tgids() / TGIDS, true),
         array(LEADERS, 8 * TGIDS, l.tgids() / TGIDS, true),
-        hash(SEEDS, 8, of::<Birth>(), MAX_SEEDS, 0, true),
+        hash(SEEDS, 8, size::<Birth>(), MAX_SEEDS, 0, true),
         Spec {
             name: DEAD,
             ty: MapType::LruHash,
-            key: of::<TaskKey>(),
-            value: of::<Member>(),
+            key: size::<TaskKey>(),
+            value: size::<Member>(),
             max: MAX_DEAD,
             flags: 0,
             freeze: true,
         },
-        array(ENDING, of::<Ending>(), MAX_ENDING, true),
-        // Empty on most hosts. One that cannot be put in goes to the other dead. Programs of the second object may not use it so
+        array(ENDING, size::<Ending>(), MAX_ENDING, true),
+        // Empty on most hosts. One that cannot be put in goes to the other dead. Before 6.1 the kernel warns of it in its log
         // (`kernel/bpf/verifier.c:check_map_prog_compatibility`).
         hash(
             ANCESTORS,
-            of::<TaskKey>(),
-            of::<Member>(),
+            size::<TaskKey>(),
+            size::<Member>(),
             l.ancestors(),
-            if by_btf { NO_PREALLOC } else { 0 },
+            if of.take_memory { NO_PREALLOC } else { 0 },
             true,
         ),
         array(FILTER, 4 * TGIDS, l.tgids() / TGIDS, true),
-        array(REASONS, of::<Reasons>(), MAX_ROOTS, true),
-        array(GLOBAL, of::<Global>(), 1, true),
+        array(REASONS, size::<Reasons>(), MAX_ROOTS, true),
+        array(GLOBAL, size::<Global>(), 1, true),
         // Filled in adopt mode only, so not preallocated; a refusal is counted (kernel/bpf/hashtab.c:alloc_htab_elem).
-        hash(EDGES, of::<TaskKey>(), of::<Edge>(), MAX_EDGES, NO_PREALLOC, true),
+        hash(EDGES, size::<TaskKey>(), size::<Edge>(), MAX_EDGES, NO_PREALLOC, true),
         array(CLAIMS, 8 * TGIDS, l.tgids() / TGIDS, false),
         // Takes memory only for roots that have one.
-        hash(STOPS, 4, of::<Stop>(), MAX_ROOTS, NO_PREALLOC, false),
-        hash(REQUESTS, 8, of::<Request>(), MAX_REQUESTS, 0, false),
+        hash(STOPS, 4, size::<Stop>(), MAX_ROOTS, NO_PREALLOC, false),
+        hash(REQUESTS, 8, size::<Request>(), MAX_REQUESTS, 0, false),
     ]
 }
 
@@ -176,7 +184,7 @@ fn rule_specs() -> [Spec; RULE_MAPS.len()] {
 
 /// Bytes of kernel memory that the maps take: elements and buckets, in the tiers whose programs know the kernel's types.
 pub fn map_bytes(l: Limits) -> u64 {
-    specs(l, true)
+    specs(l, Programs { by_btf: true, take_memory: true })
         .iter()
         .map(|s| {
             let (k, v, n) = (
@@ -193,9 +201,11 @@ pub fn map_bytes(l: Limits) -> u64 {
         .sum()
 }
 
-/// Creates every map, freezes what programs alone may write, and pins them in `dir`. `rules`: those of the rules, too.
-pub fn create(dir: &Path, l: Limits, rules: bool) -> Result<(), KeepError> {
-    for s in specs(l, rules).into_iter().chain(rules.then(rule_specs).into_iter().flatten()) {
+/// Creates every map, freezes what programs alone may write, and pins them in `dir`. Those of the rules, too, where the programs know
+/// the kernel's types.
+pub fn create(dir: &Path, l: Limits, of: Programs) -> Result<(), KeepError> {
+    let rules = of.by_btf;
+    for s in specs(l, of).into_iter().chain(rules.then(rule_specs).into_iter().flatten()) {
         let fd = made(&s, rules)?;
         bpf::obj_pin(&fd, &dir.join(s.name)).what(format!("pinning map {}", s.name))?;
         if s.name == FREE_SLOTS {
@@ -241,10 +251,11 @@ pub fn check(fd: &OwnedFd, name: &str) -> Result<u32, KeepError> {
     let limits = Limits { pid_max: 32768, threads_max: 32768, few: None, few_ancestors: None };
     // Before 4.13 nothing says what a map is: the pins of this version have to do.
     let blind = info.as_ref().is_err_and(lacks::unknown);
-    let Some(s) = specs(if blind { Limits::read() } else { limits }, !blind)
-        .into_iter()
-        .chain(rule_specs())
-        .find(|s| s.name == name)
+    let Some(s) =
+        specs(if blind { Limits::read() } else { limits }, Programs { by_btf: !blind, take_memory: !blind })
+            .into_iter()
+            .chain(rule_specs())
+            .find(|s| s.name == name)
     else {
         return Err(KeepError::Damaged(name.into()));
     };

@@ -195,6 +195,8 @@ impl Btf {
 pub struct Offsets {
     /// (knob, byte offset)
     pub knobs: Vec<(&'static str, u32)>,
+    /// Programs on tracepoints may take memory when they run (6.1+, `kernel/bpf/memalloc.c`).
+    pub takes_memory: bool,
     /// BTF id of `bpf_send_signal_task` where the kernel has it (6.13+).
     pub send_signal_task: Option<u32>,
     /// BTF ids of [`KFUNCS`] where the kernel has them all (6.13+).
@@ -281,6 +283,8 @@ const STRUCTS: [&str; 15] = [
     "tracepoint",
 ];
 /// The helper's own function.
+/// With it come maps whose elements programs allocate when they run (6.1+, `kernel/bpf/memalloc.c`).
+const ALLOCATOR: &str = "bpf_mem_alloc_init";
 const CURRENT: &str = "bpf_get_current_task_btf";
 /// It is there where SRCU guards tracepoints.
 const SRCU: Named = (KIND_VAR, "tracepoint_srcu_srcu_data");
@@ -322,7 +326,8 @@ impl Offsets {
     /// Reads every offset that the programs need.
     pub fn read(btf: &Btf) -> Result<Self, BtfError> {
         let names = STRUCTS.iter().map(|s| (KIND_STRUCT, *s));
-        let names = names.chain(KFUNCS.iter().chain(&PLACES).chain(&[CURRENT]).map(|f| (KIND_FUNC, *f)));
+        let names =
+            names.chain(KFUNCS.iter().chain(&PLACES).chain(&[CURRENT, ALLOCATOR]).map(|f| (KIND_FUNC, *f)));
         let names = names.chain(TRACEPOINTS.iter().map(|t| (KIND_TYPEDEF, *t))).chain([SRCU]);
         let found = btf.find(&names.collect::<Vec<_>>());
         let at = |s: &'static str, m: &str| found.get(&(KIND_STRUCT, s)).and_then(|&id| btf.member(id, m));
@@ -361,6 +366,7 @@ impl Offsets {
             sweep: ids.try_into().ok(),
             skips: Lack::EveryRun.asked() || at("tracepoint", "regfunc").is_none() && by_srcu(),
             knobs,
+            takes_memory: f(ALLOCATOR).is_some(),
             send_signal_task: f("bpf_send_signal_task"),
             inodes: ino.is_some(),
             current_btf: f(CURRENT).is_some() && !Lack::CurrentTask.asked(),
