@@ -1,7 +1,7 @@
 //! The kernel sweep: the task itself is signalled, and no other one; nothing of it is needed from user space.
 
 use killer_common::sweep::{Aim, MOST};
-use killer_tests::{Launch, Objects, Pidfd, TestEnv, skip};
+use killer_tests::{Launch, Objects, Pidfd, TestEnv, eventually, proc_state, skip};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::Duration;
@@ -90,6 +90,41 @@ fn a_part_of_a_set_is_swept() {
     assert!(a.ends_within(Duration::from_secs(10)));
     assert!(service.live.alive(), "the main process was signalled");
     env.finish(kill(&env, "part", &[])).ok();
+    service.assert_dead();
+}
+
+/// A thaw, too; who was stopped before the freeze stays so, also when a thaw before could reach nobody.
+#[test]
+fn a_thaw_is_the_kernels() {
+    let Some(env) = swept("a_thaw_is_the_kernels") else { return };
+    let script =
+        "sleep 300 & a=$!; sleep 301 & b=$!; kill -STOP $b; echo ready a=$a b=$b > $1; exec sleep 302";
+    let Some(service) = Launch::shell(script).service(&env, "held") else { return };
+    let (a, b) = (service.fact("a"), service.fact("b"));
+    let states = || [a, b].map(|pid| proc_state(pid).unwrap_or('-'));
+    assert!(eventually(Duration::from_secs(10), || states()[1] == 'T'));
+    env.killer(["freeze", "held"]).ok();
+    assert_eq!(states(), ['T', 'T']);
+    let thaw = || {
+        let mut command = env.command();
+        command.args(["thaw", "held"]);
+        without_signals(command)
+    };
+    let mut by_hand = thaw();
+    by_hand.env("KILLER_SWEEP", "pidfd");
+    let out = env.finish(by_hand);
+    assert_ne!(out.exit(), 0, "{}", out.stderr);
+    assert_eq!(states(), ['T', 'T'], "somebody was let go without a signal");
+    env.finish(thaw()).ok();
+    assert!(eventually(Duration::from_secs(10), || states()[0] == 'S'));
+    assert_eq!(states(), ['S', 'T'], "who was stopped before was let go");
+    // What was noted is forgotten: the next freeze and thaw let him go.
+    env.killer(["-s", "CONT", "held"]).ok();
+    assert!(eventually(Duration::from_secs(10), || states() == ['S', 'S']));
+    env.killer(["freeze", "held"]).ok();
+    env.finish(thaw()).ok();
+    assert!(eventually(Duration::from_secs(10), || states() == ['S', 'S']), "{:?}", states());
+    env.finish(kill(&env, "held", &[])).ok();
     service.assert_dead();
 }
 

@@ -17,7 +17,7 @@ pub enum Fate {
 
 /// A program that signals members in the caller's own context (6.13+).
 pub trait Sweeps {
-    /// Sends SIGKILL or SIGSTOP to each of these, in the order given. No number is taken for a process: the task that is signalled is
+    /// Sends SIGKILL, SIGSTOP or SIGCONT to each of these, in the order given. No number is taken for a process: the task that is signalled is
     /// held, and is the member of the entry by number, start and root. `near`: so many processes, the caller and its nearest
     /// ancestors, are never signalled.
     ///

@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use super::gate::Gates;
 use super::sweep::Sweep;
-use super::{Fate, Order, Outcome, Refusal, SIGSTOP, Survivor, guard, proof};
+use super::{Order, Outcome, Refusal, SIGSTOP, Survivor, guard, proof};
 use crate::lineage::{Clock, Freezing, Gated, Members, Repairs, Signals, Still, Sweeping};
 use crate::sys::alive::Identity;
 
@@ -87,7 +87,7 @@ where
 /// When the tier could not.
 pub fn thaw<F>(family: &mut F, order: &Order) -> io::Result<Outcome>
 where
-    F: Members + Signals + Clock + Freezing,
+    F: Members + Signals + Sweeping + Clock + Freezing,
 {
     let began = family.monotonic();
     let before = family.census();
@@ -257,9 +257,10 @@ impl<Fd> Sweep<'_, Fd> {
     /// SIGCONT to every process that the freeze has stopped. Answers those that could not be reached.
     fn wake<F>(&mut self, family: &F) -> Vec<Survivor>
     where
-        F: Members + Signals<Fd = Fd> + Clock + Freezing,
+        F: Members + Signals<Fd = Fd> + Sweeping + Clock + Freezing,
     {
-        let mut left = Vec::new();
+        let refused = |member, why: io::Error| Survivor { member, code: "stopped", text: why.to_string() };
+        let (mut left, mut stay) = (Vec::new(), Vec::new());
         while self.passes < 8 {
             left.clear();
             let members = everybody(family);
@@ -270,23 +271,24 @@ impl<Fd> Sweep<'_, Fd> {
             if new.is_empty() && !self.unsure {
                 break;
             }
-            for m in new {
-                let refused = if m.flags & B_STOPPED != 0 {
-                    self.sent.insert(Identity::of(&m), 0);
-                    family.note_stopped(&m, false).err().map(|e| e.to_string())
-                } else {
-                    match self.send_signal(family, m, SIGCONT) {
-                        Some(Fate::Refused(e)) => Some(io::Error::from_raw_os_error(e).to_string()),
-                        _ => None,
-                    }
-                };
-                if let Some(text) = refused {
-                    // Once more in the next pass.
-                    self.sent.remove(&Identity::of(&m));
-                    left.push(Survivor { member: m, code: "stopped", text });
-                }
+            let (before, held): (Vec<Member>, Vec<Member>) =
+                new.into_iter().partition(|m| m.flags & B_STOPPED != 0);
+            self.sent.extend(before.iter().map(|m| (Identity::of(m), 0)));
+            stay.extend(before);
+            let from = self.reached();
+            // Nobody is spared: who is held is let go, whoever asks.
+            self.sweep(family, &held, SIGCONT, 0);
+            for (m, errno) in self.refused(from) {
+                // Once more in the next pass.
+                self.sent.remove(&Identity::of(&m));
+                left.push(refused(m, io::Error::from_raw_os_error(errno)));
             }
             family.pause(None, Duration::from_micros(100));
+        }
+        // Last, so that a thaw that does not come to its end leaves to the next one who was stopped before.
+        if left.is_empty() && !self.unsure {
+            let kept = |m: Member| Some(refused(m, family.note_stopped(&m, false).err()?));
+            left.extend(stay.into_iter().filter_map(kept));
         }
         left
     }

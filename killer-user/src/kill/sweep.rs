@@ -82,26 +82,37 @@ impl<'o, Fd> Sweep<'o, Fd> {
         self.send_signal(family, m, self.order.signal);
     }
 
-    /// SIGKILL or SIGSTOP to these, in this order: by the kernel sweep where there is one. What that leaves out is opened, as
-    /// all are where there is none.
+    /// The order's signal to these, in this order: SIGKILL and SIGSTOP by the kernel sweep where there is one.
     pub(super) fn send_all<F>(&mut self, family: &F, members: Vec<Member>)
     where
         F: Members + Signals<Fd = Fd> + Sweeping + Clock,
     {
-        let near = self.order.spared();
+        let signal = self.order.signal;
+        match signal {
+            SIGKILL | SIGSTOP => self.sweep(family, &members, signal, self.order.spared()),
+            _ => members.into_iter().for_each(|m| self.send(family, m)),
+        }
+    }
+
+    /// A signal to these, in this order: by the kernel sweep where there is one. What that leaves out is opened, as all are where there
+    /// is none. `near`: so many, the caller and its nearest ancestors, are spared.
+    pub(super) fn sweep<F>(&mut self, family: &F, members: &[Member], signal: i32, near: usize)
+    where
+        F: Members + Signals<Fd = Fd> + Sweeping + Clock,
+    {
         for some in members.chunks(CHUNK) {
             let at = family.boottime();
-            let kernel = matches!(self.order.signal, SIGKILL | SIGSTOP);
-            let swept = kernel.then(|| family.sweep(some, self.order.signal, near)).flatten();
-            let Some(swept) = swept else {
-                some.iter().for_each(|m| self.send(family, *m));
+            let Some(swept) = family.sweep(some, signal, near) else {
+                for m in some {
+                    self.send_signal(family, *m, signal);
+                }
                 continue;
             };
             for (&member, fate) in some.iter().zip(swept) {
                 let spared = || self.order.caller[..near].contains(&member.tgid);
                 // It has ended, or a thread that was to answer for it ended in that moment.
                 if fate != Fate::Signalled && !spared() {
-                    self.send(family, member);
+                    self.send_signal(family, member, signal);
                     continue;
                 }
                 self.sent.insert(Identity::of(&member), at);
@@ -110,6 +121,17 @@ impl<'o, Fd> Sweep<'o, Fd> {
             self.last_sent = family.monotonic();
         }
         self.youngest = self.targets.len();
+    }
+
+    /// Those of the targets from `from` on to whom it was refused, and why.
+    pub(super) fn refused(&self, from: usize) -> Vec<(Member, i32)> {
+        let refused = |t: &Target| if let Fate::Refused(e) = t.fate { Some((t.member, e)) } else { None };
+        self.targets[from..].iter().filter_map(refused).collect()
+    }
+
+    /// How many targets there are.
+    pub(super) fn reached(&self) -> usize {
+        self.targets.len()
     }
 
     /// As [`Self::send`], another signal than the order's; what came of it.
