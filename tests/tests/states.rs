@@ -130,3 +130,39 @@ fn many_are_asked_of_the_kernel() {
         service.assert_dead();
     }
 }
+
+/// Ages run on; everything else is compared byte for byte.
+fn without_ages(text: &str) -> String {
+    let mut parts = text.split("\"age_s\":");
+    let first = parts.next().unwrap_or_default().to_owned();
+    let rest = parts.map(|p| p.trim_start_matches(|c: char| c.is_ascii_digit()));
+    std::iter::once(first).chain(rest.map(str::to_owned)).collect::<Vec<_>>().join("\"age_s\":")
+}
+
+/// Programs are shown the same members, whether the kernel has told of their threads or `stat` of each was read.
+#[test]
+fn what_is_shown_is_the_same() {
+    let Some(env) = TestEnv::new("what_is_shown_is_the_same") else { return };
+    let kinds = ["self-stopped", "vfork", "leader-exits", "daemon", "pid-ns"].map(|k| (k, Launch::new(k)));
+    // One with threads, one in a session of its own, one that is nobody's child any more, one of a long name.
+    let script = "setsid sleep 300 & (sleep 301 &) ; exec -a 'of a (long) name' sleep 302 & wait";
+    let shell = Launch::shell(script).quiet();
+    let star = Launch::new("star").arg("100");
+    let launched = kinds.into_iter().chain([("shell", shell), ("star", star)]);
+    let services: Vec<(&str, Service)> =
+        launched.filter_map(|(name, launch)| Some((name, launch.service(&env, name)?))).collect();
+    for (name, service) in services {
+        for verb in ["status", "tree"] {
+            let mut last = [String::new(), String::new()];
+            // One that is just being started is another one at the next look.
+            let same = eventually(Duration::from_secs(10), || {
+                last = ["kernel", "proc"].map(|s| by(&env, s, &["-o", "json", verb, name]).stdout);
+                let [kernel, proc] = [0, 1].map(|i| without_ages(&last[i]));
+                !kernel.is_empty() && kernel == proc
+            });
+            assert!(same, "{name}, {verb}:\n{}\n{}", last[0], last[1]);
+        }
+        env.killer(["-KILL", "--wait", name]).ok();
+        service.assert_dead();
+    }
+}

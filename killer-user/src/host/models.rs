@@ -71,13 +71,14 @@ pub struct Forest {
 }
 
 /// Of so many processes at `most` (all, where there is none), those that are least deep: what each of them is, is looked up in
-/// /proc.
+/// /proc, by what `looks` makes for so many.
 pub fn forest(
     t: &Tracker,
     nodes: &[Node],
     main: Option<Main>,
     home: Option<&Home>,
     most: Option<usize>,
+    looks: impl FnOnce(usize) -> Describer,
 ) -> Forest {
     // Without recursion on the way down: children first, from the back of a breadth-first order.
     let mut order: Vec<(&Node, Option<usize>)> = nodes.iter().map(|n| (n, None)).collect();
@@ -88,7 +89,7 @@ pub fn forest(
         i += 1;
     }
     let most = most.unwrap_or(order.len());
-    let looks = Describer::default();
+    let looks = looks(order.iter().take(most).filter(|(n, _)| n.ended.is_none()).count());
     let mut done: Vec<Vec<model::Node>> = vec![Vec::new(); order.len().min(most)];
     let mut hidden = vec![0; order.len()];
     let (mut tree, mut more) = (Vec::new(), 0);

@@ -135,7 +135,7 @@ impl<'t> Service<'t> {
         let tree = lineage::tree(r.slot.slot, &self.members, &dead, &within);
         certainty::sound(t)?;
         let home = self.home();
-        Ok(models::forest(t, &tree, self.main, home.as_ref(), most))
+        Ok(models::forest(t, &tree, self.main, home.as_ref(), most, |n| family.describer(n)))
     }
 }
 

@@ -1,20 +1,19 @@
 //! What /proc says about a member. It decides nothing: membership is the kernel's, this is for people.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use crate::sys::alive::{self, Look, look};
 use crate::sys::entry::Entry;
 use crate::sys::namespaces::{self, Held, Inodes};
 use crate::sys::{proc, proc_text};
 use killer_common::record::Member;
+use killer_common::states::Thread;
 
 /// Facts about a member that the kernel map does not keep.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outside {
     /// Arguments, as the process has them now.
     pub cmdline: Vec<String>,
-    /// Parent as the kernel has it now.
-    pub ppid: u32,
     /// Process group.
     pub pgrp: u32,
     /// Session.
@@ -25,8 +24,6 @@ pub struct Outside {
     pub pid_ns: Option<u64>,
     /// Its other namespaces.
     pub namespaces: Inodes,
-    /// State letter.
-    pub state: char,
     /// Tasks.
     pub threads: i64,
 }
@@ -35,34 +32,74 @@ pub struct Outside {
 #[derive(Debug, Default)]
 pub struct Describer {
     last: Held,
+    /// By number: what the kernel has told of threads.
+    told: Vec<Thread>,
+}
+
+/// What of a process is no file of its own in /proc.
+struct Numbers {
+    pgrp: u32,
+    session: u32,
+    threads: i64,
 }
 
 impl Describer {
+    /// One that knows what the kernel has told of members' threads: of these `stat` is not read.
+    pub fn knowing(mut told: Vec<Thread>) -> Self {
+        told.sort_unstable_by_key(|t| t.tgid);
+        Self { told, ..Self::default() }
+    }
+
     /// Reads what /proc has about a member; `None` when it is gone or another process has its number.
     pub fn describe(&self, m: &Member) -> Option<Outside> {
+        let threads = self.threads(m);
         // Before the look: what it gives afterwards is of the process that was looked at.
-        let pidfd = namespaces::by_pidfd().then(|| proc::pidfd_open(m.tgid).ok()).flatten();
-        let (e, s) = match look(m.tgid, m.leader_start) {
-            Look::Here(e, s) => (e, s),
-            Look::Gone => return None,
-            Look::Unknown => {
-                alive::note_blind();
-                return None;
-            }
+        let by_pidfd = namespaces::by_pidfd() || threads.is_some();
+        let pidfd = by_pidfd.then(|| proc::pidfd_open(m.tgid).ok()).flatten();
+        let known = threads.zip(pidfd.as_ref()).and_then(|(threads, fd)| known(m, fd, threads));
+        let (e, numbers) = match known {
+            Some(known) => known,
+            None => match look(m.tgid, m.leader_start) {
+                Look::Here(e, s) => {
+                    let (pgrp, session) = (s.pgrp as u32, s.session as u32);
+                    (e, Numbers { pgrp, session, threads: s.num_threads })
+                }
+                Look::Gone => return None,
+                Look::Unknown => {
+                    alive::note_blind();
+                    return None;
+                }
+            },
         };
         let (pid_ns, namespaces) = self.last.namespaces(&e, pidfd.as_ref().map(|fd| fd.as_fd()));
         Some(Outside {
             cmdline: proc_text::arguments_of(&e),
-            ppid: s.ppid as u32,
-            pgrp: s.pgrp as u32,
-            session: s.session as u32,
+            pgrp: numbers.pgrp,
+            session: numbers.session,
             cgroups: cgroups_of(&e),
             pid_ns,
             namespaces,
-            state: s.state,
-            threads: s.num_threads,
+            threads: numbers.threads,
         })
     }
+
+    /// How many threads a member has, where the kernel has told that.
+    fn threads(&self, m: &Member) -> Option<i64> {
+        let at = self.told.partition_point(|t| t.tgid < m.tgid);
+        let its = self.told[at..].iter().take_while(|t| t.tgid == m.tgid);
+        its.filter(|t| t.start == m.leader_start).map(|t| t.threads.into()).next()
+    }
+}
+
+/// The directory and the numbers of a member, without its `stat`: the pidfd's inode says that it is the member (6.9+), and that it has
+/// not ended says that whatever was asked by its number until then was asked of it. `None`: that cannot be said.
+fn known(m: &Member, pidfd: &OwnedFd, threads: i64) -> Option<(Entry, Numbers)> {
+    if m.inode == 0 || proc::pidfd_inode(pidfd).ok()? != m.inode {
+        return None;
+    }
+    let e = Entry::open(m.tgid).ok()?;
+    let (pgrp, session) = proc::group_and_session(m.tgid)?;
+    (!proc::pidfd_ended(pidfd)).then_some((e, Numbers { pgrp, session, threads }))
 }
 
 /// As [`Describer::describe`], of one alone.

@@ -5,6 +5,7 @@ use std::io;
 use killer_common::record::Member;
 use killer_common::states::Thread;
 
+use super::describe::Describer;
 use super::family::Freezing;
 use super::set::Lineage;
 use super::stillness::{self, Still};
@@ -29,11 +30,20 @@ fn tasks() -> Option<usize> {
     of_all.parse().ok()
 }
 
+/// The same while one member's `stat` is read.
+const TASKS_A_STAT: usize = 6;
+
 impl Lineage<'_> {
-    /// What the kernel tells of members' threads, where it can and that costs less than so many looks.
-    fn threads(&self, members: usize) -> Vec<Thread> {
+    /// What shows so many of its members to people.
+    pub fn describer(&self, members: usize) -> Describer {
+        Describer::knowing(self.threads(members, TASKS_A_STAT))
+    }
+
+    /// What the kernel tells of members' threads, where it can and that costs less than so many looks, while each of which so many
+    /// tasks of the host are visited.
+    fn threads(&self, members: usize, tasks_a_look: usize) -> Vec<Thread> {
         let Some(states) = self.tracker.states() else { return Vec::new() };
-        let pays = || members >= VISIT_FROM && tasks().is_none_or(|n| n / TASKS_A_MEMBER <= members);
+        let pays = || members >= VISIT_FROM && tasks().is_none_or(|n| n / tasks_a_look <= members);
         // KILLER_STATES=kernel is for tests, which have few members.
         match std::env::var_os("KILLER_STATES").is_some_and(|s| s == "kernel") || pays() {
             true => states.threads().inspect_err(|e| log::debug!("states: {e}")).unwrap_or_default(),
@@ -50,7 +60,7 @@ impl Freezing for Lineage<'_> {
 
     fn stillness(&self, members: &[Member]) -> Vec<Still> {
         let held = |m: &Member| self.tracker.freezer().is_some_and(|f| f.holds(self.root.slot, m.tgid));
-        let looked = stillness::of(members, self.threads(members.len()));
+        let looked = stillness::of(members, self.threads(members.len(), TASKS_A_MEMBER));
         let each = members.iter().zip(looked).map(|(m, still)| match still {
             Still::Gone => Still::Gone,
             _ if held(m) => Still::Stopped,

@@ -43,6 +43,15 @@ pub fn exists(pid: u32) -> bool {
     valid(pid).is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(Errno::SRCH))
 }
 
+/// Process group and session of whoever has this number now, in the caller's PID namespace, as `stat` shows them.
+pub fn group_and_session(pid: u32) -> Option<(u32, u32)> {
+    let pid = valid(pid)?.as_raw_nonzero().get();
+    // By hand: rustix takes 0 for no number, and both can be that (the session of the first processes of a host).
+    // SAFETY: plain numbers.
+    let (group, session) = unsafe { (libc::getpgid(pid), libc::getsid(pid)) };
+    Some((u32::try_from(group).ok()?, u32::try_from(session).ok()?))
+}
+
 /// Why /proc cannot be trusted: it is not there, or shows another PID namespace, where the same numbers are others.
 pub fn mounted() -> Result<(), &'static str> {
     match std::fs::read_link("/proc/self") {
