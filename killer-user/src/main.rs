@@ -1,8 +1,7 @@
 //! The command `killer`; everything is in the library.
 
 #![deny(unsafe_code)]
-
-use std::process::ExitCode;
+#![cfg_attr(not(test), no_main)]
 
 /// Before `main`, because Rust's runtime changes some of what the caller gave.
 // SAFETY: the C runtime calls an entry of .init_array once, before main; `save` is made for that and uses nothing of Rust's
@@ -17,12 +16,20 @@ static SAVE: extern "C" fn() = killer_user::program::save;
 #[global_allocator]
 static MEMORY: killer_user::program::Arena = killer_user::program::Arena::new();
 
-fn main() -> ExitCode {
-    killer_user::program::act(std::env::args_os());
-    ExitCode::from(killer_user::program::main(std::env::args_os(), log_to_stderr))
+/// Called by the C runtime, without the start of Rust's: what that sets up is set up by `save` already, but for a stack of its own to
+/// say on that the stack is at its end. That is a dozen system calls of every command.
+// SAFETY: `main` is the one that the C runtime looks for, and it is called once, with the program's arguments.
+#[allow(unsafe_code)]
+#[cfg(not(test))]
+#[unsafe(no_mangle)]
+extern "C" fn main(count: core::ffi::c_int, arguments: *const *const core::ffi::c_char) -> core::ffi::c_int {
+    // SAFETY: as the C runtime gives them.
+    unsafe { killer_user::program::given(count, arguments) };
+    killer_user::program::start(log_to_stderr)
 }
 
 /// `verbose`: `-v`, counted; `RUST_LOG` decides where it is set.
+#[cfg_attr(test, allow(dead_code))]
 fn log_to_stderr(verbose: u8) {
     let level = match verbose {
         0 | 1 => log::LevelFilter::Error,

@@ -1,9 +1,9 @@
 //! What only the program `killer` itself needs of the library; no interface for anybody else.
 #![doc(hidden)]
 
-use std::ffi::OsString;
-
 pub use crate::sys::arena::Arena;
+use crate::sys::start::args;
+pub use crate::sys::start::given;
 
 /// Saves what the caller gave, before Rust's runtime changes some of it. For `.init_array` only.
 pub extern "C" fn save() {
@@ -15,10 +15,10 @@ pub fn is_saved() -> bool {
     crate::sys::inherit::is_saved()
 }
 
-/// In a process that the self-test has started: does what that one is for, and does not return.
-pub fn act(args: impl Iterator<Item = OsString>) {
-    crate::selftest::act(args);
-}
-
+/// The whole program, once its arguments are [`given`]; `ready` is called with how much is to be said (`-v`, counted). A process that
+/// the self-test has started does what that one is for.
 #[cfg(feature = "cli")]
-pub use crate::verbs::main;
+pub fn start(ready: fn(u8)) -> ! {
+    crate::selftest::act(args().into_iter());
+    std::process::exit(crate::verbs::main(args().into_iter(), ready).into())
+}

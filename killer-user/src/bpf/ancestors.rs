@@ -51,7 +51,7 @@ impl Programs {
     pub(super) fn remembered(&self) -> io::Result<Vec<Dead>> {
         // In this order: an entry goes from one to the other, and is in both for a moment.
         let mut all: HashMap<TaskKey, Member> = self.ancestors()?.into_iter().collect();
-        all.extend(self.dead.all(4096)?);
+        all.extend(self.dead_map()?.all(4096)?);
         Ok(all.into_iter().filter_map(ended).collect())
     }
 
@@ -78,9 +78,14 @@ impl Programs {
 
     /// The same when the memory is half full, or one root has used up half of its share; for calls that look.
     pub fn tidy_ancestors(&self) {
-        let half = u64::from(self.ancestors_most) / 2;
+        let all = self.global().ancestors;
+        if all == 0 {
+            return;
+        }
+        let Ok(most) = self.ancestors_most() else { return };
+        let half = u64::from(most) / 2;
         let most_of_one = self.roots().iter().map(|(_, r)| r.ancestors as i64).max().unwrap_or(0);
-        if self.global().ancestors > half || most_of_one > i64::from(self.ancestors_most) / 8 {
+        if all > half || most_of_one > i64::from(most) / 8 {
             match self.let_ancestors_go() {
                 Ok(n) => log::debug!("{n} dead ancestors without living descendants let go"),
                 Err(e) => log::debug!("dead ancestors are not let go: {e}"),

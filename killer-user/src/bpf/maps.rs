@@ -55,6 +55,18 @@ impl Limits {
         Some(Self { pid_max: probe::pid_max()?, threads_max: probe::threads_max()?, few, few_ancestors })
     }
 
+    /// The same, for somebody who asks whether there may be more than so many tasks: `threads-max` is read where `pid_max` alone does
+    /// not say that there cannot.
+    pub fn above(tasks: u32) -> Option<Self> {
+        let most = |pid_max| Self { pid_max, threads_max: u32::MAX, few: None, few_ancestors: None };
+        let by_numbers = most(probe::pid_max()?);
+        if std::env::var_os(FEW).is_none() && by_numbers.tasks() <= tasks {
+            Some(by_numbers)
+        } else {
+            Self::known()
+        }
+    }
+
     /// Tasks that can be alive at once: `births` cannot overflow. Kernel threads, which are never
     /// members, are the slack; a rounded number keeps the buckets from doubling.
     pub fn tasks(&self) -> u32 {

@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use killer_common::ABI_VERSION;
+use rustix::fs::{Mode, OFlags};
 
 use crate::keep::{KeepError, What};
 use crate::kernel::probe;
@@ -208,7 +209,10 @@ impl PinLock {
     }
 
     fn locked(paths: &Paths, how: rustix::fs::FlockOperation) -> Result<Self, KeepError> {
-        let dir = File::open(&paths.root).what("opening the pin root")?;
+        let dir = File::from(
+            rustix::fs::open(&paths.root, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+                .what("opening the pin root")?,
+        );
         rustix::fs::flock(&dir, how).what("locking the pin root")?;
         Ok(Self { dir })
     }

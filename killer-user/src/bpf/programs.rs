@@ -10,6 +10,7 @@ mod holds;
 mod hooks;
 mod open;
 mod past;
+mod pin;
 mod pool;
 mod port;
 mod program;
@@ -17,13 +18,14 @@ mod registry;
 mod sets;
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, Ordering};
 
 use killer_common::ctl;
 use killer_common::record::*;
 
+use self::pin::Pin;
 use super::ask::Asking;
 use super::pins::Paths;
 use crate::sys::bpf::Hash;
@@ -43,16 +45,22 @@ pub struct Programs {
     global: Mapped<Global>,
     index: Mapped<u16>,
     leaders: Mapped<u64>,
-    claims: Mapped<u64>,
     births: Hash<u64, Member>,
-    seeds: Hash<u64, Birth>,
-    pub(super) dead: Hash<TaskKey, Member>,
-    ending: Mapped<Ending>,
     stops: Hash<u32, Stop>,
-    /// With descriptors kept open, but where the process may have few.
-    programs: Vec<(&'static str, Option<OwnedFd>)>,
-    births_most: u32,
-    pub(super) ancestors_most: u32,
+    // Opened when they are needed first, see `open`.
+    claims: OnceLock<Mapped<u64>>,
+    seeds: OnceLock<Hash<u64, Birth>>,
+    dead: OnceLock<Hash<TaskKey, Member>>,
+    ending: OnceLock<Mapped<Ending>>,
+    ancestors_most: OnceLock<u32>,
+    programs: Vec<Pin>,
+    /// The process may have few descriptors: programs are opened each time.
+    few: bool,
+    /// The directory of pins that was opened, and its inode.
+    opened: (PathBuf, u64),
+    /// The links of the hooks were seen pinned: no process has to hold them.
+    pinned: AtomicBool,
+    tasks: u32,
     pub(super) acts: OnceLock<bool>,
     beyond: OnceLock<bool>,
     /// errno of the first look-up that failed; 0 = none.
@@ -103,7 +111,7 @@ impl Programs {
 
     /// Marks and holds on a root: (task address, mark).
     pub fn marks(&self, slot: u32) -> io::Result<Vec<(u64, Birth)>> {
-        let v = self.seeds.all(1024)?;
+        let v = self.seeds()?.all(1024)?;
         Ok(v.into_iter().filter(|(_, b)| b.root == slot).collect())
     }
 

@@ -3,6 +3,8 @@
 
 use std::os::unix::net::UnixDatagram;
 
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
+
 use super::failure::Failure;
 use crate::report::escape;
 use crate::report::model::Receipt;
@@ -19,8 +21,9 @@ struct Log(UnixDatagram, String);
 
 impl Log {
     fn open() -> Option<Log> {
-        let s = UnixDatagram::unbound().ok()?;
-        s.set_nonblocking(true).ok()?;
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let s = rustix::net::socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None).ok()?;
+        let s = UnixDatagram::from(s);
         s.connect("/dev/log").ok()?;
         Some(Log(s, jiff::Zoned::now().strftime("%b %e %H:%M:%S").to_string()))
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::ctx::{PREFIX, hung_up};
 use crate::sys::launch::{self, Launch};
-use crate::sys::{child, offspring, proc};
+use crate::sys::{child, offspring, proc, start};
 use crate::tier::Paths;
 
 /// The janitor's name in the place of a victim's.
@@ -82,7 +82,7 @@ pub fn fall() -> io::Result<()> {
 }
 
 fn again(with: &[(&str, OsString)]) -> io::Result<()> {
-    let argv = words(std::env::args_os());
+    let argv = words(start::args());
     Err(nix::unistd::execve(c"/proc/self/exe", &argv, &environment(with))
         .map_or_else(io::Error::from, |e| match e {}))
 }

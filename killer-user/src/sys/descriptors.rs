@@ -3,6 +3,7 @@
 //! What a caller has left open has come over exec(2), and so without close-on-exec; all that this program opens has it.
 
 use std::os::fd::RawFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::resource::{Resource, getrlimit};
 
@@ -75,8 +76,18 @@ pub(super) fn close_callers(keep: &[RawFd]) {
     });
 }
 
-/// Closes all from 3 on but `keep`, for a process that uses nothing else any more.
+/// Set when this process, or one that it is a fork of, has closed all of them.
+static CLOSED: AtomicBool = AtomicBool::new(false);
+
+/// True when descriptors that somebody keeps by their number may have been closed here.
+pub(super) fn were_closed() -> bool {
+    CLOSED.load(Ordering::Relaxed)
+}
+
+/// Closes all from 3 on but `keep`, for a process that uses nothing else any more. Nothing else in `killer` closes what it has not
+/// opened itself.
 pub(super) fn close_all_but(keep: &[RawFd]) {
+    CLOSED.store(true, Ordering::Relaxed);
     each(3, &mut |fd| {
         if !keep.contains(&fd) {
             // SAFETY: this process goes on with `keep` alone.
@@ -96,6 +107,22 @@ pub(super) fn nothing() -> RawFd {
             _ => libc::open(c"/".as_ptr(), libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC),
         }
     }
+}
+
+/// Those of the descriptors 0 to 2 that are closed, in order.
+pub(super) fn closed_standard() -> impl Iterator<Item = RawFd> {
+    let mut all = [0, 1, 2].map(|fd| libc::pollfd { fd, events: 0, revents: 0 });
+    // SAFETY: three live records; a poll that waits for nothing.
+    let told = unsafe { libc::poll(all.as_mut_ptr(), 3, 0) } >= 0;
+    all.into_iter().filter_map(move |p| {
+        let closed = match told {
+            true => p.revents & libc::POLLNVAL != 0,
+            // Fewer than three may be open at once (RLIMIT_NOFILE), for which poll fails.
+            // SAFETY: F_GETFD only asks.
+            false => unsafe { libc::fcntl(p.fd, libc::F_GETFD) < 0 },
+        };
+        closed.then_some(p.fd)
+    })
 }
 
 /// Points descriptors 0 to 2 away from whatever they were.

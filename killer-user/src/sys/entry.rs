@@ -3,14 +3,17 @@
 
 use std::ffi::CStr;
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use procfs::process::{Stat, Status};
 use procfs::{FromBufRead, FromRead, ProcError};
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags};
+
+use super::descriptors;
 
 /// `PROC_SUPER_MAGIC`, `include/uapi/linux/magic.h`
 const PROC_MAGIC: u64 = 0x9fa0;
@@ -30,6 +33,14 @@ struct Root {
 
 /// The one in use, packed; 0: none. No lock, which a fork could leave held.
 static ROOT: AtomicU64 = AtomicU64::new(0);
+
+/// No code of somebody else's runs in this process, which could close descriptors.
+static OURS: AtomicBool = AtomicBool::new(false);
+
+/// The process is the program's own.
+pub fn is_the_programs() {
+    OURS.store(true, Ordering::Relaxed);
+}
 
 impl Root {
     fn fd(&self) -> BorrowedFd<'_> {
@@ -52,12 +63,16 @@ impl Root {
         let word = ROOT.load(Ordering::Relaxed);
         let known = Root::of(word);
         let same = |s: rustix::fs::Stat| s.st_dev as u32 == known.dev && s.st_ino == ROOT_INODE;
-        if word != 0 && rustix::fs::fstat(known.fd()).is_ok_and(same) {
+        let untouched = || OURS.load(Ordering::Relaxed) && !descriptors::were_closed();
+        let stays = || untouched() || rustix::fs::fstat(known.fd()).is_ok_and(same);
+        if word != 0 && stays() {
             return Ok(known);
         }
         let (fd, own) = Root::open()?;
         let s = rustix::fs::fstat(&fd)?;
-        if rustix::fs::fstatfs(&fd)?.f_type as u64 != PROC_MAGIC || s.st_ino != ROOT_INODE {
+        // One of its own was made as a procfs.
+        let is_proc = own || rustix::fs::fstatfs(&fd)?.f_type as u64 == PROC_MAGIC;
+        if !is_proc || s.st_ino != ROOT_INODE {
             return Err(io::Error::other("no procfs is mounted at /proc"));
         }
         let made = Root { fd: fd.into_raw_fd(), own, dev: s.st_dev as u32 };
@@ -151,16 +166,16 @@ pub fn everybody() -> io::Result<Vec<u32>> {
 /// a short read was the last: a signal to ten processes reads a dozen.
 fn whole(file: OwnedFd, record: bool) -> io::Result<Vec<u8>> {
     const PIECE: usize = 4096;
+    let mut piece = [const { MaybeUninit::<u8>::uninit() }; PIECE];
     let mut bytes = Vec::new();
     loop {
-        let at = bytes.len();
-        bytes.resize(at + PIECE, 0);
-        let n = match rustix::io::read(&file, &mut bytes[at..]) {
-            Err(rustix::io::Errno::INTR) => None,
-            r => Some(r?),
+        let read = match rustix::io::read(&file, &mut piece) {
+            Err(rustix::io::Errno::INTR) => continue,
+            r => &*r?.0,
         };
-        bytes.truncate(at + n.unwrap_or(0));
-        if n.is_some_and(|n| n == 0 || record && n < PIECE) {
+        let n = read.len();
+        bytes.extend_from_slice(read);
+        if n == 0 || record && n < PIECE {
             return Ok(bytes);
         }
     }

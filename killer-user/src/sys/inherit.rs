@@ -28,6 +28,8 @@ static SAVED: AtomicBool = AtomicBool::new(false);
 
 /// Dispositions that this process, or the runtime, changes.
 const CHANGED: [i32; 4] = [libc::SIGPIPE, libc::SIGCHLD, libc::SIGXFSZ, libc::SIGHUP];
+/// What they are set to, where anything: writing where nobody reads is an error like others, as for Rust's runtime.
+const OURS: [Option<usize>; 4] = [Some(libc::SIG_IGN), Some(libc::SIG_DFL), Some(libc::SIG_IGN), None];
 /// Limits that this process changes for itself.
 const LIMITS: [Resource; 3] = [Resource::RLIMIT_NOFILE, Resource::RLIMIT_MEMLOCK, Resource::RLIMIT_FSIZE];
 /// What this process makes is not writable for others, and usable.
@@ -37,28 +39,24 @@ const OWN_UMASK: Mode = Mode::WGRP.union(Mode::WOTH);
 /// nobody else: it changes umask, dispositions and limits of the whole process. It uses nothing of Rust's runtime.
 pub extern "C" fn save() {
     let mut ignored = 0;
-    for s in CHANGED {
-        // SAFETY: sigaction with a null new action only reads; `old` is zeroed, plain C data.
+    for (s, ours) in CHANGED.into_iter().zip(OURS) {
+        // SAFETY: a disposition of this process, which has run nothing yet; no handler is installed. SA_NOCLDWAIT does not outlive
+        // an exec (`kernel/signal.c:flush_signal_handlers`), so there is no flag to look at. With a null new action it only reads;
+        // both are zeroed, plain C data.
         let is = unsafe {
-            let mut old: libc::sigaction = std::mem::zeroed();
-            libc::sigaction(s, std::ptr::null(), &mut old) == 0 && old.sa_sigaction == libc::SIG_IGN
+            let (mut new, mut old): (libc::sigaction, libc::sigaction) = std::mem::zeroed();
+            new.sa_sigaction = ours.unwrap_or_default();
+            new.sa_flags = libc::SA_RESTART;
+            let new = if ours.is_some() { &raw const new } else { std::ptr::null() };
+            libc::sigaction(s, new, &mut old) == 0 && old.sa_sigaction == libc::SIG_IGN
         };
         ignored |= if is { bit(s) } else { 0 };
     }
-    // SAFETY: dispositions of this process, which has run nothing yet; no handler is installed. SA_NOCLDWAIT does not outlive
-    // an exec (`kernel/signal.c:flush_signal_handlers`), so there is no flag to look at.
-    unsafe {
-        libc::signal(libc::SIGCHLD, libc::SIG_DFL);
-        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
-    }
     let mut closed = 0;
-    for fd in 0..3 {
-        // SAFETY: F_GETFD only asks.
-        if unsafe { libc::fcntl(fd, libc::F_GETFD) } < 0 {
-            closed |= 1 << fd;
-            // It gets the lowest number that is free, this one. The runtime aborts where there is no /dev/null.
-            descriptors::nothing();
-        }
+    for fd in descriptors::closed_standard() {
+        closed |= 1 << fd;
+        // It gets the lowest number that is free, this one. The runtime aborts where there is no /dev/null.
+        descriptors::nothing();
     }
     for (at, resource) in LIMITS.into_iter().enumerate() {
         let (soft, hard) = getrlimit(resource).unwrap_or((0, 0));
@@ -79,6 +77,12 @@ pub extern "C" fn save() {
 /// True after [`save`].
 pub fn is_saved() -> bool {
     SAVED.load(Ordering::Relaxed)
+}
+
+/// Soft and hard limit of open files, as the caller gave them.
+pub(super) fn open_files() -> Option<(u64, u64)> {
+    let [soft, hard] = [0, 1].map(|i| LIMIT[0][i].load(Ordering::Relaxed));
+    (is_saved() && hard != 0).then_some((soft, hard))
 }
 
 /// True when the caller had closed descriptor `fd` (0 to 2): the runtime has opened /dev/null there since.

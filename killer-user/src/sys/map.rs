@@ -123,6 +123,11 @@ impl<T: Pod> Mapped<T> {
         Ok(Self { at, len, of: PhantomData })
     }
 
+    /// True when it is mapped, or will be: looks are no system calls.
+    pub fn is_mapped(&self) -> bool {
+        !matches!(self.at, At::There(..))
+    }
+
     /// Number of records.
     pub fn len(&self) -> usize {
         self.len

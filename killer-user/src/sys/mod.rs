@@ -33,6 +33,7 @@ pub mod reaper;
 pub mod sched;
 mod sentinel;
 mod signals;
+pub mod start;
 pub mod stdout;
 pub mod supervise;
 pub mod uring;

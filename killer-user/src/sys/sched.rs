@@ -18,19 +18,28 @@ fn set(policy: i32, param: Param) -> bool {
     unsafe { libc::syscall(libc::SYS_sched_setscheduler, 0, policy, &raw const param) == 0 }
 }
 
+/// The first 48 bytes of `struct sched_attr` (include/uapi/linux/sched/types.h): what it had at first.
+#[derive(Debug, Default)]
+#[repr(C)]
+struct Attr {
+    size: u32,
+    policy: u32,
+    flags: u64,
+    nice: i32,
+    priority: u32,
+    deadline: [u64; 3],
+}
+
 impl Hurry {
     /// Begins.
     pub fn start() -> Self {
-        let mut old = Param(0);
-        // SAFETY: numbers and a struct of the kernel's that lives through the calls; pid 0 is this thread.
-        let policy = unsafe {
-            let policy = libc::syscall(libc::SYS_sched_getscheduler, 0);
-            if policy < 0 || libc::syscall(libc::SYS_sched_getparam, 0, &raw mut old) != 0 {
-                return Self { old: None };
-            }
-            policy as i32
+        let mut old = Attr::default();
+        // SAFETY: numbers and a struct of the kernel's, which writes no more than its size (3.14+); pid 0 is this thread.
+        let got = unsafe {
+            libc::syscall(libc::SYS_sched_getattr, 0, &raw mut old, size_of::<Attr>() as u32, 0) == 0
         };
-        Self { old: set(libc::SCHED_FIFO, Param(1)).then_some((policy, old)) }
+        let old = got.then_some((old.policy as i32, Param(old.priority as i32)));
+        Self { old: old.filter(|_| set(libc::SCHED_FIFO, Param(1))) }
     }
 }
 

@@ -19,8 +19,8 @@ pub fn print(mut text: &[u8]) -> io::Result<()> {
     }
     let out = io::stdout().lock();
     let fd = out.as_fd();
-    // A file-size limit is an error like others, not the end of this process.
-    let _at_limit = Unheard::new(libc::SIGXFSZ);
+    // A file-size limit is an error like others, not the end of this process. In the program itself it has been so from the start.
+    let _at_limit = (!inherit::is_saved()).then(|| Unheard::new(libc::SIGXFSZ));
     while !text.is_empty() {
         match rustix::io::write(fd, text) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),

@@ -3,6 +3,8 @@
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
+use super::descriptors;
+
 /// What a terminal, a shell or a caller's alarm sends.
 const CALLERS: [i32; 8] = [
     libc::SIGTERM,
@@ -69,12 +71,8 @@ pub fn let_go(keep: &[BorrowedFd<'_>]) {
             libc::dup2(null, fd);
         }
     }
-    let open = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
-    let open: Vec<i32> = open.filter_map(|e| e.file_name().to_str()?.parse().ok()).collect();
-    for fd in open.into_iter().filter(|&fd| fd > 2 && keep.iter().all(|k| k.as_raw_fd() != fd)) {
-        // SAFETY: whatever this was, nobody in this process uses it again (it ends with _exit).
-        unsafe { libc::close(fd) };
-    }
+    // Nobody in this process uses the others again: it ends with _exit.
+    descriptors::close_all_but(&keep.iter().map(AsRawFd::as_raw_fd).collect::<Vec<_>>());
     let _ = std::env::set_current_dir("/");
 }
 

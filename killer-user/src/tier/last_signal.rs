@@ -2,10 +2,9 @@
 //! replaced whole.
 
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 
-use super::files::{FileRegistry, is_ours};
+use super::files::{FileRegistry, is_ours, make_ours};
 use super::place::{hash, run_root};
 use super::tracker::Tracker;
 use crate::bpf::Paths;
@@ -29,8 +28,7 @@ fn file(t: &Tracker, slot: u32) -> (PathBuf, String) {
 /// There is no place for it.
 pub fn keep(t: &Tracker, slot: u32, bytes: &[u8]) -> io::Result<()> {
     let (dir, name) = file(t, slot);
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
-    is_ours(&dir)?;
+    make_ours(&dir)?;
     FileRegistry::at(dir).put(&name, bytes)
 }
 

@@ -2,13 +2,12 @@
 //! and then nobody knows what is tracked; "nobody knows" is not "nothing".
 
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use super::Paths;
-use super::files::{FileRegistry, boot, is_ours};
+use super::files::{FileRegistry, boot, is_ours, make_ours};
 use super::place::{hash, run_root};
 
 /// A service as it was last heard of.
@@ -70,8 +69,7 @@ fn gone(paths: &Paths) -> Vec<String> {
 /// There is no place for it: a tracker whose pins are lost later is not missed then.
 pub fn remember(paths: &Paths, live: impl FnOnce() -> Vec<Kept>) -> io::Result<()> {
     let (dir, begin) = file(paths);
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
-    is_ours(&dir)?;
+    make_ours(&dir)?;
     let _lock = FileRegistry::at(dir.clone()).lock()?;
     let live = live();
     if read(paths, &ours(paths)).is_some_and(|b| b.live == live) {

@@ -12,7 +12,7 @@ use std::ffi::OsString;
 
 use crate::cli::{self, Common, Entry, Exit, What};
 use crate::host::Tell;
-use crate::sys::limits;
+use crate::sys::{entry, limits};
 use screen::Screen;
 use verb::{Any, entry};
 
@@ -58,6 +58,7 @@ pub fn main(args: impl Iterator<Item = OsString>, ready: impl FnOnce(u8)) -> u8 
         Err(e) => return say(&e),
     };
     ready(request.common.verbose);
+    entry::is_the_programs();
     limits::make_room();
     let screen = Screen::new(&request.common);
     let done = match &request.what {

@@ -31,9 +31,9 @@ impl Screen {
             Color::Always => true,
             Color::Never => false,
             Color::Auto => {
-                std::io::stdout().is_terminal()
-                    && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+                std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
                     && std::env::var_os("TERM").is_some_and(|t| t != "dumb")
+                    && std::io::stdout().is_terminal()
             }
         };
         Self {

@@ -13,6 +13,8 @@ use crate::sys::bpf;
 
 impl Broadcasts for Programs {
     fn hear(&self) -> io::Result<()> {
+        // Without them what this sweep sends is not known where births are decided.
+        self.claims()?;
         self.attach_hearing()
     }
 
@@ -66,6 +68,6 @@ impl Broadcasts for Programs {
     }
 
     fn claim(&self, tgid: u32) -> Option<&AtomicU64> {
-        self.claims.word(tgid as usize)
+        self.claims().ok()?.word(tgid as usize)
     }
 }

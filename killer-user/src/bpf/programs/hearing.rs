@@ -32,7 +32,8 @@ const ONE_OF_MANY: u8 = 2;
 
 fn attach(t: &Programs, v: &Path) -> io::Result<()> {
     let pin = v.join("links").join(P_SIGNAL);
-    if sign::alive(v).is_some() || pin.try_exists()? {
+    let kept = !t.pinned.load(Ordering::Relaxed) && sign::alive(v).is_some();
+    if kept || pin.try_exists()? {
         return Ok(());
     }
     let began = clock::monotonic_ns();
@@ -81,9 +82,6 @@ impl Programs {
 
     /// Takes the hook off, when nobody needs it any more. To be called at the end of this process's use.
     pub(super) fn detach_hearing(&self) {
-        if !self.has_program(P_SIGNAL) {
-            return;
-        }
         let at = self.control.word_of(0, Word::HeardAt);
         let now = clock::monotonic_ns();
         let off = match self.hears.load(Ordering::Relaxed) {
@@ -94,7 +92,7 @@ impl Programs {
                 state == ALONE
             }
         };
-        if !off {
+        if !off || !self.has_program(P_SIGNAL) {
             return;
         }
         let pin = self.paths().version().join("links").join(P_SIGNAL);

@@ -1,6 +1,7 @@
 //! What the hooks may have missed, asked anew at each call; and the repair.
 
 use std::io;
+use std::sync::atomic::Ordering;
 
 use killer_common::ctl;
 use killer_common::names::*;
@@ -21,10 +22,15 @@ impl Programs {
         let v = self.paths.version();
         let hooks = || attach::hooks(self.tier(), self.can_skip(), &|p| self.program(p).is_ok());
         let there = |name: &&str| self.heed(v.join("links").join(name).try_exists()).unwrap_or(true);
-        let gone = || match sign::alive(&v) {
-            Some(true) => Vec::new(),
-            Some(false) => hooks().iter().map(|h| h.0).collect(),
-            None => hooks().iter().map(|h| h.0).filter(|n| !there(n)).collect(),
+        // A pin holds its hook, whoever is alive. A keeper is there only where links cannot be pinned.
+        let gone = || {
+            let unpinned: Vec<_> = hooks().iter().map(|h| h.0).filter(|n| !there(n)).collect();
+            self.pinned.store(unpinned.is_empty(), Ordering::Relaxed);
+            match unpinned.is_empty().then_some(true).or_else(|| sign::alive(&v)) {
+                Some(true) => Vec::new(),
+                Some(false) => hooks().iter().map(|h| h.0).collect(),
+                None => unpinned,
+            }
         };
         // Another mount namespace's bpffs is another one; the answer is the host's.
         let gone = pins::in_host_mounts(&self.paths, || Ok(gone())).map_err(io::Error::other);
@@ -36,7 +42,8 @@ impl Programs {
         self.features & ctl::HAS_SKIPS != 0
     }
 
-    /// Runs of the hooks that keep the sets which the kernel has skipped, ever (5.12+).
+    /// Runs of the hooks that keep the sets which the kernel has skipped, ever (5.12+). It is asked for where it should be able to skip
+    /// none, too: a kernel that can although its BTF does not tell is noticed by that.
     fn skipped(&self) -> u64 {
         let hooks = [P_EXIT, P_EXEC, P_NEWTASK, P_FORK, P_FORK2, P_ORPHANS];
         let runs = hooks.iter().filter_map(|h| self.program(h).and_then(bpf::prog_info).ok());
@@ -48,9 +55,9 @@ impl Hooks for Programs {
     fn health(&self) -> Health {
         let misses = self.skipped();
         // What cannot be read has not been raised, nor not raised.
-        let limits =
-            self.heed(Limits::known().ok_or_else(|| io::Error::other("kernel.pid_max cannot be read")));
-        let raised = |l: Limits| l.births(self.tier().by_btf()) > self.births_most || self.note_beyond(l);
+        let limits = self
+            .heed(Limits::above(self.tasks).ok_or_else(|| io::Error::other("kernel.pid_max cannot be read")));
+        let raised = |l: Limits| l.tasks() > self.tasks || self.note_beyond(l);
         Health {
             missing_links: self.gone(),
             misses,

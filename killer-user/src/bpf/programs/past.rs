@@ -15,13 +15,15 @@ impl Past for Programs {
 
     fn left_last(&self, set: &dyn Fn(u32) -> bool) -> Vec<Ending> {
         let mut v = Vec::new();
-        self.ending.for_each(|i, e| {
+        // What cannot be opened is noted, as a look-up that fails is.
+        let Ok(ending) = self.ending() else { return v };
+        ending.for_each(|i, e| {
             if e.tgid == 0 || !set(e.root) {
                 return;
             }
             // Copied while it was written, perhaps: then once more.
-            let again = self.ending.get(i).unwrap_or_default();
-            v.push(if again == e { e } else { self.ending.get(i).unwrap_or_default() });
+            let again = ending.get(i).unwrap_or_default();
+            v.push(if again == e { e } else { ending.get(i).unwrap_or_default() });
         });
         v
     }

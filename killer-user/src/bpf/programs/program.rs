@@ -4,12 +4,18 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
+use killer_common::names::{P_CLEAR, P_REAP, P_SIGNAL};
+
 use super::Programs;
+use super::open::Pinned;
+use super::pin::Pin;
 use crate::bpf::modern::{self, LATER};
 use crate::bpf::{load, pins};
 use crate::keep::{Keep, KeepError, What};
 use crate::kernel::tier::Tier;
-use crate::sys::bpf;
+
+/// Programs that are needed once at most: closed again.
+const ONCE: [&str; 3] = [P_CLEAR, P_REAP, P_SIGNAL];
 
 /// A program of the tracker.
 pub(in crate::bpf) enum Program<'a> {
@@ -31,23 +37,43 @@ impl AsFd for Program<'_> {
 impl Programs {
     /// A program; NotFound: this tier has none of that name.
     pub(in crate::bpf) fn program(&self, name: &str) -> io::Result<Program<'_>> {
-        match self.programs.iter().find(|p| p.0 == name) {
-            None if LATER.contains(&name) => self.opened(name),
-            None => Err(io::ErrorKind::NotFound.into()),
-            Some((_, Some(fd))) => Ok(Program::Kept(fd.as_fd())),
-            Some((_, None)) => self.opened(name),
+        let Some(pin) = self.programs.iter().find(|p| p.name == name) else {
+            return match LATER.contains(&name) {
+                true => self.opened(name).map(Program::Opened),
+                false => Err(io::ErrorKind::NotFound.into()),
+            };
+        };
+        if let Some(fd) = pin.fd.get() {
+            return Ok(Program::Kept(fd.as_fd()));
+        }
+        if !self.is_there(pin)? {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let fd = self.opened(name)?;
+        match self.few || ONCE.contains(&name) {
+            true => Ok(Program::Opened(fd)),
+            false => Ok(Program::Kept(pin.fd.get_or_init(|| fd).as_fd())),
         }
     }
 
     /// Whether this tracker has it.
     pub(in crate::bpf) fn has_program(&self, name: &str) -> bool {
-        self.programs.iter().any(|p| p.0 == name)
+        let pin = self.programs.iter().find(|p| p.name == name);
+        pin.is_some_and(|p| p.fd.get().is_some() || self.is_there(p).unwrap_or(false))
     }
 
-    fn opened(&self, name: &str) -> io::Result<Program<'_>> {
-        let pin = self.program_pin(name);
-        let opened = pins::in_host_mounts(&self.paths, || bpf::obj_get(&pin).what("opening a program"));
-        self.heed(opened.map(Program::Opened).map_err(io::Error::other))
+    fn is_there(&self, pin: &Pin) -> io::Result<bool> {
+        if let Some(there) = pin.there.get() {
+            return Ok(*there);
+        }
+        let at = self.program_pin(pin.name);
+        let there = pins::in_host_mounts(&self.paths, || at.try_exists().what("looking for a program"));
+        let there = self.heed(there.map_err(io::Error::other))?;
+        Ok(*pin.there.get_or_init(|| there))
+    }
+
+    fn opened(&self, name: &str) -> io::Result<OwnedFd> {
+        self.in_opened(|v| Pinned(v).get("progs", name))
     }
 
     fn program_pin(&self, name: &str) -> PathBuf {

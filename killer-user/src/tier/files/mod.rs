@@ -9,4 +9,4 @@ mod registry;
 pub use opening::{make, open};
 pub use port::OnFiles;
 pub use record::{RootFile, code};
-pub use registry::{FileRegistry, boot, is_ours};
+pub use registry::{FileRegistry, boot, is_ours, make_ours};

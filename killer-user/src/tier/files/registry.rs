@@ -5,13 +5,16 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use killer_common::record::{R_FREE, R_LIVE, R_STARTING, Reasons};
 use killer_common::{MAX_DEPTH, MAX_ROOTS, reason};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 
 use super::record::{RootFile, code};
 use crate::keep::{KeepError, Slot};
-use crate::sys::{alive, clock};
+use crate::sys::{alive, clock, entry};
 use crate::tier::seen::{self, Id};
 
 /// A directory with a file for each root.
@@ -44,9 +47,25 @@ pub fn is_ours(dir: &Path) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::PermissionDenied, why))
 }
 
+/// As [`is_ours`], of a directory that is made when it is not there.
+pub fn make_ours(dir: &Path) -> io::Result<()> {
+    match is_ours(dir) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+            is_ours(dir)
+        }
+        r => r,
+    }
+}
+
 /// One word for this boot: what is written in another one says nothing.
 pub fn boot() -> io::Result<String> {
-    Ok(std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
+    static BOOT: OnceLock<String> = OnceLock::new();
+    if let Some(boot) = BOOT.get() {
+        return Ok(boot.clone());
+    }
+    let text = entry::record("sys/kernel/random/boot_id")?;
+    Ok(BOOT.get_or_init(|| String::from_utf8_lossy(&text).trim().to_owned()).clone())
 }
 
 impl FileRegistry {
@@ -75,8 +94,7 @@ impl FileRegistry {
         if let Some(b) = Self::open(dir)? {
             return Ok(b);
         }
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-        is_ours(dir)?;
+        make_ours(dir)?;
         let files = Self { dir: dir.to_owned() };
         let _lock = files.lock()?;
         if Self::open(dir)?.is_none() {
@@ -93,7 +111,8 @@ impl FileRegistry {
 
     /// Waits for the lock.
     pub fn lock(&self) -> io::Result<FileLock> {
-        let f = File::open(&self.dir)?;
+        // Not by the standard library: under musl that is two calls.
+        let f = File::from(rustix::fs::open(&self.dir, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?);
         rustix::fs::flock(&f, rustix::fs::FlockOperation::LockExclusive)?;
         Ok(FileLock(f))
     }
@@ -123,8 +142,15 @@ impl FileRegistry {
     /// Replaces a file whole.
     pub fn put(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let tmp = self.dir.join(format!(".{name}.{}", std::process::id()));
-        let _ = std::fs::remove_file(&tmp);
-        let mut f = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&tmp)?;
+        let made = || {
+            let new = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+            rustix::fs::open(&tmp, new, Mode::RUSR | Mode::WUSR)
+        };
+        let mut f = File::from(match made() {
+            // Of one that was killed while it wrote, and had this number.
+            Err(Errno::EXIST) => std::fs::remove_file(&tmp).and_then(|()| Ok(made()?)),
+            r => r.map_err(io::Error::from),
+        }?);
         f.write_all(bytes)?;
         drop(f);
         std::fs::rename(&tmp, self.dir.join(name))
