@@ -114,7 +114,15 @@ fn count(r: *mut RootRecord, v: i64) {
 /// A child of this process is gone; when that was the last one of a dead process, it goes, too, and so on upwards.
 #[inline(always)]
 pub fn gone(creator: TaskKey) {
-    let mut k = creator;
+    lineage_gone(creator.tgid, creator.start);
+}
+
+/// A global function where there are calls: the verifier goes through it once, not at each call (5.6+,
+/// `kernel/bpf/verifier.c:do_check_subprogs`).
+#[cfg_attr(no_calls, inline(always))]
+#[cfg_attr(not(no_calls), inline(never), unsafe(no_mangle))]
+extern "C" fn lineage_gone(tgid: u32, start: u64) -> i32 {
+    let mut k = TaskKey { tgid, pad: 0, start };
     let mut i = 0;
     while i < knobs::MOST_UP {
         // The dead first: an entry between the two maps is counted down where it will be looked for.
@@ -123,19 +131,20 @@ pub fn gone(creator: TaskKey) {
                 // SAFETY: m points to a whole Member.
                 add32(unsafe { &raw mut (*m).kids }, u32::MAX);
             }
-            return;
+            return 0;
         };
         // SAFETY: d points to a whole Member.
         unsafe {
             add32(&raw mut (*d).kids, u32::MAX);
             if core::ptr::read_volatile(&raw const (*d).kids) != 0 {
-                return;
+                return 0;
             }
         }
-        let Some(up) = release(&k) else { return };
+        let Some(up) = release(&k) else { return 0 };
         k = up;
         i += 1;
     }
+    0
 }
 
 /// An entry of `ancestors` goes to `dead`; answers its parent, when that one counts it. `None`: another task has taken it,

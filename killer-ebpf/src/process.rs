@@ -240,15 +240,21 @@ pub fn unlist(addr: u64, b: &Birth) {
 
 /// The same of a process whose record stands apart. Two last threads may both come here: the one that removes it says so to its
 /// creator, once.
-#[cfg_attr(no_calls, inline(always))]
-#[cfg_attr(not(no_calls), inline(never))]
+#[inline(always)]
 pub fn ended_apart(tgid: u32, start: u64, flags: u32) {
+    process_ended_apart(tgid, start, flags);
+}
+
+/// As `lineage_gone`, a global function where there are calls.
+#[cfg_attr(no_calls, inline(always))]
+#[cfg_attr(not(no_calls), inline(never), unsafe(no_mangle))]
+extern "C" fn process_ended_apart(tgid: u32, start: u64, flags: u32) -> i32 {
     let key = process_key(tgid);
-    let Some(m) = BIRTHS.get_ptr_mut(&key) else { return };
+    let Some(m) = BIRTHS.get_ptr_mut(&key) else { return 0 };
     // SAFETY: m points to a whole Member.
     let up = unsafe {
         if (*m).leader_start != start {
-            return;
+            return 0;
         }
         leaves(m, flags)
     };
@@ -258,6 +264,7 @@ pub fn ended_apart(tgid: u32, start: u64, flags: u32) {
     if BIRTHS.remove(&key).is_ok() && up.tgid != 0 {
         lineage::gone(up);
     }
+    0
 }
 
 /// A task ends, its process goes on. A leader leaves the record in an element of its own; to be called before its element is
