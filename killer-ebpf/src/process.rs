@@ -63,20 +63,29 @@ fn set_leader(tgid: u32, key: u64) -> bool {
 /// The record of a new process: what `b` says, below its creator, which counts it from here on.
 #[inline(always)]
 pub fn record(b: &Birth, creator: TaskKey, facts: Facts) -> Member {
-    let place = lineage::below(b.root, &creator);
-    Member {
-        of_process: place.flags,
-        inode: facts.inode,
-        creator_start: creator.start,
-        creator_tgid: creator.tgid,
-        uid: facts.uid,
-        born: task::boottime(),
-        // SAFETY: 16 bytes either way.
-        comm: unsafe { core::mem::transmute::<[u64; 2], [u8; 16]>(facts.comm) },
-        threads: 1,
-        depth: place.depth,
-        above: place.above,
-        ..Member::of(b)
+    let mut m = Member::of(b);
+    // SAFETY: a record of our own.
+    unsafe { describe(&raw mut m, creator, facts) };
+    m
+}
+
+/// # Safety
+/// `m` points to a whole Member.
+#[inline(always)]
+unsafe fn describe(m: *mut Member, creator: TaskKey, facts: Facts) {
+    // SAFETY: the caller's; a name is 16 bytes either way.
+    unsafe {
+        let place = lineage::below((*m).root, &creator);
+        (*m).of_process = place.flags;
+        (*m).inode = facts.inode;
+        (*m).creator_start = creator.start;
+        (*m).creator_tgid = creator.tgid;
+        (*m).uid = facts.uid;
+        (*m).born = task::boottime();
+        (*m).comm = core::mem::transmute::<[u64; 2], [u8; 16]>(facts.comm);
+        (*m).threads = 1;
+        (*m).depth = place.depth;
+        (*m).above = place.above;
     }
 }
 
@@ -88,16 +97,7 @@ pub fn record(b: &Birth, creator: TaskKey, facts: Facts) -> Member {
 pub unsafe fn fill(m: *mut Member, addr: u64, creator: TaskKey, facts: Facts) {
     // SAFETY: the caller's.
     unsafe {
-        let place = lineage::below((*m).root, &creator);
-        (*m).of_process = place.flags;
-        (*m).inode = facts.inode;
-        (*m).creator_start = creator.start;
-        (*m).creator_tgid = creator.tgid;
-        (*m).uid = facts.uid;
-        (*m).born = task::boottime();
-        (*m).comm = core::mem::transmute::<[u64; 2], [u8; 16]>(facts.comm);
-        (*m).depth = place.depth;
-        (*m).above = place.above;
+        describe(m, creator, facts);
         index(&*m, addr);
     }
 }
@@ -184,9 +184,9 @@ pub unsafe fn take_over(own: *mut Member, addr: u64) {
         };
         copy(old, own);
         (*own).flags = flags & !B_THREAD | (*old).flags & (B_MAIN | B_CONTROL);
-        // What the exit hook of the old leader has missed is no record any more.
-        (*old).flags |= B_THREAD;
         if set_leader(tgid, addr) {
+            // What the exit hook of the old leader has missed is no record any more. Not before: a reader may have come for it.
+            (*old).flags |= B_THREAD;
             let _ = BIRTHS.remove(&process_key(tgid));
         }
     }
@@ -214,12 +214,8 @@ unsafe fn leaves(m: *mut Member, flags: u32) -> TaskKey {
 /// `m` points to an element of `births`.
 #[inline(always)]
 pub unsafe fn ended(m: *mut Member, addr: u64, b: &Birth) -> TaskKey {
-    if !task::LEADERS || b.flags & B_THREAD != 0 {
-        // Its leader's element is its leader's to remove: by its hook, which may be under way, or by the walk when that was skipped.
-        ended_apart(b.tgid, b.leader_start, b.flags);
-        return TaskKey::default();
-    }
-    if entry(&LEADERS, b.tgid).is_none() {
+    if !stands_with(b) {
+        // A leader's element is the leader's to remove: by its hook, which may be under way, or by the walk when that was skipped.
         ended_apart(b.tgid, b.leader_start, b.flags);
         return TaskKey::default();
     }
@@ -227,6 +223,12 @@ pub unsafe fn ended(m: *mut Member, addr: u64, b: &Birth) -> TaskKey {
     let up = unsafe { leaves(m, b.flags) };
     unlist(addr, b);
     up
+}
+
+/// Whether the record of its process stands with this task: a leader's whose number has a place.
+#[inline(always)]
+fn stands_with(b: &Birth) -> bool {
+    task::LEADERS && b.flags & B_THREAD == 0 && entry(&LEADERS, b.tgid).is_some()
 }
 
 /// Takes the process of this leader off the list, unless its number is another's by now.
@@ -268,7 +270,7 @@ extern "C" fn process_ended_apart(tgid: u32, start: u64, flags: u32) -> i32 {
 }
 
 /// A task ends, its process goes on. A leader leaves the record in an element of its own; to be called before its element is
-/// removed, and [`left`] after that.
+/// removed, and `walk::alone` after that.
 ///
 /// # Safety
 /// `m` points to the task's element of `births`.
@@ -283,6 +285,9 @@ pub unsafe fn goes_on(m: *mut Member, b: &Birth) {
                     (*p).of_process |= B_FORKED;
                 }
             }
+            return;
+        }
+        if !stands_with(b) {
             return;
         }
         let kids = core::ptr::read_volatile(&raw const (*m).kids);

@@ -28,6 +28,8 @@ pub enum Variant {
     DeletedFirst,
     /// Mutant: an exec drops what stands apart before it says where the record is.
     DroppedFirst,
+    /// Mutant: an exec says that the old one is no record any more before it says where the record is.
+    MarkedFirst,
     /// Mutant: a reader does not read the key again.
     ReadOnce,
     /// Mutant: whoever finds the record as the last one tells the creator, whose delete it was or not.
@@ -70,7 +72,9 @@ pub enum Step {
     Own,
     /// It says where the record is.
     Set,
-    /// It deletes what stands apart.
+    /// What stands apart is no record any more.
+    Mark,
+    /// And deleted.
     Drop,
     /// It has ended.
     Over,
@@ -102,6 +106,8 @@ pub struct State {
     /// Elements of the tasks: `Some(true)`: the record.
     births: [Option<bool>; TASKS],
     apart: bool,
+    /// What stands apart is called no record.
+    marked: bool,
     /// Task + 1 whose element has the record.
     leader: u8,
     told: u8,
@@ -205,6 +211,7 @@ impl Leaders {
                 s.births[t] = Some(true);
                 match self.variant {
                     Variant::DroppedFirst => Step::Drop,
+                    Variant::MarkedFirst => Step::Mark,
                     _ => Step::Set,
                 }
             }
@@ -212,8 +219,13 @@ impl Leaders {
                 s.leader = t as u8 + 1;
                 match self.variant {
                     Variant::DroppedFirst => Step::Runs,
-                    _ => Step::Drop,
+                    Variant::MarkedFirst => Step::Drop,
+                    _ => Step::Mark,
                 }
+            }
+            Step::Mark => {
+                s.marked = true;
+                if self.variant == Variant::MarkedFirst { Step::Set } else { Step::Drop }
             }
             Step::Drop => {
                 s.apart = false;
@@ -238,7 +250,7 @@ impl Leaders {
             }
             Read::Leader if s.births[s.key as usize - 1] == Some(true) => Read::Done(true),
             Read::Leader => Read::Apart,
-            Read::Apart if s.apart => Read::Done(true),
+            Read::Apart if s.apart && !s.marked => Read::Done(true),
             Read::Apart if self.variant == Variant::ReadOnce => Read::Done(false),
             Read::Apart => Read::Again,
             Read::Again if s.leader != s.key && s.leader != 0 => {
@@ -264,6 +276,7 @@ impl Model for Leaders {
             live: TASKS as u8,
             births: [Some(true), Some(false), Some(false)],
             apart: false,
+            marked: false,
             leader: 1,
             told: 0,
             read: Read::Key,

@@ -326,6 +326,7 @@ mod leaders {
         said_before_it_is: Leaders::three(Variant::SaidFirst) => "a process that runs is found";
         deleted_before_it_is: Leaders::three(Variant::DeletedFirst) => "a process that runs is found";
         dropped_before_it_is_said: Leaders::three(Variant::DroppedFirst) => "a process that runs is found";
+        marked_before_it_is_said: Leaders::three(Variant::MarkedFirst) => "a process that runs is found";
         read_once: Leaders::three(Variant::ReadOnce) => "a process that runs is found";
         told_without_a_claim: Leaders::three(Variant::NoClaim) => "its creator is told once";
     }
