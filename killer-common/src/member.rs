@@ -88,7 +88,7 @@ impl Member {
         }
     }
 
-    /// A task with nothing beside it.
+    /// A task with nothing beside it. Word for word: a constant to copy from would be global data, which kernels before 5.2 do not take.
     #[inline(always)]
     pub fn of(b: &Birth) -> Self {
         Self {
@@ -98,7 +98,19 @@ impl Member {
             tgid: b.tgid,
             leader_start: b.leader_start,
             walk: b.walk,
-            ..Self::BLANK
+            inode: 0,
+            creator_start: 0,
+            creator_tgid: 0,
+            uid: 0,
+            born: 0,
+            comm: [0; 16],
+            execs: 0,
+            threads: 0,
+            depth: 0,
+            above: 0,
+            kids: 0,
+            of_process: 0,
+            ended: 0,
         }
     }
 

@@ -71,7 +71,7 @@ fn records_have_no_padding() {
     assert_eq!(size_of::<record::Pop>(), 8 * 8);
     assert_eq!(size_of::<record::Control>(), 3 * 8 + 2 * 4 + 5 * 8 + 7 * 8);
     assert_eq!(size_of::<record::TaskKey>(), 2 * 4 + 8);
-    assert_eq!(size_of::<record::Member>(), 4 * 4 + 3 * 8 + 2 * 4 + 8 + 2 * 4 + 8 + 16 + 5 * 8);
+    assert_eq!(size_of::<record::Member>(), size_of::<record::Birth>() + 2 * 8 + 2 * 4 + 8 + 16 + 6 * 4 + 8);
     assert_eq!(size_of::<record::Dead>(), size_of::<record::Member>() + 8);
     assert_eq!(size_of::<record::Edge>(), size_of::<record::TaskKey>() + 2 * 8);
     assert_eq!(size_of::<record::Reasons>(), 2 * 8 * reason::COUNT);

@@ -19,6 +19,14 @@ pub fn is_saved() -> bool {
 /// the self-test has started does what that one is for.
 #[cfg(feature = "cli")]
 pub fn start(ready: fn(u8)) -> ! {
-    crate::selftest::act(args().into_iter());
-    std::process::exit(crate::verbs::main(args().into_iter(), ready).into())
+    let all = || {
+        crate::selftest::act(args().into_iter());
+        crate::verbs::main(args().into_iter(), ready)
+    };
+    // What is dropped on the way opens gates; without a handler nothing would be.
+    std::process::exit(std::panic::catch_unwind(all).unwrap_or(PANIC).into())
 }
+
+/// Exit code of a program of Rust that has panicked.
+#[cfg(feature = "cli")]
+const PANIC: u8 = 101;
