@@ -22,10 +22,8 @@ static MEMORY: killer_user::program::Arena = killer_user::program::Arena::new();
 #[allow(unsafe_code)]
 #[cfg(not(test))]
 #[unsafe(no_mangle)]
-extern "C" fn main(count: core::ffi::c_int, arguments: *const *const core::ffi::c_char) -> core::ffi::c_int {
-    // SAFETY: as the C runtime gives them.
-    unsafe { killer_user::program::given(count, arguments) };
-    killer_user::program::start(log_to_stderr)
+extern "C" fn main(_count: core::ffi::c_int, arguments: killer_user::program::Arguments) -> core::ffi::c_int {
+    killer_user::program::start(arguments, log_to_stderr)
 }
 
 /// `verbose`: `-v`, counted; `RUST_LOG` decides where it is set.

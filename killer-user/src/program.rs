@@ -2,8 +2,8 @@
 #![doc(hidden)]
 
 pub use crate::sys::arena::Arena;
-use crate::sys::start::args;
-pub use crate::sys::start::given;
+pub use crate::sys::start::Arguments;
+use crate::sys::start::{args, given};
 
 /// Saves what the caller gave, before Rust's runtime changes some of it. For `.init_array` only.
 pub extern "C" fn save() {
@@ -15,10 +15,11 @@ pub fn is_saved() -> bool {
     crate::sys::inherit::is_saved()
 }
 
-/// The whole program, once its arguments are [`given`]; `ready` is called with how much is to be said (`-v`, counted). A process that
+/// The whole program with the arguments that `main` was given; `ready` is called with how much is to be said (`-v`, counted). A process that
 /// the self-test has started does what that one is for.
 #[cfg(feature = "cli")]
-pub fn start(ready: fn(u8)) -> ! {
+pub fn start(arguments: Arguments, ready: fn(u8)) -> ! {
+    given(arguments);
     let all = || {
         crate::selftest::act(args().into_iter());
         crate::verbs::main(args().into_iter(), ready)
