@@ -117,8 +117,10 @@ fn a_pidfile_goes() {
         assert!(there());
         // As long as somebody lives it names the main process.
         std::fs::remove_file(&path).expect("remove");
-        let script = "trap '' TERM; (trap '' TERM; exec sleep 60) & sleep 60 & wait";
-        start(&["--detach", "--", "sh", "-c", script]).ok();
+        let ready = env.path("ready");
+        let script = "trap '' TERM; (exec sleep 60) & echo > \"$0\"; sleep 60 & wait";
+        start(&["--detach", "--", "sh", "-c", script, &ready.to_string_lossy()]).ok();
+        assert!(eventually(Duration::from_secs(10), || ready.exists()), "{}: no trap", env.test);
         env.killer(["svc"]).ok();
         assert!(there());
         env.killer(["stop", "--timeout=100ms", "svc"]).ok();
