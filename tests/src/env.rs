@@ -162,7 +162,9 @@ impl TestEnv {
         let mut env = TestEnv::new(test)?;
         if !env.shared && reuse::wanted() {
             if !reuse::take(&env.pin_root) {
-                env.killer(["up"]);
+                // With its hooks attached, as the next test will find it.
+                env.killer(["run", "--name", "first", "--", "true"]);
+                env.killer(["forget", "first"]);
             }
             env.reused = reuse::parts(&env.pin_root);
         }

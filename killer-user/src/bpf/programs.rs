@@ -15,6 +15,7 @@ mod pool;
 mod port;
 mod program;
 mod registry;
+mod rest;
 mod sets;
 
 use std::io;

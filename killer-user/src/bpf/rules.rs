@@ -14,7 +14,7 @@ use super::load;
 use super::loader::{self, Knob, Object};
 use super::programs::Programs;
 use super::{maps, pins};
-use crate::keep::{Keep, KeepError, Opened, Rules, Slot, Table, What};
+use crate::keep::{Hooks, Keep, KeepError, Opened, Rules, Slot, Table, What};
 use crate::kernel::btf;
 use crate::kernel::tier::Tier;
 use crate::sys::bpf::{self, For, Hash};
@@ -167,6 +167,7 @@ impl Rules for Programs {
     }
 
     fn put(&self, table: &Table) -> Result<(), KeepError> {
+        Hooks::attach(self)?;
         self.rules_up()?;
         let set = if self.global().rules == 1 { 2 } else { 1 };
         let files: Hash<FileKey, Rule> = self.table(RULES)?;

@@ -119,6 +119,14 @@ fn tracker(paths: &Paths, tier: Tier) -> Check {
                 return check("tracker", "ok", text, None);
             }
             let at = paths.version();
+            let resting = n == 0 && t.hooks().is_some_and(|h| h.rest());
+            if resting {
+                let text = format!(
+                    "loaded at {}; its hooks are attached by the first 'run', 'adopt' or rule",
+                    at.display()
+                );
+                return check("tracker", "ok", text, None);
+            }
             if !h.missing_links.is_empty() {
                 let hint = "'killer down --force', then start the services again";
                 return check(

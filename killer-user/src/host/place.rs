@@ -71,6 +71,9 @@ pub fn make(t: &Tracker, w: &Wish<'_>) -> Result<(Slot, bool), Failure> {
         let ended: Vec<Root> = registry::ended(t).into_iter().filter(|r| r.name != name).collect();
         give(t, &ended[..ended.len().saturating_sub(w.keep)]);
     }
+    if let Some(hooks) = t.hooks() {
+        hooks.attach()?;
+    }
     // An instance's slot is the kernel's to give.
     let old = old.filter(|o| o.slot.slot != outer && !o.is_instance());
     let fresh = old.is_none_or(|old| registry::abandoned(t, old));

@@ -10,9 +10,9 @@ use crate::report::message;
 use crate::tier::{Paths, Tracker, memory};
 
 /// Loads and pins the tracker.
-pub fn up(cross_check: bool, tell: &dyn Tell) -> Result<Ending, Failure> {
+pub fn up(cross_check: bool, tell: &dyn Tell) -> Result<Host, Failure> {
     let paths = Paths::default();
-    Host::load(|t| {
+    let host = Host::load(|t| {
         if cross_check && t.tier().is_without_programs() {
             let what = format!("the tier {} has no cross-check", t.tier().name());
             return Err(Failure::new(Ending::Failed, what)
@@ -33,7 +33,15 @@ pub fn up(cross_check: bool, tell: &dyn Tell) -> Result<Ending, Failure> {
             Some("end them with that version's killer, then its 'down'"),
         ));
     }
-    Ok(Ending::Done)
+    Ok(host)
+}
+
+/// Lets the hooks rest until something is to be tracked, when nothing is.
+pub fn rest(host: &Host) -> Result<(), Failure> {
+    let Some(hooks) = host.hooks() else { return Ok(()) };
+    let _lock = host.lock()?;
+    hooks.detach()?;
+    Ok(())
 }
 
 fn refuse_live(t: &Tracker, force: bool) -> Result<(), Failure> {

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::Held;
+use super::{Held, KeepError};
 
 /// What could make every root doubtful.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,6 +34,12 @@ pub trait Hooks {
     fn health(&self) -> Health;
     /// Of that, the hooks whose link pins are gone.
     fn missing_links(&self) -> Vec<&'static str>;
+    /// True when they are attached nowhere until somebody is to be tracked.
+    fn rest(&self) -> bool;
+    /// Detaches them, when nobody is tracked and no exec may open a service; whether they are detached. The registry is locked.
+    fn detach(&self) -> io::Result<bool>;
+    /// Attaches them when they rest: before somebody is tracked. The registry is locked.
+    fn attach(&self) -> Result<(), KeepError>;
     /// What was missed; `None` where no run can be skipped.
     fn lapses(&self) -> Option<Lapses>;
     /// Notes how many skipped hook runs have been accounted for.

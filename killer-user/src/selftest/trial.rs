@@ -133,6 +133,9 @@ pub type Account<'a> = &'a dyn Fn(&Tracker) -> std::io::Result<()>;
 pub fn run(stage: &Stage, spec: &Spec, size: u32, account: Account<'_>) -> Result<Passed, Not> {
     let t = &stage.tracker;
     let slot = t.free_slot().ok_or_else(|| Not::Failed("no free place for a service".into()))?;
+    if let Some(hooks) = t.hooks() {
+        hooks.attach().map_err(|e| Not::Failed(e.to_string()))?;
+    }
     let slot = t.create(slot, 0, 0, spec.name)?;
     let done = on(stage, spec, size, slot, account);
     let doubts = doubts(t, slot);

@@ -2,6 +2,7 @@
 //! before, each look is one.
 
 pub mod control;
+mod parts;
 
 use std::fs::File;
 use std::io;
@@ -13,6 +14,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use bytemuck::Pod;
 use killer_common::record::{Pop, RootRecord};
 
+use self::parts::Parts;
 use super::{bpf, limits};
 
 /// Where the records are.
@@ -24,6 +26,8 @@ enum At<T> {
     There(OwnedFd, File),
     /// As `Here`, once it is looked at often.
     Later(Later<T>),
+    /// Mapped piece by piece.
+    Parts(Parts<T>),
 }
 
 /// A large array that is only read. To map it the kernel enters each page of it (`kernel/bpf/arraymap.c:array_map_mmap`), which is
@@ -123,6 +127,23 @@ impl<T: Pod> Mapped<T> {
         Ok(Self { at, len, of: PhantomData })
     }
 
+    /// As [`Self::new`], of an array that has a place for each number and is only read: what nobody looks at is not mapped.
+    ///
+    /// # Errors
+    /// It cannot be mapped although the kernel can.
+    pub fn by_number(map: OwnedFd, len: usize, lock: impl FnOnce() -> io::Result<File>) -> io::Result<Self> {
+        let one = len <= killer_common::TGIDS as usize;
+        let at = match one || limits::descriptors() < ROOM || !bpf::can_map(&map)? {
+            true => return Self::new(map, len, false, lock),
+            // Of these all are looked at, or none.
+            false if size_of::<T>() == size_of::<u16>() => {
+                At::Later(Later { map, looks: AtomicU32::new(0), here: OnceLock::new() })
+            }
+            false => At::Parts(Parts::new(map, len)),
+        };
+        Ok(Self { at, len, of: PhantomData })
+    }
+
     /// True when it is mapped, or will be: looks are no system calls.
     pub fn is_mapped(&self) -> bool {
         !matches!(self.at, At::There(..))
@@ -143,6 +164,7 @@ impl<T: Pod> Mapped<T> {
             At::Here(at, _) => Some(unsafe { std::ptr::read_volatile(at.add(i)) }),
             At::There(map, _) => looked_up(map, i),
             At::Later(later) => later.get(i, self.len),
+            At::Parts(parts) => parts.get(i),
         }
     }
 
@@ -173,16 +195,20 @@ impl Mapped<u16> {
                 }
             }
         };
-        match &self.at {
-            At::Later(_) => return Err(io::ErrorKind::Unsupported.into()),
-            At::Here(at, _) => {
+        let here = match &self.at {
+            At::Here(at, _) => Some(*at),
+            At::Later(later) => Some(later.at(self.len).ok_or(io::ErrorKind::OutOfMemory)?),
+            _ => None,
+        };
+        match (&self.at, here) {
+            (_, Some(at)) => {
                 let base = at.cast::<u64>();
                 for w in 0..self.len / 4 {
                     // SAFETY: w < len / 4; the mapping is page-aligned and holds len * 2 bytes.
                     word(w, unsafe { std::ptr::read_volatile(base.add(w)) });
                 }
             }
-            At::There(map, _) => {
+            (At::There(map, _), None) => {
                 const WORDS: usize = killer_common::TGIDS as usize / 4;
                 let mut element = vec![0u64; WORDS];
                 for e in 0..self.len / 4 / WORDS {
@@ -190,6 +216,7 @@ impl Mapped<u16> {
                     element.iter().enumerate().for_each(|(w, v)| word(e * WORDS + w, *v));
                 }
             }
+            _ => return Err(io::ErrorKind::Unsupported.into()),
         }
         Ok(())
     }
@@ -225,8 +252,8 @@ impl Mapped<RootRecord> {
     pub fn head(&self, slot: usize) -> Option<[u32; 6]> {
         let mapped = match &self.at {
             At::Here(at, _) => Some(*at),
-            At::There(..) => None,
             At::Later(later) => later.here.get().copied().flatten().map(|(at, _)| at),
+            At::There(..) | At::Parts(_) => None,
         };
         match mapped {
             Some(at) if slot < self.len => {
@@ -250,7 +277,7 @@ impl Mapped<Pop> {
                 // SAFETY: `pop` is the first, aligned i64 of the record; a load only, so a read-only mapping is fine.
                 unsafe { AtomicU64::from_ptr(at.add(slot).cast()) }.load(Ordering::SeqCst) as i64
             }
-            At::There(..) | At::Later(_) => self.get(slot).map_or(1, |p| p.pop),
+            At::There(..) | At::Later(_) | At::Parts(_) => self.get(slot).map_or(1, |p| p.pop),
         }
     }
 }
@@ -260,7 +287,7 @@ impl<T: Pod> Drop for Mapped<T> {
         let made = match &self.at {
             At::Here(at, bytes) => Some((*at, *bytes)),
             At::Later(later) => later.here.get().copied().flatten(),
-            At::There(..) => None,
+            At::There(..) | At::Parts(_) => None,
         };
         if let Some((at, bytes)) = made {
             // SAFETY: made by `new` with this size and dropped once.

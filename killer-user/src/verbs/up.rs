@@ -27,7 +27,10 @@ impl Verb for Up {
     fn perform(&self, screen: &Screen) -> Result<Ending, Failure> {
         let cross_check = self.cross_check.is_some();
         let notes = match self.rules {
-            false => tracker::up(cross_check, screen).map(|_| Vec::new())?,
+            false => {
+                tracker::rest(&tracker::up(cross_check, screen)?)?;
+                Vec::new()
+            }
             true => rules::up(cross_check, self.guess, screen)?,
         };
         screen.document(|| done::up(notes));

@@ -22,7 +22,7 @@ fn plain_error(out: &Out) {
 #[test]
 fn links_removed_by_hand() {
     let Some(env) = TestEnv::new("links_removed_by_hand") else { return };
-    env.killer(["up"]).ok();
+    env.killer(["run", "--name", "first", "--", "true"]).ok();
     let version = std::fs::read_dir(&env.pin_root).expect("pins").flatten().next().expect("a version").path();
     let names: Vec<_> =
         std::fs::read_dir(version.join("links")).expect("links").flatten().map(|e| e.file_name()).collect();

@@ -108,5 +108,24 @@ fn killed_in_up_and_down() {
         usable(&what);
         env.killer(["down"]).ok();
     });
-    eprintln!("up: killed at {ups} of {up} steps; down: at {downs} of {down}");
+    // The first service attaches the hooks.
+    let first = ["run", "--name", "svc", "--", "true"];
+    env.killer(["up"]).ok();
+    let run = step(&first, 0).calls;
+    let runs = sample(1, run, BUDGET, |n| {
+        env.killer(["down", "--force"]).ok();
+        env.killer(["up"]).ok();
+        step(&first, n);
+        let what = format!("the first run killed before call {n} of {run}");
+        let list = env.killer(["list"]);
+        assert_eq!(list.exit(), 0, "{what}: {list}");
+        usable(&what);
+        let version = std::fs::read_dir(env.pin_root.join("v1")).expect("a version").flatten();
+        let left = version.into_iter().find(|e| e.file_name().to_string_lossy().starts_with("waking-"));
+        assert!(left.is_none(), "{what}: {left:?}");
+        env.killer(["-s", "KILL", "--wait", "--require-exact", "svc"]).ok();
+    });
+    eprintln!(
+        "up: killed at {ups} of {up} steps; down: at {downs} of {down}; the first run: at {runs} of {run}"
+    );
 }

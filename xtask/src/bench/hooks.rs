@@ -70,7 +70,7 @@ type Columns = [Vec<Pairs>; COLUMNS.len()];
 /// The programs' names, and every column.
 fn measured(bench: &Bench, rounds: usize) -> Result<(Vec<String>, Columns)> {
     let _on = bpf::Statistics::on()?;
-    run::quiet(&mut bench.killer(&["up"]))?;
+    attached(bench)?;
     let (names, programs): (Vec<_>, Vec<_>) = bpf::pinned(&bench.pins)?.into_iter().unzip();
     ensure!(!programs.is_empty(), "no pinned programs below {}", bench.pins.display());
     let (empty, _attached) = bpf::empty()?;
@@ -154,7 +154,7 @@ fn by_the_clock(bench: &Bench, rounds: usize) -> Result<String> {
                 let state = if round % 2 == 0 { step } else { STATES - 1 - step };
                 match state {
                     0 | 1 => run::quiet(&mut bench.killer(&["down", "--force"]))?,
-                    _ => run::quiet(&mut bench.killer(&["up"]))?,
+                    _ => attached(bench)?,
                 };
                 // The kernel frees a tracker's maps some time later, on the same CPUs; and caches have to warm up.
                 std::thread::sleep(Duration::from_millis(300));
@@ -185,4 +185,9 @@ fn forks(bench: &Bench, line: &[&str], tracked: bool) -> Result<f64> {
     let said = String::from_utf8_lossy(&out.stdout).into_owned();
     let error = String::from_utf8_lossy(&out.stderr).into_owned();
     said.trim().parse().with_context(|| format!("{line:?}: {} {said} {error}", out.status))
+}
+
+/// A tracker whose hooks are attached, as they are from the first service on. Answers what the command printed.
+fn attached(bench: &Bench) -> Result<String> {
+    run::quiet(&mut bench.killer(&["run", "--name", "first", "--", "true"]))
 }

@@ -11,7 +11,7 @@ use super::Programs;
 use crate::bpf::log::Relay;
 use crate::bpf::maps::Limits;
 use crate::bpf::{attach, pins, sign};
-use crate::keep::{Health, Held, Hooks, Keep, Lapses, Slot};
+use crate::keep::{Health, Held, Hooks, Keep, KeepError, Lapses, Slot};
 use crate::kernel::probe;
 use crate::kernel::tier::Tier;
 use crate::sys::bpf;
@@ -69,6 +69,18 @@ impl Hooks for Programs {
 
     fn missing_links(&self) -> Vec<&'static str> {
         self.gone()
+    }
+
+    fn rest(&self) -> bool {
+        self.is_resting()
+    }
+
+    fn detach(&self) -> io::Result<bool> {
+        self.lie_down()
+    }
+
+    fn attach(&self) -> Result<(), KeepError> {
+        self.get_up()
     }
 
     fn lapses(&self) -> Option<Lapses> {

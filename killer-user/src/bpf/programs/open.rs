@@ -235,7 +235,7 @@ impl Pinned<'_> {
     /// An array that has a place for each number of a process.
     fn mapped_by_number<T: Pod>(&self, name: &'static str) -> Result<Mapped<T>, KeepError> {
         let (fd, elements) = self.map(name)?;
-        Mapped::new(fd, (elements * TGIDS) as usize, false, || self.lock()).map_err(unmapped)
+        Mapped::by_number(fd, (elements * TGIDS) as usize, || self.lock()).map_err(unmapped)
     }
 
     /// The claims. Where they cannot be mapped no hook looks at them, and they are this process's own.

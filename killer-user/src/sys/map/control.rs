@@ -58,7 +58,7 @@ impl Mapped<Control> {
         match &self.at {
             // SAFETY: slot < len.
             At::Here(at, _) => Some(unsafe { at.add(slot) }),
-            At::There(..) | At::Later(_) => None,
+            At::There(..) | At::Later(_) | At::Parts(_) => None,
         }
     }
 
