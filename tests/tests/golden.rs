@@ -17,6 +17,7 @@ const VERBS: &[&str] = &[
     "list",
     "status",
     "tree",
+    "why",
     "verify",
     "set-main",
     "forget",

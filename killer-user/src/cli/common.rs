@@ -15,21 +15,23 @@ pub enum Output {
     Json,
     /// JSON, indented.
     JsonPretty,
-    /// Graphviz (tree).
+    /// Graphviz (tree, why).
     Dot,
-    /// Mermaid (tree).
+    /// Mermaid (tree, why).
     Mermaid,
+    /// A picture (tree, why).
+    Svg,
     /// The kernel's Test Anything Protocol (selftest).
     Ktap,
 }
 
 impl Output {
-    /// The verb that this format is for, when it is for one only.
-    pub fn only_for(self) -> Option<&'static str> {
+    /// The verbs that this format is for, when it is for some only.
+    pub fn only_for(self) -> Option<&'static [&'static str]> {
         match self {
             Self::Short | Self::Json | Self::JsonPretty => None,
-            Self::Dot | Self::Mermaid => Some("tree"),
-            Self::Ktap => Some("selftest"),
+            Self::Dot | Self::Mermaid | Self::Svg => Some(&["tree", "why"]),
+            Self::Ktap => Some(&["selftest"]),
         }
     }
 }
@@ -50,7 +52,7 @@ pub enum Color {
 #[derive(Clone, Debug, clap::Args)]
 #[allow(missing_docs)]
 pub struct Look {
-    /// Output: short, json, json-pretty; of 'tree' also dot, mermaid
+    /// Output: short, json, json-pretty; of 'tree' and 'why' also dot, mermaid, svg
     #[arg(
         short,
         long,

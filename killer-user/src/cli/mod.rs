@@ -176,7 +176,7 @@ fn verb_form<A: Asked>(
 }
 
 fn request<A: Asked>(what: What<A>, verb: Option<&str>, look: Look) -> Result<Request<A>, Exit> {
-    if let Some(only) = look.output.only_for().filter(|v| verb != Some(v)) {
+    if let Some(only) = look.output.only_for().filter(|v| verb.is_none_or(|verb| !v.contains(&verb))) {
         return Err(Wrong::format(only).into());
     }
     let why = match &what {

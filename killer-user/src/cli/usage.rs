@@ -41,9 +41,13 @@ impl Wrong {
         Self { what: what.into(), next: next.into() }
     }
 
-    /// A format of one verb, in another place.
-    pub fn format(verb: &str) -> Self {
-        Self::new(format!("this format is for 'killer {verb}' only"), "use -o short, json or json-pretty")
+    /// A format of some verbs, in another place.
+    pub fn format(verbs: &[&str]) -> Self {
+        let each: Vec<String> = verbs.iter().map(|v| format!("'killer {v}'")).collect();
+        Self::new(
+            format!("this format is for {} only", each.join(" and ")),
+            "use -o short, json or json-pretty",
+        )
     }
 
     /// Nothing to do anything to.

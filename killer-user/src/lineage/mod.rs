@@ -1,5 +1,6 @@
 //! Members and fork edges of a root, read from the kernel's maps.
 
+mod ancestry;
 mod broadcast;
 mod describe;
 mod family;
@@ -15,6 +16,7 @@ mod stillness;
 mod syscall_gate;
 mod tree;
 
+pub use ancestry::{Link, ancestry, ended_with};
 pub use broadcast::{Broadcasting, Pending, half_sent};
 pub use describe::{Describer, Outside, hierarchies};
 #[cfg(test)]

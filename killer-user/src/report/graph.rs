@@ -3,7 +3,7 @@
 use super::escape::{cut, text};
 use super::model::{Node, Tree};
 
-fn each<'a>(nodes: &'a [Node], mut f: impl FnMut(&'a Node, Option<usize>, usize)) {
+pub(super) fn each<'a>(nodes: &'a [Node], mut f: impl FnMut(&'a Node, Option<usize>, usize)) {
     let mut stack: Vec<(&Node, Option<usize>)> = nodes.iter().rev().map(|n| (n, None)).collect();
     let mut id = 0;
     while let Some((n, up)) = stack.pop() {
@@ -13,7 +13,7 @@ fn each<'a>(nodes: &'a [Node], mut f: impl FnMut(&'a Node, Option<usize>, usize)
     }
 }
 
-fn label(n: &Node) -> String {
+pub(super) fn label(n: &Node) -> String {
     let what = n.process.command.as_deref().filter(|c| !c.is_empty()).unwrap_or(&n.process.comm);
     let ended = if n.alive { "" } else { " (ended)" };
     format!("{} {}{ended}", n.process.pid, cut(what, 60))

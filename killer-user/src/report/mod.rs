@@ -9,6 +9,9 @@ pub mod model;
 mod nest;
 #[cfg(test)]
 mod samples;
+mod svg;
+
+pub use svg::svg;
 
 use serde::Serialize;
 

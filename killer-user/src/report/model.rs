@@ -8,6 +8,7 @@ mod instance;
 mod moment;
 mod order;
 mod rules;
+mod why;
 
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;
@@ -20,6 +21,7 @@ pub use instance::{Instance, Stayed};
 pub use moment::Moment;
 pub use order::{Caller, Receipt, Signalled, Stop, StopCommand, Survivor, Times};
 pub use rules::{Rule, RuleCheck, RuleError, RuleTest, Rules, RulesInForce, Uncovered};
+pub use why::{Link, Why};
 
 /// Version of every model here.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -360,6 +362,8 @@ pub enum Any {
     Tree(Tree),
     /// `tree`, several services.
     Trees(Vec<Tree>),
+    /// `why`
+    Why(Box<Why>),
     /// `verify`
     Verify(Verify),
     /// `verify`, several services.

@@ -8,7 +8,7 @@ pub use models::selftest;
 use models::*;
 
 use super::model::*;
-use super::{Style, graph, human, json, ktap};
+use super::{Style, graph, human, json, ktap, svg};
 
 fn selftest_lines(m: &Selftest, s: &Style) -> String {
     let trials: String = m.trials.iter().map(|t| human::trial(t, s)).collect();
@@ -34,6 +34,10 @@ fn all(word: &str, s: &Style) -> Vec<(&'static str, String)> {
         ("list", human::services(&services(word), s)),
         ("status", human::status(&status(word), s)),
         ("tree", human::tree(&tree(word), s)),
+        ("why", human::why(&why(word), s)),
+        ("svg", svg(&tree(word))),
+        ("why svg", svg(&why(word).tree())),
+        ("why dot", graph::dot(&why(word).tree())),
         ("verify", human::verify(&verify(word), s)),
         ("doctor", human::doctor(&doctor(word), s)),
         ("rules", human::rules(&rules(word), s)),
@@ -49,6 +53,7 @@ fn all(word: &str, s: &Style) -> Vec<(&'static str, String)> {
     both(&mut out, "list json", &services(word));
     both(&mut out, "status json", &status(word));
     both(&mut out, "tree json", &tree(word));
+    both(&mut out, "why json", &why(word));
     both(&mut out, "verify json", &verify(word));
     both(&mut out, "doctor json", &doctor(word));
     both(&mut out, "rules json", &rules(word));
@@ -80,7 +85,9 @@ fn nothing_a_member_writes_comes_through() {
 #[test]
 fn plain_terminals_get_ascii_and_no_colour() {
     for (name, out) in all("größe ●", &Style::default()) {
-        if name.ends_with("json") || matches!(name, "survivors" | "dot" | "exactness" | "ktap") {
+        if name.ends_with("json")
+            || matches!(name, "survivors" | "dot" | "why dot" | "svg" | "why svg" | "exactness" | "ktap")
+        {
             continue;
         }
         assert!(out.is_ascii() && !out.contains('\x1b'), "{name}: {out}");
@@ -208,6 +215,8 @@ fn the_schema_has_every_field_that_is_printed() {
         ("Status", fields(&status("x"))),
         ("Tree", fields(&tree("x"))),
         ("Node", fields(&node(10, "x", vec![]))),
+        ("Why", fields(&why("x"))),
+        ("Link", fields(&why("x").chain[1])),
         ("Verify", fields(&verify("x"))),
         ("OtherWay", fields(&verify("x").ways[2])),
         ("Doctor", fields(&doctor("x"))),

@@ -35,6 +35,7 @@ verbs! {
     list::List
     status::Status
     tree::Tree
+    why::Why
     wait::Wait
     verify::Verify
     set_main::SetMain

@@ -70,7 +70,7 @@ impl Screen {
         let text = match self.output {
             Output::Json => json(model, false),
             Output::JsonPretty => json(model, true),
-            Output::Short | Output::Dot | Output::Mermaid | Output::Ktap => human(&self.style),
+            Output::Short | Output::Dot | Output::Mermaid | Output::Svg | Output::Ktap => human(&self.style),
         };
         self.bytes(text.as_bytes());
     }

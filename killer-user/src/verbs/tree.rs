@@ -7,7 +7,7 @@ use crate::cli::{Output, Services};
 use crate::ending::Ending;
 use crate::host::names::{self, For};
 use crate::host::{Failure, status};
-use crate::report::{Style, graph, human, model};
+use crate::report::{Style, graph, human, model, svg};
 
 #[derive(Debug, clap::Args)]
 pub struct Tree {
@@ -28,8 +28,8 @@ impl Verb for Tree {
 
     fn perform(&self, screen: &Screen) -> Result<Ending, Failure> {
         let (t, found) = names::find(&self.services.names(), For::Look)?;
-        if screen.output() == Output::Mermaid && found.each(&t).count() > 1 {
-            return Err(Failure::new(Ending::Usage, "one Mermaid chart is for one service")
+        if matches!(screen.output(), Output::Mermaid | Output::Svg) && found.each(&t).count() > 1 {
+            return Err(Failure::new(Ending::Usage, "one picture is for one service")
                 .next("name one service, or use -o dot, which may hold several graphs"));
         }
         let one = |t: &_, r: &_| {
@@ -39,6 +39,7 @@ impl Verb for Tree {
         let show = |m: &model::Tree, s: &Style| match screen.output() {
             Output::Dot => graph::dot(m),
             Output::Mermaid => graph::mermaid(m),
+            Output::Svg => svg(m),
             _ => human::tree(m, s),
         };
         Ok(each(&t, &found, screen, false, one, show))

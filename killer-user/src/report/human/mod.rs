@@ -9,6 +9,7 @@ mod selftest;
 mod status;
 mod tree;
 mod verify;
+mod why;
 
 pub use boot::boot_files;
 pub use doctor::doctor;
@@ -19,6 +20,7 @@ pub use selftest::{measure, selftest_begins, selftest_ends, trial, verdict};
 pub use status::status;
 pub use tree::tree;
 pub use verify::verify;
+pub use why::why;
 
 use super::model::{Exactness, HostReason};
 use super::{Style, escape};

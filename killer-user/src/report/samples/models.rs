@@ -160,6 +160,33 @@ pub fn tree(word: &str) -> Tree {
     }
 }
 
+pub fn why(word: &str) -> Why {
+    let link = |pid, alive: bool, how| Link {
+        process: process(pid, word),
+        alive,
+        how,
+        born: "2026-11-24T05:00:00+00:00".into(),
+        ended: (!alive).then(|| "2026-11-24T05:00:01+00:00".into()),
+        age_us: 1_000_000,
+        execs: 2,
+        program: alive.then(|| word.into()),
+        euid: alive.then_some(7),
+    };
+    Why {
+        version: SCHEMA_VERSION,
+        kind: "why",
+        pid: 12,
+        alive: true,
+        service: word.into(),
+        inside: vec![word.into()],
+        exactness: Some(exactness(word)),
+        unknown_ancestors: Some(2),
+        others: vec![process(12, word)],
+        left_out: 3,
+        chain: vec![link(10, true, "started"), link(11, false, "forked"), link(12, true, "opened")],
+    }
+}
+
 pub fn verify(word: &str) -> Verify {
     let way = |missed, strangers, skipped: Option<&str>| OtherWay {
         way: "process group".into(),

@@ -1,0 +1,183 @@
+//! `why`: the forks that lead to a process.
+
+use std::collections::HashMap;
+
+use killer_common::record::{B_ADOPTED, B_CONTROL, B_MAIN, Member};
+
+use super::failure::Failure;
+use super::main_process::Main;
+use super::models;
+use super::open::Host;
+use super::{certainty, elsewhere, unseen};
+use crate::ending::Ending;
+use crate::lineage::{self, Link};
+use crate::lookup::process::{self, ProcessError};
+use crate::lookup::{Root, registry};
+use crate::report::model::{self, SCHEMA_VERSION, Why};
+use crate::sys::alive::{Look, look};
+use crate::sys::{clock, proc_text};
+use crate::tier::Tracker;
+
+/// So many processes of a line are shown at each end of it.
+const ENDS: usize = 50;
+
+/// The line to a process, alive or ended. `all`: not only its two ends.
+pub fn why((pid, inode): (u32, Option<u64>), all: bool) -> Result<Why, Failure> {
+    let Some(host) = Host::open()? else { return Err(unknown(pid, inode)) };
+    let (others, unseen) = elsewhere::trackers(&host)?;
+    for t in std::iter::once(&*host).chain(others.iter().map(|o| &**o)) {
+        let found = of(t, pid, inode, all)?;
+        certainty::sound(t)?;
+        if let Some(found) = found {
+            return Ok(found);
+        }
+    }
+    if let Some(f) = left(&host, pid, inode) {
+        return Err(f);
+    }
+    match unseen.first() {
+        None => Err(unseen::incomplete(&unseen::versions()).unwrap_or_else(|| unknown(pid, inode))),
+        Some(why) => {
+            Err(Failure::new(Ending::Failed, format!("whether process {pid} is tracked is not known"))
+                .why(why.clone())
+                .next("give the command as root"))
+        }
+    }
+}
+
+/// One that has just ended, and has forked nobody who lives: of such a one no line is kept.
+fn left(t: &Tracker, pid: u32, inode: Option<u64>) -> Option<Failure> {
+    let all = t.past()?.left_last(&|_| true);
+    let it = all.iter().find(|e| e.tgid == pid && inode.is_none_or(|i| e.inode == i))?;
+    let service = registry::in_slot(t, it.root).filter(|r| r.slot.generation == it.generation)?.name;
+    Some(
+        Failure::new(
+            Ending::Failed,
+            format!("process {pid} has ended: it was a member of service '{service}'"),
+        )
+        .why("of the dead only those are remembered that have forked somebody")
+        .next(format!("'killer tree {service}' shows who is remembered")),
+    )
+}
+
+/// Nobody that is or was a member has that number.
+fn unknown(pid: u32, inode: Option<u64>) -> Failure {
+    let which = inode.map_or_else(|| pid.to_string(), |i| format!("{pid} with inode {i}"));
+    match process::open(pid, inode) {
+        Ok(_) => {}
+        Err(ProcessError::Gone(_) | ProcessError::Inode { .. }) => {
+            return Failure::new(Ending::Failed, format!("no process {which} is known"))
+                .why("it is no member of a service, and none that has ended is remembered with that number")
+                .next("'killer tree NAME' shows who is remembered of a service");
+        }
+        Err(e) => {
+            return Failure::new(Ending::Failed, format!("process {pid} is no member of a service"))
+                .why(e.to_string());
+        }
+    }
+    let name = proc_text::shown(&proc_text::name(pid));
+    Failure::new(Ending::Failed, format!("process {pid} ({name}) is no member of a service"))
+        .why("who forked it was not recorded: it was not tracked then")
+        .next(format!("'killer adopt NAME --pid {pid}' tracks it from now on, with what it forks"))
+}
+
+fn of(t: &Tracker, pid: u32, inode: Option<u64>, all: bool) -> Result<Option<Why>, Failure> {
+    let dead = t.past().map(|p| p.dead()).transpose()?.unwrap_or_default();
+    let is = |l: &Link| inode.is_none_or(|i| l.member.inode == i);
+    let mut had: Vec<Link> = t.member(pid)?.map(|member| Link { member, ended: None }).into_iter().collect();
+    had.extend(lineage::ended_with(pid, &dead));
+    let Some(at) = had.iter().position(is) else { return Ok(None) };
+    let it = had.remove(at);
+    let line = lineage::ancestry(it, &dead, |pid| t.member(pid))?;
+    let mut services = Services { t, known: HashMap::new() };
+    let root = services.root(&it.member);
+    let left_out = if all { 0 } else { line.links.len().saturating_sub(2 * ENDS) };
+    let shown = |i: usize| left_out == 0 || i < ENDS || i >= line.links.len() - ENDS;
+    let chain = line.links.iter().enumerate().filter(|(i, _)| shown(*i));
+    let chain = chain.map(|(_, l)| services.link(l)).collect();
+    let mut inside = Vec::new();
+    let mut outer = root.as_ref().map_or(0, |r| r.record.parent);
+    while let Some(r) = registry::in_slot(t, outer).filter(|_| outer != 0) {
+        outer = r.record.parent;
+        inside.push(r.name);
+    }
+    Ok(Some(Why {
+        version: SCHEMA_VERSION,
+        kind: "why",
+        pid,
+        alive: it.ended.is_none(),
+        service: root.as_ref().map(|r| r.name.clone()).unwrap_or_default(),
+        inside,
+        exactness: root.as_ref().map(|r| models::exactness(t, r)),
+        unknown_ancestors: line.missing,
+        others: had.iter().map(|l| services.process(&l.member)).collect(),
+        left_out: left_out as u64,
+        chain,
+    }))
+}
+
+/// Roots of a tracker, each looked up once.
+struct Services<'a> {
+    t: &'a Tracker,
+    known: HashMap<(u32, u32), Option<(Root, Option<Main>)>>,
+}
+
+impl Services<'_> {
+    fn of(&mut self, m: &Member) -> Option<&(Root, Option<Main>)> {
+        let t = self.t;
+        let look = || {
+            let root = registry::in_slot(t, m.root).filter(|r| r.slot.generation == m.generation)?;
+            let main = models::main_of(t, &root);
+            Some((root, main))
+        };
+        self.known.entry((m.root, m.generation)).or_insert_with(look).as_ref()
+    }
+
+    /// The root of a member; `None`: its service has been forgotten.
+    fn root(&mut self, m: &Member) -> Option<Root> {
+        self.of(m).map(|(r, _)| r.clone())
+    }
+
+    fn process(&mut self, m: &Member) -> model::Process {
+        let known = self.of(m).map(|(r, main)| (r.name.clone(), *main));
+        let process = models::process(self.t, m, known.as_ref().and_then(|(_, main)| *main));
+        // The slot may be another service's by now.
+        model::Process { service: known.map(|(name, _)| name).unwrap_or_default(), ..process }
+    }
+
+    fn link(&mut self, l: &Link) -> model::Link {
+        let m = &l.member;
+        let instance = self.of(m).is_some_and(|(r, _)| r.is_instance());
+        let mut process = self.process(m);
+        let (mut program, mut euid) = (None, None);
+        if l.ended.is_none()
+            && let Look::Here(e, _) = look(m.tgid, m.leader_start)
+        {
+            process.command = Some(proc_text::arguments_of(&e).join(" ")).filter(|c| !c.is_empty());
+            program = e.link("exe").ok().map(|p| p.to_string_lossy().into_owned());
+            euid = e.status().ok().map(|s| s.euid);
+        }
+        model::Link {
+            process,
+            alive: l.ended.is_none(),
+            how: how(m, instance),
+            born: models::when(m.born),
+            ended: l.ended.map(models::when),
+            age_us: l.ended.unwrap_or_else(clock::boottime_ns).saturating_sub(m.born) / 1000,
+            execs: m.execs,
+            program,
+            euid,
+        }
+    }
+}
+
+/// How a member came into its service.
+fn how(m: &Member, instance: bool) -> &'static str {
+    match (m.flags & B_ADOPTED != 0, m.flags & B_CONTROL != 0, m.flags & B_MAIN != 0 && m.depth == 0) {
+        (true, ..) => "adopted",
+        (_, true, _) if m.depth == 0 => "control",
+        (_, _, true) if instance => "opened",
+        (_, _, true) => "started",
+        _ => "forked",
+    }
+}
