@@ -119,11 +119,14 @@ fn of(t: &Tracker, pid: u32, inode: Option<u64>, all: bool) -> Result<Option<Why
 /// Roots of a tracker, each looked up once.
 struct Services<'a> {
     t: &'a Tracker,
-    known: HashMap<(u32, u32), Option<(Root, Option<Main>)>>,
+    known: HashMap<(u32, u32), Option<Known>>,
 }
 
+/// A root and its main process.
+type Known = (Root, Option<Main>);
+
 impl Services<'_> {
-    fn of(&mut self, m: &Member) -> Option<&(Root, Option<Main>)> {
+    fn of(&mut self, m: &Member) -> Option<&Known> {
         let t = self.t;
         let look = || {
             let root = registry::in_slot(t, m.root).filter(|r| r.slot.generation == m.generation)?;
