@@ -17,6 +17,7 @@ pub mod record;
 pub mod rule;
 pub mod states;
 pub mod sweep;
+pub mod watch;
 
 /// Version of every layout in this crate; part of the pin directory's name. No version has been released: until then the
 /// layouts of 1 change, and a tracker of another one is refused as damaged.

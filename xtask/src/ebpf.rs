@@ -11,7 +11,7 @@ use crate::sources::{self, hex, manifest_value};
 use crate::tools;
 
 /// Binaries of killer-ebpf.
-const OBJECTS: [&str; 6] = ["modern", "rules", "legacy", "sweep", "promise", "states"];
+const OBJECTS: [&str; 7] = ["modern", "rules", "legacy", "sweep", "promise", "states", "watch"];
 
 /// `build-ebpf`.
 #[derive(Debug, clap::Args)]

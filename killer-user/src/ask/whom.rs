@@ -120,7 +120,8 @@ fn one(word: &str) -> Result<Pick, String> {
     })
 }
 
-fn user(name: &str) -> Result<u32, String> {
+/// A user by name or number. The error is text.
+pub fn user(name: &str) -> Result<u32, String> {
     let known = nix::unistd::User::from_name(name).ok().flatten().map(|u| u.uid.as_raw());
     known.or_else(|| name.parse().ok()).ok_or_else(|| format!("{NO_USER} '{}'", name.escape_debug()))
 }

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use aya_obj::btf::BtfFeatures;
@@ -32,7 +32,7 @@ pub(super) struct Object {
     object: aya_obj::Object,
     btf: Option<OwnedFd>,
     /// The programs' instructions hold the numbers of these descriptors.
-    _maps: Vec<OwnedFd>,
+    maps: Vec<(String, OwnedFd)>,
 }
 
 impl Object {
@@ -58,11 +58,24 @@ impl Object {
         let found = open.iter().map(|(name, map, fd)| (*name, fd.as_raw_fd(), *map));
         object.relocate_maps(found, &texts).map_err(|e| bad(&e))?;
         object.relocate_calls(&texts).map_err(|e| bad(&e))?;
-        Ok(Self { object, btf, _maps: open.into_iter().map(|(_, _, fd)| fd).collect() })
+        Ok(Self { object, btf, maps: open.into_iter().map(|(name, _, fd)| (name.to_owned(), fd)).collect() })
+    }
+
+    /// One of its maps.
+    pub fn map(&self, name: &str) -> Option<BorrowedFd<'_>> {
+        self.maps.iter().find(|(n, _)| n == name).map(|(_, fd)| fd.as_fd())
     }
 
     /// Loads a program and pins it in `progs`, unless another process has done so meanwhile.
     pub fn put(&self, progs: &Path, name: &str, what: For) -> Result<(), KeepError> {
+        match bpf::obj_pin(self.load(name, what)?, &progs.join(name)) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            r => r.what(format!("pinning program {name}")),
+        }
+    }
+
+    /// Loads a program.
+    pub fn load(&self, name: &str, what: For) -> Result<OwnedFd, KeepError> {
         let not_here = || KeepError::Damaged(format!("{name} (not in the object)"));
         let program = self.object.programs.get(name).ok_or_else(not_here)?;
         let code = self.object.functions.get(&program.function_key()).ok_or_else(not_here)?;
@@ -74,12 +87,7 @@ impl Object {
             functions: (code.func_info_rec_size as u32, &functions),
             lines: (code.line_info_rec_size as u32, &lines),
         });
-        let program = bpf::load(what, &Code { name, instructions: &instructions, info })
-            .map_err(|r| not_loaded(name, &r))?;
-        match bpf::obj_pin(program, &progs.join(name)) {
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            r => r.what(format!("pinning program {name}")),
-        }
+        bpf::load(what, &Code { name, instructions: &instructions, info }).map_err(|r| not_loaded(name, &r))
     }
 }
 
@@ -96,11 +104,13 @@ fn opened(maps: &Path, name: &str, map: &Map) -> Result<OwnedFd, KeepError> {
     let (kind, flags) = match map.section_kind() {
         EbpfSectionKind::Rodata => (MapType::Array, READ_ONLY),
         _ if map.map_type() == MapType::Ring as u32 => (MapType::Ring, map.map_flags()),
+        _ if map.map_type() == MapType::Hash as u32 => (MapType::Hash, map.map_flags()),
+        _ if map.map_type() == MapType::Array as u32 => (MapType::Array, map.map_flags()),
         _ => return Err(KeepError::Damaged(format!("{name} (of a kind that is not known)"))),
     };
     let made = bpf::map_create(kind, map.key_size(), map.value_size(), map.max_entries(), flags, name);
     let fd = made.what(format!("creating map {name}"))?;
-    if kind == MapType::Array {
+    if flags == READ_ONLY && kind == MapType::Array {
         bpf::update(&fd, 0, map.data()).what(format!("filling map {name}"))?;
         bpf::map_freeze(&fd).what(format!("freezing map {name}"))?;
     }

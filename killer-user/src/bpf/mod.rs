@@ -32,6 +32,7 @@ mod sweep;
 mod syscall_gate;
 mod together;
 mod up;
+mod watch;
 mod written_in;
 
 pub use canary::NAME as CANARY;

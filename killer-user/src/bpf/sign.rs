@@ -1,7 +1,7 @@
 //! Which process holds the links of a directory of pins: a directory in it tells by its name, which has process and
 //! start.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::keep::{KeepError, What};
@@ -57,5 +57,49 @@ pub fn end(dir: &Path) {
     {
         let _ = proc::pidfd_send(&fd, libc::SIGTERM, None);
         proc::pidfd_wait(&fd, Duration::from_secs(5));
+    }
+}
+
+/// How a directory is called that says that a process watches, and has its programs behind the hooks.
+const WATCHING: &str = "watching-";
+
+/// One that watches, as long as it lives.
+#[derive(Debug)]
+pub struct Watching(PathBuf);
+
+impl Watching {
+    /// Notes this process as one that watches a directory of pins.
+    pub fn note(dir: &Path) -> Result<Self, KeepError> {
+        let me = std::process::id();
+        let name = format!("{WATCHING}{me}-{}", alive::start_of(me).unwrap_or_default());
+        let at = dir.join(name);
+        match std::fs::create_dir(&at) {
+            Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => {
+                Err(e).what("noting that somebody watches")
+            }
+            _ => Ok(Self(at)),
+        }
+    }
+
+    /// True when somebody watches a directory of pins. What the dead have noted goes.
+    pub fn any(dir: &Path) -> bool {
+        let mut any = false;
+        for e in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+            let name = e.file_name();
+            let who = name.to_str().and_then(|n| n.strip_prefix(WATCHING)?.split_once('-'));
+            let Some((Ok(pid), Ok(start))) = who.map(|(p, s)| (p.parse(), s.parse())) else { continue };
+            if lives(pid, start) {
+                any = true;
+            } else {
+                let _ = std::fs::remove_dir(e.path());
+            }
+        }
+        any
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir(&self.0);
     }
 }

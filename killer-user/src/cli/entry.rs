@@ -7,7 +7,7 @@ use super::usage::Wrong;
 
 /// What many commands have and killer has not, or not yet. In the place of a verb they are refused: taken as names,
 /// `killer watch cron` would send SIGTERM to cron.
-pub const RESERVED: [&str; 2] = ["watch", "help"];
+pub const RESERVED: [&str; 1] = ["help"];
 
 /// What a verb makes of its arguments.
 pub trait Asked {

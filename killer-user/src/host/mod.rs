@@ -55,6 +55,7 @@ pub mod unnamed;
 mod unseen;
 pub mod until;
 mod wait;
+pub mod watch;
 pub mod why;
 mod written;
 

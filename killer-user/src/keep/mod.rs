@@ -2,7 +2,7 @@
 //! nobody above them knows which one it is.
 //!
 //! [`Keep`] is what they all can. What a tier may lack is a trait of its own, which it has or has not: [`Gate`],
-//! [`Sweeps`], [`States`], [`Promises`], [`Broadcasts`], [`Freezer`], [`Hooks`], [`Past`], [`Rules`], [`InFiles`]. [`Changes`] is what puts processes into sets: apart, so
+//! [`Sweeps`], [`States`], [`Promises`], [`Broadcasts`], [`Freezer`], [`Hooks`], [`Watches`], [`Past`], [`Rules`], [`InFiles`]. [`Changes`] is what puts processes into sets: apart, so
 //! that a caller with only a [`Keep`] cannot do it past the cross-check.
 
 mod broadcasts;
@@ -20,6 +20,7 @@ mod sets;
 mod slot;
 mod states;
 mod sweeps;
+mod watches;
 
 use std::fmt::Debug;
 use std::io;
@@ -45,6 +46,7 @@ pub use sets::Sets;
 pub use slot::Slot;
 pub use states::States;
 pub use sweeps::{Fate, Sweeps};
+pub use watches::{Seen, Wanted, Watches, Watching};
 
 /// Something that holds until it is dropped: a lock, a gate, a log that is shown.
 pub trait Held: Debug {}
@@ -125,6 +127,10 @@ pub trait Keep: Registry + Sets {
     }
     /// The hooks that keep the sets.
     fn hooks(&self) -> Option<&dyn Hooks> {
+        None
+    }
+    /// What tells what members do.
+    fn watches(&self) -> Option<&dyn Watches> {
         None
     }
     /// What is remembered of members that have ended.

@@ -239,8 +239,10 @@ const NEEDED: &[(&str, &str, &[&str])] = &[
 /// A member, or a member of it.
 type Place = (&'static str, &'static str, &'static [&'static str], Option<(&'static str, &'static str)>);
 
-/// The same for the rules: knob, struct, alternatives of the member's name, and a member of what that is.
+/// The same for the rules and for watchers: knob, struct, alternatives of the member's name, and a member of what that is.
 const RULES: &[Place] = &[
+    ("OFF_TASK_EXIT_CODE", "task_struct", &["exit_code"], None),
+    ("OFF_SIGNAL_CODE", "signal_struct", &["group_exit_code"], None),
     ("OFF_TASK_FS", "task_struct", &["fs"], None),
     ("OFF_TASK_MM", "task_struct", &["mm"], None),
     ("OFF_TASK_EXECS", "task_struct", &["self_exec_id"], None),

@@ -1,6 +1,7 @@
 //! What is told: models with a published schema, and one renderer a format.
 
 pub mod escape;
+pub mod events;
 pub mod graph;
 pub mod human;
 pub mod ktap;

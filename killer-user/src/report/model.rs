@@ -3,6 +3,7 @@
 
 mod boot;
 mod done;
+mod happened;
 mod host;
 mod instance;
 mod moment;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use boot::{BootChange, BootFiles, Did};
 pub use done::{Done, Verb};
+pub use happened::{File, Happened, Sender};
 pub use host::{Check, Doctor, HostReason, Selftest, Trial};
 pub use instance::{Instance, Stayed};
 pub use moment::Moment;
@@ -364,6 +366,8 @@ pub enum Any {
     Trees(Vec<Tree>),
     /// `why`
     Why(Box<Why>),
+    /// A line of `watch`.
+    Happened(Box<Happened>),
     /// `verify`
     Verify(Verify),
     /// `verify`, several services.

@@ -29,6 +29,7 @@ pub mod perf;
 pub mod proc;
 pub mod proc_text;
 pub mod prog;
+pub mod reactor;
 pub mod reaper;
 pub mod sched;
 mod sentinel;

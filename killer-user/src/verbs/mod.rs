@@ -36,6 +36,7 @@ verbs! {
     status::Status
     tree::Tree
     why::Why
+    watch::Watch
     wait::Wait
     verify::Verify
     set_main::SetMain

@@ -1,6 +1,7 @@
 //! stdout is data, stderr is messages.
 
 use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
@@ -22,6 +23,8 @@ pub struct Screen {
     quiet: bool,
     /// Why something could not be written to stdout.
     lost: Arc<OnceLock<String>>,
+    /// The reader of stdout has gone.
+    gone: Arc<AtomicBool>,
 }
 
 impl Screen {
@@ -42,6 +45,7 @@ impl Screen {
             verbose: c.verbose,
             quiet: c.quiet,
             lost: Arc::default(),
+            gone: Arc::default(),
         }
     }
 
@@ -80,11 +84,16 @@ impl Screen {
         if self.quiet || self.lost.get().is_some() {
             return;
         }
-        if let Err(e) = stdout::print(text)
-            && e.kind() != std::io::ErrorKind::BrokenPipe
-        {
-            let _ = self.lost.set(e.to_string());
+        match stdout::print(text) {
+            Ok(()) => {}
+            Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => self.gone.store(true, Ordering::Relaxed),
+            Err(e) => drop(self.lost.set(e.to_string())),
         }
+    }
+
+    /// True while what is printed may be read by somebody.
+    pub fn is_read(&self) -> bool {
+        self.lost.get().is_none() && !self.gone.load(Ordering::Relaxed)
     }
 
     /// How a call ends that would end so: output that was lost makes a success a failure, and is told.

@@ -31,7 +31,7 @@ impl Programs {
             let v = self.paths.version();
             // The hooks of the rules are loaded and attached in one.
             let rules = v.join("progs").join(P_RULE_CTL).exists();
-            if rules || !self.roots().is_empty() || sign::alive(&v).is_some() {
+            if rules || !self.roots().is_empty() || sign::alive(&v).is_some() || sign::Watching::any(&v) {
                 return Ok(false);
             }
             tidy(&v);

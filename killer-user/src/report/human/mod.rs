@@ -9,6 +9,7 @@ mod selftest;
 mod status;
 mod tree;
 mod verify;
+mod watch;
 mod why;
 
 pub use boot::boot_files;
@@ -20,6 +21,7 @@ pub use selftest::{measure, selftest_begins, selftest_ends, trial, verdict};
 pub use status::status;
 pub use tree::tree;
 pub use verify::verify;
+pub use watch::happened;
 pub use why::why;
 
 use super::model::{Exactness, HostReason};
@@ -47,6 +49,16 @@ pub fn age(seconds: u64) -> String {
         (0, 0, _) => format!("{m}min {s}s"),
         (0, _, _) => format!("{h}h {m}min"),
         _ => format!("{d}d {h}h"),
+    }
+}
+
+/// A span that may be short.
+fn span(us: u64) -> String {
+    match us {
+        0..1_000 => format!("{us} µs"),
+        1_000..1_000_000 => format!("{:.1} ms", us as f64 / 1e3),
+        1_000_000..60_000_000 => format!("{:.1} s", us as f64 / 1e6),
+        _ => age(us / 1_000_000),
     }
 }
 

@@ -76,18 +76,8 @@ fn line(l: &Link, first: bool, s: &Style) -> String {
         marks.push(cut(program, 120));
     }
     if l.ended.is_some() {
-        marks.push(format!("ended after {}", span(l.age_us)));
+        marks.push(format!("ended after {}", super::span(l.age_us)));
     }
     let text = format!("{what}  [{}]", marks.join("; "));
     if l.alive { text } else { paint(s, RED, &text) }
-}
-
-/// A span that may be short.
-fn span(us: u64) -> String {
-    match us {
-        0..1_000 => format!("{us} µs"),
-        1_000..1_000_000 => format!("{:.1} ms", us as f64 / 1e3),
-        1_000_000..60_000_000 => format!("{:.1} s", us as f64 / 1e6),
-        _ => super::age(us / 1_000_000),
-    }
 }
