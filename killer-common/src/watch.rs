@@ -10,7 +10,9 @@ pub const EXEC: u32 = 2;
 pub const EXIT: u32 = 4;
 /// A signal was sent to a member, other than SIGCHLD.
 pub const SIGNAL: u32 = 8;
-/// All of them.
+/// A service is frozen or thawed, or may not be exact from then on. User space looks for that itself.
+pub const STATE: u32 = 16;
+/// All that programs tell of.
 pub const ALL: u32 = FORK | EXEC | EXIT | SIGNAL;
 
 /// Bytes of a path, its NUL included.

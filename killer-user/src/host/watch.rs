@@ -5,7 +5,7 @@ mod teller;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use killer_common::watch::{EXIT, SIGNAL};
+use killer_common::watch::{ALL, EXIT, SIGNAL};
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::teller::Teller;
@@ -56,7 +56,7 @@ pub fn watch(o: &Order, tell: &dyn Tell, show: &mut dyn FnMut(&Happened) -> bool
     }
     let globs = o.names.iter().any(|w| name::is_glob(w));
     // Who sent the signal that ended a process is told by the signal.
-    let kinds = if o.kinds & EXIT != 0 { o.kinds | SIGNAL } else { o.kinds };
+    let kinds = ALL & if o.kinds & EXIT != 0 { o.kinds | SIGNAL } else { o.kinds };
     let names = if globs { Vec::new() } else { o.names.clone() };
     let watching = watches.watch(&Wanted { kinds, uid: o.uid, names })?;
     let runtime =

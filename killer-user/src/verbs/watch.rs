@@ -1,6 +1,6 @@
 //! `killer watch`: what members do, as it happens.
 
-use killer_common::watch::{ALL, EXEC, EXIT, FORK, SIGNAL};
+use killer_common::watch::{ALL, EXEC, EXIT, FORK, SIGNAL, STATE};
 
 use super::screen::Screen;
 use super::verb::Verb;
@@ -23,8 +23,8 @@ enum Names {
 
 #[derive(Debug, clap::Args)]
 pub struct Watch {
-    /// Kinds of events, with commas: fork, exec, exit, signal
-    #[arg(long, value_name = "KINDS", value_parser = kinds, default_value = "fork,exec,exit,signal")]
+    /// Kinds of events, with commas: fork, exec, exit, signal, state (frozen, thawed, not exact)
+    #[arg(long, value_name = "KINDS", value_parser = kinds, default_value = "all", hide_default_value = true)]
     kinds: u32,
     /// Only of processes of this user
     #[arg(long, value_name = "USER", value_parser = whom::user)]
@@ -49,7 +49,8 @@ fn kinds(words: &str) -> Result<u32, String> {
         "exec" => Ok(EXEC),
         "exit" => Ok(EXIT),
         "signal" => Ok(SIGNAL),
-        "all" => Ok(ALL),
+        "state" => Ok(STATE),
+        "all" => Ok(ALL | STATE),
         _ => Err(format!("no kind of events is called '{}'", w.escape_debug())),
     };
     words.split(',').try_fold(0, |all, w| Ok(all | one(w)?))

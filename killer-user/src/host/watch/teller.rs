@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use killer_common::watch::{ARGS, BY_KERNEL, EXEC, EXIT, Event, Exec, FORK, SIGNAL};
+use killer_common::watch::{ARGS, BY_KERNEL, EXEC, EXIT, Event, Exec, FORK, SIGNAL, STATE};
 
 use super::Order;
 use crate::ask::{name, signal};
@@ -126,6 +126,9 @@ impl<'a> Teller<'a> {
             };
             reads &= show(&Happened { text: Some(text), ..self.at("tracker", now) });
             self.missing = missing;
+        }
+        if self.o.kinds & STATE == 0 || self.o.uid.is_some() {
+            return !reads;
         }
         let mut states = HashMap::new();
         for (slot, service, state) in self.states_now() {
