@@ -18,6 +18,7 @@ const VERBS: &[&str] = &[
     "status",
     "tree",
     "why",
+    "watch",
     "verify",
     "set-main",
     "forget",

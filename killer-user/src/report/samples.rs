@@ -8,7 +8,7 @@ pub use models::selftest;
 use models::*;
 
 use super::model::*;
-use super::{Style, graph, human, json, ktap, svg};
+use super::{Style, events, graph, human, json, ktap, svg};
 
 fn selftest_lines(m: &Selftest, s: &Style) -> String {
     let trials: String = m.trials.iter().map(|t| human::trial(t, s)).collect();
@@ -38,6 +38,7 @@ fn all(word: &str, s: &Style) -> Vec<(&'static str, String)> {
         ("svg", svg(&tree(word))),
         ("why svg", svg(&why(word).tree())),
         ("why dot", graph::dot(&why(word).tree())),
+        ("event", happened(word).iter().map(|h| human::happened(h, s)).collect()),
         ("verify", human::verify(&verify(word), s)),
         ("doctor", human::doctor(&doctor(word), s)),
         ("rules", human::rules(&rules(word), s)),
@@ -54,6 +55,11 @@ fn all(word: &str, s: &Style) -> Vec<(&'static str, String)> {
     both(&mut out, "status json", &status(word));
     both(&mut out, "tree json", &tree(word));
     both(&mut out, "why json", &why(word));
+    for h in happened(word) {
+        both(&mut out, "event json", &h);
+        both(&mut out, "ecs json", &events::ecs(&h));
+        both(&mut out, "ocsf json", &events::ocsf(&h));
+    }
     both(&mut out, "verify json", &verify(word));
     both(&mut out, "doctor json", &doctor(word));
     both(&mut out, "rules json", &rules(word));
@@ -217,6 +223,8 @@ fn the_schema_has_every_field_that_is_printed() {
         ("Node", fields(&node(10, "x", vec![]))),
         ("Why", fields(&why("x"))),
         ("Link", fields(&why("x").chain[1])),
+        ("Happened", happened("x").iter().flat_map(fields).collect()),
+        ("Sender", fields(&happened("x")[2].sender)),
         ("Verify", fields(&verify("x"))),
         ("OtherWay", fields(&verify("x").ways[2])),
         ("Doctor", fields(&doctor("x"))),

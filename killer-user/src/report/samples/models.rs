@@ -187,6 +187,48 @@ pub fn why(word: &str) -> Why {
     }
 }
 
+/// One of each kind.
+pub fn happened(word: &str) -> Vec<Happened> {
+    let sender = Sender { pid: 9, comm: word.into(), uid: 3, kernel: false };
+    let of = |event| Happened {
+        version: SCHEMA_VERSION,
+        kind: "event",
+        event,
+        at: "2026-11-24T05:00:00.123456+00:00".into(),
+        unix_ns: 1_795_496_400_123_456_000,
+        service: word.into(),
+        inside: vec![word.into()],
+        pid: Some(12),
+        start: Some(7),
+        inode: Some(8),
+        comm: Some(word.into()),
+        uid: Some(3),
+        ..Happened::default()
+    };
+    let file = File { path: Some(word.into()), dev: "8:1".into(), ino: 5 };
+    let args = Some(vec![word.into(), word.into()]);
+    vec![
+        Happened { creator: Some(11), ..of("fork") },
+        Happened { file: Some(file), args, args_cut: true, ..of("exec") },
+        Happened {
+            signal: Some("SIGSEGV".into()),
+            core_dumped: true,
+            age_us: Some(1500),
+            sender: Some(sender.clone()),
+            ..of("exit")
+        },
+        Happened { exit_code: Some(3), age_us: Some(1), ..of("exit") },
+        Happened {
+            signal: Some("SIGTERM".into()),
+            sender: Some(Sender { kernel: true, ..sender }),
+            result: Some("ignored"),
+            ..of("signal")
+        },
+        Happened { lost: Some(12_345), text: Some(word.into()), ..of("lost") },
+        Happened { text: Some(word.into()), ..of("reason") },
+    ]
+}
+
 pub fn verify(word: &str) -> Verify {
     let way = |missed, strangers, skipped: Option<&str>| OtherWay {
         way: "process group".into(),
