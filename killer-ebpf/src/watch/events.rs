@@ -66,7 +66,9 @@ fn watched(root: u32) -> bool {
 pub fn lose() {
     if let Some(n) = LOST.get_ptr_mut(0) {
         // SAFETY: n points to a number.
-        unsafe { core::intrinsics::atomic_xadd::<u64, u64, { core::intrinsics::AtomicOrdering::Relaxed }>(n, 1) };
+        unsafe {
+            core::intrinsics::atomic_xadd::<u64, u64, { core::intrinsics::AtomicOrdering::Relaxed }>(n, 1)
+        };
     }
 }
 

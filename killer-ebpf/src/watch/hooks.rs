@@ -31,9 +31,8 @@ extern "C" fn on_watch_fork(ctx: *const u64) -> i32 {
     let Some(m) = BIRTHS.get_ptr(&task::arg_key(ctx, 0)) else { return 0 };
     let t = task::arg(ctx, 0);
     // SAFETY: m points to a whole Member.
-    let (root, generation, flags, creator, start) = unsafe {
-        ((*m).root, (*m).generation, (*m).flags, (*m).creator_tgid, (*m).creator_start)
-    };
+    let (root, generation, flags, creator, start) =
+        unsafe { ((*m).root, (*m).generation, (*m).flags, (*m).creator_tgid, (*m).creator_start) };
     if flags & B_THREAD != 0 || !events::wanted(FORK, task::uid(t), root) {
         return 0;
     }
@@ -92,8 +91,7 @@ extern "C" fn on_watch_exit(ctx: *const u64) -> i32 {
     let tgid = task::current_tgid();
     let Some(e) = ENDING.get_ptr(tgid & (MAX_ENDING - 1)) else { return 0 };
     // SAFETY: e points to a whole Ending.
-    let (its, start, root, generation) =
-        unsafe { ((*e).tgid, (*e).start, (*e).root, (*e).generation) };
+    let (its, start, root, generation) = unsafe { ((*e).tgid, (*e).start, (*e).root, (*e).generation) };
     let t = task::arg(ctx, 0);
     if its != tgid || start != task::leader_start(t) || task::live(t) != 0 {
         return 0;

@@ -13,6 +13,7 @@ mod run_options;
 mod services;
 mod stop_options;
 pub mod usage;
+mod watch_options;
 mod words;
 
 use std::ffi::OsString;
@@ -30,6 +31,7 @@ pub use run_options::RunOptions;
 pub use services::{Exactly, Services};
 pub use stop_options::StopOptions;
 pub use usage::{Exit, Wrong};
+pub use watch_options::WatchOptions;
 
 use crate::ask::Kill;
 use crate::ending;

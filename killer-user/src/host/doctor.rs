@@ -119,22 +119,14 @@ fn tracker(paths: &Paths, tier: Tier) -> Check {
                 return check("tracker", "ok", text, None);
             }
             let at = paths.version();
-            let resting = n == 0 && t.hooks().is_some_and(|h| h.rest());
-            if resting {
-                let text = format!(
-                    "loaded at {}; its hooks are attached by the first 'run', 'adopt' or rule",
-                    at.display()
-                );
-                return check("tracker", "ok", text, None);
+            if n == 0 && t.hooks().is_some_and(|h| h.rest()) {
+                let first = "its hooks are attached by the first 'run', 'adopt' or rule";
+                return check("tracker", "ok", format!("loaded at {}; {first}", at.display()), None);
             }
             if !h.missing_links.is_empty() {
                 let hint = "'killer down --force', then start the services again";
-                return check(
-                    "tracker",
-                    "fail",
-                    format!("links are gone: {}", h.missing_links.join(", ")),
-                    Some(hint),
-                );
+                let text = format!("links are gone: {}", h.missing_links.join(", "));
+                return check("tracker", "fail", text, Some(hint));
             }
             if h.misses != 0 {
                 return check(

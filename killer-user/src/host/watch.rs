@@ -12,6 +12,7 @@ use self::teller::Teller;
 use super::failure::Failure;
 use super::open::Host;
 use super::{Tell, elsewhere};
+use crate::ask::events::Order;
 use crate::ask::name;
 use crate::ending::Ending;
 use crate::keep::{Wanted, Watching};
@@ -25,21 +26,6 @@ use crate::tier::Tracker;
 const LOOK: Duration = Duration::from_millis(250);
 /// So many events are shown between two looks at anything else.
 const AT_ONCE: usize = 4096;
-
-/// What somebody wants to see.
-#[derive(Clone, Debug, Default)]
-pub struct Order {
-    /// Services, or globs; none: all.
-    pub names: Vec<String>,
-    /// `FORK` and its like.
-    pub kinds: u32,
-    /// Of processes of this user only.
-    pub uid: Option<u32>,
-    /// How long.
-    pub span: Option<Duration>,
-    /// Until nobody is left of these services.
-    pub until_empty: bool,
-}
 
 /// Shows what happens until it is to end. `show` answers whether somebody still reads.
 pub fn watch(o: &Order, tell: &dyn Tell, show: &mut dyn FnMut(&Happened) -> bool) -> Result<Ending, Failure> {

@@ -6,12 +6,13 @@ use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
 
+use crate::ask::events::Schema;
 use crate::cli::{Color, Common, Output};
 use crate::ending::Ending;
 use crate::host::selftest::Audience;
 use crate::host::{Failure, Tell};
 use crate::report::model::{self, Trial};
-use crate::report::{Style, human, json, ktap};
+use crate::report::{Style, events, human, json, ktap};
 use crate::sys::stdout;
 
 /// Where output goes, and how.
@@ -79,6 +80,16 @@ impl Screen {
         self.bytes(text.as_bytes());
     }
 
+    /// Prints a line of `watch`; false: nobody reads any more.
+    pub fn event(&self, h: &model::Happened, names: Option<Schema>) -> bool {
+        match names {
+            Some(Schema::Ecs) => self.bytes(json(&events::ecs(h), false).as_bytes()),
+            Some(Schema::Ocsf) => self.bytes(json(&events::ocsf(h), false).as_bytes()),
+            None => self.data(h, |s| human::happened(h, s)),
+        }
+        self.lost.get().is_none() && !self.gone.load(Ordering::Relaxed)
+    }
+
     /// Prints to stdout; a reader that has gone is no error. What else fails is told at the end, see [`Screen::end`].
     pub fn bytes(&self, text: &[u8]) {
         if self.quiet || self.lost.get().is_some() {
@@ -89,11 +100,6 @@ impl Screen {
             Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => self.gone.store(true, Ordering::Relaxed),
             Err(e) => drop(self.lost.set(e.to_string())),
         }
-    }
-
-    /// True while what is printed may be read by somebody.
-    pub fn is_read(&self) -> bool {
-        self.lost.get().is_none() && !self.gone.load(Ordering::Relaxed)
     }
 
     /// How a call ends that would end so: output that was lost makes a success a failure, and is told.

@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use killer_common::watch::{ARGS, BY_KERNEL, EXEC, EXIT, Event, Exec, FORK, SIGNAL, STATE};
 
-use super::Order;
+use crate::ask::events::Order;
 use crate::ask::{name, signal};
 use crate::host::exact;
 use crate::keep::{Hooks, Seen, Slot, Watching};
