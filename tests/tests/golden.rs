@@ -29,6 +29,7 @@ const VERBS: &[&str] = &[
     "install-boot",
     "serve",
     "doctor",
+    "metrics",
     "selftest",
     "generate",
 ];

@@ -23,6 +23,7 @@ mod journal;
 mod last_signal;
 mod log_target;
 mod main_process;
+pub mod metrics;
 mod models;
 pub mod names;
 mod official;

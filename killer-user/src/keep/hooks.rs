@@ -28,6 +28,19 @@ pub struct Lapses {
     pub found: u64,
 }
 
+/// Runs of one hook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Runs {
+    /// The hook.
+    pub name: &'static str,
+    /// How many, while the kernel's statistics were on.
+    pub runs: u64,
+    /// How long they took, ns.
+    pub ns: u64,
+    /// Runs that the kernel has skipped (5.12+).
+    pub skipped: u64,
+}
+
 /// Hooks on forks and exits.
 pub trait Hooks {
     /// Whatever could make every root doubtful.
@@ -42,6 +55,8 @@ pub trait Hooks {
     fn attach(&self) -> Result<(), KeepError>;
     /// What was missed; `None` where no run can be skipped.
     fn lapses(&self) -> Option<Lapses>;
+    /// Figures of each.
+    fn runs(&self) -> Vec<Runs>;
     /// Notes how many skipped hook runs have been accounted for.
     fn note_misses(&self, total: u64) -> io::Result<()>;
     /// Compares the sets with every task of the host and repairs them.

@@ -36,7 +36,7 @@ pub use error::KeepError;
 pub(crate) use error::What;
 pub use freezer::Freezer;
 pub use gate::{Closes, Gate};
-pub use hooks::{Health, Hooks, Lapses};
+pub use hooks::{Health, Hooks, Lapses, Runs};
 pub use in_files::InFiles;
 pub use past::Past;
 pub use promises::Promises;

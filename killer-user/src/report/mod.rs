@@ -6,6 +6,7 @@ pub mod graph;
 pub mod human;
 pub mod ktap;
 pub mod message;
+pub mod metrics;
 pub mod model;
 mod nest;
 #[cfg(test)]

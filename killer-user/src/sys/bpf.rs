@@ -56,6 +56,7 @@ const OBJ_PIN: i32 = 6;
 const OBJ_GET: i32 = 7;
 const PROG_TEST_RUN: i32 = 10;
 const OBJ_GET_INFO: i32 = 15;
+const LINK_GET_FD_BY_ID: i32 = 30;
 const RAW_TRACEPOINT_OPEN: i32 = 17;
 const BTF_LOAD: i32 = 18;
 const MAP_FREEZE: i32 = 22;
@@ -305,6 +306,14 @@ impl ProgInfo {
     pub fn id(&self) -> u32 {
         (self.words[0] >> 32) as u32
     }
+    /// Time that its runs took, ns, while statistics were on (5.1+).
+    pub fn run_time_ns(&self) -> u64 {
+        self.words[24]
+    }
+    /// How many runs there were, while statistics were on (5.1+).
+    pub fn run_count(&self) -> u64 {
+        self.words[25]
+    }
     /// Runs that the kernel skipped.
     pub fn recursion_misses(&self) -> u64 {
         self.words[26]
@@ -321,6 +330,22 @@ pub fn prog_info(prog: impl AsFd) -> io::Result<ProgInfo> {
     };
     call(OBJ_GET_INFO, &mut a)?;
     Ok(info)
+}
+
+/// Kernel-wide id of a link (5.8+), the second word of `struct bpf_link_info`.
+pub fn link_id(link: impl AsFd) -> io::Result<u32> {
+    Ok(prog_info(link)?.id())
+}
+
+/// True while a link with this id is there: until the last reference to it is gone, which for one in bpffs is a moment after its
+/// pin (`kernel/bpf/inode.c:bpf_free_inode` comes after an RCU grace period).
+pub fn has_link(id: u32) -> io::Result<bool> {
+    let mut a = [u64::from(id), 0];
+    match call(LINK_GET_FD_BY_ID, &mut a).map(own) {
+        Ok(_) => Ok(true),
+        Err(e) if e.raw_os_error() == Some(libc::ENOENT) => Ok(false),
+        Err(e) => Err(e),
+    }
 }
 
 /// The head of `struct bpf_map_info`.

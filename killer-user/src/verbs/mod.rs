@@ -48,6 +48,7 @@ verbs! {
     install_boot::InstallBoot
     serve::Serve
     doctor::Doctor
+    metrics::Metrics
     selftest::Selftest
     generate::Generate
 }

@@ -11,7 +11,7 @@ use super::Programs;
 use crate::bpf::log::Relay;
 use crate::bpf::maps::Limits;
 use crate::bpf::{attach, pins, sign};
-use crate::keep::{Health, Held, Hooks, Keep, KeepError, Lapses, Slot};
+use crate::keep::{Health, Held, Hooks, Keep, KeepError, Lapses, Runs, Slot};
 use crate::kernel::probe;
 use crate::kernel::tier::Tier;
 use crate::sys::bpf;
@@ -86,6 +86,15 @@ impl Hooks for Programs {
     fn lapses(&self) -> Option<Lapses> {
         let lapses = || Lapses { skipped: self.skipped(), found: self.global().walk_indexed };
         self.can_skip().then(lapses)
+    }
+
+    fn runs(&self) -> Vec<Runs> {
+        let all = attach::hooks(self.tier(), self.can_skip(), &|p| self.program(p).is_ok());
+        let of = |name| {
+            let i = self.program(name).and_then(bpf::prog_info).ok()?;
+            Some(Runs { name, runs: i.run_count(), ns: i.run_time_ns(), skipped: i.recursion_misses() })
+        };
+        all.into_iter().filter_map(|(name, _)| of(name)).collect()
     }
 
     fn note_misses(&self, total: u64) -> io::Result<()> {

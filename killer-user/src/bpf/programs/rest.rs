@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use killer_common::names::P_RULE_CTL;
 
@@ -9,9 +10,13 @@ use super::Programs;
 use crate::bpf::attach::Links;
 use crate::bpf::{canary, pins, sign};
 use crate::keep::{Hooks, Keep, KeepError, Registry, Sets, What};
+use crate::sys::bpf;
 
 /// How links are called that are not all there yet.
 const WAKING: &str = "waking-";
+/// So long the kernel may take to detach what nobody holds any more.
+const DETACHED: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_millis(2);
 
 impl Programs {
     fn links(&self) -> PathBuf {
@@ -41,7 +46,7 @@ impl Programs {
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {}
                 r => r.what("taking the links away")?,
             }
-            pins::remove(&gone);
+            take_away(&gone);
             Ok(true)
         })
         .map_err(io::Error::other)
@@ -56,14 +61,17 @@ impl Programs {
             }
             tidy(&v);
             let dir = v.join(format!("{WAKING}{}", std::process::id()));
-            std::fs::create_dir(&dir).what("making the directory of the links")?;
-            let mut links = Links::Pins(dir.clone());
-            let up = links
-                .attach(&v.join("progs"), self.tier(), self.can_skip())
+            let attach = || {
+                std::fs::create_dir(&dir).what("making the directory of the links")?;
+                let attached =
+                    Links::Pins(dir.clone()).attach(&v.join("progs"), self.tier(), self.can_skip());
+                attached.inspect_err(|_| take_away(&dir))
+            };
+            let up = patiently(attach)
                 .and_then(|()| canary::sing(self).map_err(silent))
                 .and_then(|()| std::fs::rename(&dir, self.links()).what("putting the links in their place"));
             if up.is_err() {
-                pins::remove(&dir);
+                take_away(&dir);
                 return up;
             }
             // Who has taken the directory away has left those alive that were tracked.
@@ -83,6 +91,32 @@ fn silent(why: String) -> KeepError {
 fn tidy(version: &Path) {
     let all = std::fs::read_dir(version).into_iter().flatten().flatten();
     for e in all.filter(|e| e.file_name().to_string_lossy().starts_with(WAKING)) {
-        pins::remove(&e.path());
+        take_away(&e.path());
+    }
+}
+
+/// Removes pins of links, and waits until the kernel has detached what they held: for a moment its hooks run still, and beside
+/// those that somebody attaches in that moment they would run twice.
+fn take_away(dir: &Path) {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let ids: Vec<u32> = entries.filter_map(|e| bpf::link_id(bpf::obj_get(&e.path()).ok()?).ok()).collect();
+    pins::remove(dir);
+    let until = Instant::now() + DETACHED;
+    while ids.iter().any(|id| bpf::has_link(*id).unwrap_or(false)) && Instant::now() < until {
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// Before 6.10 (`kernel/bpf/syscall.c:bpf_raw_tp_link_attach`) a program that is not detached yet cannot be attached again.
+fn patiently(attach: impl Fn() -> Result<(), KeepError>) -> Result<(), KeepError> {
+    let until = Instant::now() + DETACHED;
+    loop {
+        match attach() {
+            Err(KeepError::Io { source, .. })
+                if matches!(source.raw_os_error(), Some(libc::EEXIST | libc::EBUSY))
+                    && Instant::now() < until => {}
+            r => return r,
+        }
+        std::thread::sleep(LOOK);
     }
 }

@@ -6,6 +6,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use bytemuck::{Pod, Zeroable};
 
+use super::super::limits;
 use super::{BPF_TRACE_ITER as ITER, BTF_LOAD, LoadAttr, PROG_LOAD, call, own};
 
 /// `BPF_PROG_TYPE_SOCKET_FILTER`
@@ -151,7 +152,12 @@ fn asked(what: For, code: &Code<'_>) -> LoadAttr {
 /// The kernel's.
 pub fn load_plain(what: For, code: &[u64]) -> io::Result<OwnedFd> {
     let code = Code { name: "", instructions: bytemuck::cast_slice(code), info: None };
-    call(PROG_LOAD, &mut asked(what, &code)).map(own)
+    let load = || call(PROG_LOAD, &mut asked(what, &code)).map(own);
+    // Before 5.11 this is also what a program that does not fit into RLIMIT_MEMLOCK gets, which most commands have not lifted.
+    match load() {
+        Err(e) if e.raw_os_error() == Some(libc::EPERM) && limits::lift_memlock().is_ok() => load(),
+        r => r,
+    }
 }
 
 /// Loads one.
