@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::error::Error;
+use crate::ask::fuse::Fuse;
 use crate::ask::span::Span;
 use crate::ask::wait::Wait;
 use crate::ask::{Kill, Names, Newborns, signal, whom};
@@ -40,6 +41,7 @@ impl Order {
             newborns: Newborns::Signal,
             include_self: false,
             zap: false,
+            fuse: Fuse::default(),
         })
     }
 
@@ -73,6 +75,12 @@ impl Order {
     /// [`Error::NotExact`] and no signal, unless the set is provably exact.
     pub fn require_exact(mut self) -> Self {
         self.0.require_exact = true;
+        self
+    }
+
+    /// [`Error::Failed`] and no signal when it is for more processes than so many.
+    pub fn at_most(mut self, processes: u64) -> Self {
+        self.0.fuse.max = Some(processes);
         self
     }
 

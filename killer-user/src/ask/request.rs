@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::fuse::Fuse;
 use super::name;
 use super::schedule::Schedule;
 use super::span::Span;
@@ -89,6 +90,8 @@ pub struct Kill {
     pub include_self: bool,
     /// OpenRC is told that the service has ended.
     pub zap: bool,
+    /// How many it may be for.
+    pub fuse: Fuse,
 }
 
 /// So many services that have ended stay known, where nobody says otherwise: half of the places.
@@ -214,6 +217,8 @@ pub struct Stop {
     pub zap: bool,
     /// Sets with the caller or its ancestors are meant.
     pub include_self: bool,
+    /// How many processes it may be for.
+    pub fuse: Fuse,
 }
 
 impl Stop {
@@ -229,6 +234,7 @@ impl Stop {
             command: true,
             zap: false,
             include_self: false,
+            fuse: Fuse::default(),
         }
     }
 }

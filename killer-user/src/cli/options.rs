@@ -5,7 +5,7 @@ use clap::ValueEnum;
 
 use super::common::{Color, Output};
 use super::main_form::MainForm;
-use crate::ask::{Newborns, Word, signal, value, wait, whom};
+use crate::ask::{Newborns, Word, fuse, signal, value, wait, whom};
 
 /// Puts what was typed behind an option into the form; `None`: only clap has the words for what is wrong with it.
 pub type Put = fn(&mut MainForm, &str) -> Option<()>;
@@ -38,7 +38,7 @@ const fn row(long: &'static [&'static str], short: Option<char>, takes: Takes) -
 }
 
 /// Every option of the main form.
-pub static OPTIONS: [Row; 19] = [
+pub static OPTIONS: [Row; 21] = [
     row(
         &["--signal"],
         Some('s'),
@@ -68,6 +68,22 @@ pub static OPTIONS: [Row; 19] = [
         None,
         Takes::Attached("infinity", |f, w| {
             f.wait = Some(wait::parse(w).ok()?);
+            Some(())
+        }),
+    ),
+    row(
+        &["--max"],
+        None,
+        Takes::Word(|f, w| {
+            f.max = Some(fuse::max(w).ok()?);
+            Some(())
+        }),
+    ),
+    row(
+        &["--max-share"],
+        None,
+        Takes::Word(|f, w| {
+            f.max_share = Some(fuse::share(w).ok()?);
             Some(())
         }),
     ),

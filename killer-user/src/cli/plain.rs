@@ -91,6 +91,8 @@ fn nothing_said() -> MainForm {
         whom: Whom::default(),
         value: None,
         wait: None,
+        max: None,
+        max_share: None,
         fail: false,
         dry_run: false,
         require_exact: false,

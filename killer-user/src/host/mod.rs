@@ -3,6 +3,7 @@
 //! ([`Tell`]).
 
 mod adopt;
+mod asked;
 mod behind;
 mod by_script;
 mod certainty;
@@ -16,6 +17,7 @@ pub mod failure;
 mod forking;
 pub mod freeze;
 mod frozen;
+pub mod fuse;
 mod inner;
 pub mod install_boot;
 pub mod instances;

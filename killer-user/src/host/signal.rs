@@ -3,7 +3,7 @@
 use super::failure::Failure;
 use super::official::{self, Way};
 use super::order::{Ordered, order};
-use super::{Tell, behind, inner, journal, last_signal, main_process, pidfiles, survivors, unseen};
+use super::{Tell, behind, fuse, inner, journal, last_signal, main_process, pidfiles, survivors, unseen};
 use crate::ask::Kill;
 use crate::ending::Ending;
 use crate::lookup::Root;
@@ -19,6 +19,7 @@ pub fn one(
     k: &Kill,
     tell: &dyn Tell,
 ) -> Result<(Receipt, &'static str), Failure> {
+    fuse::check(std::iter::once((t, root)), k)?;
     if !k.dry_run && !k.require_exact {
         let asked = inner::Asked { picks: &k.whom.sets, include_self: k.include_self };
         inner::say(t, root, named, k.signal, asked, tell);

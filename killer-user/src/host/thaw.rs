@@ -8,6 +8,7 @@ use super::certainty::Doubt;
 use super::failure::Failure;
 use super::receipt::{Done, receipt};
 use super::{behind, frozen, models, survivors};
+use crate::ask::fuse::Fuse;
 use crate::ask::whom::Whom;
 use crate::ask::{Kill, Names, Newborns};
 use crate::ending::Ending;
@@ -42,6 +43,7 @@ fn asked(name: &str, signal: i32) -> Kill {
         zap: false,
         newborns: Newborns::Signal,
         patience: None,
+        fuse: Fuse::default(),
     }
 }
 

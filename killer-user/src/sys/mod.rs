@@ -26,6 +26,7 @@ mod orphan;
 pub mod parent;
 pub mod pass_on;
 pub mod perf;
+pub mod population;
 pub mod proc;
 pub mod proc_text;
 pub mod prog;
