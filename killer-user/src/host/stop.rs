@@ -72,7 +72,7 @@ pub fn check<'a>(each: impl Iterator<Item = (&'a Tracker, &'a Root)>, s: &Stop) 
         return Ok(());
     }
     let all: Vec<Run<'_>> = each.map(|(t, root)| Run::new(t, root, &[], s, &Silent)).collect();
-    size::judge(all.iter(), s.fuse)
+    Run::judge(all.iter(), s.fuse)
 }
 
 /// How many processes it has sent a signal.
@@ -173,7 +173,7 @@ impl Run<'_> {
         for word in &self.sets(!self.whole()) {
             order::order(self.t, &self.root, &self.order(15, word, true), self.tell)?;
         }
-        size::judge(std::iter::once(&*self), self.s.fuse)?;
+        Run::judge(std::iter::once(&*self), self.s.fuse)?;
         self.report.notes.extend(behind::say(self.t, &self.root, self.tell));
         if self.whole() {
             let asked = inner::Asked { picks: &[Pick::All], include_self: self.s.include_self };
