@@ -79,6 +79,10 @@ impl Golden {
 
     fn json(&self, value: &mut Value, key: &str) {
         match value {
+            // Hashes of times and numbers.
+            Value::String(text) if ["id", "head"].contains(&key) => {
+                *text = format!("[{}]", key.to_uppercase())
+            }
             _ if OF_THE_KERNEL.contains(&key) => *value = Value::String(format!("[{}]", key.to_uppercase())),
             Value::Object(map) => map.iter_mut().for_each(|(key, v)| self.json(v, key)),
             Value::Array(list) => {

@@ -25,6 +25,7 @@ const VERBS: &[&str] = &[
     "up",
     "down",
     "install-boot",
+    "receipts",
     "serve",
     "doctor",
     "selftest",

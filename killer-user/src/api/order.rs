@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::error::Error;
 use crate::ask::fuse::Fuse;
+use crate::ask::receipts::{Receipts, When};
 use crate::ask::span::Span;
 use crate::ask::wait::Wait;
 use crate::ask::{Kill, Names, Newborns, signal, whom};
@@ -42,6 +43,7 @@ impl Order {
             include_self: false,
             zap: false,
             fuse: Fuse::default(),
+            receipts: Receipts::default(),
         })
     }
 
@@ -81,6 +83,12 @@ impl Order {
     /// [`Error::Failed`] and no signal when it is for more processes than so many.
     pub fn at_most(mut self, processes: u64) -> Self {
         self.0.fuse.max = Some(processes);
+        self
+    }
+
+    /// No receipt of it is kept; else one goes to where `killer receipts` looks for it.
+    pub fn without_receipt(mut self) -> Self {
+        self.0.receipts.when = When::No;
         self
     }
 

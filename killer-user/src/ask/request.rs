@@ -6,26 +6,12 @@ use std::time::Duration;
 
 use super::fuse::Fuse;
 use super::name;
+use super::receipts::Receipts;
 use super::schedule::Schedule;
 use super::span::Span;
 use super::wait::Wait;
 use super::whom::Whom;
-
-/// A choice between a few words.
-pub trait Word: Copy + PartialEq + Send + Sync + 'static {
-    /// Each with its word.
-    const ALL: &[(Self, &'static str)];
-
-    /// Its word.
-    fn word(self) -> &'static str {
-        Self::ALL.iter().find(|(v, _)| *v == self).map_or("", |(_, w)| w)
-    }
-
-    /// The one that a word stands for.
-    fn read(word: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(_, w)| *w == word).map(|(v, _)| *v)
-    }
-}
+use super::word::Word;
 
 /// Which services.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -92,6 +78,8 @@ pub struct Kill {
     pub zap: bool,
     /// How many it may be for.
     pub fuse: Fuse,
+    /// What is kept of it.
+    pub receipts: Receipts,
 }
 
 /// So many services that have ended stay known, where nobody says otherwise: half of the places.
@@ -219,6 +207,8 @@ pub struct Stop {
     pub include_self: bool,
     /// How many processes it may be for.
     pub fuse: Fuse,
+    /// What is kept of it.
+    pub receipts: Receipts,
 }
 
 impl Stop {
@@ -235,6 +225,7 @@ impl Stop {
             zap: false,
             include_self: false,
             fuse: Fuse::default(),
+            receipts: Receipts::default(),
         }
     }
 }

@@ -3,6 +3,7 @@
 use clap::Parser;
 
 use super::common::{Look, choice};
+use super::receipt_options::ReceiptOptions;
 use super::usage::Wrong;
 use crate::ask::fuse::{self, Fuse, Share};
 use crate::ask::wait::{self, Wait};
@@ -66,6 +67,8 @@ pub struct MainForm {
         help = with_code("Skip names that no service has, instead of doing nothing", Ending::Unknown)
     )]
     pub keep_going: bool,
+    #[command(flatten)]
+    pub receipts: ReceiptOptions,
     /// Print the names of signals; with words after it, what each word stands for
     #[arg(short = 'l', long)]
     pub list: bool,
@@ -134,6 +137,10 @@ impl MainForm {
         if self.names.is_empty() {
             return Form::Usage(Wrong::no_service());
         }
+        let receipts = match self.receipts.asked() {
+            Ok(r) => r,
+            Err(wrong) => return Form::Usage(wrong),
+        };
         let mut whom = self.whom;
         whom.fail |= self.fail;
         Form::Kill(Kill {
@@ -149,6 +156,7 @@ impl MainForm {
             newborns: self.newborns,
             zap: self.zap,
             fuse: Fuse { max: self.max, share: self.max_share, used: 0 },
+            receipts,
         })
     }
 }

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::common::choice;
+use super::receipt_options::ReceiptOptions;
 use super::services::Services;
 use super::usage::Wrong;
 use crate::ask::fuse::{self, Fuse, Share};
@@ -71,6 +72,8 @@ pub struct StopOptions {
     #[arg(long)]
     include_self: bool,
     #[command(flatten)]
+    receipts: ReceiptOptions,
+    #[command(flatten)]
     names: Services,
 }
 
@@ -105,6 +108,7 @@ impl StopOptions {
             zap: self.zap,
             include_self: self.include_self,
             fuse: Fuse { max: self.max, share: self.max_share, used: 0 },
+            receipts: self.receipts.asked()?,
         })
     }
 }

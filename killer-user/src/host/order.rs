@@ -93,6 +93,7 @@ pub fn order(t: &Tracker, root: &Root, k: &Kill, tell: &dyn Tell) -> Result<Orde
         released: w.released,
         notes,
         started: Moment(began_at),
+        line: order.caller,
     });
     if active {
         journal::signals(&r);

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use super::failure::Failure;
 use super::official::{self, Way};
-use super::{Silent, Tell, asked, behind, inner, main_process, models, order, stop_words, thaw, wait};
+use super::{Silent, Tell, asked, behind, inner, kept, main_process, models, order, stop_words, thaw, wait};
 use crate::ask::fuse::Fuse;
+use crate::ask::receipts::Receipts;
 use crate::ask::schedule::Step;
 use crate::ask::whom::Pick;
 use crate::ask::whom::{self, Whom};
@@ -60,6 +61,7 @@ pub fn end(
     tell: &dyn Tell,
 ) -> Result<model::Stop, Failure> {
     let began = clock::monotonic_ns();
+    kept::ready(&s.receipts)?;
     let mut run = Run::new(t, root, named, s, tell);
     let ended = run.all()?;
     run.report.took_us = (clock::monotonic_ns() - began) / 1000;
@@ -101,6 +103,7 @@ fn report(s: &Stop, name: &str) -> model::Stop {
         took_us: 0,
         exactness: model::Exactness::default(),
         notes: Vec::new(),
+        kept: None,
     }
 }
 
@@ -148,6 +151,8 @@ impl Run<'_> {
             patience: None,
             // Judged once, before anything is done.
             fuse: Fuse::default(),
+            // One for all of its signals, at the end.
+            receipts: Receipts::default(),
         }
     }
 

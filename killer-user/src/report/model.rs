@@ -5,6 +5,7 @@ mod boot;
 mod done;
 mod host;
 mod instance;
+mod ledger;
 mod moment;
 mod order;
 mod rules;
@@ -17,6 +18,10 @@ pub use boot::{BootChange, BootFiles, Did};
 pub use done::{Done, Verb};
 pub use host::{Check, Doctor, HostReason, Selftest, Trial};
 pub use instance::{Instance, Stayed};
+pub use ledger::{
+    AskedBy, AskingProcess, Deed, End, Got, Kept, KeptProcess, KeptReceipt, LedgerCheck, LedgerPlace,
+    Program, ReceiptList, ReceiptRow,
+};
 pub use moment::Moment;
 pub use order::{Caller, Receipt, Signalled, Stop, StopCommand, Survivor, Times};
 pub use rules::{Rule, RuleCheck, RuleError, RuleTest, Rules, RulesInForce, Uncovered};
@@ -25,7 +30,7 @@ pub use rules::{Rule, RuleCheck, RuleError, RuleTest, Rules, RulesInForce, Uncov
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// A reason why a set may not be exact.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Reason {
     /// Short code.
@@ -39,7 +44,7 @@ pub struct Reason {
 }
 
 /// How sure the set is.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Exactness {
     /// True: no way to be wrong was noticed.
@@ -49,7 +54,7 @@ pub struct Exactness {
 }
 
 /// Processes and tasks are counted apart: a process has one or more tasks (threads).
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Counts {
     /// Thread groups in the index.
@@ -380,4 +385,10 @@ pub enum Any {
     RuleTest(RuleTest),
     /// `rule check`
     RuleCheck(RuleCheck),
+    /// `receipts`
+    ReceiptList(ReceiptList),
+    /// `receipts ID`, and each line of a receipt in the ledger
+    KeptReceipt(Box<KeptReceipt>),
+    /// `receipts --verify`
+    LedgerCheck(LedgerCheck),
 }

@@ -44,6 +44,7 @@ verbs! {
     up::Up
     down::Down
     install_boot::InstallBoot
+    receipts::Receipts
     serve::Serve
     doctor::Doctor
     selftest::Selftest

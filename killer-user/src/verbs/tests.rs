@@ -28,7 +28,7 @@ fn verb(words: &[&str]) -> String {
 
 fn kill(words: &[&str]) -> Kill {
     match p(words).unwrap().what {
-        What::Kill(k) => k,
+        What::Kill(k) => *k,
         a => panic!("{a:?}"),
     }
 }
