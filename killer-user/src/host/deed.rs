@@ -73,6 +73,10 @@ impl Processes {
                 End { state: "lives".into(), why: Some(s.text.clone()), exit_code: None, exit_signal: None };
         }
         let left_out = self.all.len().saturating_sub(MOST) as u64;
+        if left_out > 0 {
+            // Who lives on is named before all others.
+            self.all.sort_by_key(|p| p.end.state != "lives");
+        }
         self.all.truncate(MOST);
         (self.all, left_out)
     }

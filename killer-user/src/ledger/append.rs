@@ -12,6 +12,7 @@ use super::line::{self, Dropped, Next};
 use super::place::{CURRENT, Lock, Place, full};
 use super::tail::{self, Tail};
 use crate::report::model::Deed;
+use crate::sys::stdout;
 
 /// A file is full when it has more bytes, or when one more line would make it so.
 const FULL: u64 = 16 * 1024 * 1024;
@@ -116,6 +117,7 @@ fn close_torn(file: &mut File, tail: Tail, key: Option<&Signer>) -> io::Result<T
 
 /// Writes at the end; what is there only in part is taken back.
 fn put(file: &mut File, size: u64, bytes: &[u8]) -> io::Result<()> {
+    let _at_limit = stdout::within_limits();
     let done = file.write_all(bytes).and_then(|()| file.sync_data());
     if done.is_err() {
         let _ = file.set_len(size);

@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::PathBuf;
 use std::process::Command;
 
-use killer_tests::{TestEnv, skip};
+use killer_tests::{TestEnv, killer, skip};
 
 use super::*;
 
@@ -50,6 +50,12 @@ fn a_kill_needs_no_receipt() {
     Command::new("mkfifo").arg(current(&env)).status().expect("mkfifo");
     unwritten("a pipe");
     fs::remove_file(current(&env)).expect("nothing");
+    let mut limited = Command::new("prlimit");
+    let like = env.command();
+    limited.arg("--fsize=10").arg(killer()).args(["-s", "WINCH", "-o", "json", "svc"]);
+    limited.envs(like.get_envs().filter_map(|(k, v)| Some((k, v?))));
+    let out = limited.output().expect("prlimit");
+    assert!(out.status.success() && String::from_utf8_lossy(&out.stdout).contains("\"error\":"), "{out:?}");
     let mounted =
         Command::new("mount").args(["-t", "tmpfs", "-o", "size=64k,mode=700", "none"]).arg(&place).status();
     if !mounted.is_ok_and(|s| s.success()) {
