@@ -34,6 +34,7 @@ mod official;
 mod on_exit;
 mod open;
 mod order;
+mod outside;
 mod pidfiles;
 mod place;
 mod receipt;

@@ -108,6 +108,7 @@ pub fn receipt(d: &Done<'_, '_>) -> Receipt {
             released_us: d.released.1,
         },
         notes: d.notes.iter().cloned().chain(d.doubt.map(|x| x.why.clone())).collect(),
+        outside: None,
         kept: None,
     }
 }

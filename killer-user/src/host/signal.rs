@@ -4,7 +4,8 @@ use super::failure::Failure;
 use super::official::{self, Way};
 use super::order::{Ordered, order};
 use super::{
-    Tell, behind, deed, fuse, inner, journal, kept, last_signal, main_process, pidfiles, survivors, unseen,
+    Tell, behind, deed, fuse, inner, journal, kept, last_signal, main_process, outside, pidfiles, survivors,
+    unseen,
 };
 use crate::ask::Kill;
 use crate::ending::Ending;
@@ -35,6 +36,9 @@ pub fn one(
     let behind = if active { behind::say(t, root, tell) } else { None };
     let Ordered { receipt: mut r, failure } = order(t, root, k, tell)?;
     r.notes.extend(behind);
+    if k.dry_run && k.signal != 0 {
+        r.outside = Some(outside::of(t, root, &r.targets));
+    }
     if active {
         let uid = rustix::process::getuid().as_raw();
         let _ = t.note_kill(root.slot, k.signal, uid, r.ending.code());

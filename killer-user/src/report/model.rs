@@ -8,6 +8,7 @@ mod instance;
 mod ledger;
 mod moment;
 mod order;
+mod outside;
 mod rules;
 
 #[cfg(feature = "schema")]
@@ -24,6 +25,7 @@ pub use ledger::{
 };
 pub use moment::Moment;
 pub use order::{Caller, Receipt, Signalled, Stop, StopCommand, Survivor, Times};
+pub use outside::{HeldLock, HeldMount, Link, Outside, Port, Stranger, Traced};
 pub use rules::{Rule, RuleCheck, RuleError, RuleTest, Rules, RulesInForce, Uncovered};
 
 /// Version of every model here.
@@ -348,7 +350,7 @@ pub struct Verify {
 #[serde(untagged)]
 pub enum Any {
     /// The main form, `freeze`, `thaw`: one service.
-    Receipt(Receipt),
+    Receipt(Box<Receipt>),
     /// The same, several services.
     Receipts(Vec<Receipt>),
     /// `stop`

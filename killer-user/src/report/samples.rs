@@ -1,6 +1,7 @@
 //! Tests of the renderers: as they look, and that nothing a member writes comes through.
 
 mod models;
+mod outside;
 
 use serde::Serialize;
 

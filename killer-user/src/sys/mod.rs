@@ -37,6 +37,7 @@ mod signals;
 pub mod start;
 pub mod stdout;
 pub mod supervise;
+pub mod unix_peers;
 pub mod uring;
 pub mod watch;
 pub mod writers;

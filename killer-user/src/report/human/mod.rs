@@ -3,6 +3,7 @@
 mod boot;
 mod doctor;
 mod list;
+mod outside;
 mod receipt;
 mod receipts;
 mod rules;

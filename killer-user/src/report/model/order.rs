@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Counts, Exactness, Kept, Moment, Process};
+use super::{Counts, Exactness, Kept, Moment, Outside, Process};
 use crate::ending::Ending;
 
 /// What became of a process.
@@ -131,6 +131,9 @@ pub struct Receipt {
     pub times: Times,
     /// Anything else worth knowing.
     pub notes: Vec<String>,
+    /// Of a dry run: what outside of its targets depends on them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outside: Option<Outside>,
     /// Where this is kept; absent for a dry run, a probe, and a signal that is part of something else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<Kept>,

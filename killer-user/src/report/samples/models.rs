@@ -1,5 +1,6 @@
 //! Models, with a word where members could write one.
 
+use super::outside::outside;
 use crate::report::human;
 use crate::report::model::*;
 
@@ -60,6 +61,7 @@ pub fn receipt(word: &str) -> Receipt {
         unreaped: vec![Survivor { process: process(14, word), code: "zombie".into(), text: word.into() }],
         times: Times { ended_us: 1234, ..Times::default() },
         notes: vec![word.into()],
+        outside: Some(outside(word)),
         kept: Some(Kept { error: Some(word.into()), ..Kept::default() }),
     }
 }
