@@ -59,7 +59,7 @@ fn pipes_to_strangers() {
         let lonely = |l: &&Value| l["kind"] == "pipe" && list(l, "outside").is_empty();
         assert_eq!(list(&o, "links").iter().filter(lonely).count(), 0, "{o}");
         let shown = env.killer(["-n", "svc"]).ok().stdout.clone();
-        let line = shown.lines().find(|l| l.starts_with("outside: ") && l.contains("has a pipe of"));
+        let line = shown.lines().find(|l| l.starts_with("outside: ") && l.contains(" a pipe of "));
         assert!(line.is_some_and(|l| names_pid(l, std::process::id() as i32)), "{shown}");
         // Others of the service are not outside of it, whoever the signal is for.
         let o = outside(env, &["--whom=main", "svc"]);
@@ -119,7 +119,7 @@ fn ports_and_connections() {
     for words in [
         format!("outside: tcp port {at} of "),
         "1 established connection".into(),
-        "has the other end of a unix socket of".into(),
+        " the other end of a unix socket of ".into(),
     ] {
         assert!(shown.contains(&words), "no '{words}': {shown}");
     }

@@ -41,10 +41,10 @@ pub fn keep(how: &Receipts, tell: &dyn Tell, made: impl FnOnce() -> Deed) -> Opt
     };
     if let Some(why) = kept.error.as_ref().filter(|_| tell.verbose() > 0 || how.when == When::Required) {
         let what = match kept.id {
-            Some(_) => format!("'{service}': its receipt is not complete"),
-            None => format!("'{service}': no receipt was written"),
+            Some(_) => format!("'{service}': its receipt is not complete: {why}"),
+            None => format!("'{service}': no receipt was written: {why}"),
         };
-        tell.message(&message::render(&what, Some(why), None));
+        tell.message(&message::render(&what, None, None));
     }
     Some(kept)
 }

@@ -17,6 +17,11 @@ fn members(of: &[u32]) -> String {
     named.join(", ") + &more
 }
 
+/// The verb for one, or for several.
+fn verb<T>(of: &[T], one: &'static str, several: &'static str) -> &'static str {
+    if of.len() == 1 { one } else { several }
+}
+
 /// Lines that begin with `outside: `.
 pub fn outside(o: &Outside) -> String {
     let mut lines = Vec::new();
@@ -31,19 +36,23 @@ pub fn outside(o: &Outside) -> String {
     }
     for l in &o.links {
         let m = members(&l.members);
+        let (has, is) = (verb(&l.outside, "has", "have"), verb(&l.outside, "is", "are"));
         lines.push(match (l.kind, l.outside.is_empty()) {
-            ("pipe", _) => format!("{} has a pipe of {m}", who(&l.outside)),
-            ("shared-socket", _) => format!("{} has a socket of {m}, too", who(&l.outside)),
-            ("unix", _) => format!("{} has the other end of a unix socket of {m}", who(&l.outside)),
+            ("pipe", _) => format!("{} {has} a pipe of {m}", who(&l.outside)),
+            ("shared-socket", _) => format!("{} {has} a socket of {m}, too", who(&l.outside)),
+            ("unix", _) => format!("{} {has} the other end of a unix socket of {m}", who(&l.outside)),
             (kind, true) => format!("{} is connected with {m} ({kind})", text(&l.what)),
             (kind, false) => {
-                format!("{} at {} is connected with {m} ({kind})", who(&l.outside), text(&l.what))
+                format!("{} at {} {is} connected with {m} ({kind})", who(&l.outside), text(&l.what))
             }
         });
     }
     for l in &o.locks {
-        let waits =
-            if l.waiting.is_empty() { String::new() } else { format!("; {} waits for it", who(&l.waiting)) };
+        let waits = if l.waiting.is_empty() {
+            String::new()
+        } else {
+            format!("; {} {} for it", who(&l.waiting), verb(&l.waiting, "waits", "wait"))
+        };
         lines.push(format!("{} lock of {} on file {}{waits}", text(&l.kind), l.member, text(&l.file)));
     }
     for t in &o.traced {
