@@ -42,6 +42,7 @@ mod host;
 mod keep;
 mod kernel;
 mod kill;
+mod ledger;
 mod lineage;
 mod lookup;
 pub mod program;

@@ -247,6 +247,8 @@ impl TestEnv {
             .env("TZ", "UTC");
         command.envs(self.vars.iter().copied()).stdin(Stdio::null());
         command.env("KILLER_RUN_ROOT", self.dir.path().join("run"));
+        // Never the host's own.
+        command.env("KILLER_RECEIPTS", self.receipts()).env("KILLER_SIGN_KEY", "");
         if let Some(tier) = self.tier {
             command.env("KILLER_TIER", tier);
         }
@@ -298,6 +300,13 @@ impl TestEnv {
             self.cgroup = Some(dir);
         }
         self.cgroup.clone()
+    }
+
+    /// Where its receipts are kept.
+    pub fn receipts(&self) -> PathBuf {
+        // A user cannot make a directory beside his run root.
+        let place = if self.uid.is_some() { "run/receipts" } else { "receipts" };
+        self.dir.path().join(place)
     }
 
     /// A path in the scratch directory.

@@ -59,7 +59,8 @@ impl Golden {
             _ => {
                 let kept: String = text
                     .split_inclusive('\n')
-                    .filter(|l| !l.starts_with("  cgroup "))
+                    // Nor is what others on the host have open.
+                    .filter(|l| !l.starts_with("  cgroup ") && !l.starts_with("outside: "))
                     .map(|l| self.uncut(l))
                     .collect();
                 let plain = self.plain(&kept);
@@ -79,7 +80,13 @@ impl Golden {
 
     fn json(&self, value: &mut Value, key: &str) {
         match value {
+            // Hashes of times and numbers.
+            Value::String(text) if ["id", "head"].contains(&key) => {
+                *text = format!("[{}]", key.to_uppercase())
+            }
             _ if OF_THE_KERNEL.contains(&key) => *value = Value::String(format!("[{}]", key.to_uppercase())),
+            // What others on the host have open.
+            Value::Object(_) if key == "outside" => *value = Value::String("[OUTSIDE]".into()),
             Value::Object(map) => map.iter_mut().for_each(|(key, v)| self.json(v, key)),
             Value::Array(list) => {
                 // What the host does with cgroups is not ours.

@@ -27,6 +27,7 @@ const VERBS: &[&str] = &[
     "up",
     "down",
     "install-boot",
+    "receipts",
     "serve",
     "doctor",
     "metrics",

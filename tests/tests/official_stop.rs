@@ -263,7 +263,8 @@ fn an_instance_is_stopped_by_its_script() {
     let Some(host) = Host::new(&env) else { return };
     let (calls, killer) = (env.path("calls"), killer_tests::killer());
     let own = format!(
-        "KILLER_PIN_ROOT={} KILLER_RUN_ROOT={} {}",
+        "KILLER_RECEIPTS={} KILLER_PIN_ROOT={} KILLER_RUN_ROOT={} {}",
+        env.receipts().display(),
         env.pin_root.display(),
         env.path("run").display(),
         killer.display()

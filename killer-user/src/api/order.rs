@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use super::error::Error;
+use crate::ask::fuse::Fuse;
+use crate::ask::receipts::{Receipts, When};
 use crate::ask::span::Span;
 use crate::ask::wait::Wait;
 use crate::ask::{Kill, Names, Newborns, signal, whom};
@@ -40,6 +42,8 @@ impl Order {
             newborns: Newborns::Signal,
             include_self: false,
             zap: false,
+            fuse: Fuse::default(),
+            receipts: Receipts::default(),
         })
     }
 
@@ -73,6 +77,18 @@ impl Order {
     /// [`Error::NotExact`] and no signal, unless the set is provably exact.
     pub fn require_exact(mut self) -> Self {
         self.0.require_exact = true;
+        self
+    }
+
+    /// [`Error::Failed`] and no signal when it is for more processes than so many.
+    pub fn at_most(mut self, processes: u64) -> Self {
+        self.0.fuse.max = Some(processes);
+        self
+    }
+
+    /// No receipt of it is kept; else one goes to where `killer receipts` looks for it.
+    pub fn without_receipt(mut self) -> Self {
+        self.0.receipts.when = When::No;
         self
     }
 

@@ -2,8 +2,10 @@
 //! knows clap.
 
 pub mod events;
+pub mod fuse;
 pub mod name;
 pub mod pidspec;
+pub mod receipts;
 mod request;
 pub mod rule;
 pub mod schedule;
@@ -12,7 +14,9 @@ pub mod span;
 pub mod value;
 pub mod wait;
 pub mod whom;
+mod word;
 
 pub use request::{
-    Command, KEEP, Kill, Log, Mode, Names, Nest, Newborns, Replace, Run, Selftest, Stop, Until, Whose, Word,
+    Command, KEEP, Kill, Log, Mode, Names, Nest, Newborns, Replace, Run, Selftest, Stop, Until, Whose,
 };
+pub use word::Word;

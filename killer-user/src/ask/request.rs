@@ -4,27 +4,14 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::fuse::Fuse;
 use super::name;
+use super::receipts::Receipts;
 use super::schedule::Schedule;
 use super::span::Span;
 use super::wait::Wait;
 use super::whom::Whom;
-
-/// A choice between a few words.
-pub trait Word: Copy + PartialEq + Send + Sync + 'static {
-    /// Each with its word.
-    const ALL: &[(Self, &'static str)];
-
-    /// Its word.
-    fn word(self) -> &'static str {
-        Self::ALL.iter().find(|(v, _)| *v == self).map_or("", |(_, w)| w)
-    }
-
-    /// The one that a word stands for.
-    fn read(word: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(_, w)| *w == word).map(|(v, _)| *v)
-    }
-}
+use super::word::Word;
 
 /// Which services.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -89,6 +76,10 @@ pub struct Kill {
     pub include_self: bool,
     /// OpenRC is told that the service has ended.
     pub zap: bool,
+    /// How many it may be for.
+    pub fuse: Fuse,
+    /// What is kept of it.
+    pub receipts: Receipts,
 }
 
 /// So many services that have ended stay known, where nobody says otherwise: half of the places.
@@ -214,6 +205,10 @@ pub struct Stop {
     pub zap: bool,
     /// Sets with the caller or its ancestors are meant.
     pub include_self: bool,
+    /// How many processes it may be for.
+    pub fuse: Fuse,
+    /// What is kept of it.
+    pub receipts: Receipts,
 }
 
 impl Stop {
@@ -229,6 +224,8 @@ impl Stop {
             command: true,
             zap: false,
             include_self: false,
+            fuse: Fuse::default(),
+            receipts: Receipts::default(),
         }
     }
 }

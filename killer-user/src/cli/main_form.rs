@@ -3,7 +3,9 @@
 use clap::Parser;
 
 use super::common::{Look, choice};
+use super::receipt_options::ReceiptOptions;
 use super::usage::Wrong;
+use crate::ask::fuse::{self, Fuse, Share};
 use crate::ask::wait::{self, Wait};
 use crate::ask::whom::Whom;
 use crate::ask::{Kill, Names, Newborns, name, signal, value, whom};
@@ -40,6 +42,10 @@ pub struct MainForm {
     /// 'reaped[:SPAN]' wait also until parents have reaped its processes, so that their numbers are free
     #[arg(long, value_name = "SPAN", num_args = 0..=1, require_equals = true, default_missing_value = "infinity", value_parser = wait::parse)]
     pub wait: Option<Wait>,
+    #[arg(long, value_name = "N", value_parser = fuse::max, help = with_code("Refuse, and signal nobody, when it is for more than N processes", Ending::Failed))]
+    pub max: Option<u64>,
+    #[arg(long, value_name = "P%", value_parser = fuse::share, help = with_code("The same for a share of the host's live processes, such as 20%", Ending::Failed))]
+    pub max_share: Option<Share>,
     #[arg(long, help = with_code("Fail when nothing matched", Ending::Nobody))]
     pub fail: bool,
     /// Print exactly what would be signalled, and signal nothing
@@ -61,6 +67,8 @@ pub struct MainForm {
         help = with_code("Skip names that no service has, instead of doing nothing", Ending::Unknown)
     )]
     pub keep_going: bool,
+    #[command(flatten)]
+    pub receipts: ReceiptOptions,
     /// Print the names of signals; with words after it, what each word stands for
     #[arg(short = 'l', long)]
     pub list: bool,
@@ -129,6 +137,10 @@ impl MainForm {
         if self.names.is_empty() {
             return Form::Usage(Wrong::no_service());
         }
+        let receipts = match self.receipts.asked() {
+            Ok(r) => r,
+            Err(wrong) => return Form::Usage(wrong),
+        };
         let mut whom = self.whom;
         whom.fail |= self.fail;
         Form::Kill(Kill {
@@ -143,6 +155,8 @@ impl MainForm {
             include_self: self.include_self,
             newborns: self.newborns,
             zap: self.zap,
+            fuse: Fuse { max: self.max, share: self.max_share, used: 0 },
+            receipts,
         })
     }
 }

@@ -8,6 +8,8 @@ pub mod generate;
 mod main_form;
 mod options;
 pub mod plain;
+mod receipt_options;
+mod receipts_options;
 mod rule_options;
 mod run_options;
 mod services;
@@ -26,6 +28,7 @@ pub use entry::RESERVED;
 pub use entry::{Asked, Entry, names};
 #[cfg(test)]
 pub use options::{OPTIONS, Row};
+pub use receipts_options::ReceiptsOptions;
 pub use rule_options::RuleOptions;
 pub use run_options::RunOptions;
 pub use services::{Exactly, Services};
@@ -42,7 +45,7 @@ use usage::usage;
 #[derive(Debug)]
 pub enum What<A> {
     /// The main form.
-    Kill(Kill),
+    Kill(Box<Kill>),
     /// A verb.
     Verb(A),
 }
@@ -150,7 +153,7 @@ fn main_form<A: Asked>(args: Vec<OsString>, verbs: &[Entry<A>]) -> Result<Reques
 fn settle<A: Asked>(form: MainForm) -> Result<Request<A>, Exit> {
     let look = form.look.clone();
     match form.resolve() {
-        Form::Kill(k) => request(What::Kill(k), None, look),
+        Form::Kill(k) => request(What::Kill(Box::new(k)), None, look),
         Form::Print(text) => Err(Exit::print(text)),
         Form::Usage(wrong) => Err(wrong.into()),
     }

@@ -5,7 +5,8 @@ use clap::ValueEnum;
 
 use super::common::{Color, Output};
 use super::main_form::MainForm;
-use crate::ask::{Newborns, Word, signal, value, wait, whom};
+use crate::ask::receipts::When;
+use crate::ask::{Newborns, Word, fuse, signal, value, wait, whom};
 
 /// Puts what was typed behind an option into the form; `None`: only clap has the words for what is wrong with it.
 pub type Put = fn(&mut MainForm, &str) -> Option<()>;
@@ -38,7 +39,7 @@ const fn row(long: &'static [&'static str], short: Option<char>, takes: Takes) -
 }
 
 /// Every option of the main form.
-pub static OPTIONS: [Row; 19] = [
+pub static OPTIONS: [Row; 24] = [
     row(
         &["--signal"],
         Some('s'),
@@ -71,6 +72,22 @@ pub static OPTIONS: [Row; 19] = [
             Some(())
         }),
     ),
+    row(
+        &["--max"],
+        None,
+        Takes::Word(|f, w| {
+            f.max = Some(fuse::max(w).ok()?);
+            Some(())
+        }),
+    ),
+    row(
+        &["--max-share"],
+        None,
+        Takes::Word(|f, w| {
+            f.max_share = Some(fuse::share(w).ok()?);
+            Some(())
+        }),
+    ),
     row(&["--fail"], None, Takes::Nothing(|f| f.fail = true)),
     row(&["--dry-run"], Some('n'), Takes::Nothing(|f| f.dry_run = true)),
     row(&["--require-exact"], None, Takes::Nothing(|f| f.require_exact = true)),
@@ -85,6 +102,23 @@ pub static OPTIONS: [Row; 19] = [
         }),
     ),
     row(&["--keep-going"], None, Takes::Nothing(|f| f.keep_going = true)),
+    row(
+        &["--receipt"],
+        None,
+        Takes::Word(|f, w| {
+            f.receipts.receipt = When::read(w)?;
+            Some(())
+        }),
+    ),
+    row(&["--no-receipt"], None, Takes::Nothing(|f| f.receipts.no_receipt = true)),
+    row(
+        &["--sign-key"],
+        None,
+        Takes::Word(|f, w| {
+            f.receipts.sign_key = Some(w).filter(|w| !w.is_empty() && !w.starts_with('-')).map(Into::into);
+            f.receipts.sign_key.as_ref().map(drop)
+        }),
+    ),
     row(&["--list"], Some('l'), Takes::Prints),
     row(&["--table"], Some('L'), Takes::Prints),
     row(

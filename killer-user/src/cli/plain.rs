@@ -9,6 +9,7 @@ use super::common::{Color, Look, Output};
 use super::entry::{Entry, RESERVED};
 use super::main_form::MainForm;
 use super::options::{self, Put, Takes};
+use super::receipt_options::ReceiptOptions;
 use super::usage::Exit;
 use super::words::is_signal;
 use crate::ask::whom::Whom;
@@ -91,6 +92,8 @@ fn nothing_said() -> MainForm {
         whom: Whom::default(),
         value: None,
         wait: None,
+        max: None,
+        max_share: None,
         fail: false,
         dry_run: false,
         require_exact: false,
@@ -98,6 +101,7 @@ fn nothing_said() -> MainForm {
         zap: false,
         newborns: Newborns::default(),
         keep_going: false,
+        receipts: ReceiptOptions::default(),
         list: false,
         table: false,
         look: Look { output: Output::default(), verbose: 0, quiet: false, color: Color::default() },

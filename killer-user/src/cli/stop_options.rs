@@ -3,8 +3,10 @@
 use clap::Args;
 
 use super::common::choice;
+use super::receipt_options::ReceiptOptions;
 use super::services::Services;
 use super::usage::Wrong;
+use crate::ask::fuse::{self, Fuse, Share};
 use crate::ask::schedule::{self, Retry, Schedule};
 use crate::ask::span::{self, Span};
 use crate::ask::wait::{self, Wait};
@@ -56,6 +58,10 @@ pub struct StopOptions {
     /// repeats what follows it, or everything when it comes last
     #[arg(short = 'R', long, value_name = "SCHEDULE", value_parser = schedule::parse, allow_hyphen_values = true)]
     retry: Option<Retry>,
+    #[arg(long, value_name = "N", value_parser = fuse::max, help = with_code("Refuse, and do nothing, when it is for more than N processes", Ending::Failed))]
+    max: Option<u64>,
+    #[arg(long, value_name = "P%", value_parser = fuse::share, help = with_code("The same for a share of the host's live processes, such as 20%", Ending::Failed))]
+    max_share: Option<Share>,
     /// Run neither the command of 'run --exec-stop' nor that of the service's init: begin with the signal
     #[arg(long)]
     no_command: bool,
@@ -65,6 +71,8 @@ pub struct StopOptions {
     /// Go on although killer or an ancestor is a member: it leaves first
     #[arg(long)]
     include_self: bool,
+    #[command(flatten)]
+    receipts: ReceiptOptions,
     #[command(flatten)]
     names: Services,
 }
@@ -99,6 +107,8 @@ impl StopOptions {
             command: !self.no_command,
             zap: self.zap,
             include_self: self.include_self,
+            fuse: Fuse { max: self.max, share: self.max_share, used: 0 },
+            receipts: self.receipts.asked()?,
         })
     }
 }

@@ -140,6 +140,10 @@ fn hint(argument: &str) -> Option<String> {
         "for example 5s, '1min 30s', infinity; a bare number is seconds".into()
     } else if starts(&["--whom"]) {
         format!("one of: {}", whom::WORDS)
+    } else if starts(&["--max-share"]) {
+        "0% to 100% of the host's live processes, such as 20% or 0.5%".into()
+    } else if starts(&["--max"]) {
+        "a number of processes, such as 20".into()
     } else if starts(&["--value"]) {
         "32 bits: decimal, 0x, 0o or 0b".into()
     } else if starts(&["--pid", "<PID"]) {

@@ -47,6 +47,12 @@ pub fn judgement(service: &str, f: &Failure) {
     log.send(WARNING, &format!("{}: {text}", escape::text(service)));
 }
 
+/// The receipt of it, with the head of the ledger: whoever keeps the log elsewhere can tell later whether the ledger was cut.
+pub fn kept(service: &str, id: &str, head: &str) {
+    let Some(log) = Log::open() else { return };
+    log.send(INFO, &format!("{}: Kept receipt {id}, head {head}.", escape::text(service)));
+}
+
 /// The signals of a receipt.
 pub fn signals(r: &Receipt) {
     let Some(log) = Log::open() else { return };

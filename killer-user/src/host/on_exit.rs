@@ -4,8 +4,11 @@ use std::cell::Cell;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use killer_common::record::Member;
+
 use super::failure::Failure;
 use super::record::StopRecord;
+use super::sent::Sent;
 use super::{Silent, Tell, certainty, journal, open, pidfiles, place, survivors, thaw, wait};
 use crate::ask::span::Span;
 use crate::ending::Ending;
@@ -211,34 +214,38 @@ fn end(t: &Tracker, slot: Slot, span: Span, tell: &dyn Tell) -> Option<Failure> 
     // Forgotten: nobody was left.
     let root = registry::in_slot(t, slot.slot).filter(|n| n.slot == slot)?;
     let family = Lineage::new(t, root.clone());
+    let mut sent = Sent::new(t, &family);
     let mut awaited = Awaited::default();
     family.members(&family.listed()).into_iter().for_each(|m| awaited.add(m));
     let mut done = Waited::TimedOut;
     if span != Span::Finite(Duration::ZERO) && !empty(&family) {
-        ask(t, &root);
+        ask(t, &root, &mut sent);
         done = wait::wait_released(&family, true, &mut awaited, span.limit(), tell);
     }
     // A caller that does not want to wait so long has said so; what follows is short.
     interrupt::hold();
     let mut refused = None;
     if done != Waited::Done {
-        match order(t, &root, SIGKILL, &mut awaited) {
+        match order(t, &root, SIGKILL, &mut awaited, &mut sent) {
             Ok(()) => done = wait::wait_released(&family, true, &mut awaited, Some(RELEASE), tell),
             Err(f) => refused = Some(f),
         }
     }
+    let survivors =
+        if done == Waited::Done { Vec::new() } else { survivors::explain(&family, true, &awaited.left()) };
+    sent.keep(t, &family, done, &survivors, tell);
     match (refused, done) {
         (Some(f), _) => Some(f),
         (None, Waited::Done) => {
             pidfiles::ended(t, &root);
             certainty::after(t, &root, true).map(|d| d.failure(&root.name))
         }
-        _ => Some(left(&family, &root.name, &awaited)),
+        _ => Some(left(&root.name, &survivors)),
     }
 }
 
 /// SIGTERM to all, and SIGCONT, which a stopped process needs to hear it.
-fn ask(t: &Tracker, root: &Root) {
+fn ask(t: &Tracker, root: &Root, sent: &mut Sent) {
     if registry::frozen(t, root.slot.slot) == Some(root.slot.slot)
         && let Ok(_lock) = t.lock()
         && let Err(f) = thaw::release(t, root)
@@ -247,23 +254,29 @@ fn ask(t: &Tracker, root: &Root) {
     }
     let mut any = Awaited::default();
     for signal in [SIGTERM, SIGCONT] {
-        if let Err(f) = order(t, root, signal, &mut any) {
+        if let Err(f) = order(t, root, signal, &mut any, sent) {
             log::warn!("{}", f.what);
         }
     }
 }
 
-fn order(t: &Tracker, root: &Root, signal: i32, awaited: &mut Awaited) -> Result<(), Failure> {
+fn order(
+    t: &Tracker,
+    root: &Root,
+    signal: i32,
+    awaited: &mut Awaited,
+    sent: &mut Sent,
+) -> Result<(), Failure> {
     let _hurry = sched::Hurry::start();
     let mut family = Lineage::new(t, root.clone());
     let order = Order::to_all(signal, process::ancestors(), PATIENCE);
     let outcome = execute(&mut family, &order).map_err(|r| survivors::refused(root, r))?;
     outcome.targets.iter().for_each(|t| awaited.add(t.member));
+    sent.add(t, signal, &outcome);
     Ok(())
 }
 
-fn left(family: &Lineage<'_>, name: &str, awaited: &Awaited) -> Failure {
-    let left = survivors::explain(family, true, &awaited.left());
+fn left(name: &str, left: &[(Member, String, String)]) -> Failure {
     let each = left.iter().map(|(m, _, why)| format!("process {}: {why}", m.tgid));
     let text = escape::cut(&each.collect::<Vec<_>>().join("; "), 400);
     let n = human::count(left.len() as u64, "process has", "processes have");

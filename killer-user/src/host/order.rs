@@ -8,22 +8,19 @@ use super::certainty;
 use super::failure::Failure;
 use super::main_process::{self, Main};
 use super::receipt::{self, Done};
-use super::record::{StopRecord, no_heir};
-use super::survivors::{self, counts, explain, refused};
-use super::{Tell, behind, instances, journal, models, wait};
+use super::record::no_heir;
+use super::survivors::{self, counts, explain};
+use super::{Tell, asked, fuse, journal, models, wait};
+use crate::ask::signal;
 use crate::ask::{Kill, Newborns};
-use crate::ask::{name, signal};
 use crate::ending::{Case, Ending, Wait};
 use crate::kill::{Awaited, Fate, Order, Outcome, SIGCONT, SIGKILL, SIGSTOP, Target, Waited, execute};
 use crate::lineage::{self, Lineage};
-use crate::lookup::{Root, process, registry};
+use crate::lookup::{Root, registry};
 use crate::report::human;
 use crate::report::model::{Moment, Receipt};
 use crate::sys::{clock, interrupt, sched};
 use crate::tier::Tracker;
-
-/// How long KILL to all goes on before survivors are named.
-pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What came of an order: nobody has been told yet.
 pub struct Ordered {
@@ -45,7 +42,8 @@ pub fn order(t: &Tracker, root: &Root, k: &Kill, tell: &dyn Tell) -> Result<Orde
     }
     main_process::settle(t, root);
     let main = models::main_of(t, root);
-    let order = asked(t, root, k, main);
+    let limit = if k.signal == 0 { None } else { fuse::Limit::of(k.fuse)? };
+    let order = asked::order(t, root, k, main, limit.map(|l| l.rest()));
     let active = !k.dry_run && k.signal != 0;
     let mut family = Lineage::new(t, root.clone());
     let mut notes = begin(t, &family, k)?;
@@ -53,7 +51,7 @@ pub fn order(t: &Tracker, root: &Root, k: &Kill, tell: &dyn Tell) -> Result<Orde
     let mut before = counts(&family);
     interrupt::catch();
     let (stray, remembered) = lineage::strays(&family, &k.whom.sets);
-    let outcome = execute(&mut family, &order).map_err(|r| refused(root, r))?;
+    let outcome = execute(&mut family, &order).map_err(|r| fuse::words(limit.as_ref(), root, r))?;
     drop(hurry);
     before.tasks = outcome.tasks_before;
     if active {
@@ -95,34 +93,12 @@ pub fn order(t: &Tracker, root: &Root, k: &Kill, tell: &dyn Tell) -> Result<Orde
         released: w.released,
         notes,
         started: Moment(began_at),
+        line: order.caller,
     });
     if active {
         journal::signals(&r);
     }
     Ok(Ordered { failure: survivors::failure(&r, doubt), receipt: r })
-}
-
-/// What is asked of the engine.
-fn asked(t: &Tracker, root: &Root, k: &Kill, main: Option<Main>) -> Order {
-    // A probe is refused to nobody.
-    let caller = if k.signal == 0 { process::Callers::default() } else { process::callers() };
-    let limit = k.wait.and_then(|w| w.span.limit());
-    Order {
-        signal: k.signal,
-        value: k.value,
-        picks: k.whom.sets.clone(),
-        main: main.map(|m| m.process),
-        home: StopRecord::of(t, root.slot).home,
-        kept: if k.whom.names_leftover() { instances::kept(t, root) } else { Vec::new() },
-        glob: name::matches,
-        dry_run: k.dry_run,
-        near: process::near(&caller.known),
-        caller: caller.pids(),
-        unread: behind::guarded(&caller),
-        include_self: k.include_self,
-        patience: k.patience.or(limit).map_or(PATIENCE, |l| l.min(PATIENCE)),
-        newborns: k.newborns,
-    }
 }
 
 /// What has to be so before anybody is signalled; notes about it.

@@ -39,6 +39,8 @@ pub struct Done<'a, 't> {
     pub notes: Vec<String>,
     /// When it began.
     pub started: Moment,
+    /// This killer and its ancestors, before the first signal.
+    pub line: Vec<u32>,
 }
 
 /// Makes it.
@@ -76,7 +78,11 @@ pub fn receipt(d: &Done<'_, '_>) -> Receipt {
         value: k.value,
         whom: k.whom.text.clone(),
         dry_run: k.dry_run,
-        asked_by: Caller { uid: rustix::process::getuid().as_raw(), pid: std::process::id() },
+        asked_by: Caller {
+            uid: rustix::process::getuid().as_raw(),
+            pid: std::process::id(),
+            line: d.line.clone(),
+        },
         ending: d.ending,
         tier: t.tier().name(),
         gates,
@@ -102,5 +108,7 @@ pub fn receipt(d: &Done<'_, '_>) -> Receipt {
             released_us: d.released.1,
         },
         notes: d.notes.iter().cloned().chain(d.doubt.map(|x| x.why.clone())).collect(),
+        outside: None,
+        kept: None,
     }
 }

@@ -3,7 +3,10 @@
 use super::failure::Failure;
 use super::official::{self, Way};
 use super::order::{Ordered, order};
-use super::{Tell, behind, inner, journal, last_signal, main_process, pidfiles, survivors, unseen};
+use super::{
+    Tell, behind, deed, fuse, inner, journal, kept, last_signal, main_process, outside, pidfiles, survivors,
+    unseen,
+};
 use crate::ask::Kill;
 use crate::ending::Ending;
 use crate::lookup::Root;
@@ -19,16 +22,23 @@ pub fn one(
     k: &Kill,
     tell: &dyn Tell,
 ) -> Result<(Receipt, &'static str), Failure> {
+    fuse::check(std::iter::once((t, root)), k)?;
+    let active = k.signal != 0 && !k.dry_run;
+    if active {
+        kept::ready(&k.receipts)?;
+    }
     if !k.dry_run && !k.require_exact {
         let asked = inner::Asked { picks: &k.whom.sets, include_self: k.include_self };
         inner::say(t, root, named, k.signal, asked, tell);
     }
-    let active = k.signal != 0 && !k.dry_run;
     // Read before nobody is there any more.
     let way = if active && inner::ends(k.signal) { official::of(t, root) } else { Way::default() };
     let behind = if active { behind::say(t, root, tell) } else { None };
     let Ordered { receipt: mut r, failure } = order(t, root, k, tell)?;
     r.notes.extend(behind);
+    if k.dry_run && k.signal != 0 {
+        r.outside = Some(outside::of(t, root, &r.targets));
+    }
     if active {
         let uid = rustix::process::getuid().as_raw();
         let _ = t.note_kill(root.slot, k.signal, uid, r.ending.code());
@@ -42,6 +52,10 @@ pub fn one(
     if let Some(next) = next {
         tell.message(&message::render(&format!("'{}': {next}", r.service), None, None));
         r.notes.push(next);
+    }
+    if active {
+        r.kept = kept::keep(&k.receipts, tell, || deed::of_order(&r));
+        r.ending = kept::judged(&k.receipts, r.kept.as_ref(), r.ending);
     }
     let none = r.main_pid.is_none() && r.tasks > 0 && k.whom.names_main();
     if none {

@@ -2,13 +2,16 @@
 
 mod ask;
 mod finish;
+mod size;
 mod spared;
 
 use std::time::Duration;
 
 use super::failure::Failure;
 use super::official::{self, Way};
-use super::{Tell, behind, inner, main_process, models, order, stop_words, thaw, wait};
+use super::{Silent, Tell, asked, behind, inner, kept, main_process, models, order, stop_words, thaw, wait};
+use crate::ask::fuse::Fuse;
+use crate::ask::receipts::Receipts;
 use crate::ask::schedule::Step;
 use crate::ask::whom::Pick;
 use crate::ask::whom::{self, Whom};
@@ -58,14 +61,29 @@ pub fn end(
     tell: &dyn Tell,
 ) -> Result<model::Stop, Failure> {
     let began = clock::monotonic_ns();
-    let report = report(s, &root.name);
-    let (awaited, forced, way) = (Awaited::default(), Vec::new(), official::of(t, root));
-    let (root, spared) = (root.clone(), spared::caller(t, root, &way));
-    let mut run =
-        Run { t, root, named, s, mode: s.mode, tell, awaited, asked: None, forced, way, spared, report };
+    kept::ready(&s.receipts)?;
+    let mut run = Run::new(t, root, named, s, tell);
     let ended = run.all()?;
     run.report.took_us = (clock::monotonic_ns() - began) / 1000;
     Ok(run.finish(ended))
+}
+
+/// Refuses a stop of these, before anything is done to one of them, when it is for more processes than is allowed.
+pub fn check<'a>(each: impl Iterator<Item = (&'a Tracker, &'a Root)>, s: &Stop) -> Result<(), Failure> {
+    if s.fuse.is_off() {
+        return Ok(());
+    }
+    let all: Vec<Run<'_>> = each.map(|(t, root)| Run::new(t, root, &[], s, &Silent)).collect();
+    Run::judge(all.iter(), s.fuse)
+}
+
+/// How many processes it has sent a signal.
+pub fn reached(r: &model::Stop) -> u64 {
+    let mut who: Vec<(u32, u64)> =
+        r.steps.iter().flat_map(stop_words::signalled).map(|p| (p.pid, p.start)).collect();
+    who.sort_unstable();
+    who.dedup();
+    who.len() as u64
 }
 
 fn report(s: &Stop, name: &str) -> model::Stop {
@@ -85,6 +103,16 @@ fn report(s: &Stop, name: &str) -> model::Stop {
         took_us: 0,
         exactness: model::Exactness::default(),
         notes: Vec::new(),
+        kept: None,
+    }
+}
+
+impl<'a> Run<'a> {
+    fn new(t: &'a Tracker, root: &Root, named: &'a [Root], s: &'a Stop, tell: &'a dyn Tell) -> Self {
+        let report = report(s, &root.name);
+        let (awaited, forced, way) = (Awaited::default(), Vec::new(), official::of(t, root));
+        let (root, spared) = (root.clone(), spared::caller(t, root, &way));
+        Run { t, root, named, s, mode: s.mode, tell, awaited, asked: None, forced, way, spared, report }
     }
 }
 
@@ -121,6 +149,10 @@ impl Run<'_> {
             zap: false,
             newborns: Newborns::Signal,
             patience: None,
+            // Judged once, before anything is done.
+            fuse: Fuse::default(),
+            // One for all of its signals, at the end.
+            receipts: Receipts::default(),
         }
     }
 
@@ -128,7 +160,7 @@ impl Run<'_> {
     fn send(&mut self, signal: i32, whom: &str, wait: Option<Duration>) -> Result<(), Failure> {
         let mut k = self.order(signal, whom, false);
         if signal == SIGKILL {
-            k.patience = wait.map(|w| w.clamp(KILL_TIME, order::PATIENCE));
+            k.patience = wait.map(|w| w.clamp(KILL_TIME, asked::PATIENCE));
         }
         let r = order::order(self.t, &self.root, &k, self.tell)?;
         // Judged once, at the end.
@@ -146,6 +178,7 @@ impl Run<'_> {
         for word in &self.sets(!self.whole()) {
             order::order(self.t, &self.root, &self.order(15, word, true), self.tell)?;
         }
+        Run::judge(std::iter::once(&*self), self.s.fuse)?;
         self.report.notes.extend(behind::say(self.t, &self.root, self.tell));
         if self.whole() {
             let asked = inner::Asked { picks: &[Pick::All], include_self: self.s.include_self };

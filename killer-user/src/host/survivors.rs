@@ -28,6 +28,7 @@ pub fn refused(root: &Root, r: Refusal) -> Failure {
         Refusal::Caller(p) | Refusal::Ancestor(p) => f
             .why(format!("process {p} is {}; nothing was signalled", process::comm(p)))
             .next("run it from elsewhere, or give --include-self: killer then leaves the set first"),
+        Refusal::Many(_) => f.why("nothing was signalled"),
         Refusal::Behind(p, _) => f
             .why(format!("process {p} is {}, and older than this killer's own; nothing was signalled", process::comm(p)))
             .next("run it where /proc hides nobody (hidepid=), or from elsewhere; --include-self signals it all the same"),

@@ -8,6 +8,8 @@ use super::certainty::Doubt;
 use super::failure::Failure;
 use super::receipt::{Done, receipt};
 use super::{behind, frozen, models, survivors};
+use crate::ask::fuse::Fuse;
+use crate::ask::receipts::Receipts;
 use crate::ask::whom::Whom;
 use crate::ask::{Kill, Names, Newborns};
 use crate::ending::Ending;
@@ -42,6 +44,8 @@ fn asked(name: &str, signal: i32) -> Kill {
         zap: false,
         newborns: Newborns::Signal,
         patience: None,
+        fuse: Fuse::default(),
+        receipts: Receipts::default(),
     }
 }
 
@@ -93,6 +97,7 @@ pub fn recorded(family: &Lineage<'_>, signal: i32, p: Passed<'_>) -> Receipt {
         released: (None, None),
         notes: p.notes,
         started: p.started,
+        line: Vec::new(),
     })
 }
 

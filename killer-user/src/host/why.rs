@@ -148,7 +148,7 @@ impl Services<'_> {
         model::Process { service: known.map(|(name, _)| name).unwrap_or_default(), ..process }
     }
 
-    fn link(&mut self, l: &Link) -> model::Link {
+    fn link(&mut self, l: &Link) -> model::Ancestor {
         let m = &l.member;
         let instance = self.of(m).is_some_and(|(r, _)| r.is_instance());
         let mut process = self.process(m);
@@ -160,7 +160,7 @@ impl Services<'_> {
             program = e.link("exe").ok().map(|p| p.to_string_lossy().into_owned());
             euid = e.status().ok().map(|s| s.euid);
         }
-        model::Link {
+        model::Ancestor {
             process,
             alive: l.ended.is_none(),
             how: how(m, instance),

@@ -25,6 +25,9 @@ pub enum Refusal {
         "process {1}, an ancestor of this killer, cannot be read, and process {0} of the set may be one behind it"
     )]
     Behind(u32, u32),
+    /// It is for more processes than the order allows.
+    #[error("{0} processes would be signalled")]
+    Many(u64),
 }
 
 /// Refuses PID 1, and an order that would signal the caller or its ancestors, or anybody who may be one, unless they are
@@ -55,7 +58,16 @@ pub fn check<F: Members + Clock>(family: &F, order: &Order) -> Result<(), Refusa
             return Err(Refusal::Behind(m.tgid, u.pid));
         }
     }
-    Ok(())
+    fuse(family, order)
+}
+
+/// The last look before the first signal: what an order is for may have grown since it was asked for.
+fn fuse<F: Members + Clock>(family: &F, order: &Order) -> Result<(), Refusal> {
+    let Some(most) = order.most else { return Ok(()) };
+    match wanted(order, family).len() as u64 {
+        n if n > most => Err(Refusal::Many(n)),
+        _ => Ok(()),
+    }
 }
 
 /// The members among which there may be one that must not be signalled: where the order is for all, only those that it could be

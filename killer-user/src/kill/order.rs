@@ -49,6 +49,8 @@ pub struct Order {
     pub patience: Duration,
     /// What newborns get.
     pub newborns: Newborns,
+    /// It is refused when it is for more processes than so many.
+    pub most: Option<u64>,
 }
 
 impl Order {
@@ -69,6 +71,7 @@ impl Order {
             include_self: false,
             patience,
             newborns: Newborns::Signal,
+            most: None,
         }
     }
 

@@ -30,6 +30,7 @@ fn order(signal: i32) -> Order {
         include_self: false,
         patience: Duration::from_secs(10),
         newborns: crate::ask::Newborns::Signal,
+        most: None,
     }
 }
 
@@ -123,6 +124,21 @@ fn refuses_the_caller_and_its_ancestors() {
     assert!(f.0.borrow().procs.values().all(|p| p.signals == 0));
     o.include_self = true;
     assert!(execute(&mut f, &o).unwrap().empty);
+}
+
+#[test]
+fn refuses_more_than_are_allowed() {
+    for signal in [SIGKILL, 15] {
+        let mut f = world(3, 0, true, true, vec![]);
+        let mut o = order(signal);
+        o.most = Some(2);
+        assert_eq!(execute(&mut f, &o).unwrap_err(), Refusal::Many(3));
+        assert!(f.0.borrow().procs.values().all(|p| p.signals == 0) && f.0.borrow().gate == 0);
+        o.dry_run = true;
+        assert_eq!(execute(&mut f, &o).unwrap_err(), Refusal::Many(3));
+        (o.dry_run, o.most) = (false, Some(3));
+        assert!(execute(&mut f, &o).is_ok());
+    }
 }
 
 /// An ancestor of the caller that cannot be read: behind it there may be anybody who is older than what is known.

@@ -6,9 +6,12 @@ mod done;
 mod happened;
 mod host;
 mod instance;
+mod ledger;
 mod moment;
 mod order;
+mod outside;
 mod rules;
+mod verify;
 mod why;
 
 #[cfg(feature = "schema")]
@@ -20,16 +23,22 @@ pub use done::{Done, Verb};
 pub use happened::{File, Happened, Sender};
 pub use host::{Check, Doctor, HostReason, Selftest, Trial};
 pub use instance::{Instance, Stayed};
+pub use ledger::{
+    AskedBy, AskingProcess, Deed, End, Got, Kept, KeptProcess, KeptReceipt, LedgerCheck, LedgerPlace,
+    Program, ReceiptList, ReceiptRow,
+};
 pub use moment::Moment;
 pub use order::{Caller, Receipt, Signalled, Stop, StopCommand, Survivor, Times};
+pub use outside::{HeldLock, HeldMount, Link, Outside, Port, Stranger, Traced};
 pub use rules::{Rule, RuleCheck, RuleError, RuleTest, Rules, RulesInForce, Uncovered};
-pub use why::{Link, Why};
+pub use verify::{OtherWay, Verify};
+pub use why::{Ancestor, Why};
 
 /// Version of every model here.
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// A reason why a set may not be exact.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Reason {
     /// Short code.
@@ -43,7 +52,7 @@ pub struct Reason {
 }
 
 /// How sure the set is.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Exactness {
     /// True: no way to be wrong was noticed.
@@ -53,7 +62,7 @@ pub struct Exactness {
 }
 
 /// Processes and tasks are counted apart: a process has one or more tasks (threads).
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Counts {
     /// Thread groups in the index.
@@ -299,55 +308,13 @@ pub struct Tree {
     pub tree: Vec<Node>,
 }
 
-/// What one other way of finding the members would have found.
-#[derive(Clone, Debug, Serialize)]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
-pub struct OtherWay {
-    /// What it is called.
-    pub way: String,
-    /// What looks like that.
-    pub used_by: String,
-    /// Members that it finds.
-    pub found: usize,
-    /// Members that it misses.
-    pub missed: Vec<Process>,
-    /// Processes that are no members and that it would hit.
-    pub strangers: Vec<Process>,
-    /// Why it could not be tried.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub skipped: Option<String>,
-}
-
-/// `verify`
-#[derive(Clone, Debug, Serialize)]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
-pub struct Verify {
-    /// Version of the form of this document.
-    pub version: u32,
-    /// Always `verify`.
-    #[cfg_attr(feature = "schema", schemars(extend("const" = "verify")))]
-    pub kind: &'static str,
-    /// Service.
-    pub service: String,
-    /// Members now.
-    pub members: Vec<Process>,
-    /// Members by the kernel's count, and in the index.
-    pub counts: Counts,
-    /// Every other way.
-    pub ways: Vec<OtherWay>,
-    /// How sure the members are.
-    pub exactness: Exactness,
-    /// Index entries without a process, or processes whose entry says otherwise; empty when all agree.
-    pub disagreements: Vec<String>,
-}
-
 /// Everything that `-o json` may print.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(untagged)]
 pub enum Any {
     /// The main form, `freeze`, `thaw`: one service.
-    Receipt(Receipt),
+    Receipt(Box<Receipt>),
     /// The same, several services.
     Receipts(Vec<Receipt>),
     /// `stop`
@@ -388,4 +355,10 @@ pub enum Any {
     RuleTest(RuleTest),
     /// `rule check`
     RuleCheck(RuleCheck),
+    /// `receipts`
+    ReceiptList(ReceiptList),
+    /// `receipts ID`, and each line of a receipt in the ledger
+    KeptReceipt(Box<KeptReceipt>),
+    /// `receipts --verify`
+    LedgerCheck(LedgerCheck),
 }

@@ -1,11 +1,14 @@
 //! Tests of the renderers: as they look, and that nothing a member writes comes through.
 
 mod models;
+mod outside;
+mod watching;
 
 use serde::Serialize;
 
 pub use models::selftest;
 use models::*;
+use watching::{happened, why};
 
 use super::model::*;
 use super::{Style, events, graph, human, json, ktap, svg};
@@ -66,6 +69,14 @@ fn all(word: &str, s: &Style) -> Vec<(&'static str, String)> {
     both(&mut out, "rule test json", &rule_test(word));
     both(&mut out, "rule check json", &rule_check(word));
     both(&mut out, "selftest json", &selftest(word));
+    out.extend([
+        ("receipts", human::receipts(&receipt_list(word), s)),
+        ("kept", human::kept(&kept(word), s)),
+        ("ledger", human::ledger(&ledger_check(word), s)),
+    ]);
+    both(&mut out, "receipts json", &receipt_list(word));
+    both(&mut out, "kept json", &kept(word));
+    both(&mut out, "ledger json", &ledger_check(word));
     out
 }
 
@@ -222,7 +233,7 @@ fn the_schema_has_every_field_that_is_printed() {
         ("Tree", fields(&tree("x"))),
         ("Node", fields(&node(10, "x", vec![]))),
         ("Why", fields(&why("x"))),
-        ("Link", fields(&why("x").chain[1])),
+        ("Ancestor", fields(&why("x").chain[1])),
         ("Happened", happened("x").iter().flat_map(fields).collect()),
         ("Sender", fields(&happened("x")[2].sender)),
         ("Verify", fields(&verify("x"))),
@@ -231,6 +242,12 @@ fn the_schema_has_every_field_that_is_printed() {
         ("HostReason", fields(&host_reason("x"))),
         ("Check", fields(&doctor("x").checks[0])),
         ("Selftest", fields(&Selftest { interrupted: Some("SIGINT".into()), ..selftest("x") })),
+        ("ReceiptList", fields(&receipt_list("x"))),
+        ("ReceiptRow", fields(&receipt_list("x").receipts[0])),
+        ("KeptReceipt", fields(&kept("x"))),
+        ("KeptProcess", fields(&kept("x").deed.processes[0])),
+        ("AskedBy", fields(&kept("x").deed.asked_by)),
+        ("LedgerCheck", fields(&ledger_check("x"))),
         ("Trial", fields(&selftest("x").trials[2])),
     ] {
         let known = defs[name]["properties"].as_object().unwrap();

@@ -147,6 +147,12 @@ pub fn record(path: &str) -> io::Result<Vec<u8>> {
     whole(below(root.fd(), path, OFlags::RDONLY, root.own)?, true)
 }
 
+/// A file of /proc that is a table, by its path below that.
+pub fn table(path: &str) -> io::Result<Vec<u8>> {
+    let root = Root::get()?;
+    whole(below(root.fd(), path, OFlags::RDONLY, root.own)?, false)
+}
+
 /// Where a link of /proc leads, by its path below that.
 pub fn link(path: &str) -> io::Result<PathBuf> {
     let root = Root::get()?;
@@ -284,6 +290,20 @@ impl Entry {
     /// Opens what one of its links leads to.
     pub fn file(&self, name: &str) -> io::Result<std::fs::File> {
         Ok(rustix::fs::openat(&self.dir, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?.into())
+    }
+
+    /// Where its descriptors lead, at most so many of them.
+    pub fn descriptors(&self, most: usize) -> io::Result<Vec<PathBuf>> {
+        let dir = below(self.dir.as_fd(), "fd", OFlags::RDONLY | OFlags::DIRECTORY, self.own)?;
+        let mut found = Vec::new();
+        for n in numbers(dir.try_clone()?)?.into_iter().take(most) {
+            match target(dir.as_fd(), &n.to_string()) {
+                Ok(t) => found.push(t),
+                Err(e) if over(&e) => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(found)
     }
 
     /// A directory of links in it.

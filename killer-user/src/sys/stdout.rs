@@ -19,8 +19,7 @@ pub fn print(mut text: &[u8]) -> io::Result<()> {
     }
     let out = io::stdout().lock();
     let fd = out.as_fd();
-    // A file-size limit is an error like others, not the end of this process. In the program itself it has been so from the start.
-    let _at_limit = (!inherit::is_saved()).then(|| Unheard::new(libc::SIGXFSZ));
+    let _at_limit = within_limits();
     while !text.is_empty() {
         match rustix::io::write(fd, text) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -36,8 +35,15 @@ pub fn print(mut text: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// While it is held, a file-size limit is an error like others, not the end of this process. In the program itself it has been so
+/// from the start.
+pub fn within_limits() -> Option<Unheard> {
+    (!inherit::is_saved()).then(|| Unheard::new(libc::SIGXFSZ))
+}
+
 /// A signal that is ignored for a while: what this process starts later has the old disposition.
-struct Unheard(i32, libc::sighandler_t);
+#[derive(Debug)]
+pub struct Unheard(i32, libc::sighandler_t);
 
 impl Unheard {
     fn new(signal: i32) -> Self {

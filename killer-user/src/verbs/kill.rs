@@ -7,7 +7,7 @@ use crate::ask::Kill;
 use crate::cli::{Entry, foreign};
 use crate::ending::Ending;
 use crate::host::names::{self, For, Meant};
-use crate::host::{Brief, Failure, Host, Tell, signal};
+use crate::host::{Brief, Failure, Host, Tell, fuse, signal};
 use crate::report::model::Receipt;
 use crate::report::{Style, human};
 use crate::sys::sched;
@@ -25,15 +25,19 @@ pub fn kill(k: &Kill, verbs: &[Entry<Any>], screen: &Screen) -> Result<Ending, F
     let _log = screen.relay(&t);
     drop(hurry);
     let found = names::resolve(&t, &k.names, For::Signal(&|w, rest, alike| guess(verbs, w, rest, alike)))?;
-    let shown = |r: &Receipt, s: &Style| match k.dry_run || screen.verbose() > 0 {
+    let (acts, dry_run) = (!k.dry_run, k.dry_run);
+    let shown = |r: &Receipt, s: &Style| match dry_run || screen.verbose() > 0 {
         true => human::receipt(r, s),
         false => String::new(),
     };
+    fuse::check(found.each(&t), k)?;
+    let mut k = k.clone();
     let one = |t: &_, root: &_| {
-        let (model, word) = signal::one(t, root, found.of(t), k, screen)?;
+        let (model, word) = signal::one(t, root, found.of(t), &k, screen)?;
+        k.fuse.used += model.targets.len() as u64;
         Ok(Did { ending: model.ending, word, model })
     };
-    Ok(each(&t, &found, screen, !k.dry_run, one, shown))
+    Ok(each(&t, &found, screen, acts, one, shown))
 }
 
 /// What a word that is no service may have been meant for: a verb, or a signal or a span in the wrong place.

@@ -46,6 +46,7 @@ verbs! {
     up::Up
     down::Down
     install_boot::InstallBoot
+    receipts::Receipts
     serve::Serve
     doctor::Doctor
     metrics::Metrics

@@ -25,11 +25,13 @@ impl Verb for Stop {
     }
 
     fn perform(&self, screen: &Screen) -> Result<Ending, Failure> {
-        let s = self.options.asked()?;
+        let mut s = self.options.asked()?;
         let (t, found) = names::find(&s.names, For::Verb)?;
         let _log = screen.relay(&t);
+        stop::check(found.each(&t), &s)?;
         let one = |t: &_, root: &_| {
             let r = stop::end(t, root, found.of(t), &s, screen)?;
+            s.fuse.used += stop::reached(&r);
             Ok(Did { ending: r.ending, word: if r.empty { "ended" } else { "stopped" }, model: r })
         };
         let shown = |r: &model::Stop, s: &Style| match screen.verbose() {

@@ -6,7 +6,9 @@ use crate::ask::{signal, span::Span};
 use crate::ending::{Ending, Wait};
 use crate::host::certainty::{self, Doubt};
 use crate::host::main_process::Main;
-use crate::host::{journal, last_signal, models, official, pidfiles, stop_words, survivors, unseen, wait};
+use crate::host::{
+    deed, journal, kept, last_signal, models, official, pidfiles, stop_words, survivors, unseen, wait,
+};
 use crate::kill::{SIGKILL, Waited};
 use crate::lineage::{Lineage, Members};
 use crate::report::{human, message, model};
@@ -56,6 +58,13 @@ impl Run<'_> {
         r.empty &= doubt.is_none();
         if let Wait::Interrupted(sig) = how {
             r.notes.push(format!("interrupted by {}", signal::name(sig)));
+        }
+        if acted {
+            let (tier, left) = (self.t.tier().name(), survivors::counts(&family));
+            self.report.kept =
+                kept::keep(&self.s.receipts, self.tell, || deed::of_stop(&self.report, tier, left));
+            self.report.ending =
+                kept::judged(&self.s.receipts, self.report.kept.as_ref(), self.report.ending);
         }
         self.tell(doubt);
         self.report

@@ -3,7 +3,9 @@
 mod boot;
 mod doctor;
 mod list;
+mod outside;
 mod receipt;
+mod receipts;
 mod rules;
 mod selftest;
 mod status;
@@ -16,6 +18,7 @@ pub use boot::boot_files;
 pub use doctor::doctor;
 pub use list::services;
 pub use receipt::{left, receipt, refused, stop, survivors};
+pub use receipts::{kept, ledger, receipts};
 pub use rules::{rule_check, rule_test, rules};
 pub use selftest::{measure, selftest_begins, selftest_ends, trial, verdict};
 pub use status::status;

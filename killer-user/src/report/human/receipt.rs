@@ -1,5 +1,6 @@
 //! Receipts: `-v`, `--dry-run`, and the processes that are still there.
 
+use super::outside::outside;
 use super::{count, exactness, last, word};
 use crate::report::Style;
 use crate::report::escape::text;
@@ -55,6 +56,9 @@ pub fn receipt(r: &Receipt, s: &Style) -> String {
             r.tier,
             exactness(&r.exactness)
         ));
+    }
+    if let Some(o) = &r.outside {
+        out.push_str(&outside(o));
     }
     if !r.also_ends.is_empty() {
         out.push_str(&format!("also ends: {}\n", text(&r.also_ends.join(", "))));

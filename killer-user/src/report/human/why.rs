@@ -3,7 +3,7 @@
 use super::{BOLD, RED, count, exactness, last, paint};
 use crate::report::Style;
 use crate::report::escape::{cut, text};
-use crate::report::model::{Link, Why};
+use crate::report::model::{Ancestor, Why};
 
 /// `why`
 pub fn why(w: &Why, s: &Style) -> String {
@@ -47,7 +47,7 @@ pub fn why(w: &Why, s: &Style) -> String {
 }
 
 /// What a process is and how it came about. `first`: the one above it in the list is not its creator.
-fn line(l: &Link, first: bool, s: &Style) -> String {
+fn line(l: &Ancestor, first: bool, s: &Style) -> String {
     let p = &l.process;
     let what = match p.command.as_deref().filter(|c| !c.is_empty()) {
         Some(c) => cut(c, 120),

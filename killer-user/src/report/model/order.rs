@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Counts, Exactness, Moment, Process};
+use super::{Counts, Exactness, Kept, Moment, Outside, Process};
 use crate::ending::Ending;
 
 /// What became of a process.
@@ -42,6 +42,9 @@ pub struct Caller {
     pub uid: u32,
     /// This killer.
     pub pid: u32,
+    /// It and its ancestors, as the guard saw them before the first signal.
+    #[serde(skip)]
+    pub line: Vec<u32>,
 }
 
 /// Times of one order.
@@ -128,6 +131,12 @@ pub struct Receipt {
     pub times: Times,
     /// Anything else worth knowing.
     pub notes: Vec<String>,
+    /// Of a dry run: what outside of its targets depends on them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outside: Option<Outside>,
+    /// Where this is kept; absent for a dry run, a probe, and a signal that is part of something else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Kept>,
 }
 
 /// The stop command of a service.
@@ -187,4 +196,7 @@ pub struct Stop {
     pub exactness: Exactness,
     /// Anything else worth knowing.
     pub notes: Vec<String>,
+    /// Where this is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Kept>,
 }

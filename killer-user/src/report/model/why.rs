@@ -9,7 +9,7 @@ use super::{Exactness, Node, Process, Tree};
 /// A process of the line.
 #[derive(Clone, Debug, Default, Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
-pub struct Link {
+pub struct Ancestor {
     /// The process.
     #[serde(flatten)]
     pub process: Process,
@@ -66,7 +66,7 @@ pub struct Why {
     #[serde(skip)]
     pub left_out: u64,
     /// From the first process that is known down to the one that was asked for: each forked the next.
-    pub chain: Vec<Link>,
+    pub chain: Vec<Ancestor>,
 }
 
 impl Why {

@@ -1,5 +1,6 @@
 //! Models, with a word where members could write one.
 
+use super::outside::outside;
 use crate::report::human;
 use crate::report::model::*;
 
@@ -60,6 +61,8 @@ pub fn receipt(word: &str) -> Receipt {
         unreaped: vec![Survivor { process: process(14, word), code: "zombie".into(), text: word.into() }],
         times: Times { ended_us: 1234, ..Times::default() },
         notes: vec![word.into()],
+        outside: Some(outside(word)),
+        kept: Some(Kept { error: Some(word.into()), ..Kept::default() }),
     }
 }
 
@@ -158,75 +161,6 @@ pub fn tree(word: &str) -> Tree {
         more: 7,
         tree: forest(word),
     }
-}
-
-pub fn why(word: &str) -> Why {
-    let link = |pid, alive: bool, how| Link {
-        process: process(pid, word),
-        alive,
-        how,
-        born: "2026-11-24T05:00:00+00:00".into(),
-        ended: (!alive).then(|| "2026-11-24T05:00:01+00:00".into()),
-        age_us: 1_000_000,
-        execs: 2,
-        program: alive.then(|| word.into()),
-        euid: alive.then_some(7),
-    };
-    Why {
-        version: SCHEMA_VERSION,
-        kind: "why",
-        pid: 12,
-        alive: true,
-        service: word.into(),
-        inside: vec![word.into()],
-        exactness: Some(exactness(word)),
-        unknown_ancestors: Some(2),
-        others: vec![process(12, word)],
-        left_out: 3,
-        chain: vec![link(10, true, "started"), link(11, false, "forked"), link(12, true, "opened")],
-    }
-}
-
-/// One of each kind.
-pub fn happened(word: &str) -> Vec<Happened> {
-    let sender = Sender { pid: 9, comm: word.into(), uid: 3, kernel: false };
-    let of = |event| Happened {
-        version: SCHEMA_VERSION,
-        kind: "event",
-        event,
-        at: "2026-11-24T05:00:00.123456+00:00".into(),
-        unix_ns: 1_795_496_400_123_456_000,
-        service: word.into(),
-        inside: vec![word.into()],
-        pid: Some(12),
-        start: Some(7),
-        inode: Some(8),
-        comm: Some(word.into()),
-        uid: Some(3),
-        ..Happened::default()
-    };
-    let file = File { path: Some(word.into()), dev: "8:1".into(), ino: 5 };
-    let args = Some(vec![word.into(), word.into()]);
-    vec![
-        Happened { creator: Some(11), ..of("fork") },
-        Happened { file: Some(file), args, args_cut: true, ..of("exec") },
-        Happened {
-            signal: Some("SIGSEGV".into()),
-            core_dumped: true,
-            age_us: Some(1500),
-            sender: Some(sender.clone()),
-            ..of("exit")
-        },
-        Happened { exit_code: Some(3), age_us: Some(1), ..of("exit") },
-        Happened {
-            signal: Some("SIGTERM".into()),
-            sender: Some(Sender { kernel: true, ..sender }),
-            result: Some("ignored"),
-            ..of("signal")
-        },
-        Happened { lost: Some(12_345), text: Some(word.into()), ..of("lost") },
-        Happened { text: Some(word.into()), ..of("reason") },
-    ]
 }
 
 pub fn verify(word: &str) -> Verify {
@@ -366,4 +300,93 @@ pub fn rule_test(word: &str) -> RuleTest {
 pub fn rule_check(word: &str) -> RuleCheck {
     let one = RuleError { file: word.into(), line: 1, column: 2, text: word.into() };
     RuleCheck { version: SCHEMA_VERSION, kind: "rule-check", good: false, errors: vec![one] }
+}
+
+pub fn kept(word: &str) -> KeptReceipt {
+    let w = || word.to_owned();
+    let asking = AskingProcess { pid: 9, comm: Some(w()), exe: Some(w()), unread: Some(w()), start: None };
+    let process = KeptProcess {
+        pid: 10,
+        start: 7,
+        inode: None,
+        comm: w(),
+        uid: 0,
+        creator: 9,
+        main: true,
+        control: false,
+        service: w(),
+        got: vec![
+            Got { signal: w(), result: "signalled".into(), error: None },
+            Got { signal: w(), result: w(), error: Some(w()) },
+        ],
+        end: End { state: w(), why: Some(w()), exit_code: Some(1), exit_signal: Some(w()) },
+    };
+    let deed = Deed {
+        at: w(),
+        boottime_ns: 1,
+        boot_id: w(),
+        program: Program { version: w(), objects: w(), exe: Some(w()), size: Some(1), modified: Some(1) },
+        asked_by: AskedBy {
+            login_uid: Some(1000),
+            processes: vec![asking],
+            unread: vec![w()],
+            ..AskedBy::default()
+        },
+        form: w(),
+        service: w(),
+        signals: vec![w()],
+        whom: w(),
+        outcome: w(),
+        exit_code: 1,
+        tier: w(),
+        exactness: exactness(word),
+        before: Counts::default(),
+        left: Counts::default(),
+        empty: true,
+        released: Some(true),
+        also_ends: vec![w()],
+        took_us: 1,
+        processes: vec![process],
+        left_out: 3,
+        notes: vec![w()],
+    };
+    let (key, sig) = (Some(w()), Some(w()));
+    KeptReceipt { version: 1, kind: w(), number: 2, prev: w(), id: w(), deed, key, sig }
+}
+
+pub fn receipt_list(word: &str) -> ReceiptList {
+    let w = || word.to_owned();
+    let row = ReceiptRow {
+        number: 1,
+        id: w(),
+        at: w(),
+        service: w(),
+        form: w(),
+        signals: vec![w()],
+        signalled: 3,
+        outcome: w(),
+        exit_code: 0,
+        uid: 0,
+        login_uid: Some(1000),
+    };
+    ReceiptList { version: 1, kind: "receipts", place: w(), receipts: vec![row], more: 2, unread: 1 }
+}
+
+pub fn ledger_check(word: &str) -> LedgerCheck {
+    LedgerCheck {
+        version: 1,
+        kind: "receipts-check",
+        place: word.into(),
+        ending: crate::ending::Ending::Done,
+        files: 1,
+        lines: 3,
+        receipts: 2,
+        first: 2,
+        signed: 1,
+        unsigned_end: None,
+        head: Some(word.into()),
+        since_head: Some(1),
+        torn: vec![LedgerPlace { file: word.into(), line: 2, what: word.into() }],
+        wrong: None,
+    }
 }

@@ -1,0 +1,189 @@
+//! What an order, or a stop, has done → what the ledger keeps of it.
+
+use std::collections::HashMap;
+
+use super::asker;
+use crate::report::model::{
+    Counts, Deed, End, Exactness, Got, KeptProcess, Process, Receipt, Stop, Survivor,
+};
+use crate::sys::{clock, proc_text};
+
+/// So many processes are named in a line.
+const MOST: usize = 4096;
+
+/// Everything that is there and what it got, in the order in which it was met.
+#[derive(Debug, Default)]
+pub struct Processes {
+    all: Vec<KeptProcess>,
+    at: HashMap<(u32, u64), usize>,
+}
+
+/// What is known of the ends.
+pub struct Ends<'a> {
+    /// Nobody is left, by the kernel's count, or all that were met have let go of everything.
+    pub over: bool,
+    /// Those that live on.
+    pub survivors: &'a [Survivor],
+}
+
+impl Processes {
+    fn of(&mut self, p: &Process) -> &mut KeptProcess {
+        let all = &mut self.all;
+        let at = *self.at.entry((p.pid, p.start)).or_insert_with(|| {
+            all.push(KeptProcess {
+                pid: p.pid,
+                start: p.start,
+                inode: p.inode,
+                comm: p.comm.clone(),
+                uid: p.uid,
+                creator: p.creator,
+                main: p.main,
+                control: p.control,
+                service: p.service.clone(),
+                got: Vec::new(),
+                end: End { state: "unknown".into(), why: None, exit_code: None, exit_signal: None },
+            });
+            all.len() - 1
+        });
+        &mut self.all[at]
+    }
+
+    /// A signal to one of them.
+    pub fn got(&mut self, p: &Process, signal: &str, result: &str, error: Option<&str>) {
+        let got = Got { signal: signal.into(), result: result.into(), error: error.map(Into::into) };
+        self.of(p).got.push(got);
+    }
+
+    /// The signals of an order.
+    fn add(&mut self, r: &Receipt) {
+        for t in &r.targets {
+            self.got(&t.process, &r.signal_name, &t.result, t.error.as_deref());
+        }
+    }
+
+    /// All of them with their ends, and how many more there are.
+    fn done(mut self, ends: &Ends<'_>) -> (Vec<KeptProcess>, u64) {
+        for p in &mut self.all {
+            if ends.over || p.got.iter().any(|g| g.result == "gone") {
+                p.end.state = "ended".into();
+            }
+        }
+        for s in ends.survivors {
+            self.of(&s.process).end =
+                End { state: "lives".into(), why: Some(s.text.clone()), exit_code: None, exit_signal: None };
+        }
+        let left_out = self.all.len().saturating_sub(MOST) as u64;
+        if left_out > 0 {
+            // Who lives on is named before all others.
+            self.all.sort_by_key(|p| p.end.state != "lives");
+        }
+        self.all.truncate(MOST);
+        (self.all, left_out)
+    }
+}
+
+/// What the orders of one call have in common.
+pub struct Frame<'a> {
+    /// `signal`, `stop`, `kill-on-exit`.
+    pub form: &'static str,
+    /// Service.
+    pub service: &'a str,
+    /// Which processes it was for.
+    pub whom: &'a str,
+    /// The caller's ancestors before the first signal.
+    pub line: &'a [u32],
+    /// Word and exit code.
+    pub ending: (&'static str, u8),
+    /// Tier.
+    pub tier: &'static str,
+    /// How sure the set was.
+    pub exactness: &'a Exactness,
+    /// Before and after.
+    pub counts: (Counts, Counts),
+    /// By the kernel's count.
+    pub empty: bool,
+}
+
+impl Frame<'_> {
+    /// With the processes, the signals, and what there is to know of the ends.
+    pub fn deed(&self, signals: Vec<String>, all: Processes, ends: &Ends<'_>) -> Deed {
+        let (processes, left_out) = all.done(ends);
+        Deed {
+            at: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string(),
+            boottime_ns: clock::boottime_ns(),
+            boot_id: proc_text::text("/proc/sys/kernel/random/boot_id").trim().to_owned(),
+            program: asker::program(),
+            asked_by: asker::asked_by(self.line),
+            form: self.form.into(),
+            service: self.service.into(),
+            signals,
+            whom: self.whom.into(),
+            outcome: self.ending.0.into(),
+            exit_code: self.ending.1,
+            tier: self.tier.into(),
+            exactness: self.exactness.clone(),
+            before: self.counts.0,
+            left: self.counts.1,
+            empty: self.empty,
+            released: None,
+            also_ends: Vec::new(),
+            took_us: 0,
+            processes,
+            left_out,
+            notes: Vec::new(),
+        }
+    }
+}
+
+/// Of one order.
+pub fn of_order(r: &Receipt) -> Deed {
+    let mut all = Processes::default();
+    all.add(r);
+    let frame = Frame {
+        form: "signal",
+        service: &r.service,
+        whom: &r.whom,
+        line: &r.asked_by.line,
+        ending: (r.ending.word(), r.ending.code()),
+        tier: r.tier,
+        exactness: &r.exactness,
+        counts: (Counts { processes: r.processes, tasks: r.tasks }, r.left),
+        empty: r.empty,
+    };
+    let ends = Ends { over: r.empty || r.released == Some(true), survivors: &r.survivors };
+    Deed {
+        released: r.released,
+        also_ends: r.also_ends.clone(),
+        took_us: r.times.released_us.unwrap_or(r.times.ended_us),
+        notes: r.notes.clone(),
+        ..frame.deed(vec![r.signal_name.clone()], all, &ends)
+    }
+}
+
+/// Of a stop, whichever signals it came to.
+pub fn of_stop(r: &Stop, tier: &'static str, left: Counts) -> Deed {
+    let mut all = Processes::default();
+    r.steps.iter().for_each(|s| all.add(s));
+    let first = r.steps.first();
+    let before = first.map_or(left, |s| Counts { processes: s.processes, tasks: s.tasks });
+    let frame = Frame {
+        form: "stop",
+        service: &r.service,
+        whom: r.mode,
+        line: first.map_or(&[], |s| &s.asked_by.line),
+        ending: (r.ending.word(), r.ending.code()),
+        tier,
+        exactness: &r.exactness,
+        counts: (before, left),
+        empty: r.empty,
+    };
+    let ends = Ends { over: r.empty || r.released, survivors: &r.survivors };
+    let command = r.command.iter().map(|c| format!("stop command '{}'", c.command));
+    Deed {
+        released: Some(r.released),
+        also_ends: r.also_ends.clone(),
+        took_us: r.took_us,
+        notes: command.chain(r.notes.iter().cloned()).collect(),
+        ..frame.deed(r.steps.iter().map(|s| s.signal_name.clone()).collect(), all, &ends)
+    }
+}
