@@ -60,7 +60,7 @@ mod tests {
         assert_eq!(
             text(&families),
             "# HELP killer_up What it is.\n# TYPE killer_up gauge\nkiller_up 1\n# HELP x What it is.\n# TYPE x gauge\n\
-             x{service=\"a\\\"b\\\\\\\\n\\\\x1b\"} 0.25\n"
+             x{service=\"a\\\"b\\\\\\\\x0a\\\\x1b\"} 0.25\n"
         );
     }
 }
