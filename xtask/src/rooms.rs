@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 /// Lower rooms first; a room may name itself and those before it. Rooms of one row may name each other.
-const ROWS: [&[&str]; 16] = [
+const ROWS: [&[&str]; 17] = [
     &["ending"],
     &["sys", "ask"],
     &["kernel"],
@@ -19,6 +19,7 @@ const ROWS: [&[&str]; 16] = [
     &["selftest"],
     &["boot"],
     &["report"],
+    &["capture"],
     &["host"],
     &["api", "cli"],
     &["verbs"],

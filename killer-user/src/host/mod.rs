@@ -5,6 +5,7 @@
 mod adopt;
 mod behind;
 mod by_script;
+pub mod capture;
 mod certainty;
 pub mod changes;
 pub mod compare;

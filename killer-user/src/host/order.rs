@@ -122,6 +122,7 @@ fn asked(t: &Tracker, root: &Root, k: &Kill, main: Option<Main>) -> Order {
         include_self: k.include_self,
         patience: k.patience.or(limit).map_or(PATIENCE, |l| l.min(PATIENCE)),
         newborns: k.newborns,
+        passing: false,
     }
 }
 

@@ -49,6 +49,8 @@ pub struct Order {
     pub patience: Duration,
     /// What newborns get.
     pub newborns: Newborns,
+    /// A freeze ends with this process: it stays under way, so that the next call undoes it when this one has died.
+    pub passing: bool,
 }
 
 impl Order {
@@ -69,6 +71,7 @@ impl Order {
             include_self: false,
             patience,
             newborns: Newborns::Signal,
+            passing: false,
         }
     }
 

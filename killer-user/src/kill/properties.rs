@@ -30,6 +30,7 @@ fn order(signal: i32) -> Order {
         include_self: false,
         patience: Duration::from_secs(10),
         newborns: crate::ask::Newborns::Signal,
+        passing: false,
     }
 }
 

@@ -2,6 +2,7 @@
 //! CLOCK_BOOTTIME.
 
 mod boot;
+mod capture;
 mod done;
 mod host;
 mod instance;
@@ -14,6 +15,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use boot::{BootChange, BootFiles, Did};
+pub use capture::{
+    BothClocks, CaptureAsked, CaptureCheck, CaptureHost, CapturePart, CaptureState, CaptureTool, Captured,
+    LeftOut, Manifest,
+};
 pub use done::{Done, Verb};
 pub use host::{Check, Doctor, HostReason, Selftest, Trial};
 pub use instance::{Instance, Stayed};
@@ -380,4 +385,8 @@ pub enum Any {
     RuleTest(RuleTest),
     /// `rule check`
     RuleCheck(RuleCheck),
+    /// `capture`
+    Captured(Box<Captured>),
+    /// `verify-capture`
+    CaptureCheck(CaptureCheck),
 }

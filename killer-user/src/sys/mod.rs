@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 pub mod alive;
+pub mod apart;
 pub mod arena;
 pub mod bpf;
 pub mod canary;
@@ -36,6 +37,7 @@ mod signals;
 pub mod start;
 pub mod stdout;
 pub mod supervise;
+pub mod trace;
 pub mod uring;
 pub mod watch;
 pub mod writers;

@@ -1,0 +1,122 @@
+//! `capture` and `verify-capture`: what is in a file, what becomes of the set, and what becomes of both when something goes wrong.
+
+use killer_tests::{Launch, Marks, TestEnv, everywhere, proc_state};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+/// Entries of a capture, the first `most` bytes of each.
+fn entries(file: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut archive = tar::Archive::new(std::fs::File::open(file).expect("the capture"));
+    let mut all = BTreeMap::new();
+    for e in archive.entries().expect("entries") {
+        let mut e = e.expect("an entry");
+        let name = e.path().expect("a name").to_string_lossy().into_owned();
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut e, &mut bytes).expect("content");
+        assert!(all.insert(name.clone(), bytes).is_none(), "{name} is there twice");
+    }
+    all
+}
+
+/// The parts of one member: by their names below its directory.
+fn member(all: &BTreeMap<String, Vec<u8>>, pid: i32) -> BTreeMap<&str, &[u8]> {
+    let start = format!("members/{pid}-");
+    let of = all.iter().filter_map(|(n, b)| Some((n.strip_prefix(&start)?.split_once('/')?.1, &b[..])));
+    let of: BTreeMap<_, _> = of.collect();
+    assert!(!of.is_empty(), "{pid} is not in {:?}", all.keys());
+    of
+}
+
+fn lines(bytes: &[u8]) -> Vec<Value> {
+    let text = std::str::from_utf8(bytes).expect("UTF-8");
+    text.lines().map(|l| serde_json::from_str(l).expect("JSON")).collect()
+}
+
+fn whole(env: &TestEnv, file: &Path) {
+    let out = env.killer(["verify-capture", "-o", "json", file.to_str().expect("a path")]);
+    assert_eq!(out.ok().json()["state"], "whole", "{out}");
+}
+
+#[test]
+fn what_is_in_it() {
+    everywhere("what_is_in_it", |env| {
+        let Some(service) = Launch::new("plain").service(env, "svc") else { return };
+        let file = env.path("svc.tar");
+        let out = env.killer(["capture", "-o", "json", "svc", "--out", file.to_str().expect("a path")]);
+        let doc = out.json();
+        // A tier that cannot freeze says so.
+        let frozen = env.tier() != Some("scan");
+        out.ok();
+        assert_eq!(doc["then"], if frozen { "thawed" } else { "not-frozen" }, "{doc}");
+        assert_eq!(doc["manifest"]["doubts"].as_array().expect("doubts").is_empty(), frozen, "{doc}");
+        whole(env, &file);
+        let all = entries(&file);
+        for pid in [service.fact("pid"), service.fact("child")] {
+            let of = member(&all, pid);
+            let command = std::fs::read(format!("/proc/{pid}/cmdline")).expect("command line");
+            assert_eq!(of["cmdline"], command);
+            for part in ["status", "maps", "environ", "links.json", "cgroup", "limits", "identity.json"] {
+                assert!(of.contains_key(part), "{part}: {:?}", of.keys());
+            }
+            let fds = lines(of["descriptors/0001.ndjson"]);
+            assert!(
+                fds.iter().any(|f| f["kind"] == "fifo" && f["target"].as_str().unwrap().starts_with("pipe:"))
+            );
+            let threads = lines(of["threads/0001.ndjson"]);
+            assert_eq!(threads[0]["tid"], pid);
+            let state = threads[0]["files"]["status"].as_str().expect("status");
+            assert_eq!(state.contains("T (stopped)"), frozen && env.tier().is_none(), "{state}");
+            assert_eq!(threads[0]["registers"].is_object(), frozen && env.tier().is_none(), "{}", threads[0]);
+        }
+        let program = std::fs::read(killer_tests::adversary()).expect("the program");
+        assert!(all.iter().any(|(n, b)| n.starts_with("contents/") && *b == program), "its program");
+        let manifest: Value = serde_json::from_slice(&all["manifest.json"]).expect("JSON");
+        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").expect("boot id");
+        assert_eq!(manifest["host"]["boot_id"], boot.trim());
+        // It goes on.
+        for pid in [service.fact("pid"), service.fact("child")] {
+            let runs = || matches!(proc_state(pid), Some('S' | 'R'));
+            assert!(killer_tests::eventually(Duration::from_secs(10), runs), "{pid}: {:?}", proc_state(pid));
+        }
+        env.killer(["-KILL", "--wait", "svc"]).ok();
+        service.assert_dead();
+    });
+}
+
+/// Nobody takes a step while it is read, registers included, and all go on afterwards.
+#[test]
+fn no_step_while_it_is_read() {
+    let Some(env) = TestEnv::reusing("no_step_while_it_is_read") else { return };
+    let Some((service, marks)) = Marks::ticking(&env, "families+threads+spin") else { return };
+    let file = |n: u32| env.path(&format!("{n}.tar")).to_str().expect("a path").to_owned();
+    let out = env.killer(["freeze", "svc"]);
+    if out.exit() == 1 && out.stderr.contains("cannot freeze") {
+        return killer_tests::skip(&env.test, "this tier cannot freeze");
+    }
+    out.ok();
+    let before = marks.steps();
+    // What was frozen before stays so.
+    let doc = env.killer(["capture", "-o", "json", "svc", "--out", &file(1)]).ok().json();
+    assert!(doc["then"] == "kept" && doc["manifest"]["frozen_before"] == true, "{doc}");
+    std::thread::sleep(Duration::from_millis(150));
+    assert_eq!(marks.steps(), before, "somebody ran while it was read");
+    whole(&env, Path::new(&file(1)));
+    env.killer(["thaw", "svc"]).ok().silent();
+    assert!(marks.moves(), "it does not go on");
+    let doc = env.killer(["capture", "-o", "json", "svc", "--out", &file(2), "--then=keep"]).ok().json();
+    assert_eq!(doc["then"], "kept", "{doc}");
+    let status = env.killer(["status", "-o", "json", "svc"]).ok().json();
+    assert_eq!(status["frozen"]["state"], "frozen", "{status}");
+    let before = marks.steps();
+    std::thread::sleep(Duration::from_millis(150));
+    assert_eq!(marks.steps(), before, "it was to stay frozen");
+    let doc = env.killer(["capture", "-o", "json", "svc", "--out", &file(3), "--then=thaw"]).ok().json();
+    assert_eq!(doc["then"], "thawed", "{doc}");
+    assert!(marks.moves(), "it does not go on");
+    let doc = env.killer(["capture", "-o", "json", "svc", "--out", &file(4), "--then=kill"]).ok().json();
+    assert_eq!(doc["then"], "killed", "{doc}");
+    service.assert_dead();
+    whole(&env, Path::new(&file(4)));
+}
