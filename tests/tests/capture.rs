@@ -10,8 +10,12 @@ use std::time::Duration;
 fn entries(file: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut archive = tar::Archive::new(std::fs::File::open(file).expect("the capture"));
     let mut all = BTreeMap::new();
-    for e in archive.entries().expect("entries") {
+    // Sparse files are as they are stored.
+    for e in archive.entries().expect("entries").raw(true) {
         let mut e = e.expect("an entry");
+        if e.header().entry_type() == tar::EntryType::XHeader {
+            continue;
+        }
         let name = e.path().expect("a name").to_string_lossy().into_owned();
         let mut bytes = Vec::new();
         std::io::Read::read_to_end(&mut e, &mut bytes).expect("content");
@@ -119,4 +123,130 @@ fn no_step_while_it_is_read() {
     assert_eq!(doc["then"], "killed", "{doc}");
     service.assert_dead();
     whole(&env, Path::new(&file(4)));
+}
+
+/// Captures `svc` and answers the document; the capture has to be whole.
+#[track_caller]
+fn captured(env: &TestEnv, more: &[&str]) -> (Value, std::path::PathBuf) {
+    let file = env.path("svc.tar");
+    let _ = std::fs::remove_file(&file);
+    let path = file.to_str().expect("a path");
+    let doc = env.killer([&["capture", "-o", "json", "svc", "--out", path], more].concat()).ok().json();
+    whole(env, &file);
+    (doc, file)
+}
+
+#[track_caller]
+fn end(env: &TestEnv, service: &killer_tests::Service) {
+    env.killer(["-KILL", "--wait", "svc"]).ok();
+    service.assert_dead();
+}
+
+const MARK: &[u8] = b"evidence-of-the-adversary";
+
+/// Files without names, and what is not to be opened.
+#[test]
+fn files_without_names() {
+    let Some(env) = TestEnv::reusing("files_without_names") else { return };
+    let dir = env.path("world");
+    std::fs::create_dir(&dir).expect("a directory");
+    let launch = Launch::new("evidence-files").arg(dir.to_str().expect("a path"));
+    let Some(service) = launch.service(&env, "svc") else { return };
+    let (doc, file) = captured(&env, &[]);
+    let all = entries(&file);
+    let of = member(&all, service.fact("pid"));
+    let fds = lines(of["descriptors/0001.ndjson"]);
+    let fd = |key: &str| fds.iter().find(|f| f["fd"] == service.fact(key)).expect("a descriptor");
+    assert!(fd("deleted")["links"] == 0 && fd("deleted")["size"] == MARK.len(), "{}", fd("deleted"));
+    assert_eq!(fd("fifo")["kind"], "fifo");
+    let port = service.fact("port");
+    assert_eq!(fd("peer")["socket"]["remote"], format!("127.0.0.1:{port}"), "{}", fd("peer"));
+    assert_eq!(fd("listener")["socket"]["local"], format!("127.0.0.1:{port}"));
+    let content = |key: &str| {
+        let f = fd(key);
+        let device = f["filesystem"].as_str().expect("a device").replace(':', "-");
+        all.get(&format!("contents/{device}-{}", f["inode"])).unwrap_or_else(|| panic!("{key}: {doc}"))
+    };
+    assert_eq!(content("deleted"), MARK);
+    // A terabyte of holes: a map, and two pages.
+    let sparse = content("memfd");
+    assert!(
+        sparse.len() < 1 << 16 && sparse.starts_with(b"3\n0\n4096\n1073741824\n4096\n"),
+        "{}",
+        sparse.len()
+    );
+    assert!(sparse.windows(MARK.len()).filter(|w| *w == MARK).count() == 2);
+    end(&env, &service);
+    // Others' tools read it, too.
+    let python =
+        "import tarfile,sys; t=tarfile.open(sys.argv[1]); print([m.size for m in t if m.issparse()])";
+    if let Ok(out) =
+        std::process::Command::new("python3").args(["-c", python, file.to_str().unwrap()]).output()
+    {
+        assert_eq!(String::from_utf8_lossy(&out.stdout).trim(), format!("[{}]", 1u64 << 40), "{out:?}");
+    }
+}
+
+/// A core that readelf reads; of a terabyte the pages that are there.
+#[test]
+fn memory_as_a_core() {
+    let Some(env) = TestEnv::reusing("memory_as_a_core") else { return };
+    let Some(service) = Launch::new("evidence-memory").service(&env, "svc") else { return };
+    let begun = std::time::Instant::now();
+    for which in ["private", "all"] {
+        let (doc, file) = captured(&env, &["--memory", which]);
+        let pid = service.fact("pid");
+        let all = entries(&file);
+        let of = member(&all, pid);
+        let core = of.get("core").unwrap_or_else(|| panic!("{doc}"));
+        assert!(core.len() < 64 << 20, "{} bytes", core.len());
+        assert!(core.windows(MARK.len()).filter(|w| *w == MARK).count() >= 2, "{which}");
+        let path = env.path("core");
+        std::fs::write(&path, core).expect("write");
+        let Ok(out) = std::process::Command::new("readelf").args(["-n", "-l", "-W"]).arg(&path).output()
+        else {
+            continue;
+        };
+        let text = String::from_utf8_lossy(&out.stdout);
+        assert!(out.stderr.is_empty(), "{}", String::from_utf8_lossy(&out.stderr));
+        for word in ["NT_PRSTATUS", "NT_PRPSINFO", "NT_AUXV", "NT_FILE", "NT_FPREGSET"] {
+            assert!(text.contains(word), "{word}: {text}");
+        }
+        assert_eq!(text.matches("NT_PRSTATUS").count(), 2, "threads");
+        let at = |key: &str| {
+            let facts = service.facts.concat();
+            let hex =
+                facts.split(&format!("{key}=")).nth(1).expect("a fact").split(' ').next().unwrap().to_owned();
+            u64::from_str_radix(hex.trim(), 16).expect("an address")
+        };
+        for key in ["huge", "far"] {
+            assert!(text.contains(&format!("0x{:016x}", at(key))), "{key} {:x}: {text}", at(key));
+        }
+    }
+    // Nobody made pages of that terabyte.
+    assert!(begun.elapsed() < Duration::from_secs(120), "{:?}", begun.elapsed());
+    let status = std::fs::read_to_string(format!("/proc/{}/status", service.fact("pid"))).expect("status");
+    let pte: u64 = status
+        .lines()
+        .find_map(|l| l.strip_prefix("VmPTE:")?.trim().split(' ').next()?.parse().ok())
+        .unwrap();
+    assert!(pte < 4096, "{pte} kB of page tables");
+    end(&env, &service);
+}
+
+/// One range only.
+#[test]
+fn a_range_of_memory() {
+    let Some(env) = TestEnv::reusing("a_range_of_memory") else { return };
+    let Some(service) = Launch::new("evidence-memory").service(&env, "svc") else { return };
+    let facts = service.facts.concat();
+    let far = facts.split("far=").nth(1).expect("a fact").trim();
+    let at = u64::from_str_radix(far, 16).expect("an address");
+    let range = format!("{}:{at:x}-{:x}", service.fact("pid"), at + 10);
+    let (_, file) = captured(&env, &["--memory=all", "--range", &range]);
+    let all = entries(&file);
+    let core = member(&all, service.fact("pid"))["core"];
+    assert_eq!(core.windows(MARK.len()).filter(|w| *w == MARK).count(), 1);
+    assert!(core.len() < 1 << 20, "{}", core.len());
+    end(&env, &service);
 }

@@ -58,6 +58,27 @@ pub fn header(path: &str, size: u64, kind: EntryType, seconds: u64) -> io::Resul
     Ok(h)
 }
 
+/// Where a capture is written.
+pub trait Sink: Write {
+    /// Writes over what was written.
+    fn rewrite(&mut self, at: u64, bytes: &[u8]) -> io::Result<()>;
+    /// Reads all of it again.
+    fn again(&mut self, each: &mut dyn FnMut(&[u8])) -> io::Result<()>;
+}
+
+#[cfg(test)]
+impl Sink for Vec<u8> {
+    fn rewrite(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        self[at as usize..][..bytes.len()].copy_from_slice(bytes);
+        Ok(())
+    }
+
+    fn again(&mut self, each: &mut dyn FnMut(&[u8])) -> io::Result<()> {
+        each(self);
+        Ok(())
+    }
+}
+
 /// The part that is being written.
 #[derive(Debug)]
 struct Open {
@@ -66,13 +87,15 @@ struct Open {
     left: u64,
     sparse: Option<u64>,
     at: u64,
+    header: u64,
     digest: Sha256,
 }
 
 /// Writes a capture.
-pub struct Archive<W: Write> {
+pub struct Archive<W: Sink> {
     out: W,
-    whole: Sha256,
+    /// Of all that was written; `None`: some of it was written over.
+    whole: Option<Sha256>,
     written: u64,
     seconds: u64,
     open: Option<Open>,
@@ -88,12 +111,12 @@ pub struct Archive<W: Write> {
     pub bytes: u64,
 }
 
-impl<W: Write> Archive<W> {
+impl<W: Sink> Archive<W> {
     /// Into this file, with this time (seconds since 1970) at every entry.
     pub fn new(out: W, seconds: u64) -> Self {
         Self {
             out,
-            whole: Sha256::new(),
+            whole: Some(Sha256::new()),
             written: 0,
             seconds,
             open: None,
@@ -118,7 +141,7 @@ impl<W: Write> Archive<W> {
 
     fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.out.write_all(bytes)?;
-        self.whole.update(bytes);
+        self.whole.iter_mut().for_each(|w| w.update(bytes));
         self.written += bytes.len() as u64;
         Ok(())
     }
@@ -140,10 +163,18 @@ impl<W: Write> Archive<W> {
             self.raw(&pax)?;
             self.pad(pax.len() as u64)?;
         }
+        let header_at = self.written;
         let h = header(path, size, EntryType::Regular, self.seconds)?;
         self.raw(h.as_bytes())?;
-        let at = clock::boottime_ns();
-        self.open = Some(Open { path: path.to_owned(), size, left: size, sparse, at, digest: Sha256::new() });
+        self.open = Some(Open {
+            path: path.to_owned(),
+            size,
+            left: size,
+            sparse,
+            at: clock::boottime_ns(),
+            header: header_at,
+            digest: Sha256::new(),
+        });
         Ok(())
     }
 
@@ -154,6 +185,20 @@ impl<W: Write> Archive<W> {
         o.left -= bytes.len() as u64;
         o.digest.update(bytes);
         self.raw(bytes)
+    }
+
+    /// Ends it as far as it came: how many bytes it lacks. Those of a sparse file are zeros, else its map would be wrong.
+    pub fn cut(&mut self) -> io::Result<u64> {
+        let Some(o) = self.open.as_mut().filter(|o| o.sparse.is_none() && o.left > 0) else {
+            return self.end();
+        };
+        let lacks = std::mem::take(&mut o.left);
+        o.size -= lacks;
+        let (at, h) = (o.header, header(&o.path, o.size, EntryType::Regular, self.seconds)?);
+        self.out.rewrite(at, h.as_bytes())?;
+        self.whole = None;
+        self.end()?;
+        Ok(lacks)
     }
 
     /// Ends it. What it lacks is zeros: how many.
@@ -219,6 +264,14 @@ impl<W: Write> Archive<W> {
         self.entry(SEAL, seal_text(&text).as_bytes())?;
         self.raw(&[0; 2 * BLOCK as usize])?;
         self.out.flush()?;
-        Ok((self.out, self.written, hex(&self.whole.finalize())))
+        let whole = match self.whole {
+            Some(whole) => whole,
+            None => {
+                let mut again = Sha256::new();
+                self.out.again(&mut |bytes| again.update(bytes))?;
+                again
+            }
+        };
+        Ok((self.out, self.written, hex(&whole.finalize())))
     }
 }

@@ -2,11 +2,11 @@
 //! looked at is named, and another reader goes on behind that.
 
 use std::collections::HashSet;
-use std::io::{self, Write};
+use std::io;
 
 use killer_common::record::Member;
 
-use super::archive::Archive;
+use super::archive::{Archive, Sink};
 use super::reader::{Known, place};
 use super::rounds::{self, Round};
 use super::wire::{Item, Listener, Piece, Silence};
@@ -67,12 +67,14 @@ impl Collected {
 }
 
 /// One capture that goes on.
-pub struct Collect<'a, W: Write> {
+pub struct Collect<'a, W: Sink> {
     archive: &'a mut Archive<W>,
     limits: &'a Limits,
     until: u64,
     known: Known,
     strikes: usize,
+    /// The part that was begun last.
+    last: String,
     done: Collected,
     progress: Progress,
     tell: &'a mut dyn FnMut(Progress),
@@ -90,7 +92,7 @@ enum End {
 ///
 /// # Errors
 /// The file cannot be written. What a member does is no error.
-pub fn collect<W: Write>(
+pub fn collect<W: Sink>(
     archive: &mut Archive<W>,
     members: &[Member],
     limits: &Limits,
@@ -100,7 +102,8 @@ pub fn collect<W: Write>(
     let all = members.len() * Round::ALL.len();
     let progress = Progress { all, ..Progress::default() };
     let (known, done) = (Known::default(), Collected::default());
-    let mut c = Collect { archive, limits, until, known, strikes: 0, done, progress, tell };
+    let mut c =
+        Collect { archive, limits, until, known, strikes: 0, last: String::new(), done, progress, tell };
     for round in Round::ALL {
         for m in members {
             if c.done.cut.is_none() {
@@ -123,7 +126,7 @@ fn words(r: Round) -> &'static str {
     }
 }
 
-impl<W: Write> Collect<'_, W> {
+impl<W: Sink> Collect<'_, W> {
     fn show(&mut self) {
         self.progress.bytes = self.archive.written();
         self.progress.part = self.archive.to_come().map_or(0, |(left, all)| 1000 - left * 1000 / all.max(1));
@@ -134,6 +137,7 @@ impl<W: Write> Collect<'_, W> {
         self.known.stuck = HashSet::new();
         self.known.from = 0;
         for _ in 0..STRIKES {
+            self.known.room = self.room();
             let (limits, known) = (self.limits, &self.known);
             let (reader, pipe) = match apart::start(|to| rounds::read(m, round, limits, known, to)) {
                 Ok(started) => started,
@@ -188,7 +192,11 @@ impl<W: Write> Collect<'_, W> {
                     if let Some(key) = b.content {
                         self.known.contents.insert(key, b.path.clone());
                     }
+                    if b.size > self.room() {
+                        return Ok(End::Cut(Cut::Size));
+                    }
                     self.archive.begin(&b.path, b.size, b.sparse)?;
+                    self.last = b.path;
                 }
                 Ok(Piece::Data(bytes)) => self.archive.data(&bytes)?,
                 Ok(Piece::Ends) => drop(self.archive.end()?),
@@ -214,12 +222,17 @@ impl<W: Write> Collect<'_, W> {
     /// Ends the part that is being written, as it is.
     fn close(&mut self, why: &str) -> io::Result<()> {
         if self.archive.to_come().is_some() {
-            let lacks = self.archive.end()?;
+            let lacks = self.archive.cut()?;
             if lacks > 0 {
-                self.done.leave_out("the last part", format!("its last {lacks} bytes are zeros: {why}"));
+                let what = self.last.clone();
+                self.done.leave_out(what, format!("its last {lacks} bytes: {why}"));
             }
         }
         Ok(())
+    }
+
+    fn room(&self) -> u64 {
+        self.limits.most.saturating_sub(self.archive.written())
     }
 
     fn cut(&self) -> Option<Cut> {

@@ -123,9 +123,9 @@ fn content(r: &mut Reader<'_>, link: &str, path: OwnedFd) -> io::Result<()> {
         return Ok(());
     }
     let file = File::from(file);
-    let (extents, cut) = extents(&file, s.stx_size, r.limits.content);
+    let (extents, cut) = extents(&file, s.stx_size, r.limits.content.min(r.room() / 2));
     if cut > 0 {
-        r.left_out(link, &format!("{cut} bytes of its content: more than --content-limit allows"))?;
+        r.left_out(link, &format!("{cut} bytes of its content: more than --content-limit or --most allow"))?;
     }
     copy(r, &file, &name, &extents, s.stx_size, key)
 }

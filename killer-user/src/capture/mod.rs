@@ -6,7 +6,9 @@ mod check;
 mod collect;
 mod contents;
 mod descriptors;
+mod elf;
 mod links;
+mod mappings;
 mod memory;
 mod network;
 mod object;
@@ -18,7 +20,7 @@ mod threads;
 mod walk;
 mod wire;
 
-pub use archive::{Archive, HEAD, hex};
+pub use archive::{Archive, HEAD, Sink, hex};
 pub use check::check;
 pub use collect::{Collected, Cut, Progress, collect};
 pub use reader::place;

@@ -27,6 +27,8 @@ pub struct Known {
     pub stuck: HashSet<Item>,
     /// The step to begin with.
     pub from: usize,
+    /// Bytes that there is room for.
+    pub room: u64,
 }
 
 /// The longest text of one file in /proc.
@@ -36,6 +38,8 @@ pub const TEXT: u64 = 64 << 20;
 pub struct Reader<'a> {
     /// Its directory.
     pub entry: Entry,
+    /// Its number.
+    pub pid: u32,
     /// Where its parts go.
     pub place: String,
     /// What may be read.
@@ -83,7 +87,7 @@ impl<'a> Reader<'a> {
         match checked(m) {
             Ok(entry) => {
                 let mine = HashSet::new();
-                Ok(Some(Self { entry, place, limits, known, mine, out, step: 0 }))
+                Ok(Some(Self { entry, pid: m.tgid, place, limits, known, mine, out, step: 0 }))
             }
             Err(why) => {
                 out.left_out(&place, &why)?;
@@ -111,6 +115,11 @@ impl<'a> Reader<'a> {
     /// True when this part was begun already.
     pub fn has(&self, path: &str) -> bool {
         self.known.parts.contains(path) || self.mine.contains(path)
+    }
+
+    /// Bytes that there is room for.
+    pub fn room(&self) -> u64 {
+        self.known.room
     }
 
     /// Where the content of a file is already.

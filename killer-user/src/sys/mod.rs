@@ -24,6 +24,7 @@ pub mod map;
 pub mod namespaces;
 pub mod offspring;
 mod orphan;
+pub mod pagemap;
 pub mod parent;
 pub mod pass_on;
 pub mod perf;

@@ -2,10 +2,12 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
+use crate::capture::Sink;
 use crate::ending::Ending;
 use crate::host::failure::Failure;
 
@@ -18,7 +20,7 @@ pub struct Output {
 impl Output {
     /// Makes it. A file that is there, or a link, is never written to.
     pub fn make(path: &Path) -> Result<Self, Failure> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         match rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR) {
             Ok(fd) => Ok(Self { path: path.to_owned(), file: BufWriter::with_capacity(1 << 16, fd.into()) }),
             Err(e) => {
@@ -49,6 +51,27 @@ impl Output {
     pub fn sync(self) -> io::Result<()> {
         let file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.sync_all()
+    }
+}
+
+impl Sink for Output {
+    fn rewrite(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        self.file.flush()?;
+        self.file.get_ref().write_all_at(bytes, at)
+    }
+
+    fn again(&mut self, each: &mut dyn FnMut(&[u8])) -> io::Result<()> {
+        self.file.flush()?;
+        let (mut piece, mut at) = (vec![0; 1 << 16], 0);
+        loop {
+            match self.file.get_ref().read_at(&mut piece, at)? {
+                0 => return Ok(()),
+                n => {
+                    each(&piece[..n]);
+                    at += n as u64;
+                }
+            }
+        }
     }
 }
 
