@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::io;
+use std::os::fd::OwnedFd;
 
 use killer_common::record::Member;
 
@@ -88,6 +89,9 @@ enum End {
     Cut(Cut),
 }
 
+/// What a reader's process does.
+type Read<'a> = &'a dyn Fn(&Member, Round, &Limits, &Known, OwnedFd) -> io::Result<()>;
+
 /// Reads all rounds of these members.
 ///
 /// # Errors
@@ -98,6 +102,16 @@ pub fn collect<W: Sink>(
     limits: &Limits,
     tell: &mut dyn FnMut(Progress),
 ) -> io::Result<Collected> {
+    collect_by(archive, members, limits, tell, &rounds::read)
+}
+
+fn collect_by<W: Sink>(
+    archive: &mut Archive<W>,
+    members: &[Member],
+    limits: &Limits,
+    tell: &mut dyn FnMut(Progress),
+    read: Read<'_>,
+) -> io::Result<Collected> {
     let until = clock::monotonic_ns().saturating_add(limits.time.as_nanos().min(u128::from(u64::MAX)) as u64);
     let all = members.len() * Round::ALL.len();
     let progress = Progress { all, ..Progress::default() };
@@ -107,7 +121,7 @@ pub fn collect<W: Sink>(
     for round in Round::ALL {
         for m in members {
             if c.done.cut.is_none() {
-                c.member(m, round)?;
+                c.member(m, round, read)?;
             } else {
                 c.done.leave_out(place(m), format!("{} was not reached", words(round)));
             }
@@ -133,13 +147,13 @@ impl<W: Sink> Collect<'_, W> {
         (self.tell)(self.progress);
     }
 
-    fn member(&mut self, m: &Member, round: Round) -> io::Result<()> {
+    fn member(&mut self, m: &Member, round: Round, read: Read<'_>) -> io::Result<()> {
         self.known.stuck = HashSet::new();
         self.known.from = 0;
         for _ in 0..STRIKES {
             self.known.room = self.room();
             let (limits, known) = (self.limits, &self.known);
-            let (reader, pipe) = match apart::start(|to| rounds::read(m, round, limits, known, to)) {
+            let (reader, pipe) = match apart::start(|to| read(m, round, limits, known, to)) {
                 Ok(started) => started,
                 Err(e) => {
                     self.done.leave_out(place(m), format!("no reader could be started: {e}"));
@@ -200,6 +214,7 @@ impl<W: Sink> Collect<'_, W> {
                 }
                 Ok(Piece::Data(bytes)) => self.archive.data(&bytes)?,
                 Ok(Piece::Ends) => drop(self.archive.end()?),
+                Ok(Piece::Cut) => self.close("the process has ended")?,
                 Ok(Piece::LeftOut(l)) => self.done.leave_out(l.what, l.why),
                 Ok(Piece::Done) => {
                     self.archive.record()?;
@@ -256,3 +271,6 @@ impl Cut {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -64,7 +64,7 @@ pub fn memory(r: &mut Reader<'_>) -> io::Result<()> {
     }
     r.begins(&Begins { path, size, sparse: None, content: None })?;
     r.data(&head)?;
-    let lacks = copy(r, &mem, &segments, pages.page())?;
+    let Some(lacks) = copy(r, &mem, &segments, pages.page())? else { return r.cut() };
     r.ends()?;
     if lacks > 0 {
         r.left_out("core", &format!("{lacks} bytes of it could not be read, and are zeros"))?;
@@ -78,6 +78,10 @@ fn segments(r: &mut Reader<'_>, maps: &[Mapping], pages: &Pagemap) -> io::Result
     let mut over = 0u64;
     for m in maps {
         let name = format!("{:x}-{:x} {}", m.start, m.end, shown(&m.name));
+        // The kernel's own clock pages, which every process has.
+        if m.name.starts_with(b"[vvar") {
+            continue;
+        }
         if m.device {
             r.left_out("core", &format!("a device's memory is not read: {name}"))?;
             continue;
@@ -195,30 +199,31 @@ fn notes(r: &mut Reader<'_>) -> io::Result<Option<(ProcessNote, Vec<ThreadNote>)
     Ok(Some((process, threads)))
 }
 
-/// The memory itself; answers how many bytes could not be read.
-fn copy(r: &mut Reader<'_>, mem: &File, segments: &[Segment], page: u64) -> io::Result<u64> {
+/// The memory itself; answers how many bytes could not be read. `None`: the process has ended, and its memory with it.
+fn copy(r: &mut Reader<'_>, mem: &File, segments: &[Segment], page: u64) -> io::Result<Option<u64>> {
     let mut piece = vec![0; PIECE];
     let mut lacks = 0;
     for s in segments.iter().filter(|s| s.stored) {
         let mut at = s.start;
         while at < s.end {
             let want = (s.end - at).min(PIECE as u64) as usize;
-            let got = mem.read_at(&mut piece[..want], at).unwrap_or(0);
-            // A page that cannot be read is zeros, and what is behind it is read again.
-            let got = match got {
-                0 => {
+            let got = match mem.read_at(&mut piece[..want], at) {
+                // Nobody has this memory any more (`fs/proc/base.c:mem_rw`).
+                Ok(0) => return Ok(None),
+                Ok(n) => n,
+                // A page that cannot be read is zeros, and what is behind it is read again.
+                Err(_) => {
                     let n = want.min(page as usize);
                     piece[..n].fill(0);
                     lacks += n as u64;
                     n
                 }
-                n => n,
             };
             r.data(&piece[..got])?;
             at += got as u64;
         }
     }
-    Ok(lacks)
+    Ok(Some(lacks))
 }
 
 #[cfg(test)]

@@ -143,6 +143,11 @@ impl<'a> Reader<'a> {
         self.out.ends()
     }
 
+    /// Ends it too soon.
+    pub fn cut(&mut self) -> io::Result<()> {
+        self.out.cut()
+    }
+
     /// A part in one go.
     pub fn part(&mut self, path: &str, bytes: &[u8]) -> io::Result<()> {
         if self.has(path) {

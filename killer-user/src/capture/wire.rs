@@ -46,6 +46,8 @@ pub enum Piece {
     Data(Vec<u8>),
     /// It ends.
     Ends,
+    /// It ends too soon: there is no more of it.
+    Cut,
     /// Something is left out.
     LeftOut(LeftOut),
     /// The reader is done.
@@ -105,6 +107,11 @@ impl Teller {
     /// Ends it.
     pub fn ends(&mut self) -> io::Result<()> {
         self.piece(b'E', &[])
+    }
+
+    /// Ends it too soon.
+    pub fn cut(&mut self) -> io::Result<()> {
+        self.piece(b'C', &[])
     }
 
     /// Something is left out.
@@ -176,6 +183,7 @@ impl Listener {
             b'P' => Piece::Begins(serde_json::from_slice(&bytes).map_err(wrong)?),
             b'D' => Piece::Data(bytes),
             b'E' => Piece::Ends,
+            b'C' => Piece::Cut,
             b'O' => Piece::LeftOut(serde_json::from_slice(&bytes).map_err(wrong)?),
             b'F' => Piece::Done,
             _ => return Err(Silence::Gone),

@@ -68,7 +68,8 @@ impl<'t> Held<'t> {
     /// In words: what somebody else has changed meanwhile.
     pub fn disturbed(&self) -> Option<&'static str> {
         let held = self.flags() & (R_FREEZING | R_FROZEN) != 0 || self.before;
-        (self.t.freezer().is_some() && !held).then_some("it was thawed by somebody else while it was read")
+        (self.t.freezer().is_some() && !held)
+            .then_some("it was thawed or ended by somebody else while it was read")
     }
 
     /// Does what was asked; in a word what became of it, and how that ended. A set whose capture could not be written is not ended:

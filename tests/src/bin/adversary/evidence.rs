@@ -79,21 +79,34 @@ pub fn memory(ctx: Ctx, _: &[String]) {
     ctx.hold()
 }
 
-/// So many descriptors of one file.
+/// So many descriptors of one file, in as few processes as may be.
 pub fn descriptors(ctx: Ctx, args: &[String]) {
     let want: u64 = args.first().and_then(|a| a.parse().ok()).unwrap_or(1000);
-    let limit = libc::rlimit { rlim_cur: want + 100, rlim_max: want + 100 };
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: a live struct.
+    unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) };
+    limit.rlim_cur = limit.rlim_max;
     // SAFETY: a live struct.
     if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) } != 0 {
-        ctx.skip("so many descriptors are not allowed");
+        ctx.fail("setrlimit");
     }
+    let each = want.min(limit.rlim_max.saturating_sub(100)).max(1);
     let file = memfd(&ctx, c"many");
-    for _ in 0..want {
-        // SAFETY: a new descriptor of a file that is open.
-        if unsafe { libc::dup(file.as_raw_fd()) } < 0 {
-            ctx.fail("dup");
+    let fill = || {
+        for _ in 0..each {
+            // SAFETY: a new descriptor of a file that is open.
+            if unsafe { libc::dup(file.as_raw_fd()) } < 0 {
+                ctx.fail("dup");
+            }
         }
+    };
+    for _ in 1..want.div_ceil(each) {
+        ctx.child(|| {
+            fill();
+            ctx.hold()
+        });
     }
+    fill();
     ctx.ready(&format!("pid={}", std::process::id()));
     ctx.hold()
 }
@@ -103,7 +116,7 @@ pub fn names(ctx: Ctx, args: &[String]) {
     use std::os::unix::ffi::OsStrExt;
     let Some(dir) = args.first() else { ctx.fail("no directory") };
     if args.len() < 2 {
-        let name = std::ffi::OsStr::from_bytes(b"a\x1b]0;x\x07\n|\xff\xfe ../../b");
+        let name = std::ffi::OsStr::from_bytes(b"a\x1b]0;x\x07\n|\xff\xfe ..b");
         let inner = std::path::Path::new(dir).join(std::ffi::OsStr::from_bytes(b"d\x1b[2J\n\xff"));
         if std::fs::create_dir(&inner).is_err() || std::env::set_current_dir(&inner).is_err() {
             ctx.fail("a directory");
@@ -160,32 +173,25 @@ pub fn restless(ctx: Ctx, args: &[String]) {
     ctx.hold()
 }
 
-/// Arguments in memory that nobody answers for (userfaultfd): whoever reads them waits.
-pub fn unanswered(ctx: Ctx, _: &[String]) {
-    const API: libc::c_ulong = 0xc018_aa3f;
-    const REGISTER: libc::c_ulong = 0xc020_aa00;
-    // SAFETY: numbers only.
-    let fd = unsafe { libc::syscall(libc::SYS_userfaultfd, libc::O_CLOEXEC) } as i32;
-    if fd < 0 {
-        ctx.skip("no userfaultfd");
+/// Two gigabytes of memory, which are the same four megabytes again and again.
+pub fn large(ctx: Ctx, _: &[String]) {
+    const PIECE: usize = 4 << 20;
+    let file = memfd(&ctx, c"large");
+    if file.set_len(PIECE as u64).is_err() {
+        ctx.fail("a large file");
     }
-    let page = map(&ctx, 4096, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
-    let mut api = [0xaau64, 0, 0];
-    // Missing pages.
-    let mut register = [page as u64, 4096, 1, 0];
-    // SAFETY: both structs are live and of the size that the requests have in them.
-    let done = unsafe {
-        libc::ioctl(fd, API as _, api.as_mut_ptr()) == 0
-            && libc::ioctl(fd, REGISTER as _, register.as_mut_ptr()) == 0
-    };
-    // SAFETY: numbers only; the kernel checks the addresses.
-    let moved = done
-        && unsafe {
-            libc::prctl(libc::PR_SET_MM, libc::PR_SET_MM_ARG_END, page as u64 + 4096, 0, 0) == 0
-                && libc::prctl(libc::PR_SET_MM, libc::PR_SET_MM_ARG_START, page as u64, 0, 0) == 0
-        };
-    if !moved {
-        ctx.skip("arguments cannot be moved");
+    for n in 0..512 {
+        let rights = libc::PROT_READ | libc::PROT_WRITE;
+        let flags = libc::MAP_SHARED | libc::MAP_POPULATE;
+        // SAFETY: a new mapping of an open file.
+        let at = unsafe { libc::mmap(std::ptr::null_mut(), PIECE, rights, flags, file.as_raw_fd(), 0) };
+        if at == libc::MAP_FAILED {
+            ctx.fail("mmap");
+        }
+        if n == 0 {
+            // SAFETY: within the mapping.
+            unsafe { std::ptr::copy_nonoverlapping(MARK.as_ptr(), at.cast(), MARK.len()) };
+        }
     }
     ctx.ready(&format!("pid={}", std::process::id()));
     ctx.hold()

@@ -84,7 +84,7 @@ const BEHAVIOURS: &[Behaviour] = &[
     ("evidence-descriptors", evidence::descriptors),
     ("evidence-names", evidence::names),
     ("evidence-restless", evidence::restless),
-    ("evidence-unanswered", evidence::unanswered),
+    ("evidence-large", evidence::large),
 ];
 
 fn main() {
