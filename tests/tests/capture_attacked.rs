@@ -166,6 +166,20 @@ fn hostile_names() {
                 assert!(clean(&text), "{name:?}: {text:?}");
             }
         }
+        // Nor the lines of other tools.
+        let rest = [".body", ".ndjson"].map(|e| PathBuf::from(format!("{}{e}", path(&file))));
+        rest.iter().for_each(|f| drop(std::fs::remove_file(f)));
+        let out = env.killer(["capture", "--export", path(&file)]);
+        assert!(clean(&out.ok().stdout), "{out}");
+        let [body, events] = rest.map(|f| std::fs::read_to_string(f).expect("UTF-8"));
+        assert!(clean(&body) && clean(&events));
+        assert!(body.lines().count() > 3 && body.lines().all(|l| l.matches('|').count() == 10), "{body}");
+        for line in events.lines() {
+            let e: Value = serde_json::from_str(line).expect("JSON");
+            assert!(["message", "datetime", "timestamp_desc"].iter().all(|k| e[k].is_string()), "{e}");
+        }
+        assert!(events.contains("Process Started") && events.contains("Capture Ended"), "{events}");
+        env.killer(["capture", "--export", path(&file)]).error(1, &["could not be made"]);
         end(env, &service);
     });
 }
@@ -306,6 +320,8 @@ fn checked_by_anybody() {
     out.code(1);
     assert_eq!(check("empty", b"").0, "none");
     assert_eq!(check("zeros", &[0; 4096]).0, "none");
+    other.killer(["capture", "--export", path(&other.path("changed"))]).error(1, &["changed"]);
+    other.killer(["capture", "--export", path(&other.path("zeros"))]).error(1, &["begin"]);
     let words = other.killer(["verify-capture", path(&other.path("changed"))]);
     assert!(words.code(1).stdout.starts_with("changed: "), "{words}");
     let out = other.killer(["verify-capture", "--sha256=00", path(&other.path("whole"))]);

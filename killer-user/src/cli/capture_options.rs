@@ -15,7 +15,7 @@ use crate::ending::{Ending, with_code};
 /// What stands behind `killer capture`.
 #[derive(Clone, Debug, Args)]
 #[command(
-    override_usage = "killer capture [OPTIONS] NAME --out FILE",
+    override_usage = "killer capture [OPTIONS] NAME --out FILE\n       killer capture --export FILE",
     after_help = "The service is held still as by 'freeze', and each process is read in the order in which its parts change. FILE is a tar, \
                   made new and for this user alone; 'killer verify-capture FILE' checks it anywhere. Nothing that the service serves or \
                   points to is opened but regular files that go with it. A capture that is interrupted leaves a file that can be read \
@@ -24,10 +24,13 @@ use crate::ending::{Ending, with_code};
 pub struct CaptureOptions {
     /// Name of a service
     #[arg(value_name = "NAME", value_parser = name::parse)]
-    pub name: String,
+    name: Option<String>,
     /// The file that is made
     #[arg(long, value_name = "FILE")]
-    out: PathBuf,
+    out: Option<PathBuf>,
+    /// Make FILE.body (mactime) and FILE.ndjson (Timesketch) from a capture, anywhere
+    #[arg(long, value_name = "FILE")]
+    export: Option<PathBuf>,
     /// What becomes of the service then: keep (it stays frozen), thaw, kill [default: thaw, or keep when it was frozen before]
     #[arg(long, value_name = "WHAT", value_parser = choice::<Then>(), hide_possible_values = true)]
     then: Option<Then>,
@@ -66,13 +69,33 @@ fn size(text: &str) -> Result<u64, String> {
     n.ok_or_else(|| "a size is a number, with K, M, G or T behind it".into())
 }
 
+/// What is to be done.
+#[derive(Clone, Debug)]
+pub enum Captures {
+    /// A service is captured.
+    Make(String, Capture),
+    /// A capture is exported.
+    Export(PathBuf),
+}
+
 impl CaptureOptions {
     /// What is asked.
     ///
     /// # Errors
     /// Options that do not go together.
-    pub fn asked(&self) -> Result<Capture, Wrong> {
-        let out = self.out.clone();
+    pub fn asked(&self) -> Result<Captures, Wrong> {
+        let (name, out) = match (&self.name, &self.out, &self.export) {
+            (None, None, Some(file)) => return Ok(Captures::Export(file.clone())),
+            (.., Some(_)) => {
+                return Err(Wrong::new(
+                    "--export goes with neither NAME nor --out",
+                    "killer capture --export FILE",
+                ));
+            }
+            (None, ..) => return Err(Wrong::new("no service to capture", "killer capture NAME --out FILE")),
+            (_, None, _) => return Err(Wrong::new("--out is needed", "killer capture NAME --out FILE")),
+            (Some(name), Some(out), None) => (name.clone(), out.clone()),
+        };
         if matches!(out.extension().and_then(|e| e.to_str()), Some("zst" | "gz" | "xz" | "zstd")) {
             return Err(Wrong::new(
                 "killer does not compress: --out names a plain tar",
@@ -90,7 +113,7 @@ impl CaptureOptions {
             time: self.timeout.limit().unwrap_or(Duration::MAX),
             look: self.patience.limit().unwrap_or(Duration::MAX),
         };
-        Ok(Capture { out, then: self.then, limits })
+        Ok(Captures::Make(name, Capture { out, then: self.then, limits }))
     }
 }
 

@@ -20,7 +20,7 @@ use std::ffi::OsString;
 
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
 
-pub use capture_options::CaptureOptions;
+pub use capture_options::{CaptureOptions, Captures};
 pub use common::{Color, Common, Look, Output};
 #[cfg(test)]
 pub use entry::RESERVED;

@@ -1,5 +1,6 @@
 //! `capture`: the set is held, read, and then goes on, is ended, or stays as it is.
 
+mod export;
 mod file;
 mod held;
 mod manifest;
@@ -21,6 +22,7 @@ use crate::tier::Tracker;
 use file::Output;
 use held::Held;
 
+pub use export::export;
 pub use verify::verify;
 
 /// Captures a service. What did not go well beside it is told.

@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 
 pub use boot::{BootChange, BootFiles, Did};
 pub use capture::{
-    BothClocks, CaptureAsked, CaptureCheck, CaptureHost, CapturePart, CaptureState, CaptureTool, Captured,
-    LeftOut, Manifest,
+    BothClocks, CaptureAsked, CaptureCheck, CaptureExport, CaptureHost, CapturePart, CaptureState,
+    CaptureTool, Captured, LeftOut, Manifest,
 };
 pub use done::{Done, Verb};
 pub use host::{Check, Doctor, HostReason, Selftest, Trial};
@@ -389,4 +389,6 @@ pub enum Any {
     Captured(Box<Captured>),
     /// `verify-capture`
     CaptureCheck(CaptureCheck),
+    /// `capture --export`
+    CaptureExport(CaptureExport),
 }

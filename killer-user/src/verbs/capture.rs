@@ -2,7 +2,7 @@
 
 use super::screen::Screen;
 use super::verb::Verb;
-use crate::cli::{CaptureOptions, Wrong};
+use crate::cli::{CaptureOptions, Captures, Wrong};
 use crate::ending::Ending;
 use crate::host::names::find_one;
 use crate::host::{Failure, capture};
@@ -24,8 +24,15 @@ impl Verb for Capture {
     }
 
     fn perform(&self, screen: &Screen) -> Result<Ending, Failure> {
-        let asked = self.options.asked()?;
-        let (t, root) = find_one(&self.options.name)?;
+        let (name, asked) = match self.options.asked()? {
+            Captures::Make(name, asked) => (name, asked),
+            Captures::Export(file) => {
+                let e = capture::export(&file, screen)?;
+                screen.data(&e, |s| human::capture_export(&e, s));
+                return Ok(Ending::Done);
+            }
+        };
+        let (t, root) = find_one(&name)?;
         let c = capture::capture(&t, &root, &asked, screen)?;
         screen.data(&c, |s| human::capture(&c, s));
         Ok(c.ending)

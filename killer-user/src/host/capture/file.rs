@@ -26,8 +26,8 @@ impl Output {
             Err(e) => {
                 let f = Failure::new(Ending::Failed, format!("'{}' could not be made", path.display()));
                 Err(f.why(io::Error::from(e).to_string()).next(match e {
-                    rustix::io::Errno::EXIST => "give a name that nothing has; nothing was frozen",
-                    _ => "give another place with --out; nothing was frozen",
+                    rustix::io::Errno::EXIST => "what is there is never written to; nothing was frozen",
+                    _ => "another place may do; nothing was frozen",
                 }))
             }
         }

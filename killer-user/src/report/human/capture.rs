@@ -3,7 +3,7 @@
 use super::{GREEN, RED, YELLOW, count, last, paint};
 use crate::report::Style;
 use crate::report::escape::{cut, text};
-use crate::report::model::{CaptureCheck, CaptureState, Captured};
+use crate::report::model::{CaptureCheck, CaptureExport, CaptureState, Captured};
 
 /// So many things that are left out are shown.
 const SHOWN: usize = 10;
@@ -96,4 +96,11 @@ pub fn capture_check(c: &CaptureCheck, s: &Style) -> String {
         out.push_str(&format!("{sha256}  {}\n", text(&c.file)));
     }
     last(s, out)
+}
+
+/// `capture --export`
+pub fn capture_export(e: &CaptureExport, s: &Style) -> String {
+    let rows = count(e.rows, "row", "rows");
+    let events = count(e.events, "event", "events");
+    last(s, format!("{}: {rows}\n{}: {events}\n", text(&e.body), text(&e.ndjson)))
 }

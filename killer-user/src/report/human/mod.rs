@@ -12,7 +12,7 @@ mod tree;
 mod verify;
 
 pub use boot::boot_files;
-pub use capture::{capture, capture_check, capture_progress};
+pub use capture::{capture, capture_check, capture_export, capture_progress};
 pub use doctor::doctor;
 pub use list::services;
 pub use receipt::{left, receipt, refused, stop, survivors};

@@ -248,3 +248,31 @@ pub struct CaptureCheck {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
 }
+
+/// `capture --export`
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+pub struct CaptureExport {
+    /// Version of the form of this document.
+    pub version: u32,
+    /// Always `capture-export`.
+    #[cfg_attr(feature = "schema", schemars(extend("const" = "capture-export")))]
+    pub kind: &'static str,
+    /// The capture.
+    pub file: String,
+    /// Body file that was made (mactime 3.x).
+    pub body: String,
+    /// Events that were made (Timesketch).
+    pub ndjson: String,
+    /// Rows of the body file.
+    pub rows: u64,
+    /// Events.
+    pub events: u64,
+}
+
+impl CaptureExport {
+    /// What was made.
+    pub fn new(file: String, body: String, ndjson: String, rows: u64, events: u64) -> Self {
+        Self { version: SCHEMA_VERSION, kind: "capture-export", file, body, ndjson, rows, events }
+    }
+}
