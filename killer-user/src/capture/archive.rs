@@ -52,7 +52,8 @@ pub fn header(path: &str, size: u64, kind: EntryType, seconds: u64) -> io::Resul
     h.set_entry_type(kind);
     h.set_size(size);
     h.set_mode(0o400);
-    (h.set_uid(0), h.set_gid(0));
+    h.set_uid(0);
+    h.set_gid(0);
     h.set_mtime(seconds);
     h.set_cksum();
     Ok(h)
@@ -203,7 +204,7 @@ impl<W: Sink> Archive<W> {
 
     /// Ends it. What it lacks is zeros: how many.
     pub fn end(&mut self) -> io::Result<u64> {
-        const ZEROS: [u8; 1 << 16] = [0; 1 << 16];
+        static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
         let lacks = self.open.as_ref().map_or(0, |o| o.left);
         let mut left = lacks;
         while left > 0 {

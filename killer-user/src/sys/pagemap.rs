@@ -154,18 +154,20 @@ mod tests {
         let file = || std::fs::File::open("/proc/self/pagemap").expect("pagemap").into();
         let p = Pagemap::new(file());
         let (start, end) = (base as u64, (base + 32 * page) as u64);
-        let pages = |by: &dyn Fn(&mut dyn FnMut(Pages) -> bool) -> io::Result<()>| {
-            let mut all = Vec::new();
-            let r = by(&mut |p| {
-                all.extend((p.start..p.end).step_by(page).map(|a| (a as usize - base) / page));
-                true
-            });
-            r.map(|()| all)
-        };
-        let words = pages(&|f| p.by_words(start, end, f)).expect("words");
+        let (mut words, mut scan) = (Vec::new(), Vec::new());
+        let numbers = |p: Pages| (p.start..p.end).step_by(page).map(move |a| (a as usize - base) / page);
+        p.by_words(start, end, &mut |p| {
+            words.extend(numbers(p));
+            true
+        })
+        .expect("words");
         assert!([3, 4, 9].iter().all(|n| words.contains(n)), "{words:?}");
-        match pages(&|f| p.by_scan(start, end, f)) {
-            Ok(scan) => assert!([3, 4, 9].iter().all(|n| scan.contains(n)), "{scan:?}"),
+        let scanned = p.by_scan(start, end, &mut |p| {
+            scan.extend(numbers(p));
+            true
+        });
+        match scanned {
+            Ok(()) => assert!([3, 4, 9].iter().all(|n| scan.contains(n)), "{scan:?}"),
             Err(e) => assert_eq!(e.raw_os_error(), Some(libc::ENOTTY)),
         }
     }
