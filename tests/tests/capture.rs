@@ -250,3 +250,37 @@ fn a_range_of_memory() {
     assert!(core.len() < 1 << 20, "{}", core.len());
     end(&env, &service);
 }
+
+/// One whose first thread has ended: its files are those of a thread that lives.
+#[test]
+fn a_leader_that_has_ended() {
+    let Some(env) = TestEnv::reusing("a_leader_that_has_ended") else { return };
+    let Some(service) = Launch::new("leader-exits").service(&env, "svc") else { return };
+    let (_, file) = captured(&env, &["--memory=private"]);
+    let all = entries(&file);
+    let mut seen = 0;
+    for (name, bytes) in all.iter().filter(|(n, _)| n.ends_with("/threads/0001.ndjson")) {
+        let of = lines(bytes);
+        let ended = of[0]["files"]["stat"].as_str().is_some_and(|s| s.contains(") Z "));
+        if !ended || of.len() < 2 {
+            continue;
+        }
+        seen += 1;
+        let place = name.trim_end_matches("threads/0001.ndjson");
+        let fds = lines(&all[&format!("{place}descriptors/0001.ndjson")]);
+        assert!(!fds.is_empty() && !all[&format!("{place}maps")].is_empty(), "{place}");
+        assert!(all[&format!("{place}core")].len() > 4096);
+    }
+    assert!(seen > 0, "{:?}", all.keys());
+    end(&env, &service);
+}
+
+/// What is asked of ranges of somebody else is said.
+#[test]
+fn a_range_of_nobody() {
+    let Some(env) = TestEnv::reusing("a_range_of_nobody") else { return };
+    let Some(service) = Launch::new("plain").service(&env, "svc") else { return };
+    let (doc, _) = captured(&env, &["--memory=all", "--range=1:1000-2000"]);
+    assert!(doc["manifest"]["left_out"].to_string().contains("no member"), "{doc}");
+    end(&env, &service);
+}

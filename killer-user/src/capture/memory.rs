@@ -159,7 +159,7 @@ fn with_holes(all: &mut Vec<Segment>, m: &Mapping, found: &[(u64, u64)]) {
 
 /// Who it is, and its threads with their registers, the leader first.
 fn notes(r: &mut Reader<'_>) -> io::Result<Option<(ProcessNote, Vec<ThreadNote>)>> {
-    let seen: io::Result<(Stat, Status)> = r.entry.stat().and_then(|s| Ok((s, r.entry.status()?)));
+    let seen: io::Result<(Stat, Status)> = r.whole.stat().and_then(|s| Ok((s, r.whole.status()?)));
     let (stat, status) = match seen {
         Ok(seen) => seen,
         Err(e) => return r.left_out("core", &words(&e)).map(|()| None),
@@ -175,14 +175,14 @@ fn notes(r: &mut Reader<'_>) -> io::Result<Option<(ProcessNote, Vec<ThreadNote>)
         auxv: r.text(4, "auxv")?.unwrap_or_default(),
         machine: MACHINE.0,
     };
-    let mut tids = r.entry.threads().unwrap_or_default();
+    let mut tids = r.whole.threads().unwrap_or_default();
     tids.sort_unstable_by_key(|t| (*t != r.pid, *t));
     let mut threads = Vec::new();
     for tid in tids {
         if !r.looks(u64::from(tid) << 8, &format!("{}/task/{tid}", r.place))? {
             continue;
         }
-        let note = r.entry.thread(tid).and_then(|e| trace::registers(&e, tid)).map(|all| {
+        let note = r.whole.thread(tid).and_then(|e| trace::registers(&e, tid)).map(|all| {
             let (general, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|(k, _)| *k == NT_PRSTATUS);
             let registers = general.into_iter().next().map(|(_, b)| b).unwrap_or_default();
             ThreadNote { tid, registers, others }

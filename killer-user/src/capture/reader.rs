@@ -36,7 +36,9 @@ pub const TEXT: u64 = 64 << 20;
 
 /// One member's reader.
 pub struct Reader<'a> {
-    /// Its directory.
+    /// Its directory: who it is, and its threads.
+    pub whole: Entry,
+    /// What its files are read from: a living thread's, when the first one has ended and has none any more.
     pub entry: Entry,
     /// Its number.
     pub pid: u32,
@@ -79,15 +81,29 @@ fn checked(m: &Member) -> Result<Entry, String> {
     }
 }
 
+/// A thread that has not ended, where the first one has: the kernel shows no files and no memory of that.
+fn living(whole: &Entry) -> Option<Entry> {
+    let ended = |e: &Entry| e.stat().is_ok_and(|s| matches!(s.state, 'Z' | 'X'));
+    if !ended(whole) {
+        return None;
+    }
+    let threads = whole.threads().ok()?;
+    threads.into_iter().filter_map(|t| whole.thread(t).ok()).find(|t| !ended(t))
+}
+
 impl<'a> Reader<'a> {
     /// Of a member; `None` when that is not there any more, which is told.
     pub fn open(m: &Member, limits: &'a Limits, known: &'a Known, pipe: OwnedFd) -> io::Result<Option<Self>> {
         let mut out = Teller::new(pipe);
         let place = place(m);
         match checked(m) {
-            Ok(entry) => {
+            Ok(whole) => {
                 let mine = HashSet::new();
-                Ok(Some(Self { entry, pid: m.tgid, place, limits, known, mine, out, step: 0 }))
+                let entry = match living(&whole) {
+                    Some(thread) => thread,
+                    None => whole.again()?,
+                };
+                Ok(Some(Self { whole, entry, pid: m.tgid, place, limits, known, mine, out, step: 0 }))
             }
             Err(why) => {
                 out.left_out(&place, &why)?;

@@ -33,7 +33,7 @@ struct Thread {
 
 /// `threads/N.ndjson`
 pub fn threads(r: &mut Reader<'_>) -> io::Result<()> {
-    let mut all = match r.entry.threads() {
+    let mut all = match r.whole.threads() {
         Ok(all) => all,
         Err(e) => return r.left_out("threads", &words(&e)),
     };
@@ -48,7 +48,7 @@ pub fn threads(r: &mut Reader<'_>) -> io::Result<()> {
             if !r.looks(tid.into(), &format!("{}/task/{tid}", r.place))? {
                 continue;
             }
-            match r.entry.thread(tid) {
+            match r.whole.thread(tid) {
                 Ok(e) => serde_json::to_writer(&mut text, &thread(&e, tid))?,
                 Err(e) => {
                     r.left_out(&format!("task/{tid}"), &words(&e))?;

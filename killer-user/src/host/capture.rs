@@ -9,6 +9,7 @@ mod verify;
 use killer_common::record::Member;
 
 use super::failure::Failure;
+use super::names::Resolved;
 use super::{Tell, certainty, main_process, models, status};
 use crate::ask::capture::Capture;
 use crate::capture::{Archive, Collected, Cut, HEAD, Progress, collect, place};
@@ -69,6 +70,21 @@ pub fn capture(t: &Tracker, root: &Root, asked: &Capture, tell: &dyn Tell) -> Re
     Ok(c)
 }
 
+/// The one service that a name stands for, and what keeps it.
+pub fn named<'a>(
+    t: &'a Tracker,
+    found: &'a Resolved,
+    tell: &dyn Tell,
+) -> Result<(&'a Tracker, &'a Root), Failure> {
+    found.warnings.iter().for_each(|w| tell.message(w));
+    let mut all = found.each(t);
+    match (all.next(), all.next()) {
+        (Some(one), None) => Ok(one),
+        _ => Err(Failure::new(Ending::Usage, "the name stands for several services")
+            .next("'killer list' shows them; each has a file of its own")),
+    }
+}
+
 type Written = (Captured, Option<Cut>);
 
 fn write(
@@ -96,7 +112,11 @@ fn write(
             tell.goes_on(&human::capture_progress(&root.name, far, p.bytes, now - began));
         }
     };
-    let Collected { left_out, more, cut } = collect(&mut archive, &members, &asked.limits, &mut show)?;
+    let mut collected = collect(&mut archive, &members, &asked.limits, &mut show)?;
+    for r in asked.limits.ranges.iter().filter(|r| !members.iter().any(|m| m.tgid == r.pid)) {
+        collected.leave_out(r.to_string(), "no member has this number");
+    }
+    let Collected { left_out, more, cut } = collected;
     (m.left_out, m.left_out_more) = (left_out, more);
     m.cut_short = cut.as_ref().map(|c| c.words().to_owned());
     manifest::ends(t, root, &members, held, &mut m);

@@ -227,7 +227,12 @@ impl Entry {
         self.dir
     }
 
-    /// The same, lent.
+    /// The same once more.
+    pub fn again(&self) -> io::Result<Entry> {
+        Ok(Entry { dir: self.dir.try_clone()?, number: self.number, own: self.own })
+    }
+
+    /// The directory, lent.
     pub fn dir(&self) -> BorrowedFd<'_> {
         self.dir.as_fd()
     }

@@ -2,9 +2,10 @@
 
 use super::screen::Screen;
 use super::verb::Verb;
+use crate::ask::Names;
 use crate::cli::{CaptureOptions, Captures, Wrong};
 use crate::ending::Ending;
-use crate::host::names::find_one;
+use crate::host::names::{self, For};
 use crate::host::{Failure, capture};
 use crate::report::human;
 
@@ -32,8 +33,9 @@ impl Verb for Capture {
                 return Ok(Ending::Done);
             }
         };
-        let (t, root) = find_one(&name)?;
-        let c = capture::capture(&t, &root, &asked, screen)?;
+        let (t, found) = names::find(&Names::one(&name), For::Verb)?;
+        let (t, root) = capture::named(&t, &found, screen)?;
+        let c = capture::capture(t, root, &asked, screen)?;
         screen.data(&c, |s| human::capture(&c, s));
         Ok(c.ending)
     }

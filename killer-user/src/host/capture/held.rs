@@ -6,18 +6,30 @@ use killer_common::record::{R_FREEZING, R_FROZEN};
 use crate::ask::capture::Then;
 use crate::ending::Ending;
 use crate::host::failure::Failure;
-use crate::host::{Tell, freeze, signal, thaw};
+use crate::host::{Tell, freeze, instances, signal, thaw};
 use crate::kill::SIGKILL;
 use crate::lookup::{Root, registry};
+use crate::report::message;
 use crate::report::model::BothClocks;
 use crate::tier::Tracker;
+
+/// One instance that is held.
+struct Part {
+    root: Root,
+    /// It was frozen before.
+    before: bool,
+    /// It is frozen with a service around it.
+    outer: bool,
+    then: Then,
+}
 
 /// A set that is held, as well as that can be.
 pub struct Held<'t> {
     t: &'t Tracker,
     root: &'t Root,
-    then: Then,
-    /// It was frozen before.
+    parts: Vec<Part>,
+    kills: bool,
+    /// All of it was frozen before.
     pub before: bool,
     /// How the freeze ended.
     pub ending: Ending,
@@ -28,89 +40,124 @@ pub struct Held<'t> {
 }
 
 impl<'t> Held<'t> {
-    /// Holds a set.
+    /// Holds a set, each instance of it.
     pub fn hold(
         t: &'t Tracker,
         root: &'t Root,
         then: Option<Then>,
         tell: &dyn Tell,
     ) -> Result<Self, Failure> {
-        let before = registry::frozen(t, root.slot.slot).is_some();
-        let then = then.unwrap_or(if before { Then::Keep } else { Then::Thaw });
-        let (mut ending, mut doubts) = (Ending::Frozen, Vec::new());
+        freeze::nobody_there(t, root)?;
+        let part = |root: Root| {
+            let at = registry::frozen(t, root.slot.slot);
+            let (before, outer) = (at.is_some(), at.is_some_and(|s| s != root.slot.slot));
+            let then = then.unwrap_or(if before { Then::Keep } else { Then::Thaw });
+            Part { root, before, outer, then }
+        };
+        let alive = |r: &Root| registry::places(t, r).iter().any(|s| t.count(s.slot) != 0);
+        let parts: Vec<Part> = instances::each(t, root).into_iter().filter(alive).map(part).collect();
+        let before = parts.iter().all(|p| p.before);
+        let (kills, ending) = (then == Some(Then::Kill), Ending::Frozen);
+        let (doubts, since) = (Vec::new(), BothClocks::now());
+        let mut held = Self { t, root, parts: Vec::new(), kills, before, ending, doubts, since };
         if t.freezer().is_none() {
-            freeze::nobody_there(t, root)?;
-            doubts.push(format!("not frozen: {}", t.no_freezer()));
-        } else {
-            let r = freeze::passing(t, root, tell)?;
+            held.doubts.push(format!("not frozen: {}", t.no_freezer()));
+            return Ok(held);
+        }
+        for p in parts {
+            if let Err(f) = held.add(p, tell) {
+                held.undo(tell);
+                return Err(f);
+            }
+        }
+        held.since = BothClocks::now();
+        Ok(held)
+    }
+
+    /// Nothing was captured: all is as it was.
+    fn undo(&self, tell: &dyn Tell) {
+        for p in self.parts.iter().filter(|p| !p.before) {
+            if let Err(f) = freeze::thaw(self.t, &p.root, tell) {
+                tell.fail(&f);
+            }
+        }
+    }
+
+    fn add(&mut self, p: Part, tell: &dyn Tell) -> Result<(), Failure> {
+        if !p.outer {
+            let r = freeze::passing(self.t, &p.root, tell)?;
             if let Ending::Interrupted(_) = r.ending {
                 return Err(Failure::new(r.ending, "interrupted before anything was captured"));
             }
-            ending = r.ending;
-            doubts.extend(r.survivors.iter().map(|s| format!("{}: {}", s.process.pid, s.text)));
+            self.ending = self.ending.worse(r.ending);
+            self.doubts.extend(r.survivors.iter().map(|s| format!("{}: {}", s.process.pid, s.text)));
             if r.ending == Ending::Fled {
-                doubts.push("processes were born faster than they could be stopped".into());
+                self.doubts.push("processes were born faster than they could be stopped".into());
             }
         }
-        Ok(Self { t, root, then, before, ending, doubts, since: BothClocks::now() })
+        self.parts.push(p);
+        Ok(())
     }
 
-    /// What is asked to become of it.
+    /// What is to become of it.
     pub fn word(&self) -> Then {
-        self.then
+        if self.kills { Then::Kill } else { self.parts.first().map_or(Then::Thaw, |p| p.then) }
     }
 
-    fn flags(&self) -> u64 {
-        let here = self.t.root(self.root.slot.slot).filter(|r| r.generation == self.root.slot.generation);
+    fn flags(&self, p: &Part) -> u64 {
+        let here = self.t.root(p.root.slot.slot).filter(|r| r.generation == p.root.slot.generation);
         here.map_or(0, |r| r.flags)
     }
 
     /// In words: what somebody else has changed meanwhile.
     pub fn disturbed(&self) -> Option<&'static str> {
-        let held = self.flags() & (R_FREEZING | R_FROZEN) != 0 || self.before;
-        (self.t.freezer().is_some() && !held)
-            .then_some("it was thawed or ended by somebody else while it was read")
+        let is_held = |p: &Part| registry::frozen(self.t, p.root.slot.slot).is_some();
+        let all = self.parts.iter().all(is_held);
+        (!all).then_some("it was thawed or ended by somebody else while it was read")
     }
 
     /// Does what was asked; in a word what became of it, and how that ended. A set whose capture could not be written is not ended:
     /// it is all that there is.
     pub fn then(&self, whole: bool, tell: &dyn Tell) -> Result<(&'static str, Ending), Failure> {
         let (t, root) = (self.t, self.root);
-        match self.then {
-            Then::Kill if whole => {
-                let (r, _) = signal::one(
-                    t,
-                    root,
-                    std::slice::from_ref(root),
-                    &thaw::asked(&root.name, SIGKILL),
-                    tell,
-                )?;
-                Ok((if r.empty { "killed" } else { "failed" }, r.ending))
-            }
-            _ if t.freezer().is_none() => Ok(("not-frozen", Ending::Done)),
-            Then::Keep | Then::Kill => self.keep().map(|()| ("kept", Ending::Done)),
-            // Somebody has frozen it meanwhile: that is not this call's to end.
-            Then::Thaw if !self.before && self.flags() & R_FROZEN != 0 => {
-                tell.message(&crate::report::message::render(
-                    &format!("'{}' stays frozen: somebody has frozen it while it was captured", root.name),
-                    None,
-                    None,
-                ));
-                Ok(("kept", Ending::Done))
-            }
-            Then::Thaw => {
-                let r = freeze::thaw(t, root, tell)?;
-                Ok((if r.ending.is_good() { "thawed" } else { "failed" }, r.ending))
-            }
+        if self.kills && whole {
+            let kill = thaw::asked(&root.name, SIGKILL);
+            let (r, _) = signal::one(t, root, std::slice::from_ref(root), &kill, tell)?;
+            return Ok((if r.empty { "killed" } else { "failed" }, r.ending));
         }
+        if t.freezer().is_none() {
+            return Ok(("not-frozen", Ending::Done));
+        }
+        self.let_go(tell)
     }
 
-    fn keep(&self) -> Result<(), Failure> {
+    /// Each instance as it is asked for it.
+    fn let_go(&self, tell: &dyn Tell) -> Result<(&'static str, Ending), Failure> {
+        let (mut word, mut ending) = ("kept", Ending::Done);
+        for p in &self.parts {
+            // Somebody has frozen it meanwhile: that is not this call's to end.
+            let meanwhile = !p.before && self.flags(p) & R_FROZEN != 0;
+            if p.then == Then::Thaw && meanwhile {
+                let what =
+                    format!("'{}' stays frozen: somebody has frozen it while it was captured", p.root.name);
+                tell.message(&message::render(&what, None, None));
+            } else if p.then == Then::Thaw {
+                let r = freeze::thaw(self.t, &p.root, tell)?;
+                word = if r.ending.is_good() { "thawed" } else { "failed" };
+                ending = ending.worse(r.ending);
+            } else {
+                self.keep(p)?;
+            }
+        }
+        Ok((word, ending))
+    }
+
+    fn keep(&self, p: &Part) -> Result<(), Failure> {
         let _lock = self.t.lock()?;
-        if self.flags() & R_FREEZING != 0
+        if self.flags(p) & R_FREEZING != 0
             && let Some(f) = self.t.freezer()
         {
-            f.freeze(self.root.slot, R_FROZEN)?;
+            f.freeze(p.root.slot, R_FROZEN)?;
         }
         Ok(())
     }
@@ -118,11 +165,11 @@ impl<'t> Held<'t> {
     /// What to do after a capture that could not be written.
     pub fn next(&self) -> String {
         let name = &self.root.name;
-        match self.then {
-            Then::Kill => {
-                format!("'{name}' was not killed, and stays frozen: 'killer thaw {name}' lets it go on")
+        match self.kills {
+            true => format!("'{name}' was not killed, and stays frozen: 'killer thaw {name}' lets it go on"),
+            false => {
+                format!("there may be more room elsewhere; 'killer status {name}' shows what became of it")
             }
-            _ => format!("there may be more room elsewhere; 'killer status {name}' shows what became of it"),
         }
     }
 }
