@@ -6,12 +6,10 @@ use std::io::{self, Write};
 use sha2::{Digest, Sha256};
 use tar::{EntryType, Header};
 
-use super::sparse;
+use super::sparse::{self, BLOCK};
 use crate::report::model::CapturePart;
 use crate::sys::clock;
 
-/// A block of a tar file.
-pub const BLOCK: u64 = 512;
 /// The first entry.
 pub const HEAD: &str = "capture.json";
 /// The last entry but for its own digest.

@@ -1,7 +1,8 @@
 //! GNU's sparse format 1.0, as GNU tar, bsdtar and Python read it: an extended header names the size, and the data begin with
 //! a map of where they belong.
 
-use super::archive::BLOCK;
+/// A block of a tar file.
+pub const BLOCK: u64 = 512;
 
 /// Data of a file: offset and length.
 pub type Extent = (u64, u64);

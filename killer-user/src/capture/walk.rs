@@ -6,7 +6,8 @@ use std::io::{self, Read};
 use sha2::{Digest, Sha256};
 use tar::{EntryType, Header};
 
-use super::archive::{BLOCK, header};
+use super::archive::header;
+use super::sparse::BLOCK;
 
 /// What is wrong with a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
