@@ -53,6 +53,54 @@ fn runs(pid: i32) -> bool {
     eventually(SOON, || matches!(proc_state(pid), Some('S' | 'R')))
 }
 
+/// A file that the service itself serves, which is frozen: it is named and not opened, and where nobody can see that, a look that does
+/// not come back is given up.
+#[test]
+fn what_never_answers() {
+    let Some(env) = TestEnv::reusing("what_never_answers") else { return };
+    for gone in [false, true] {
+        let dir = world(&env);
+        let mut launch = Launch::new("evidence-fuse").arg(path(&dir));
+        if gone {
+            launch = launch.arg("gone");
+        }
+        let Some(service) = launch.service(&env, "svc") else { return };
+        let file = env.path(&format!("{gone}.tar"));
+        let out = env.killer([
+            "capture",
+            "-o",
+            "json",
+            "svc",
+            "--patience=1s",
+            "--memory=all",
+            "--out",
+            path(&file),
+        ]);
+        let doc = out.json();
+        out.ok();
+        let fd = format!("fd/{}\"", service.fact("file"));
+        let why = if gone { "in time" } else { "FUSE" };
+        assert!(left_out(&doc, &fd).iter().any(|l| l.to_string().contains(why)), "{gone}: {doc}");
+        assert_eq!(state(&env, &file)["state"], "whole");
+        assert!(runs(service.fact("pid")));
+        end(&env, &service);
+    }
+}
+
+/// By somebody without any privilege, of a service of his own.
+#[test]
+fn without_privilege() {
+    let Some(env) = TestEnv::without_programs("without_privilege", "scan", Some(65534)) else { return };
+    let Some(service) = Launch::new("plain").service(&env, "svc") else { return };
+    let file = env.path("run/svc.tar");
+    let out = env.killer(["capture", "-o", "json", "svc", "--memory=private", "--out", path(&file)]);
+    let doc = out.json();
+    out.ok();
+    assert!(doc["manifest"]["doubts"].to_string().contains("not frozen"), "{doc}");
+    assert_eq!(state(&env, &file)["state"], "whole");
+    end(&env, &service);
+}
+
 /// Killed in the middle: the file can be read as far as it came, and the next call lets the set go on.
 #[test]
 fn killed_in_the_middle() {

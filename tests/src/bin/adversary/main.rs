@@ -12,6 +12,7 @@ mod ctx;
 mod descent;
 mod evasive;
 mod evidence;
+mod fuse;
 mod hold_on;
 mod kernel_asks;
 mod listen;
@@ -85,6 +86,7 @@ const BEHAVIOURS: &[Behaviour] = &[
     ("evidence-names", evidence::names),
     ("evidence-restless", evidence::restless),
     ("evidence-large", evidence::large),
+    ("evidence-fuse", fuse::serve),
 ];
 
 fn main() {
