@@ -202,7 +202,7 @@ impl<W: Sink> Archive<W> {
 
     /// Ends it. What it lacks is zeros: how many.
     pub fn end(&mut self) -> io::Result<u64> {
-        static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
+        const ZEROS: [u8; 4096] = [0; 4096];
         let lacks = self.open.as_ref().map_or(0, |o| o.left);
         let mut left = lacks;
         while left > 0 {

@@ -81,8 +81,7 @@ pub fn serve(ctx: Ctx, args: &[String]) {
     std::thread::spawn(move || {
         let mut from = device;
         let mut request = vec![0u8; 1 << 17];
-        loop {
-            let Ok(n) = from.read(&mut request) else { break };
+        while let Ok(n) = from.read(&mut request) {
             let word = |at: usize| u64::from_ne_bytes(request[at..at + 8].try_into().expect("eight bytes"));
             let opcode = u32::from_ne_bytes(request[4..8].try_into().expect("four bytes"));
             if n < 40 {
