@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Read, Write};
 
-use serde::Deserialize;
+use serde_json::Value;
 
 use super::archive::{HEAD, MANIFEST};
 use super::event::{Event, Times};
@@ -23,16 +23,15 @@ const COMMAND: usize = 2000;
 const MOST: usize = 1 << 22;
 
 /// What of an object is exported.
-#[derive(Deserialize)]
 struct Object {
-    fd: Option<u32>,
+    fd: Option<u64>,
     target: String,
     kind: String,
     inode: u64,
     filesystem: String,
     mode: String,
-    uid: u32,
-    gid: u32,
+    uid: u64,
+    gid: u64,
     size: u64,
     accessed: i64,
     modified: i64,
@@ -40,35 +39,56 @@ struct Object {
     born: Option<i64>,
 }
 
-#[derive(Deserialize)]
-struct Links {
-    exe: Object,
-    cwd: Object,
-    root: Object,
-}
-
-#[derive(Clone, Deserialize)]
+#[derive(Clone)]
 struct Identity {
-    pid: u32,
+    pid: u64,
     start: u64,
     comm: String,
-    uid: u32,
+    uid: u64,
     service: String,
 }
 
-/// First entry and manifest.
-#[derive(Deserialize)]
-struct Moments {
-    service: String,
-    began: BothClocks,
-    held: BothClocks,
-    ended: BothClocks,
-    host: Host,
+fn read(bytes: &[u8]) -> Value {
+    serde_json::from_slice(bytes).unwrap_or_default()
 }
 
-#[derive(Deserialize)]
-struct Host {
-    name: String,
+fn word(v: &Value, key: &str) -> Option<String> {
+    v[key].as_str().map(str::to_owned)
+}
+
+impl Object {
+    /// `None`: it is none.
+    fn of(v: &Value) -> Option<Self> {
+        let (n, t) = (|key: &str| v[key].as_u64(), |key: &str| v[key].as_i64());
+        Some(Self {
+            fd: n("fd"),
+            target: word(v, "target")?,
+            kind: word(v, "kind")?,
+            inode: n("inode")?,
+            filesystem: word(v, "filesystem")?,
+            mode: word(v, "mode")?,
+            uid: n("uid")?,
+            gid: n("gid")?,
+            size: n("size")?,
+            accessed: t("accessed")?,
+            modified: t("modified")?,
+            changed: t("changed")?,
+            born: t("born"),
+        })
+    }
+}
+
+impl Identity {
+    /// `None`: it is none.
+    fn of(v: &Value) -> Option<Self> {
+        let (pid, start, uid) = (v["pid"].as_u64()?, v["start"].as_u64()?, v["uid"].as_u64()?);
+        Some(Self { pid, start, comm: word(v, "comm")?, uid, service: word(v, "service")? })
+    }
+}
+
+/// A moment of a manifest.
+fn moment(v: &Value) -> Option<Times> {
+    Times::of(&BothClocks { boottime: v["boottime"].as_u64()?, realtime: word(v, "realtime")? })
 }
 
 /// How much it was.
@@ -146,13 +166,13 @@ pub fn export(file: impl Read, body: &mut dyn Write, events: &mut dyn Write) -> 
 impl Export<'_> {
     fn entry<R: Read>(&mut self, path: &str, walk: &mut Walk<R>) -> Result<(), Failed> {
         if path == HEAD || path == MANIFEST {
-            let m: Option<Moments> = serde_json::from_slice(&walk.text(DOCUMENT)?).ok();
-            return m.map_or(Ok(()), |m| self.moments(&m, path == MANIFEST));
+            let m = read(&walk.text(DOCUMENT)?);
+            return self.moments(&m, path == MANIFEST);
         }
         let words: Vec<&str> = path.split('/').collect();
         match words[..] {
             ["members", who, "identity.json"] => {
-                let p: Option<Identity> = serde_json::from_slice(&walk.text(DOCUMENT)?).ok();
+                let p = Identity::of(&read(&walk.text(DOCUMENT)?));
                 if self.processes.len() < MOST {
                     self.processes.extend(p.map(|p| (who.to_owned(), p)));
                 }
@@ -166,9 +186,9 @@ impl Export<'_> {
                 }
             }
             ["members", who, "links.json"] => {
-                if let Ok(l) = serde_json::from_slice::<Links>(&walk.text(DOCUMENT)?) {
-                    let all = [("exe", l.exe), ("cwd", l.cwd), ("root", l.root)];
-                    all.iter().try_for_each(|(what, o)| self.object(who, what, o))?;
+                let all = read(&walk.text(DOCUMENT)?);
+                for what in ["exe", "cwd", "root"] {
+                    Object::of(&all[what]).map_or(Ok(()), |o| self.object(who, what, &o))?;
                 }
             }
             ["members", who, "descriptors", _] => self.lines(who, walk)?,
@@ -189,7 +209,7 @@ impl Export<'_> {
                     line.extend_from_slice(part);
                 }
                 if part.ends_with(b"\n") {
-                    if let Ok(o) = serde_json::from_slice::<Object>(&line) {
+                    if let Some(o) = Object::of(&read(&line)) {
                         let what = o.fd.map_or_else(|| "fd".into(), |fd| format!("fd {fd}"));
                         self.object(who, &what, &o)?;
                     }
@@ -215,14 +235,15 @@ impl Export<'_> {
         Ok(())
     }
 
-    fn moments(&mut self, m: &Moments, last: bool) -> Result<(), Failed> {
-        self.host.clone_from(&m.host.name);
-        self.service.clone_from(&m.service);
-        self.times = Times::of(&m.began);
-        let all = [("Capture Began", &m.began), ("Service Held", &m.held), ("Capture Ended", &m.ended)];
+    fn moments(&mut self, m: &Value, last: bool) -> Result<(), Failed> {
+        self.host = word(&m["host"], "name").unwrap_or_default();
+        self.service = word(m, "service").unwrap_or_default();
+        self.times = moment(&m["began"]);
+        let all =
+            [("Capture Began", &m["began"]), ("Service Held", &m["held"]), ("Capture Ended", &m["ended"])];
         for (what, at) in all.iter().skip(if last { 2 } else { 0 }) {
-            if let Some(ns) = Times::of(at).map(|t| t.realtime) {
-                let message = format!("{}: {}", what.to_lowercase(), cut(&m.service, 100));
+            if let Some(ns) = moment(at).map(|t| t.realtime) {
+                let message = format!("{}: {}", what.to_lowercase(), cut(&self.service, 100));
                 self.event(ns, what, message, "killer:capture", &[])?;
             }
         }

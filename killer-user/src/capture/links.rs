@@ -1,9 +1,9 @@
 //! Program, working directory, root, and namespaces.
 
-use std::collections::BTreeMap;
 use std::io;
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::object::Object;
 use super::reader::{Reader, words};
@@ -16,7 +16,7 @@ struct Links {
     exe: Object,
     cwd: Object,
     root: Object,
-    namespaces: BTreeMap<&'static str, String>,
+    namespaces: Map<String, Value>,
 }
 
 /// `links.json`
@@ -28,10 +28,10 @@ pub fn links(r: &mut Reader<'_>) -> io::Result<()> {
     let e = &r.entry;
     let space = |n: &'static str| {
         let link = e.link(&format!("ns/{n}"));
-        (n, link.map_or_else(|e| words(&e), |l| l.to_string_lossy().into_owned()))
+        (n.to_owned(), Value::from(link.map_or_else(|e| words(&e), |l| l.to_string_lossy().into_owned())))
     };
     let of = |link| Object::of(e, link);
-    let namespaces = NAMESPACES.map(space).into();
+    let namespaces = NAMESPACES.into_iter().map(space).collect();
     let links = Links { exe: of("exe"), cwd: of("cwd"), root: of("root"), namespaces };
     let text = serde_json::to_vec(&links)?;
     r.part(&path, &text)

@@ -1,9 +1,9 @@
 //! Threads: state, where in the kernel they are, and registers.
 
-use std::collections::BTreeMap;
 use std::io;
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::archive::hex;
 use super::reader::{Reader, bounded, words};
@@ -22,13 +22,13 @@ const FILES: [&str; 8] = ["stat", "status", "comm", "wchan", "syscall", "stack",
 struct Thread {
     tid: u32,
     /// By the name of the file.
-    files: BTreeMap<&'static str, String>,
+    files: Map<String, Value>,
     /// Register sets in hexadecimal digits, by the type of their note in a core.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    registers: BTreeMap<u32, String>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    registers: Map<String, Value>,
     /// What could not be had, and why.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    errors: BTreeMap<&'static str, String>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    errors: Map<String, Value>,
 }
 
 /// `threads/N.ndjson`
@@ -63,18 +63,21 @@ pub fn threads(r: &mut Reader<'_>) -> io::Result<()> {
 }
 
 fn thread(e: &Entry, tid: u32) -> Thread {
-    let mut t = Thread { tid, files: BTreeMap::new(), registers: BTreeMap::new(), errors: BTreeMap::new() };
+    let mut t = Thread { tid, files: Map::new(), registers: Map::new(), errors: Map::new() };
     for file in FILES {
         match e.open_file(file).and_then(|f| bounded(f, TEXT)) {
-            Ok((bytes, _)) => t.files.insert(file, shown(&bytes)),
+            Ok((bytes, _)) => t.files.insert(file.into(), shown(&bytes).into()),
             // Not every kernel has every file.
             Err(e) if e.kind() == io::ErrorKind::NotFound => None,
-            Err(e) => t.errors.insert(file, words(&e)),
+            Err(e) => t.errors.insert(file.into(), words(&e).into()),
         };
     }
     match trace::registers(e, tid) {
-        Ok(sets) => t.registers = sets.into_iter().map(|(kind, bytes)| (kind, hex(&bytes))).collect(),
-        Err(e) => drop(t.errors.insert("registers", words(&e))),
+        Ok(sets) => {
+            t.registers =
+                sets.into_iter().map(|(kind, bytes)| (kind.to_string(), hex(&bytes).into())).collect()
+        }
+        Err(e) => drop(t.errors.insert("registers".into(), words(&e).into())),
     }
     t
 }
