@@ -35,6 +35,7 @@ mod api;
 mod ask;
 mod boot;
 mod bpf;
+mod capture;
 #[cfg(feature = "cli")]
 mod cli;
 mod ending;

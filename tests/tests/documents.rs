@@ -55,6 +55,12 @@ fn every_verb_speaks_json() {
             kind(&env, "list", &["list"]);
             kind(&env, "receipt", &["thaw", "new"]);
         }
+        let file = env.path("new.tar");
+        let _ = std::fs::remove_file(&file);
+        let file = file.to_str().expect("a path");
+        kind(&env, "captured", &["capture", "new", "--out", file]);
+        assert_eq!(kind(&env, "verify-capture", &["verify-capture", file])["state"], "whole");
+        kind(&env, "capture-export", &["capture", "--export", file]);
         let (out, waited) = document(&env, &["wait", "--timeout=200ms", "new"]);
         assert!(out.exit() == 124 && waited["outcome"] == "timeout" && waited["exit_code"] == 124, "{out}");
         let (out, partly) = document(&env, &["-s", "WINCH", "--wait=200ms", "new"]);

@@ -12,6 +12,8 @@ const VERBS: &[&str] = &[
     "stop",
     "freeze",
     "thaw",
+    "capture",
+    "verify-capture",
     "adopt",
     "wait",
     "list",

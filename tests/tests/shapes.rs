@@ -17,6 +17,10 @@ const SPECIAL: &[&str] = &[
     "fork-beat",
     "fork-count",
     "tracer",
+    "evidence-files",
+    "evidence-names",
+    "evidence-restless",
+    "evidence-fuse",
 ];
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 /// Lower rooms first; a room may name itself and those before it. Rooms of one row may name each other.
-const ROWS: [&[&str]; 17] = [
+const ROWS: [&[&str]; 18] = [
     &["ending"],
     &["sys", "ask"],
     &["kernel"],
@@ -20,6 +20,7 @@ const ROWS: [&[&str]; 17] = [
     &["boot"],
     &["report"],
     &["ledger"],
+    &["capture"],
     &["host"],
     &["api", "cli"],
     &["verbs"],

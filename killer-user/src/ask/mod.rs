@@ -1,6 +1,7 @@
 //! What can be asked of killer, and its grammar: words → values, one grammar a file. Nothing here touches the kernel, and nothing
 //! knows clap.
 
+pub mod capture;
 pub mod events;
 pub mod fuse;
 pub mod name;

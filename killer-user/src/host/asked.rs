@@ -34,6 +34,7 @@ pub fn order(t: &Tracker, root: &Root, k: &Kill, main: Option<Main>, most: Optio
         include_self: k.include_self,
         patience: k.patience.or(limit).map_or(PATIENCE, |l| l.min(PATIENCE)),
         newborns: k.newborns,
+        passing: false,
         most,
     }
 }

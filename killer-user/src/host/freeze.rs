@@ -6,7 +6,7 @@ use super::thaw::{Passed, order, recorded, release, side_effects};
 use super::{Tell, behind, certainty, journal, survivors};
 use crate::ask::signal;
 use crate::ending::{Ending, Facts};
-use crate::kill::{FreezeError, SIGSTOP, freeze as hold};
+use crate::kill::{FreezeError, Order, SIGSTOP, freeze as hold};
 use crate::lineage::Lineage;
 use crate::lookup::{Root, registry};
 use crate::report::human;
@@ -26,12 +26,32 @@ pub fn cannot(t: &Tracker) -> Result<(), Failure> {
 
 /// Holds every process of a service still; what did not go well is told.
 pub fn freeze(t: &Tracker, root: &Root, tell: &dyn Tell) -> Result<Receipt, Failure> {
-    let (r, doubt) = hold_all(t, root)?;
+    let (r, doubt) = hold_all(t, root, false)?;
     say(&r, doubt, tell);
     Ok(r)
 }
 
-fn hold_all(t: &Tracker, root: &Root) -> Result<(Receipt, Option<Doubt>), Failure> {
+/// The same for as long as this process does not end it otherwise: when it dies, the next call of killer undoes it.
+pub fn passing(t: &Tracker, root: &Root, tell: &dyn Tell) -> Result<Receipt, Failure> {
+    let (r, doubt) = hold_all(t, root, true)?;
+    say(&r, doubt, tell);
+    Ok(r)
+}
+
+/// The failure when a service has no live process.
+pub fn nobody_there(t: &Tracker, root: &Root) -> Result<(), Failure> {
+    match survivors::counts(&Lineage::new(t, root.clone())).tasks {
+        0 => Err(dead(&root.name)),
+        _ => Ok(()),
+    }
+}
+
+fn dead(name: &str) -> Failure {
+    Failure::new(Ending::Dead, format!("'{name}' has no live process"))
+        .next(format!("'killer run --name {name} -- CMD' starts it again"))
+}
+
+fn hold_all(t: &Tracker, root: &Root, passing: bool) -> Result<(Receipt, Option<Doubt>), Failure> {
     let hurry = sched::Hurry::start();
     let name = &root.name;
     let _lock = t.lock()?;
@@ -39,12 +59,11 @@ fn hold_all(t: &Tracker, root: &Root) -> Result<(Receipt, Option<Doubt>), Failur
     let mut family = Lineage::new(t, root.clone());
     let before = survivors::counts(&family);
     if before.tasks == 0 {
-        return Err(Failure::new(Ending::Dead, format!("'{name}' has no live process"))
-            .next(format!("'killer run --name {name} -- CMD' starts it again")));
+        return Err(dead(name));
     }
     let started = Moment(clock::boottime_ns());
     interrupt::catch();
-    let outcome = hold(&mut family, &order()).map_err(|e| not_frozen(root, e))?;
+    let outcome = hold(&mut family, &Order { passing, ..order() }).map_err(|e| not_frozen(root, e))?;
     drop(hurry);
     let mut notes = side_effects(t, root);
     notes.extend(behind::note(&family));

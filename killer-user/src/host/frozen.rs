@@ -20,7 +20,7 @@ pub fn word(f: &Frozen) -> Option<&'static str> {
 }
 
 /// Members that run now, because another process has sent them SIGCONT, and those of which that is not known.
-fn awake(t: &Tracker, root: &Root, members: &[Member]) -> (Vec<u32>, Vec<u32>) {
+pub fn awake(t: &Tracker, root: &Root, members: &[Member]) -> (Vec<u32>, Vec<u32>) {
     let family = Lineage::new(t, root.clone());
     let (mut awake, mut unknown) = (Vec::new(), Vec::new());
     for (m, still) in members.iter().zip(family.stillness(members)) {
@@ -34,7 +34,7 @@ fn awake(t: &Tracker, root: &Root, members: &[Member]) -> (Vec<u32>, Vec<u32>) {
 }
 
 /// Runs of the hook on signals that the kernel has skipped since a root was frozen.
-fn unheard(t: &Tracker, at: &killer_common::record::RootRecord) -> u32 {
+pub fn unheard(t: &Tracker, at: &killer_common::record::RootRecord) -> u32 {
     // A look that fails is told by the caller, which asks whether all of them went well.
     let now = t.freezer().and_then(|f| f.unheard().ok().flatten());
     now.map_or(0, |now| now.wrapping_sub(at.skipped))

@@ -7,6 +7,7 @@ mod asked;
 mod asker;
 mod behind;
 mod by_script;
+pub mod capture;
 mod certainty;
 pub mod changes;
 pub mod compare;

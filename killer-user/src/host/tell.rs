@@ -23,6 +23,11 @@ pub trait Tell: Debug {
         let _ = waiting;
     }
 
+    /// Shows how far something is, in a line, in place of the last one.
+    fn goes_on(&self, line: &str) {
+        let _ = line;
+    }
+
     /// How much more than usual is to be said; from 3 on the log of the eBPF programs.
     fn verbose(&self) -> u8;
 

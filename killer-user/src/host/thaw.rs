@@ -31,7 +31,8 @@ pub fn order() -> Order {
     Order { unread: behind::guarded(&callers), ..Order::to_all(SIGSTOP, callers.pids(), PATIENCE) }
 }
 
-fn asked(name: &str, signal: i32) -> Kill {
+/// A signal to everybody of a service.
+pub fn asked(name: &str, signal: i32) -> Kill {
     Kill {
         names: Names::one(name),
         signal,

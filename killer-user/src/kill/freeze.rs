@@ -71,7 +71,7 @@ where
         if back.wake(family).is_empty() && !back.unsure {
             family.set_freeze(0)?;
         }
-    } else {
+    } else if !order.passing || was & R_FROZEN != 0 {
         family.set_freeze(R_FROZEN)?;
     }
     let empty = proof::empty(family);

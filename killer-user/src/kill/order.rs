@@ -51,6 +51,8 @@ pub struct Order {
     pub newborns: Newborns,
     /// It is refused when it is for more processes than so many.
     pub most: Option<u64>,
+    /// A freeze ends with this process: it stays under way, so that the next call undoes it when this one has died.
+    pub passing: bool,
 }
 
 impl Order {
@@ -72,6 +74,7 @@ impl Order {
             patience,
             newborns: Newborns::Signal,
             most: None,
+            passing: false,
         }
     }
 

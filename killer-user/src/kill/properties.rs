@@ -31,6 +31,7 @@ fn order(signal: i32) -> Order {
         patience: Duration::from_secs(10),
         newborns: crate::ask::Newborns::Signal,
         most: None,
+        passing: false,
     }
 }
 

@@ -2,6 +2,7 @@
 //! CLOCK_BOOTTIME.
 
 mod boot;
+mod capture;
 mod done;
 mod happened;
 mod host;
@@ -19,6 +20,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use boot::{BootChange, BootFiles, Did};
+pub use capture::{
+    BothClocks, CaptureAsked, CaptureCheck, CaptureExport, CaptureHost, CapturePart, CaptureState,
+    CaptureTool, Captured, LeftOut, Manifest,
+};
 pub use done::{Done, Verb};
 pub use happened::{File, Happened, Sender};
 pub use host::{Check, Doctor, HostReason, Selftest, Trial};
@@ -361,4 +366,10 @@ pub enum Any {
     KeptReceipt(Box<KeptReceipt>),
     /// `receipts --verify`
     LedgerCheck(LedgerCheck),
+    /// `capture`
+    Captured(Box<Captured>),
+    /// `verify-capture`
+    CaptureCheck(CaptureCheck),
+    /// `capture --export`
+    CaptureExport(CaptureExport),
 }

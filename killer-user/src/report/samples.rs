@@ -1,11 +1,15 @@
 //! Tests of the renderers: as they look, and that nothing a member writes comes through.
 
+mod capture;
+mod ledger;
 mod models;
 mod outside;
 mod watching;
 
 use serde::Serialize;
 
+use capture::*;
+use ledger::*;
 pub use models::selftest;
 use models::*;
 use watching::{happened, why};
@@ -48,6 +52,10 @@ fn all(word: &str, s: &Style) -> Vec<(&'static str, String)> {
         ("rule test", human::rule_test(&rule_test(word), s)),
         ("rule check", human::rule_check(&rule_check(word), s)),
         ("exactness", human::exactness(&exactness(word))),
+        ("capture", human::capture(&captured(word), s)),
+        ("capture check", human::capture_check(&capture_check(word, CaptureState::Incomplete), s)),
+        ("capture changed", human::capture_check(&capture_check(word, CaptureState::Changed), s)),
+        ("capture export", human::capture_export(&capture_export(word), s)),
         ("dot", graph::dot(&tree(word))),
         ("mermaid", graph::mermaid(&tree(word))),
         ("selftest", selftest_lines(&selftest(word), s)),
@@ -68,6 +76,8 @@ fn all(word: &str, s: &Style) -> Vec<(&'static str, String)> {
     both(&mut out, "rules json", &rules(word));
     both(&mut out, "rule test json", &rule_test(word));
     both(&mut out, "rule check json", &rule_check(word));
+    both(&mut out, "capture json", &captured(word));
+    both(&mut out, "capture check json", &capture_check(word, CaptureState::Whole));
     both(&mut out, "selftest json", &selftest(word));
     out.extend([
         ("receipts", human::receipts(&receipt_list(word), s)),
@@ -183,6 +193,25 @@ fn status_looks_like_systemctl() {
 }
 
 #[test]
+fn captures_in_words() {
+    let s = Style::default();
+    let out = human::capture(&captured("web"), &s);
+    assert!(
+        out.starts_with("00ff  web\nweb: 2 processes, 5.0 MiB in 40 parts; it stays frozen; not exact"),
+        "{out}"
+    );
+    assert!(out.ends_with("left out: 3 more; the manifest names them\n"), "{out}");
+    let out = human::capture_check(&capture_check("x", CaptureState::Incomplete), &s);
+    assert!(out.starts_with("incomplete: 3 parts, 1.5 KiB, up to 'x'; x\n1 more part, of which"), "{out}");
+    let line = human::capture_progress("web", 0.25, 3 << 30, 60_000_000_000);
+    assert_eq!(line, "web: [#####...............] 25 %, 3.0 GiB, 51.2 MiB/s, 3min 0s left");
+    assert_eq!(
+        human::capture_progress("a\x1bb", 0.0, 0, 0),
+        "a\\x1bb: [....................] 0 %, 0 B, 0 B/s"
+    );
+}
+
+#[test]
 fn verify_names_who_is_missed_and_who_is_hit() {
     let out = human::verify(&verify("x"), &Style::default());
     for line in [
@@ -248,6 +277,10 @@ fn the_schema_has_every_field_that_is_printed() {
         ("KeptProcess", fields(&kept("x").deed.processes[0])),
         ("AskedBy", fields(&kept("x").deed.asked_by)),
         ("LedgerCheck", fields(&ledger_check("x"))),
+        ("Captured", fields(&captured("x"))),
+        ("Manifest", fields(&captured("x").manifest)),
+        ("CaptureCheck", fields(&capture_check("x", CaptureState::Whole))),
+        ("CaptureExport", fields(&capture_export("x"))),
         ("Trial", fields(&selftest("x").trials[2])),
     ] {
         let known = defs[name]["properties"].as_object().unwrap();

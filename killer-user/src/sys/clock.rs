@@ -65,7 +65,12 @@ pub fn boottime_ns() -> u64 {
     now(libc::CLOCK_BOOTTIME, shift().boottime)
 }
 
-/// The same, as this process first asked for it here.
+/// `CLOCK_REALTIME` in ns.
+pub fn realtime_ns() -> u64 {
+    now(libc::CLOCK_REALTIME, 0)
+}
+
+/// [`boottime_ns`], as this process first asked for it here.
 pub fn began() -> u64 {
     static BEGAN: OnceLock<u64> = OnceLock::new();
     *BEGAN.get_or_init(boottime_ns)

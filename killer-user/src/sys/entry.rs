@@ -233,6 +233,21 @@ impl Entry {
         self.dir
     }
 
+    /// The same once more.
+    pub fn again(&self) -> io::Result<Entry> {
+        Ok(Entry { dir: self.dir.try_clone()?, number: self.number, own: self.own })
+    }
+
+    /// The directory, lent.
+    pub fn dir(&self) -> BorrowedFd<'_> {
+        self.dir.as_fd()
+    }
+
+    /// Opens a file of it, or a directory in it.
+    pub fn open_file(&self, file: &str) -> io::Result<OwnedFd> {
+        below(self.dir.as_fd(), file, OFlags::RDONLY, self.own)
+    }
+
     /// A file of it in whole.
     pub fn read(&self, file: &str) -> io::Result<Vec<u8>> {
         whole(below(self.dir.as_fd(), file, OFlags::RDONLY, self.own)?, false)
@@ -274,6 +289,11 @@ impl Entry {
     /// Numbers of its threads.
     pub fn threads(&self) -> io::Result<Vec<u32>> {
         numbers(below(self.dir.as_fd(), "task", OFlags::RDONLY | OFlags::DIRECTORY, self.own)?)
+    }
+
+    /// Numbers of its descriptors.
+    pub fn descriptors(&self) -> io::Result<Vec<u32>> {
+        numbers(below(self.dir.as_fd(), "fd", OFlags::RDONLY | OFlags::DIRECTORY, self.own)?)
     }
 
     /// One of its threads.

@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 pub mod alive;
+pub mod apart;
 pub mod arena;
 pub mod bpf;
 pub mod canary;
@@ -23,6 +24,7 @@ pub mod map;
 pub mod namespaces;
 pub mod offspring;
 mod orphan;
+pub mod pagemap;
 pub mod parent;
 pub mod pass_on;
 pub mod perf;
@@ -38,6 +40,7 @@ mod signals;
 pub mod start;
 pub mod stdout;
 pub mod supervise;
+pub mod trace;
 pub mod unix_peers;
 pub mod uring;
 pub mod watch;

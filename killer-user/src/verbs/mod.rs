@@ -32,6 +32,8 @@ verbs! {
     stop::Stop
     freeze::Freeze
     thaw::Thaw
+    capture::Capture
+    verify_capture::VerifyCapture
     list::List
     status::Status
     tree::Tree

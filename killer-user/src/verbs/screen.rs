@@ -138,6 +138,12 @@ impl Tell for Screen {
         };
     }
 
+    fn goes_on(&self, line: &str) {
+        if self.shows_progress() {
+            let _ = write!(std::io::stderr(), "\r\x1b[Kkiller: {line}");
+        }
+    }
+
     fn verbose(&self) -> u8 {
         self.verbose
     }

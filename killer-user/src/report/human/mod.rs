@@ -1,6 +1,7 @@
 //! For people: one renderer a file. What they share is here.
 
 mod boot;
+mod capture;
 mod doctor;
 mod list;
 mod outside;
@@ -15,6 +16,7 @@ mod watch;
 mod why;
 
 pub use boot::boot_files;
+pub use capture::{capture, capture_check, capture_export, capture_progress};
 pub use doctor::doctor;
 pub use list::services;
 pub use receipt::{left, receipt, refused, stop, survivors};

@@ -11,6 +11,8 @@ mod confine;
 mod ctx;
 mod descent;
 mod evasive;
+mod evidence;
+mod fuse;
 mod hold_on;
 mod kernel_asks;
 mod listen;
@@ -78,10 +80,18 @@ const BEHAVIOURS: &[Behaviour] = &[
     ("server", hold_on::server),
     ("tracer", hold_on::tracer),
     ("slow-end", hold_on::slow_end),
+    ("evidence-files", evidence::files),
+    ("evidence-memory", evidence::memory),
+    ("evidence-descriptors", evidence::descriptors),
+    ("evidence-names", evidence::names),
+    ("evidence-restless", evidence::restless),
+    ("evidence-large", evidence::large),
+    ("evidence-fuse", fuse::serve),
 ];
 
 fn main() {
-    let args: Vec<String> = std::env::args().collect();
+    // Arguments need not be text.
+    let args: Vec<String> = std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect();
     if args.get(1).is_some_and(|a| a == "list") {
         for (name, _) in BEHAVIOURS {
             println!("{name}");
