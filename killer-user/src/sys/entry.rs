@@ -313,7 +313,7 @@ impl Entry {
     }
 
     /// Where its descriptors lead, at most so many of them.
-    pub fn descriptors(&self, most: usize) -> io::Result<Vec<PathBuf>> {
+    pub fn open_links(&self, most: usize) -> io::Result<Vec<PathBuf>> {
         let dir = below(self.dir.as_fd(), "fd", OFlags::RDONLY | OFlags::DIRECTORY, self.own)?;
         let mut found = Vec::new();
         for n in numbers(dir.try_clone()?)?.into_iter().take(most) {

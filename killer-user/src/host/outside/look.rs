@@ -55,7 +55,7 @@ pub fn look(pid: u32, e: &Entry) -> io::Result<Seen> {
     };
     let mut seen = Seen { pid, comm: proc_text::shown(line("Name:")), ..Seen::default() };
     seen.tracer = std::str::from_utf8(line("TracerPid:")).ok().and_then(|n| n.parse().ok()).unwrap_or(0);
-    for link in e.descriptors(DESCRIPTORS)? {
+    for link in e.open_links(DESCRIPTORS)? {
         let link = link.as_os_str().as_bytes();
         seen.pipes.extend(inode(link, "pipe"));
         seen.sockets.extend(inode(link, "socket"));
