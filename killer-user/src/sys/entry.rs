@@ -315,15 +315,12 @@ impl Entry {
     /// Where its descriptors lead, at most so many of them.
     pub fn open_links(&self, most: usize) -> io::Result<Vec<PathBuf>> {
         let dir = below(self.dir.as_fd(), "fd", OFlags::RDONLY | OFlags::DIRECTORY, self.own)?;
-        let mut found = Vec::new();
-        for n in numbers(dir.try_clone()?)?.into_iter().take(most) {
-            match target(dir.as_fd(), &n.to_string()) {
-                Ok(t) => found.push(t),
-                Err(e) if over(&e) => {}
-                Err(e) => return Err(e),
-            }
-        }
-        Ok(found)
+        let all = numbers(dir.try_clone()?)?.into_iter().take(most);
+        let of = |n: u32| match target(dir.as_fd(), &n.to_string()) {
+            Err(e) if over(&e) => None,
+            r => Some(r),
+        };
+        all.filter_map(of).collect()
     }
 
     /// A directory of links in it.
