@@ -32,7 +32,7 @@ pub fn keep(how: &Receipts, tell: &dyn Tell, made: impl FnOnce() -> Deed) -> Opt
     };
     let deed = made();
     let service = deed.service.clone();
-    let kept = match ledger::append(deed, key.as_ref()) {
+    let kept = match ledger::append(deed, key.as_ref(), how.when == When::Required) {
         Ok(a) => {
             journal::kept(&service, &a.id, &a.head);
             Kept { id: Some(a.id), head: Some(a.head), signed: key.is_some(), error: unsigned }

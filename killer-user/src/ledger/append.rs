@@ -37,14 +37,14 @@ fn full_at() -> u64 {
     word.and_then(|w| w.parse().ok()).filter(|n| *n > 0).unwrap_or(FULL)
 }
 
-/// Writes a receipt.
+/// Writes a receipt. `on_disk`: it is there before this returns; else the kernel writes it when it likes, within half a minute.
 ///
 /// # Errors
 /// In words why it is not there.
-pub fn append(deed: Deed, key: Option<&Signer>) -> Result<Appended, String> {
+pub fn append(deed: Deed, key: Option<&Signer>, on_disk: bool) -> Result<Appended, String> {
     let place = Place::own().map_err(|e| e.to_string())?;
     let lock = place.lock().map_err(|e| format!("{}: {e}", place.path.display()))?;
-    write(&place, &lock, deed, key).map_err(|e| format!("{}: {e}", place.path.display()))
+    write(&place, &lock, deed, key, on_disk).map_err(|e| format!("{}: {e}", place.path.display()))
 }
 
 /// The current file, the place of its next line, and the file before it, when it begins.
@@ -59,7 +59,13 @@ fn current(place: &Place) -> io::Result<(File, Tail, Option<String>)> {
     Ok((file, Tail { cut: Vec::new(), size: 0, ..tail }, Some(before)))
 }
 
-fn write(place: &Place, _lock: &Lock, deed: Deed, key: Option<&Signer>) -> io::Result<Appended> {
+fn write(
+    place: &Place,
+    _lock: &Lock,
+    deed: Deed,
+    key: Option<&Signer>,
+    on_disk: bool,
+) -> io::Result<Appended> {
     let (mut file, mut tail, mut begins) = current(place)?;
     let mut made = tail.size == 0;
     if !tail.cut.is_empty() {
@@ -85,7 +91,7 @@ fn write(place: &Place, _lock: &Lock, deed: Deed, key: Option<&Signer>) -> io::R
     }
     lines.push_str(&ready.0);
     lines.push('\n');
-    put(&mut file, tail.size, lines.as_bytes())?;
+    put(&mut file, tail.size, lines.as_bytes(), on_disk || made)?;
     if made {
         place.sync()?;
     }
@@ -109,16 +115,16 @@ fn oldest(place: &Place) -> io::Result<(Option<Dropped>, Vec<String>)> {
 /// Ends a line that a crash has cut, so that it is told from one that somebody has changed.
 fn close_torn(file: &mut File, tail: Tail, key: Option<&Signer>) -> io::Result<Tail> {
     let rest = line::torn(&tail.next, &tail.cut, key).map_err(io::Error::other)? + "\n";
-    put(file, tail.size, rest.as_bytes())?;
+    put(file, tail.size, rest.as_bytes(), false)?;
     let whole = [&tail.cut[..], rest.trim_end().as_bytes()].concat();
     let next = Next::after(tail.next.number, &whole);
     Ok(Tail { next, cut: Vec::new(), size: tail.size + rest.len() as u64 })
 }
 
 /// Writes at the end; what is there only in part is taken back.
-fn put(file: &mut File, size: u64, bytes: &[u8]) -> io::Result<()> {
+fn put(file: &mut File, size: u64, bytes: &[u8], on_disk: bool) -> io::Result<()> {
     let _at_limit = stdout::within_limits();
-    let done = file.write_all(bytes).and_then(|()| file.sync_data());
+    let done = file.write_all(bytes).and_then(|()| if on_disk { file.sync_data() } else { Ok(()) });
     if done.is_err() {
         let _ = file.set_len(size);
     }
