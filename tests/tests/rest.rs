@@ -1,6 +1,6 @@
 //! A tracker that is loaded and tracks nobody: its hooks are attached nowhere until something is to be tracked.
 
-use killer_tests::{Launch, TestEnv};
+use killer_tests::{Launch, RuledHost, TestEnv};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -91,4 +91,25 @@ fn a_loss_is_no_rest() {
     env.killer(["-s", "0", "--require-exact", "svc"]).code(5);
     env.killer(["-s", "KILL", "--wait", "svc"]);
     service.assert_dead();
+}
+
+/// Rules that are put in force later, too: a script opens its service from then on.
+#[test]
+fn rules_attach_them() {
+    let Some(env) = loaded("rules_attach_them") else { return };
+    let host = RuledHost::of(env);
+    let script = host.script("kt-rest", "sleep 60 & echo $! > $0.pid");
+    let rules = host.killer(&["up", "--rules"]);
+    if rules.exit() == 1 && rules.stderr.contains("the tier") {
+        killer_tests::skip(&host.env.test, rules.stderr.trim());
+        return;
+    }
+    rules.ok();
+    assert!(links(&host.env).is_some_and(|n| n >= 4), "{:?}", links(&host.env));
+    let started = Command::new(&script).arg("start").status().expect("the script");
+    assert!(started.success());
+    assert_eq!(host.names(), ["kt-rest"]);
+    host.killer(&["-s", "KILL", "--wait", "--require-exact", "kt-rest"]).ok();
+    host.killer(&["up"]).ok();
+    assert!(links(&host.env).is_some(), "rules are in force");
 }

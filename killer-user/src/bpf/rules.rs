@@ -96,8 +96,10 @@ fn object(maps: &Path, offsets: &btf::Offsets, witness: bool) -> Result<Object, 
 }
 
 impl Programs {
-    /// Loads the programs of the rules when they are not there.
+    /// Loads the programs of the rules when they are not there. The registry is locked.
     fn rules_up(&self) -> Result<(), KeepError> {
+        // Theirs are attached behind those that keep the sets.
+        Hooks::attach(self)?;
         pins::in_host_mounts(self.paths(), || load(self))
     }
 
@@ -167,7 +169,6 @@ impl Rules for Programs {
     }
 
     fn put(&self, table: &Table) -> Result<(), KeepError> {
-        Hooks::attach(self)?;
         self.rules_up()?;
         let set = if self.global().rules == 1 { 2 } else { 1 };
         let files: Hash<FileKey, Rule> = self.table(RULES)?;
