@@ -55,8 +55,17 @@ impl Place {
     }
 
     fn run(&self, words: &[&str]) -> (i32, String) {
-        let out: Output =
-            Command::new(words[0]).args(&words[1..]).current_dir(self.0.path()).output().expect("runs");
+        let start = || Command::new(words[0]).args(&words[1..]).current_dir(self.0.path()).output();
+        // A child that another test has forked meanwhile has the script open for writing, until its own exec.
+        let busy = |r: &std::io::Result<Output>| {
+            r.as_ref().is_err_and(|e| e.kind() == std::io::ErrorKind::ExecutableFileBusy)
+        };
+        let mut out = start();
+        while busy(&out) {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            out = start();
+        }
+        let out = out.expect("runs");
         let said = [out.stdout, out.stderr].map(|o| String::from_utf8_lossy(&o).into_owned()).concat();
         (out.status.code().unwrap_or(255), said)
     }

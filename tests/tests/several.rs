@@ -42,7 +42,7 @@ fn every_verb_takes_several_names_and_globs() {
             let out = env.killer([verb, "--keep-going", "-o", "json", "nobody", "db"]);
             assert_eq!(services(out.code(4)), ["db"], "{out}");
         }
-        env.killer(["tree", "-o", "mermaid", "web-*"]).error(2, &["Mermaid"]);
+        env.killer(["tree", "-o", "mermaid", "web-*"]).error(2, &["one picture"]);
         assert_eq!(env.killer(["tree", "-o", "dot", "web-*"]).ok().stdout.matches("digraph").count(), 2);
         if env.killer(["freeze", "web-1"]).exit() == 0 {
             env.killer(["freeze", "web-*", "nobody"]).error(4, &["'nobody'", "nothing was done"]);

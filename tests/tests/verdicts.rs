@@ -151,7 +151,10 @@ fn what_the_journal_says() {
         );
         let (out, lines) = log.killer(&env, &["-s", "KILL", "svc"]);
         out.ok();
-        assert!(!lines.is_empty() && lines.iter().all(|l| l.contains("Sent signal SIGKILL")), "{lines:?}");
+        let (kept, sent): (Vec<&String>, Vec<&String>) =
+            lines.iter().partition(|l| l.contains(" Kept receipt "));
+        assert_eq!(kept.len(), 1, "{lines:?}");
+        assert!(!sent.is_empty() && sent.iter().all(|l| l.contains("Sent signal SIGKILL")), "{lines:?}");
         service.assert_dead();
     }
 }

@@ -1,6 +1,7 @@
 //! The named hierarchy beside the programs.
 
 use killer_tests::{Bystander, Launch, TestEnv};
+use std::path::PathBuf;
 
 /// The named hierarchy as a cross-check of the programs: it agrees, and who is in one of the two only is a reason.
 #[test]
@@ -40,11 +41,11 @@ fn cross_check() {
     // A stranger in the directory of a service: not touched, but never ignored.
     let bystander = Bystander::new("cross_check");
     let Some(other) = Launch::new("daemon").service(&env, "host") else { return };
-    let dirs = std::fs::read_dir(&mount).expect("hierarchy").flatten().map(|e| e.path());
-    let newest = dirs
-        .filter(|d| d.is_dir())
-        .max_by_key(|d| d.join("tasks").metadata().and_then(|m| m.modified()).ok());
-    let procs = newest.expect("a directory").join("cgroup.procs");
+    let json = env.killer(["-n", "-s", "KILL", "-o", "json", "host"]).ok().json();
+    let member = json["targets"][0]["pid"].as_i64().expect("a member").to_string();
+    let dirs = std::fs::read_dir(&mount).expect("hierarchy").flatten().map(|e| e.path().join("cgroup.procs"));
+    let has = |f: &PathBuf| std::fs::read_to_string(f).is_ok_and(|t| t.lines().any(|l| l == member));
+    let procs = dirs.into_iter().find(has).expect("the service's directory");
     std::fs::write(procs, bystander.pid().to_string()).expect("move of a stranger");
     env.killer(["-s", "KILL", "*"]).ok();
     service.assert_dead();
