@@ -49,7 +49,9 @@ boot_files() {
 # A tracker of the check's own. Pins are files: without them the kernel lets go of all the rest.
 own_tracker() {
     KILLER_PIN_ROOT=/sys/fs/bpf/killer-check-$$
-    export KILLER_PIN_ROOT
+    # Receipts stay when a package goes.
+    KILLER_RECEIPTS=/tmp/receipts-check-$$
+    export KILLER_PIN_ROOT KILLER_RECEIPTS
     trap 'killer -q -s KILL svc 2>/dev/null || :; rm -rf "$KILLER_PIN_ROOT" 2>/dev/null || :' EXIT
 }
 

@@ -21,8 +21,10 @@ fn nothing_is_left() {
     let said = m.killer("down");
     assert!(said.code == 1 && said.text.contains("cron"), "services are tracked: {said:?}");
     m.killer("down --force").ok();
-    // The administrator's own, which a purge takes away, too.
-    let _ = fs::remove_dir_all("/etc/killer");
+    // The administrator's own, and what is kept of kills, which a purge takes away, too.
+    for dir in ["/etc/killer", "/var/lib/killer"] {
+        let _ = fs::remove_dir_all(dir);
+    }
     let places = "/etc /lib/lsb /usr/lib/lsb /lib/runit /usr/lib/runit /run /sys/fs/bpf /var/lib";
     let find = format!(
         "find {places} \\( -name '*killer*' -o -lname '*killer*' \\) ! -name 'killer-test-*' 2>/dev/null"
