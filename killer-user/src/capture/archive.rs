@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use tar::{EntryType, Header};
 
 use super::sparse::{self, BLOCK};
+use crate::ledger::hex;
 use crate::report::model::CapturePart;
 use crate::sys::clock;
 
@@ -22,11 +23,6 @@ pub const RECORDS: &str = "records/";
 const RECORD_EVERY: u64 = 1 << 20;
 /// The same for the number of parts.
 pub const RECORD_PARTS: usize = 1000;
-
-/// Digits of a digest.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
-}
 
 /// Name of a record.
 pub fn record_name(n: u64) -> String {

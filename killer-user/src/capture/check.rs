@@ -10,9 +10,10 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use sha2::{Digest, Sha256};
 
-use super::archive::{HEAD, MANIFEST, RECORD_PARTS, RECORDS, SEAL, hex, record_head, record_name, seal_text};
+use super::archive::{HEAD, MANIFEST, RECORD_PARTS, RECORDS, SEAL, record_head, record_name, seal_text};
 use super::sparse;
 use super::walk::{Walk, Wrong};
+use crate::ledger::hex;
 use crate::report::model::{CaptureCheck, CapturePart, CaptureState, SCHEMA_VERSION};
 
 /// Bytes of an extended header.

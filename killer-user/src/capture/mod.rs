@@ -22,7 +22,7 @@ mod threads;
 mod walk;
 mod wire;
 
-pub use archive::{Archive, HEAD, Sink, hex};
+pub use archive::{Archive, HEAD, Sink};
 pub use check::check;
 pub use collect::{Collected, Cut, Progress, collect};
 pub use export::{Exported, Failed, export};

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use serde::Serialize;
 
 use super::reader::Reader;
 use super::reader::words;
+use crate::sys::net_tables::address;
 
 /// Tables that are kept as they are.
 const TABLES: [&str; 16] = [
@@ -102,40 +102,13 @@ fn socket(table: &'static str, words: &[&str]) -> Option<Socket> {
         let local = words.get(7..).unwrap_or_default().join(" ");
         return Some(Socket { protocol: table, local, remote: None, state: (*words.get(5)?).into() });
     }
-    let (local, remote) = (address(words.get(1)?)?, address(words.get(2)?)?);
+    let (local, remote) = (address(words.get(1)?)?.to_string(), address(words.get(2)?)?.to_string());
     Some(Socket { protocol: table, local, remote: Some(remote), state: (*words.get(3)?).into() })
-}
-
-/// An address as these tables have it: words of the machine's order, and a port.
-fn address(text: &str) -> Option<String> {
-    let (ip, port) = text.split_once(':')?;
-    let port = u16::from_str_radix(port, 16).ok()?;
-    let word = |at: usize| u32::from_str_radix(ip.get(at..at + 8)?, 16).ok().map(u32::to_ne_bytes);
-    let address = match ip.len() {
-        8 => SocketAddr::new(Ipv4Addr::from(word(0)?).into(), port),
-        32 => {
-            let all: Vec<u8> = [word(0)?, word(8)?, word(16)?, word(24)?].concat();
-            SocketAddr::new(Ipv6Addr::from(<[u8; 16]>::try_from(all).ok()?).into(), port)
-        }
-        _ => return None,
-    };
-    Some(address.to_string())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    #[cfg(target_endian = "little")]
-    fn addresses() {
-        assert_eq!(address("0100007F:1F90").as_deref(), Some("127.0.0.1:8080"));
-        let v6 = "00000000000000000000000001000000:0016";
-        assert_eq!(address(v6).as_deref(), Some("[::1]:22"));
-        for bad in ["", ":", "0100007F", "0100007F:", "x100007F:1", "01:1", "é100007:1"] {
-            assert_eq!(address(bad), None, "{bad}");
-        }
-    }
 
     #[test]
     fn rows() {

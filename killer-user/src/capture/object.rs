@@ -8,8 +8,8 @@ use std::os::unix::ffi::OsStrExt;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Statx, StatxFlags};
 use serde::Serialize;
 
-use super::archive::hex;
 use super::wire::Inode;
+use crate::ledger::hex;
 use crate::sys::entry::Entry;
 use crate::sys::proc_text::shown;
 

@@ -5,8 +5,8 @@ use std::io;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::archive::hex;
 use super::reader::{Reader, bounded, words};
+use crate::ledger::hex;
 use crate::sys::entry::Entry;
 use crate::sys::proc_text::shown;
 use crate::sys::trace;

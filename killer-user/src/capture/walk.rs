@@ -158,6 +158,6 @@ impl<R: Read> Walk<R> {
     pub fn finish(mut self) -> Result<(u64, String), Wrong> {
         let mut rest = [0; 1 << 16];
         while self.fill(&mut rest)? > 0 {}
-        Ok((self.read, super::archive::hex(&self.whole.finalize())))
+        Ok((self.read, crate::ledger::hex(&self.whole.finalize())))
     }
 }

@@ -11,6 +11,7 @@ mod tail;
 mod verify;
 
 pub use append::{append, ready};
+pub use digest::hex;
 pub use key::{make as make_key, signer};
 pub use place::{Place, usual};
 pub use read::{Found, list, one};

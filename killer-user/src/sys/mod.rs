@@ -22,6 +22,7 @@ pub mod launch;
 pub mod limits;
 pub mod map;
 pub mod namespaces;
+pub mod net_tables;
 pub mod offspring;
 mod orphan;
 pub mod pagemap;

@@ -1,7 +1,9 @@
 //! Ports and connections, from the tables of a network namespace.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
+
+use crate::sys::net_tables::address;
 
 /// Tables, in the order in which they are read.
 pub const TABLES: [&str; 4] = ["tcp", "tcp6", "udp", "udp6"];
@@ -66,24 +68,6 @@ fn row(table: &'static str, line: &str) -> Option<Row> {
     let state = u8::from_str_radix(words.next()?, 16).ok()?;
     let inode = words.nth(5)?.parse().ok()?;
     Some(Row { table, local, remote, state, inode })
-}
-
-/// `0100007F:1F90`: words of the address as this machine has them, and the port.
-fn address(text: &str) -> Option<SocketAddr> {
-    let (ip, port) = text.split_once(':')?;
-    let word = |at: usize| u32::from_str_radix(ip.get(at..at + 8)?, 16).ok().map(u32::to_ne_bytes);
-    let ip = match ip.len() {
-        8 => IpAddr::from(Ipv4Addr::from(word(0)?)),
-        32 => {
-            let mut all = [0; 16];
-            for (i, four) in all.chunks_mut(4).enumerate() {
-                four.copy_from_slice(&word(8 * i)?);
-            }
-            IpAddr::from(Ipv6Addr::from(all))
-        }
-        _ => return None,
-    };
-    Some(SocketAddr::new(ip, u16::from_str_radix(port, 16).ok()?))
 }
 
 /// The other end of each connection within one namespace: both ends → inode.
