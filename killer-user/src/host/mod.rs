@@ -15,6 +15,7 @@ mod deed;
 pub mod doctor;
 pub mod done;
 mod elsewhere;
+mod ended;
 pub mod exact;
 pub mod failure;
 mod forking;

@@ -54,7 +54,7 @@ pub fn one(
         r.notes.push(next);
     }
     if active {
-        r.kept = kept::keep(&k.receipts, tell, || deed::of_order(&r));
+        r.kept = kept::keep(&k.receipts, tell, || deed::of_order(t, &r));
         r.ending = kept::judged(&k.receipts, r.kept.as_ref(), r.ending);
     }
     let none = r.main_pid.is_none() && r.tasks > 0 && k.whom.names_main();

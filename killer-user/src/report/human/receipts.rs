@@ -1,6 +1,6 @@
 //! `receipts`: the ledger as a table, one receipt whole, and what a check has found.
 
-use super::{BOLD, GREEN, YELLOW, count, exactness, last, paint};
+use super::{BOLD, GREEN, YELLOW, count, exactness, how, last, paint};
 use crate::report::Style;
 use crate::report::escape::text;
 use crate::report::model::{KeptProcess, KeptReceipt, LedgerCheck, ReceiptList};
@@ -74,8 +74,15 @@ fn process(p: &KeptProcess) -> String {
         })
         .collect();
     let got = if got.is_empty() { "nothing".into() } else { got.join(", ") };
+    let how = how(&p.end);
     let why = p.end.why.as_ref().map_or(String::new(), |w| format!(": {}", text(w)));
-    format!("{} ({}), uid {}{role}: got {got}; {}{why}\n", p.pid, text(&p.comm), p.uid, text(&p.end.state))
+    format!(
+        "{} ({}), uid {}{role}: got {got}; {}{how}{why}\n",
+        p.pid,
+        text(&p.comm),
+        p.uid,
+        text(&p.end.state)
+    )
 }
 
 /// One, whole.

@@ -3,6 +3,11 @@
 use super::models::exactness;
 use crate::report::model::*;
 
+pub fn end(word: &str) -> End {
+    let w = || Some(word.to_owned());
+    End { state: word.into(), why: w(), exit_code: Some(1), exit_signal: w(), core_dumped: true }
+}
+
 pub fn kept(word: &str) -> KeptReceipt {
     let w = || word.to_owned();
     let asking = AskingProcess { pid: 9, comm: Some(w()), exe: Some(w()), unread: Some(w()), start: None };
@@ -20,7 +25,7 @@ pub fn kept(word: &str) -> KeptReceipt {
             Got { signal: w(), result: "signalled".into(), error: None },
             Got { signal: w(), result: w(), error: Some(w()) },
         ],
-        end: End { state: w(), why: Some(w()), exit_code: Some(1), exit_signal: Some(w()) },
+        end: end(word),
     };
     let deed = Deed {
         at: w(),
