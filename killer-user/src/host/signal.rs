@@ -37,7 +37,7 @@ pub fn one(
     let Ordered { receipt: mut r, failure } = order(t, root, k, tell)?;
     r.notes.extend(behind);
     if k.dry_run && k.signal != 0 {
-        r.outside = Some(outside::of(t, root, &r.targets));
+        r.outside = Some(outside::of(t, root, r.targets.iter().map(|x| (x.process.pid, x.process.start))));
     }
     if active {
         let uid = rustix::process::getuid().as_raw();

@@ -158,7 +158,7 @@ impl Services<'_> {
         if l.ended.is_none()
             && let Look::Here(e, _) = look(m.tgid, m.leader_start)
         {
-            process.command = Some(proc_text::arguments_of(&e).join(" ")).filter(|c| !c.is_empty());
+            process.command = proc_text::line(&proc_text::arguments_of(&e));
             program = e.link("exe").ok().map(|p| p.to_string_lossy().into_owned());
             euid = e.status().ok().map(|s| s.euid);
         }

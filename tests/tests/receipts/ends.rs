@@ -1,6 +1,6 @@
 //! How each process ended: in the receipt, and in `why`.
 
-use killer_tests::{Launch, TestEnv};
+use killer_tests::{Launch, TestEnv, everywhere};
 use serde_json::Value;
 
 use super::all;
@@ -70,4 +70,36 @@ fn how_an_ancestor_ended() {
     }
     env.killer(["-s", "KILL", "svc"]).ok();
     service.assert_dead();
+}
+
+/// What has been is shown while the service lives and when it has ended.
+#[test]
+fn the_ledger_of_a_service() {
+    everywhere("the_ledger_of_a_service", |env| {
+        let script = "sh -c 'exit 7'; sh -c '(exit 5); exit 6'; echo ready a=1 > $1; exec sleep 63";
+        let Some(service) = Launch::shell(script).service(env, "svc") else { return };
+        let before = env.killer(["ledger", "-o", "json", "svc"]).ok().json();
+        assert_eq!(
+            (&before["kind"], &before["receipts"]),
+            (&"ledger".into(), &Value::Array(vec![])),
+            "{before}"
+        );
+        let known = env.tier().is_none() && knows(env);
+        env.killer(["-s", "KILL", "svc"]).ok();
+        service.assert_dead();
+        let after = env.killer(["ledger", "-o", "json", "svc"]).ok().json();
+        assert_eq!(after["receipts"].as_array().map(Vec::len), Some(1), "{after}");
+        assert_eq!(after["now"]["processes"], 0, "{after}");
+        let codes = |key: &str| {
+            let all = after["ended"].as_array().expect("ends").iter();
+            all.filter_map(|e| e["end"].get(key).cloned()).collect::<Vec<_>>()
+        };
+        if known {
+            assert_eq!(codes("exit_code"), [7, 6, 5], "{after}");
+            assert_eq!(codes("exit_signal"), ["SIGKILL"], "{after}");
+            let text = env.killer(["ledger", "svc"]).ok().stdout.clone();
+            assert!(text.contains("ended with code 7") && text.contains("ended by SIGKILL"), "{text}");
+        }
+        env.killer(["ledger", "nobody"]).error(4, &["no such service"]);
+    });
 }

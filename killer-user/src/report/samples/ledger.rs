@@ -96,3 +96,27 @@ pub fn ledger_check(word: &str) -> LedgerCheck {
         wrong: None,
     }
 }
+
+pub fn past(word: &str) -> Ledger {
+    let ended = EndedProcess {
+        pid: 12,
+        start: 7,
+        inode: Some(9),
+        comm: Some(word.into()),
+        uid: Some(0),
+        creator: Some(10),
+        began: "2026-11-24T05:00:00+00:00".into(),
+        ended: Some("2026-11-24T05:00:01+00:00".into()),
+        end: end(word),
+    };
+    Ledger {
+        version: SCHEMA_VERSION,
+        kind: "ledger",
+        service: word.into(),
+        ever: 9,
+        now: Counts { processes: 2, tasks: 3 },
+        ended: vec![ended],
+        receipts: receipt_list(word).receipts,
+        more: (5, 6),
+    }
+}

@@ -10,6 +10,7 @@ mod churn_threads;
 mod confine;
 mod ctx;
 mod descent;
+mod dropper;
 mod evasive;
 mod evidence;
 mod fuse;
@@ -87,6 +88,10 @@ const BEHAVIOURS: &[Behaviour] = &[
     ("evidence-restless", evidence::restless),
     ("evidence-large", evidence::large),
     ("evidence-fuse", fuse::serve),
+    ("dropper", dropper::service),
+    ("dropper-stage", dropper::staged),
+    ("dropper-beacon", dropper::beacon),
+    ("collector", dropper::server),
 ];
 
 fn main() {
