@@ -8,7 +8,7 @@ use super::digest;
 use super::line::{self, Next, Read};
 
 /// What is read at once; of a long line as much as is there already, so that each byte is moved twice at most.
-const PIECE: u64 = 64 * 1024;
+const PIECE: u64 = 8 * 1024;
 /// No line of the ledger has more bytes.
 pub const LONGEST: u64 = 32 * 1024 * 1024;
 
