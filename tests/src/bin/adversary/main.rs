@@ -21,6 +21,7 @@ mod nanny;
 mod resist;
 mod ring;
 mod spawn;
+mod storm;
 mod swarm;
 mod threads;
 mod tick;
@@ -92,6 +93,7 @@ const BEHAVIOURS: &[Behaviour] = &[
     ("dropper-stage", dropper::staged),
     ("dropper-beacon", dropper::beacon),
     ("collector", dropper::server),
+    ("exec-storm", storm::execs),
 ];
 
 fn main() {
