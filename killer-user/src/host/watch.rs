@@ -24,6 +24,9 @@ use crate::tier::Tracker;
 
 /// So often it is looked at what no event tells of.
 const LOOK: Duration = Duration::from_millis(250);
+/// So long nobody reads when all was read. The kernel wakes a reader only for the first event behind those that he has read
+/// (`kernel/bpf/ringbuf.c:bpf_ringbuf_commit`), and does so in the member that the event is of.
+const REST: Duration = Duration::from_millis(10);
 /// So many events are shown between two looks at anything else.
 const AT_ONCE: usize = 4096;
 
@@ -85,7 +88,10 @@ async fn run(
                     None => break,
                     // The rest comes after a look at everything else.
                     Some(n) if n == AT_ONCE => {}
-                    Some(_) => ready.clear_ready(),
+                    Some(_) => {
+                        ready.clear_ready();
+                        tokio::time::sleep(REST).await;
+                    }
                 }
             }
         }
