@@ -100,12 +100,13 @@ async fn run(
     Ok(Ending::Done)
 }
 
-/// Nobody is left of the services, which are known.
+/// Nobody is left of the services, which are known, and none of them is about to start.
 fn empty(t: &Tracker, o: &Order) -> bool {
     let all = registry::all(t);
     let meant = |r: &&registry::Root| {
         o.names.is_empty() || o.names.iter().any(|w| *w == r.name || name::matches(w, &r.name))
     };
     let mut meant = all.iter().filter(meant).peekable();
-    meant.peek().is_some() && meant.all(|r| !elsewhere::lives(t, r))
+    let begun = |r: &registry::Root| registry::is_live_state(r) || registry::abandoned(t, r);
+    meant.peek().is_some() && meant.all(|r| begun(r) && !elsewhere::lives(t, r))
 }
