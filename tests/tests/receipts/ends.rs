@@ -6,10 +6,10 @@ use serde_json::Value;
 use super::all;
 
 /// One that catches TERM and ends with 3, one that TERM ends, one that ignores it, and one that has ended before.
-const SCRIPT: &str = "trap '' TERM
-    env --default-signal=TERM sh -c 'trap \"exit 3\" TERM; echo > $0; while :; do sleep 0.05; done' \"$2\" &
-    env --default-signal=TERM sleep 61 &
+const SCRIPT: &str = "sh -c 'trap \"exit 3\" TERM; echo > $0; while :; do sleep 0.05; done' \"$2\" &
+    sleep 61 &
     until [ -e \"$2\" ]; do sleep 0.05; done
+    trap '' TERM
     echo ready a=1 > $1; while :; do sleep 0.1; done";
 
 /// The programs see how a process ends where they know what a task looks like.
