@@ -104,3 +104,22 @@ fn orphans_are_told_of() {
     assert!(eventually(Duration::from_secs(10), gone), "the orphan lives");
     main.wait().expect("its end");
 }
+
+/// Whoever gives the command is not held by it.
+#[test]
+fn the_caller_is_not_held() {
+    let Some(env) = TestEnv::reusing("the_caller_is_not_held") else { return };
+    let Some(service) = Launch::new("plain").service(&env, "svc") else { return };
+    env.killer(["freeze", "svc"]).ok();
+    for args in ["adopt svc --also $$", "adopt other --pid $$ --freeze"] {
+        let mut sh = Command::new("sh");
+        sh.arg("-c").arg(format!("\"$0\" {args}; exit $?")).arg(killer_tests::killer());
+        for (name, value) in env.command().get_envs() {
+            sh.env(name, value.unwrap_or_default());
+        }
+        env.finish(sh).error(1, &["this command descends from it", "run it from elsewhere"]);
+    }
+    env.killer(["status", "other"]).error(4, &["no such service"]);
+    env.killer(["-s", "KILL", "svc"]).ok();
+    service.assert_dead();
+}

@@ -257,13 +257,29 @@ pub fn adopt(
         })?,
     };
     own_or_able(p.pid)?;
+    if holds {
+        not_the_caller(p.pid, name)?;
+    }
     if to == TakeIn::There {
         let (t, root) = find_one(name)?;
+        if registry::frozen(&t, root.slot.slot).is_some() {
+            not_the_caller(p.pid, name)?;
+        }
         return taken(&t, name, holds, tell, || adopt::also(&t, &root, &p));
     }
     let t = Host::up()?;
     say_tier(&t, tell);
     taken(&t, name, holds, tell, || adopt::adopt(&t, name, &p, to == TakeIn::Moved))
+}
+
+/// Whoever waits for this command, and the command, would be held with it.
+fn not_the_caller(pid: u32, name: &str) -> Result<(), Failure> {
+    if pid != std::process::id() && !process::ancestors().contains(&pid) {
+        return Ok(());
+    }
+    Err(Failure::new(Ending::Failed, format!("process {pid} is not taken into '{name}' and held"))
+        .why("this command descends from it, and would be held, too")
+        .next("run it from elsewhere, or without holding the service"))
 }
 
 /// Takes in, holds still, and says what came of it.
