@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 /// Lower rooms first; a room may name itself and those before it. Rooms of one row may name each other.
-const ROWS: [&[&str]; 18] = [
+const ROWS: [&[&str]; 19] = [
     &["ending"],
     &["sys", "ask"],
     &["kernel"],
@@ -23,6 +23,7 @@ const ROWS: [&[&str]; 18] = [
     &["capture"],
     &["host"],
     &["api", "cli"],
+    &["top"],
     &["verbs"],
     &["program"],
 ];

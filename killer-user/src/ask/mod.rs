@@ -12,6 +12,7 @@ pub mod rule;
 pub mod schedule;
 pub mod signal;
 pub mod span;
+pub mod top;
 pub mod value;
 pub mod wait;
 pub mod whom;

@@ -59,6 +59,7 @@ mod stop_words;
 mod survivors;
 mod tell;
 mod thaw;
+pub mod top;
 pub mod tracker;
 pub mod unknown;
 pub mod unnamed;

@@ -1,0 +1,1 @@
+//! Keys and what is drawn for them, without a terminal.
