@@ -14,7 +14,7 @@ use crate::report::{Style, message};
 pub enum Ask {
     /// Which signal, as far as it is typed.
     Which(Target, String),
-    /// Whether to do it.
+    /// Whether to do it, to so many processes, in words.
     Sure(Target, Act, String),
 }
 
@@ -201,8 +201,7 @@ impl App {
             return;
         };
         let processes = count(row.service.counts.processes, "process", "processes");
-        let words = act.words(&processes, &target.name);
-        self.ask = Some(Ask::Sure(target, act, words));
+        self.ask = Some(Ask::Sure(target, act, processes));
     }
 
     fn answer(&mut self, ask: Ask, key: Key) -> Wish {

@@ -3,6 +3,7 @@
 use ratatui_core::buffer::Buffer;
 use ratatui_core::layout::{Position, Rect};
 use ratatui_core::style::{Color, Modifier, Style};
+use ratatui_core::text::Span;
 
 use super::app::{App, Ask};
 use super::pane::scrolled;
@@ -22,6 +23,8 @@ pub struct Looks {
 
 const PLAIN: Style = Style::new();
 const BOLD: Style = PLAIN.add_modifier(Modifier::BOLD);
+/// So much of a name is in a question at most.
+const NAME: usize = 16;
 const CHOSEN: Style = PLAIN.add_modifier(Modifier::REVERSED);
 
 /// A sheet of cells.
@@ -38,11 +41,24 @@ impl Sheet<'_> {
             return;
         }
         let wide = wide.min(self.area.width - x) as usize;
-        let mut text = escape::cut(text, wide);
-        if !self.looks.utf8 {
-            text = escape::cut(&escape::ascii(&text), wide);
+        self.buffer.set_stringn(x, y, self.shown(text, wide), wide, style);
+    }
+
+    /// Text as it can be shown, in so many columns at most.
+    fn shown(&self, text: &str, wide: usize) -> String {
+        let mut most = wide;
+        loop {
+            let mut text = escape::cut(text, most);
+            if !self.looks.utf8 {
+                text = escape::cut(&escape::ascii(&text), most);
+            }
+            // Some characters need two.
+            let over = Span::raw(&text).width().saturating_sub(wide);
+            if over == 0 || most == 0 {
+                return text;
+            }
+            most = most.saturating_sub(over.div_ceil(2));
         }
-        self.buffer.set_stringn(x, y, text, wide, style);
     }
 
     fn line(&mut self, y: u16, text: &str, style: Style) {
@@ -183,16 +199,19 @@ fn foot(app: &App, height: u16, sheet: &mut Sheet<'_>) -> Option<Position> {
             None
         }
         Some(Ask::Which(target, typed)) => {
-            let asks =
-                format!("signal for {} (TERM, KILL, HUP, 10; Esc: none): ", escape::cut(&target.name, 30));
+            let name = sheet.shown(&target.name, NAME);
+            let such = if sheet.area.width < 80 { "" } else { "TERM, KILL, 10; " };
+            let asks = format!("signal for {name} ({such}Esc: none): ");
             sheet.line(height - 1, &format!("{asks}{typed}"), BOLD);
-            let x = asks.chars().count() + typed.len();
+            let x = Span::raw(asks).width() + typed.len();
             Some(Position::new((x as u16).min(sheet.area.width - 1), height - 1))
         }
-        Some(Ask::Sure(_, _, words)) => {
-            // The question itself is never cut off.
-            let most = sheet.area.width as usize - 6;
-            sheet.line(height - 1, &format!("{}? y/n", escape::cut(words, most)), BOLD);
+        Some(Ask::Sure(target, act, processes)) => {
+            // Of the question itself nothing is cut off.
+            let words = |name: &str| format!("{}? y/n", act.words(processes, name));
+            let rest = (sheet.area.width as usize).saturating_sub(words("").len());
+            let name = sheet.shown(&target.name, rest);
+            sheet.line(height - 1, &words(&name), BOLD);
             None
         }
     }

@@ -243,3 +243,40 @@ fn a_tracker_that_goes_is_told() {
     screen.keys(&["q"]);
     screen.shows(&["ENDED 0"]);
 }
+
+#[test]
+fn a_terminal_that_takes_nothing_holds_nobody_up() {
+    let Some(env) = killer_tests::TestEnv::reusing("a_terminal_that_takes_nothing_holds_nobody_up") else {
+        return;
+    };
+    let Some(svc) = Launch::new("plain").service(&env, "svc") else { return };
+    for hangs_up in [false, true] {
+        let (main, line) = screen::pty();
+        let mut command = env.command();
+        command.arg("top").env("TERM", "vt100");
+        let stdio = |fd: &std::os::fd::OwnedFd| fd.try_clone().expect("a descriptor");
+        let mut child = command.stdin(stdio(&line)).stdout(stdio(&line)).spawn().expect("killer top");
+        drop((command, line));
+        let top = killer_tests::Pidfd::open(child.id() as i32).expect("our own child");
+        // Each ^L is a whole screen, which nobody reads.
+        let draws = || rustix::io::write(&main, &[0x0c; 64]).is_ok() && asleep_in_a_poll(child.id());
+        assert!(eventually(SOON, || draws() && draws() && draws()), "it does not wait for the terminal");
+        assert!(top.alive());
+        env.killer(["list"]).ok();
+        env.killer(["-s", "WINCH", "svc"]).ok();
+        if hangs_up {
+            drop(main);
+        } else {
+            top.signal(Signal::TERM);
+        }
+        assert!(top.ends_within(SOON), "it waits for a terminal for ever");
+        child.wait().expect("wait");
+    }
+    env.killer(["-KILL", "svc"]).ok();
+    svc.assert_dead();
+}
+
+/// It sleeps; what for cannot be told by /proc on every kernel.
+fn asleep_in_a_poll(pid: u32) -> bool {
+    killer_tests::proc_state(pid as i32) == Some('S')
+}

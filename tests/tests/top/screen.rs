@@ -1,5 +1,6 @@
 //! A terminal of tmux with a `killer top` on it.
 
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -121,4 +122,16 @@ pub const AFTER: &str = r#""$@"; echo "ENDED $?"; echo STTY $(stty -a); sleep 60
 /// The line of the list that is the chosen one.
 pub fn chosen<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     text.lines().find(|l| l.starts_with(&format!("> {name} ")))
+}
+
+/// A terminal that nobody reads, its main side not blocking, and the line to it.
+pub fn pty() -> (OwnedFd, OwnedFd) {
+    use rustix::fs::{Mode, OFlags};
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let main = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("a terminal");
+    grantpt(&main).and_then(|()| unlockpt(&main)).expect("a terminal");
+    let name = ptsname(&main, Vec::new()).expect("a terminal's name");
+    rustix::io::ioctl_fionbio(&main, true).expect("not blocking");
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+    (main, rustix::fs::open(name, flags, Mode::empty()).expect("a line"))
 }

@@ -37,6 +37,12 @@ impl Target {
         Self { name: root.name.clone(), tier: t.tier().name(), slot, generation }
     }
 
+    /// Any one.
+    #[cfg(test)]
+    pub fn sample(name: &str, slot: u32) -> Self {
+        Self { name: name.into(), tier: "typed", slot, generation: 1 }
+    }
+
     fn is(&self, t: &Tracker, root: &Root) -> bool {
         *self == Self::of(t, root)
     }
