@@ -16,7 +16,7 @@ pub struct Top {
 impl Verb for Top {
     const NAME: &'static str = "top";
     const USAGE: &'static str = "[NAME...]";
-    const ABOUT: &'static str = "Show services and what they do, look after look; keys for tree, why, freeze, signal";
+    const ABOUT: &'static str = "Show services and what they do on a terminal, with keys";
 
     fn check(&self) -> Result<(), Wrong> {
         self.options.asked().map(drop)
