@@ -92,6 +92,9 @@ fn complaints(room: &str, line: &str) -> Vec<String> {
     if room != "bpf" && ["aya", "aya_obj", "aya_log"].iter().any(|w| words(w)) {
         found.push("only bpf/ names aya".into());
     }
+    if room != "top" && words("ratatui_core") {
+        found.push("only top/ names ratatui".into());
+    }
     if room != "sys" && words(UNSAFE) {
         found.push("unsafe belongs into sys/".into());
     }

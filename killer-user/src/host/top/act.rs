@@ -1,6 +1,6 @@
 //! What is done to a service from `top`: as the commands do it, and to no other service that has got its name meanwhile.
 
-use super::Target;
+use super::target::{Target, begin};
 use crate::ask::{Kill, Names, signal};
 use crate::ending::Ending;
 use crate::host::failure::Failure;
@@ -45,7 +45,7 @@ fn plain(n: i32) -> String {
 
 /// Does it, with the options of `k`.
 pub fn act(target: &Target, what: Act, k: &Kill, tell: &dyn Tell) -> Result<Acted, Failure> {
-    super::begin();
+    begin();
     let hurry = sched::Hurry::start();
     let host = Host::open()?.ok_or_else(|| gone(target))?;
     let meant = if matches!(what, Act::Signal(_)) { For::Verb } else { For::Each };

@@ -2,6 +2,7 @@
 //! is held: each opens the tracker as a command of its own does.
 
 mod act;
+mod target;
 mod usage;
 
 use std::collections::HashMap;
@@ -11,42 +12,15 @@ use super::open::Host;
 use super::service::Service;
 use super::{certainty, elsewhere, status, unnamed, unseen};
 use crate::ask::name;
-use crate::keep::Slot;
 use crate::lookup::{Root, registry};
 use crate::report::model::{self, Tree};
-use crate::sys::{alive, clock};
 use crate::tier::Tracker;
 
 pub use act::{Act, act, usual};
+pub use target::Target;
+use target::begin;
 pub use usage::Usage;
 use usage::{Meter, share};
-
-/// One service, also when another one gets its name.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Target {
-    /// Its name.
-    pub name: String,
-    tier: &'static str,
-    slot: u32,
-    generation: u32,
-}
-
-impl Target {
-    fn of(t: &Tracker, root: &Root) -> Self {
-        let Slot { slot, generation } = root.slot;
-        Self { name: root.name.clone(), tier: t.tier().name(), slot, generation }
-    }
-
-    /// Any one.
-    #[cfg(test)]
-    pub fn sample(name: &str, slot: u32) -> Self {
-        Self { name: name.into(), tier: "typed", slot, generation: 1 }
-    }
-
-    fn is(&self, t: &Tracker, root: &Root) -> bool {
-        *self == Self::of(t, root)
-    }
-}
 
 /// A line of it.
 #[derive(Clone, Debug)]
@@ -74,12 +48,6 @@ pub struct Look {
 #[derive(Debug, Default)]
 pub struct Looker {
     meters: HashMap<Target, Meter>,
-}
-
-/// This look is a command of its own: what an earlier one could not see is not its matter.
-fn begin() {
-    alive::look_anew();
-    clock::begin_anew();
 }
 
 impl Looker {
