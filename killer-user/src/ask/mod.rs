@@ -4,6 +4,7 @@
 pub mod capture;
 pub mod events;
 pub mod fuse;
+pub mod listen;
 pub mod name;
 pub mod pidspec;
 pub mod receipts;

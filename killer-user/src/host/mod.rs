@@ -3,6 +3,7 @@
 //! ([`Tell`]).
 
 mod adopt;
+mod anew;
 mod asked;
 mod asker;
 mod behind;
@@ -16,6 +17,7 @@ pub mod doctor;
 pub mod done;
 mod elsewhere;
 pub mod exact;
+mod exporter;
 pub mod failure;
 mod forking;
 pub mod freeze;

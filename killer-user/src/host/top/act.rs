@@ -1,12 +1,12 @@
 //! What is done to a service from `top`: as the commands do it, and to no other service that has got its name meanwhile.
 
-use super::target::{Target, begin};
+use super::target::Target;
 use crate::ask::{Kill, Names, signal};
 use crate::ending::Ending;
 use crate::host::failure::Failure;
 use crate::host::names::{self, For};
 use crate::host::open::Host;
-use crate::host::{Tell, freeze, fuse, signal as order, thaw};
+use crate::host::{Tell, anew, freeze, fuse, signal as order, thaw};
 use crate::lookup::Root;
 use crate::report::model::Receipt;
 use crate::sys::sched;
@@ -45,7 +45,7 @@ fn plain(n: i32) -> String {
 
 /// Does it, with the options of `k`.
 pub fn act(target: &Target, what: Act, k: &Kill, tell: &dyn Tell) -> Result<Acted, Failure> {
-    begin();
+    anew::begin();
     let hurry = sched::Hurry::start();
     let host = Host::open()?.ok_or_else(|| gone(target))?;
     let meant = if matches!(what, Act::Signal(_)) { For::Verb } else { For::Each };

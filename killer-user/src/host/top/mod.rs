@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use super::failure::Failure;
 use super::open::Host;
 use super::service::Service;
-use super::{certainty, elsewhere, status, unnamed, unseen};
+use super::{anew, certainty, elsewhere, status, unnamed, unseen};
 use crate::ask::name;
 use crate::lookup::{Root, registry};
 use crate::report::model::{self, Tree};
@@ -18,7 +18,6 @@ use crate::tier::Tracker;
 
 pub use act::{Act, act, usual};
 pub use target::Target;
-use target::begin;
 pub use usage::Usage;
 use usage::{Meter, share};
 
@@ -53,7 +52,7 @@ pub struct Looker {
 impl Looker {
     /// Looks at the services that are meant, and measures those that are `shown`.
     pub fn look(&mut self, names: &[String], shown: &dyn Fn(&Target) -> bool) -> Result<Look, Failure> {
-        begin();
+        anew::begin();
         let Some(host) = Host::open()? else {
             self.meters.clear();
             return Ok(Look::default());
@@ -109,12 +108,12 @@ fn words(f: &Failure) -> String {
 
 /// The lineage of a service as it is now, so many of its processes.
 pub fn tree(target: &Target, most: usize) -> Result<Tree, Failure> {
-    begin();
+    anew::begin();
     act::with(target, |t, root| status::tree(t, root, false, Some(most)))
 }
 
 /// The forks that led to a process.
 pub fn why(process: (u32, Option<u64>)) -> Result<model::Why, Failure> {
-    begin();
+    anew::begin();
     super::why::why(process, false)
 }

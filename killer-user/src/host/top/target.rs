@@ -1,8 +1,7 @@
-//! Which service is meant, also when another one has got its name; and where one command in this process ends and another begins.
+//! Which service is meant, also when another one has got its name.
 
 use crate::keep::Slot;
 use crate::lookup::Root;
-use crate::sys::{alive, clock};
 use crate::tier::Tracker;
 
 /// One service, also when another one gets its name.
@@ -32,10 +31,4 @@ impl Target {
     pub(super) fn is(&self, t: &Tracker, root: &Root) -> bool {
         *self == Self::of(t, root)
     }
-}
-
-/// This look is a command of its own: what an earlier one could not see is not its matter.
-pub(super) fn begin() {
-    alive::look_anew();
-    clock::begin_anew();
 }
