@@ -65,6 +65,21 @@ impl Sheet<'_> {
         self.put(0, y, self.area.width, text, style);
     }
 
+    /// Writes into the second of two lines, or, what is too long for that, into both.
+    fn lines(&mut self, y: u16, text: &str, style: Style) {
+        let wide = self.area.width as usize;
+        let text = self.shown(text, 2 * wide - 1);
+        let at = match text.char_indices().nth(wide) {
+            None => 0,
+            Some((end, _)) => text[..end].rfind(' ').map_or(end, |space| space + 1),
+        };
+        for (y, part) in [(y, &text[..at]), (y + 1, &text[at..])] {
+            if !part.is_empty() {
+                self.line(y, &format!("{part:wide$}"), style);
+            }
+        }
+    }
+
     fn cells(&mut self, y: u16, cells: &[Cell], style: Style) {
         self.buffer.set_style(Rect::new(0, y, self.area.width, 1), style);
         for (x, wide, text) in cells {
@@ -184,10 +199,10 @@ fn foot(app: &App, height: u16, sheet: &mut Sheet<'_>) -> Option<Position> {
     }
     let warned = app.failed.as_ref().or(app.look.doubts.first());
     if !app.said.is_empty() {
-        sheet.line(height - 2, &app.said, PLAIN);
+        sheet.lines(height - 3, &app.said, PLAIN);
     } else if let Some(text) = warned {
         let style = sheet.colored(Color::Red, BOLD);
-        sheet.line(height - 2, text, style);
+        sheet.lines(height - 3, text, style);
     }
     match &app.ask {
         None => {

@@ -22,7 +22,7 @@ use crate::ask::top::Top;
 use crate::ending::Ending;
 use crate::host::top::{Act, Looker, Target, act, usual};
 use crate::host::{Failure, Tell};
-use crate::report::{Style, human};
+use crate::report::{Style, human, message};
 use crate::sys::terminal::{Came, Terminal, lacking};
 use app::{App, Wish, one_line};
 use canvas::Canvas;
@@ -33,6 +33,9 @@ use pane::Pane;
 const SHARE: u32 = 4;
 /// Rates are known from the second look on, which does not let people wait.
 const SOON: Duration = Duration::from_millis(500);
+
+/// There is room for so much below the list of a terminal of old.
+const SHORT: usize = 150;
 
 /// What an order says meanwhile.
 #[derive(Debug, Default)]
@@ -163,11 +166,18 @@ fn done(target: &Target, what: Act, kill: &Kill, app: &mut App) {
                     text.push_str(&told);
                 }
             }
-            Err(f) => last = one_line(&f),
+            Err(f) => {
+                last = one_line(&f);
+                if last.len() > SHORT {
+                    text.push_str(&message::render(&f.what, f.why.as_deref(), f.next.as_deref()));
+                }
+            }
         }
     }
     if text.lines().count() > 0 {
-        text.push_str(&last);
+        if last.len() <= SHORT {
+            text.push_str(&last);
+        }
         app.panes.push(Pane::text("what came of it", &text));
     }
     app.said = last;

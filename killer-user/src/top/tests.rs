@@ -71,6 +71,17 @@ fn a_yes_is_for_what_was_asked_about() {
 }
 
 #[test]
+fn what_is_long_has_two_lines() {
+    let mut a = app(&["web"]);
+    a.said = format!("{} the end", "word ".repeat(20).trim_end());
+    let lines = screen(&mut a, 80, 24, true);
+    assert!(lines[21].starts_with("word ") && lines[22].trim_end().ends_with(" the end"), "{lines:?}");
+    a.said = "short".into();
+    let lines = screen(&mut a, 80, 24, true);
+    assert_eq!((lines[21].trim_end(), lines[22].trim_end()), ("web: exact", "short"));
+}
+
+#[test]
 fn what_is_no_signal_is_told() {
     let mut a = app(&["web"]);
     for (text, said) in

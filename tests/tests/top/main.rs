@@ -119,6 +119,26 @@ fn a_service_is_frozen_and_let_go() {
 }
 
 #[test]
+fn it_does_without_programs() {
+    for tier in ["named", "scan"] {
+        let Some(_) = world("it_does_without_programs") else { return };
+        let test = format!("it_does_without_programs, {tier}");
+        let Some(env) = killer_tests::TestEnv::without_programs(&test, tier, None) else { return };
+        let Some(svc) = Launch::new("plain").service(&env, "svc") else { return };
+        let screen = Screen::new(&env, &[], &[]);
+        let text = screen.shows(&["> svc", "killer top: 1 service, 2 processes"]);
+        assert!(text.contains(&format!("tier {tier}")), "{text}");
+        screen.keys(&["t"]);
+        screen.shows(&["tree of svc", &svc.fact("child").to_string()]);
+        screen.keys(&["s", "KILL", "Enter"]);
+        screen.shows(&["signal 2 processes of svc with KILL? y/n"]);
+        screen.keys(&["y"]);
+        screen.shows(&["signalled in"]);
+        svc.assert_dead();
+    }
+}
+
+#[test]
 fn what_members_write_is_not_obeyed() {
     let Some(env) = world("what_members_write_is_not_obeyed") else { return };
     let evil = "\u{1b}[2J\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}end";
