@@ -31,6 +31,7 @@ const VERBS: &[&str] = &[
     "down",
     "install-boot",
     "receipts",
+    "ledger",
     "serve",
     "doctor",
     "metrics",

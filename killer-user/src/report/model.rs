@@ -11,6 +11,7 @@ mod ledger;
 mod moment;
 mod order;
 mod outside;
+mod past;
 mod rules;
 mod verify;
 mod why;
@@ -35,6 +36,7 @@ pub use ledger::{
 pub use moment::Moment;
 pub use order::{Caller, Receipt, Signalled, Stop, StopCommand, Survivor, Times};
 pub use outside::{HeldLock, HeldMount, Link, Outside, Port, Stranger, Traced};
+pub use past::{EndedProcess, Ledger};
 pub use rules::{Rule, RuleCheck, RuleError, RuleTest, Rules, RulesInForce, Uncovered};
 pub use verify::{OtherWay, Verify};
 pub use why::{Ancestor, Why};
@@ -366,6 +368,10 @@ pub enum Any {
     KeptReceipt(Box<KeptReceipt>),
     /// `receipts --verify`
     LedgerCheck(LedgerCheck),
+    /// `ledger`
+    Ledger(Box<Ledger>),
+    /// `ledger`, several services.
+    Ledgers(Vec<Ledger>),
     /// `capture`
     Captured(Box<Captured>),
     /// `verify-capture`
