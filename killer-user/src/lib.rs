@@ -53,6 +53,8 @@ mod selftest;
 mod sys;
 mod tier;
 #[cfg(feature = "cli")]
+mod top;
+#[cfg(feature = "cli")]
 mod verbs;
 
 pub use api::{Cause, Command, Error, Host, Order, Service};

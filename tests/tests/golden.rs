@@ -20,6 +20,7 @@ const VERBS: &[&str] = &[
     "status",
     "tree",
     "why",
+    "top",
     "watch",
     "verify",
     "set-main",

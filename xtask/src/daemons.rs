@@ -8,8 +8,8 @@ use anyhow::{Context, Result};
 use crate::interrupt::Deaf;
 use crate::{run, tools};
 
-/// Package and its daemon.
-pub const DAEMONS: [(&str, &str); 9] = [
+/// Package and its daemon, or what tests need beside them.
+pub const DAEMONS: [(&str, &str); 10] = [
     ("cron", "cron"),
     ("at", "atd"),
     ("apache2", "apache2"),
@@ -19,6 +19,7 @@ pub const DAEMONS: [(&str, &str); 9] = [
     ("postgresql", "pg_ctlcluster"),
     ("gunicorn", "gunicorn"),
     ("s6", "s6-supervise"),
+    ("tmux", "tmux"),
 ];
 
 /// Packages whose daemon is not there.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 /// Lower rooms first; a room may name itself and those before it. Rooms of one row may name each other.
-const ROWS: [&[&str]; 18] = [
+const ROWS: [&[&str]; 19] = [
     &["ending"],
     &["sys", "ask"],
     &["kernel"],
@@ -23,6 +23,7 @@ const ROWS: [&[&str]; 18] = [
     &["capture"],
     &["host"],
     &["api", "cli"],
+    &["top"],
     &["verbs"],
     &["program"],
 ];
@@ -90,6 +91,9 @@ fn complaints(room: &str, line: &str) -> Vec<String> {
     let words = |w: &str| code.split(|c: char| !c.is_alphanumeric() && c != '_').any(|x| x == w);
     if room != "bpf" && ["aya", "aya_obj", "aya_log"].iter().any(|w| words(w)) {
         found.push("only bpf/ names aya".into());
+    }
+    if room != "top" && words("ratatui_core") {
+        found.push("only top/ names ratatui".into());
     }
     if room != "sys" && words(UNSAFE) {
         found.push("unsafe belongs into sys/".into());

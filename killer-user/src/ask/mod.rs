@@ -4,6 +4,7 @@
 pub mod capture;
 pub mod events;
 pub mod fuse;
+pub mod listen;
 pub mod name;
 pub mod pidspec;
 pub mod receipts;
@@ -12,6 +13,7 @@ pub mod rule;
 pub mod schedule;
 pub mod signal;
 pub mod span;
+pub mod top;
 pub mod value;
 pub mod wait;
 pub mod whom;

@@ -16,6 +16,7 @@ mod rule_options;
 mod run_options;
 mod services;
 mod stop_options;
+mod top_options;
 pub mod usage;
 mod watch_options;
 mod words;
@@ -37,6 +38,7 @@ pub use rule_options::RuleOptions;
 pub use run_options::RunOptions;
 pub use services::{Exactly, Services};
 pub use stop_options::StopOptions;
+pub use top_options::TopOptions;
 pub use usage::{Exit, Wrong};
 pub use watch_options::WatchOptions;
 

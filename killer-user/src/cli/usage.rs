@@ -142,6 +142,8 @@ fn hint(argument: &str) -> Option<String> {
         format!("one of: {}", whom::WORDS)
     } else if starts(&["--max-share"]) {
         "0% to 100% of the host's live processes, such as 20% or 0.5%".into()
+    } else if starts(&["--metrics"]) {
+        "a port of this host alone (9101), ADDRESS:PORT with a numeric address, or unix:/PATH".into()
     } else if starts(&["--max"]) {
         "a number of processes, such as 20".into()
     } else if starts(&["--value"]) {

@@ -18,6 +18,11 @@ type Sample = (Vec<(&'static str, String)>, f64);
 
 /// All figures, as text.
 pub fn metrics() -> Result<String, Failure> {
+    figures().map(|(text, _)| text)
+}
+
+/// The same, and whether a tracker is loaded.
+pub fn figures() -> Result<(String, bool), Failure> {
     let mut families = vec![family("killer_build_info", "This program.", Kind::Gauge)];
     families[0].samples.push((vec![("version", env!("CARGO_PKG_VERSION").to_owned())], 1.0));
     let host = Host::open()?;
@@ -33,7 +38,7 @@ pub fn metrics() -> Result<String, Failure> {
         all.iter().try_for_each(|t| certainty::sound(t))?;
     }
     unseen::incomplete(&unseen::versions()).map_or(Ok(()), Err)?;
-    Ok(text(&families))
+    Ok((text(&families), host.is_some()))
 }
 
 /// The same into a file, which is there whole or as it was before: for the textfile collector of node_exporter.

@@ -3,6 +3,7 @@
 //! ([`Tell`]).
 
 mod adopt;
+mod anew;
 mod asked;
 mod asker;
 mod behind;
@@ -17,6 +18,7 @@ pub mod done;
 mod elsewhere;
 mod ended;
 pub mod exact;
+mod exporter;
 pub mod failure;
 mod forking;
 pub mod freeze;
@@ -62,6 +64,7 @@ mod stop_words;
 mod survivors;
 mod tell;
 mod thaw;
+pub mod top;
 pub mod tracker;
 pub mod unknown;
 pub mod unnamed;

@@ -5,9 +5,12 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
 use super::Tell;
+use super::exporter::Exporter;
 use super::failure::Failure;
 use super::spared::Spared;
+use crate::ask::listen::Listen;
 use crate::ending::Ending;
+use crate::report::{escape, message};
 use crate::tier::{Keeper, Paths};
 
 /// Where the tracker of a host is, unless somebody has moved it; a keeper in the background is always told where.
@@ -32,11 +35,13 @@ fn watchdog() -> Option<Duration> {
     (us > 0).then(|| Duration::from_micros(us / 2))
 }
 
-/// Loads, holds, ends.
-pub fn serve(detach: bool, tell: &dyn Tell) -> Result<Ending, Failure> {
+/// Loads, holds, ends. At `metrics` it answers with figures meanwhile.
+pub fn serve(detach: bool, metrics: Option<&Listen>, tell: &dyn Tell) -> Result<Ending, Failure> {
     if detach {
         let _ = rustix::process::setsid();
     }
+    // Before anything is loaded: a place that cannot be had is a mistake of the caller's.
+    let exporter = metrics.map(Exporter::take).transpose()?;
     let paths = Paths::default();
     let keeper = Keeper::take(&paths)?;
     let held = match keeper.held() {
@@ -49,10 +54,23 @@ pub fn serve(detach: bool, tell: &dyn Tell) -> Result<Ending, Failure> {
     let spared = host.then(Spared::this_process);
     tell.message(&format!("killer: {held}{gap}\n"));
     notify(&format!("READY=1\nSTATUS={held}{gap}"));
+    if let Some(at) = metrics {
+        tell.message(&format!("killer: figures at {}\n", escape::text(&at.to_string())));
+    }
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::from)?;
-    runtime
-        .block_on(async {
+    // Without figures it still holds what it holds.
+    let answers = async {
+        if let Some(e) = &exporter
+            && let Err(e) = e.answer().await
+        {
+            tell.message(&message::render("nobody is given figures any more", Some(&e.to_string()), None));
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::task::LocalSet::new()
+        .block_on(&runtime, async {
+            tokio::pin!(answers);
             use tokio::signal::unix::{SignalKind, signal};
             let mut int = signal(SignalKind::interrupt())?;
             let mut term = signal(SignalKind::terminate())?;
@@ -60,6 +78,7 @@ pub fn serve(detach: bool, tell: &dyn Tell) -> Result<Ending, Failure> {
             let mut tick = tokio::time::interval(watchdog().unwrap_or(Duration::from_secs(3600)));
             loop {
                 tokio::select! {
+                    () = &mut answers => {}
                     _ = int.recv() => break,
                     _ = term.recv() => break,
                     // A terminal that is closed is no reason to lose what is tracked.
@@ -71,6 +90,7 @@ pub fn serve(detach: bool, tell: &dyn Tell) -> Result<Ending, Failure> {
         })
         .map_err(Failure::from)?;
     notify("STOPPING=1");
+    drop(exporter);
     drop(keeper);
     drop(spared);
     Ok(Ending::Done)

@@ -43,6 +43,11 @@ pub fn note_blind() {
     BLIND.store(true, Ordering::Relaxed);
 }
 
+/// Another command begins, in the same process: what was not seen before is not its matter.
+pub fn look_anew() {
+    BLIND.store(false, Ordering::Relaxed);
+}
+
 /// An error when there was one.
 pub fn sound() -> io::Result<()> {
     match BLIND.load(Ordering::Relaxed) {

@@ -1,6 +1,7 @@
 //! The clocks of the host, whatever time namespace this process is in.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What this process's time namespace adds to the host's clocks, ns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -70,10 +71,21 @@ pub fn realtime_ns() -> u64 {
     now(libc::CLOCK_REALTIME, 0)
 }
 
-/// [`boottime_ns`], as this process first asked for it here.
+/// When the command began; 0: it has not.
+static BEGAN: AtomicU64 = AtomicU64::new(0);
+
+/// [`boottime_ns`], as this process first asked for it here since the command began.
 pub fn began() -> u64 {
-    static BEGAN: OnceLock<u64> = OnceLock::new();
-    *BEGAN.get_or_init(boottime_ns)
+    let now = boottime_ns();
+    match BEGAN.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed) {
+        Ok(_) => now,
+        Err(before) => before,
+    }
+}
+
+/// Another command begins, in the same process.
+pub fn begin_anew() {
+    BEGAN.store(0, Ordering::Relaxed);
 }
 
 /// A start as /proc shows it to this process, in clock ticks, by the host's clock.

@@ -41,6 +41,7 @@ mod signals;
 pub mod start;
 pub mod stdout;
 pub mod supervise;
+pub mod terminal;
 pub mod trace;
 pub mod unix_peers;
 pub mod uring;

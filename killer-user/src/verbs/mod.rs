@@ -38,6 +38,7 @@ verbs! {
     status::Status
     tree::Tree
     why::Why
+    top::Top
     watch::Watch
     wait::Wait
     verify::Verify

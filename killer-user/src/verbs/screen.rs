@@ -55,6 +55,11 @@ impl Screen {
         self.output
     }
 
+    /// How people are shown things.
+    pub fn style(&self) -> Style {
+        self.style
+    }
+
     /// How many processes of a service are shown, each in a line; `None`: all of them, as `--all` and programs have it.
     pub fn most(&self, all: bool) -> Option<usize> {
         const LINES: usize = 100;

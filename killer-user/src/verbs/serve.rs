@@ -2,6 +2,7 @@
 
 use super::screen::Screen;
 use super::verb::Verb;
+use crate::ask::listen::{self, Listen};
 use crate::ending::Ending;
 use crate::host::{Failure, serve};
 
@@ -10,6 +11,9 @@ pub struct Serve {
     /// Run in a session of its own
     #[arg(long)]
     detach: bool,
+    /// Answer 'GET /metrics' there with the figures of 'killer metrics': PORT (of this host alone), ADDRESS:PORT, unix:PATH
+    #[arg(long, value_name = "PLACE", value_parser = listen::parse)]
+    metrics: Option<Listen>,
 }
 
 impl Verb for Serve {
@@ -22,6 +26,6 @@ impl Verb for Serve {
     }
 
     fn perform(&self, screen: &Screen) -> Result<Ending, Failure> {
-        serve::serve(self.detach, screen)
+        serve::serve(self.detach, self.metrics.as_ref(), screen)
     }
 }

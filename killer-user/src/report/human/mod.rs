@@ -26,7 +26,7 @@ pub use receipts::{kept, ledger, receipts};
 pub use rules::{rule_check, rule_test, rules};
 pub use selftest::{measure, selftest_begins, selftest_ends, trial, verdict};
 pub use status::status;
-pub use tree::tree;
+pub use tree::{TreeLine, tree, tree_lines};
 pub use verify::verify;
 pub use watch::happened;
 pub use why::why;

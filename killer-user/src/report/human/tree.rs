@@ -35,9 +35,30 @@ pub(super) fn more(n: u64, indent: &str, out: &mut String) {
     }
 }
 
-/// Draws without recursion: a lineage can be ten thousand deep.
+/// A line of a tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TreeLine {
+    /// The process that it shows, by number and inode where that is known; `None`: words about some that are not known any more.
+    pub process: Option<(u32, Option<u64>)>,
+    /// What it says.
+    pub text: String,
+}
+
+/// The lines of a lineage, one by one.
+pub fn tree_lines(t: &Tree, s: &Style) -> Vec<TreeLine> {
+    lines(&t.tree, s)
+}
+
 pub(super) fn forest(nodes: &[Node], s: &Style, indent: &str, out: &mut String) {
+    for line in lines(nodes, s) {
+        out.push_str(&format!("{indent}{}\n", line.text));
+    }
+}
+
+/// Draws without recursion: a lineage can be ten thousand deep.
+fn lines(nodes: &[Node], s: &Style) -> Vec<TreeLine> {
     let (tee, end, bar) = if s.utf8 { ("├─", "└─", "│ ") } else { ("|-", "`-", "| ") };
+    let mut out = Vec::new();
     let mut stack: Vec<(&Node, String, bool, usize)> = Vec::new();
     for (i, n) in nodes.iter().enumerate().rev() {
         stack.push((n, String::new(), i + 1 == nodes.len(), 0));
@@ -45,18 +66,21 @@ pub(super) fn forest(nodes: &[Node], s: &Style, indent: &str, out: &mut String) 
     while let Some((n, mut lead, mut is_last, depth)) = stack.pop() {
         if let Some(words) = n.unknown_words() {
             // In their place, above it.
-            out.push_str(&format!("{indent}{lead}{}{words}\n", if is_last { end } else { tee }));
+            let text = format!("{lead}{}{words}", if is_last { end } else { tee });
+            out.push(TreeLine { process: None, text });
             lead.push_str(if is_last { "  " } else { bar });
             is_last = true;
         }
         let shown = if depth > DEEP { format!("({depth} deep) ") } else { String::new() };
-        out.push_str(&format!("{indent}{lead}{}{shown}{}\n", if is_last { end } else { tee }, label(n, s)));
+        let text = format!("{lead}{}{shown}{}", if is_last { end } else { tee }, label(n, s));
+        out.push(TreeLine { process: Some((n.process.pid, n.process.inode)), text });
         let below =
             if depth >= DEEP { lead.clone() } else { format!("{lead}{}", if is_last { "  " } else { bar }) };
         for (i, c) in n.children.iter().enumerate().rev() {
             stack.push((c, below.clone(), i + 1 == n.children.len(), depth + 1));
         }
     }
+    out
 }
 
 fn label(n: &Node, s: &Style) -> String {
