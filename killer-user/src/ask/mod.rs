@@ -18,6 +18,5 @@ pub mod whom;
 mod word;
 
 pub use request::{
-    Command, KEEP, Kill, Log, Mode, Names, Nest, Newborns, Replace, Run, Selftest, Stop, Until, Whose,
-};
+    Command, KEEP, Kill, Log, Mode, Names, Nest, Newborns, Replace, Run, Selftest, Stop, Until, Whose, Unstick};
 pub use word::Word;

@@ -15,6 +15,7 @@ mod rule_options;
 mod run_options;
 mod services;
 mod stop_options;
+mod unstick_options;
 pub mod usage;
 mod watch_options;
 mod words;

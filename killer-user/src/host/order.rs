@@ -5,6 +5,7 @@ use std::time::Duration;
 use killer_common::record::Member;
 
 use super::certainty;
+use super::cured;
 use super::failure::Failure;
 use super::main_process::{self, Main};
 use super::receipt::{self, Done};
@@ -47,12 +48,14 @@ pub fn order(t: &Tracker, root: &Root, k: &Kill, tell: &dyn Tell) -> Result<Orde
     let active = !k.dry_run && k.signal != 0;
     let mut family = Lineage::new(t, root.clone());
     let mut notes = begin(t, &family, k)?;
-    let (began, began_at) = (clock::monotonic_ns(), clock::boottime_ns());
+    let (mut began, began_at) = (clock::monotonic_ns(), clock::boottime_ns());
     let mut before = counts(&family);
     interrupt::catch();
     let (stray, remembered) = lineage::strays(&family, &k.whom.sets);
-    let outcome = execute(&mut family, &order).map_err(|r| fuse::words(limit.as_ref(), root, r))?;
+    let mut outcome = execute(&mut family, &order).map_err(|r| fuse::words(limit.as_ref(), root, r))?;
     drop(hurry);
+    let cured = cured::survivors(&family, k, &order, &mut outcome, tell);
+    began += cured.took;
     before.tasks = outcome.tasks_before;
     if active {
         settle(t, root, main, &order, &outcome);
@@ -80,6 +83,7 @@ pub fn order(t: &Tracker, root: &Root, k: &Kill, tell: &dyn Tell) -> Result<Orde
     let proven = outcome.empty || crate::kill::empty(&family);
     let doubt = if active { certainty::after(t, root, proven) } else { None };
     case.doubtful = doubt.is_some();
+    case.withheld = cured.done.withheld;
     let r = receipt::receipt(&Done {
         family: &family,
         k,
@@ -90,6 +94,7 @@ pub fn order(t: &Tracker, root: &Root, k: &Kill, tell: &dyn Tell) -> Result<Orde
         before,
         survivors: w.left,
         unreaped: w.unreaped,
+        unstick: cured.done.steps,
         released: w.released,
         notes,
         started: Moment(began_at),

@@ -4,7 +4,7 @@ use killer_common::record::Member;
 
 use super::certainty::Doubt;
 use super::main_process::Main;
-use super::{inner, models, survivors};
+use super::{inner, models, survivors, unstick};
 use crate::ask::Kill;
 use crate::ask::signal;
 use crate::ending::Ending;
@@ -33,6 +33,8 @@ pub struct Done<'a, 't> {
     pub survivors: Vec<(Member, String, String)>,
     /// Those that have ended and are not reaped, in the same way.
     pub unreaped: Vec<(Member, String, String)>,
+    /// What was done about survivors.
+    pub unstick: Vec<model::UnstickStep>,
     /// Whether all was released, and after how many µs.
     pub released: (Option<bool>, Option<u64>),
     /// Anything else.
@@ -69,6 +71,8 @@ pub fn receipt(d: &Done<'_, '_>) -> Receipt {
             error: if let Fate::Refused(e) = x.fate { Some(message::errno(e)) } else { None },
         })
         .collect();
+    let mut survivors = survivors::with_words(t, &d.survivors, d.main);
+    unstick::with_commands(&root.name, &d.survivors, &mut survivors);
     Receipt {
         version: model::SCHEMA_VERSION,
         kind: "receipt",
@@ -99,8 +103,9 @@ pub fn receipt(d: &Done<'_, '_>) -> Receipt {
         cancelled: o.cancelled,
         also_ends: inner::of_targets(k.signal, &root.name, &targets),
         targets,
-        survivors: survivors::with_words(t, &d.survivors, d.main),
-        unreaped: survivors::with_words(t, &d.unreaped, d.main),
+        survivors,
+        unreaped: super::survivors::with_words(t, &d.unreaped, d.main),
+        unstick: d.unstick.clone(),
         times: Times {
             started: d.started,
             signalled_us: o.signalled_after / 1000,

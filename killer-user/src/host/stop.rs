@@ -147,6 +147,7 @@ impl Run<'_> {
             require_exact: false,
             include_self: self.s.include_self,
             zap: false,
+            unstick: None,
             newborns: Newborns::Signal,
             patience: None,
             // Judged once, before anything is done.
@@ -159,8 +160,11 @@ impl Run<'_> {
     /// `wait`: how long SIGKILL may take when it is for all; it is part of the wait that follows.
     fn send(&mut self, signal: i32, whom: &str, wait: Option<Duration>) -> Result<(), Failure> {
         let mut k = self.order(signal, whom, false);
+        // A schedule can have SIGKILL more than once.
+        let asked_before = self.report.steps.iter().any(|s| !s.unstick.is_empty());
         if signal == SIGKILL {
             k.patience = wait.map(|w| w.clamp(KILL_TIME, asked::PATIENCE));
+            k.unstick = self.s.unstick.filter(|_| whom == "all" && !asked_before);
         }
         let r = order::order(self.t, &self.root, &k, self.tell)?;
         // Judged once, at the end.

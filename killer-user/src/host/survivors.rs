@@ -63,6 +63,7 @@ pub fn with_words(t: &Tracker, left: &[(Member, String, String)], main: Option<M
         process: models::process(t, m, main),
         code: code.clone(),
         text: text.clone(),
+        command: None,
     };
     left.iter().map(one).collect()
 }

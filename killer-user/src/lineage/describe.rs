@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use crate::sys::alive::{self, Look, look};
 use crate::sys::entry::Entry;
 use crate::sys::namespaces::{self, Held, Inodes};
+use crate::sys::kernel_fs::{self, KernelDir};
 use crate::sys::{proc, proc_text};
 use killer_common::record::Member;
 use killer_common::states::Thread;
@@ -210,16 +211,28 @@ fn with_name(pid: &str, still: impl Fn(&str) -> bool) -> String {
     }
 }
 
+/// Where a process is in a freezer of cgroup v1.
+#[derive(Debug)]
+pub struct Freezer {
+    /// Controllers of the hierarchy.
+    pub controllers: String,
+    /// Its group, from the root of the hierarchy.
+    pub path: String,
+    /// That root.
+    pub root: KernelDir,
+}
+
+/// The frozen freezer that a process is in; `None`: it is in none, it is thawed, or it cannot be looked at.
+pub fn freezer(e: &Entry) -> Option<Freezer> {
+    let groups = cgroups_of(e);
+    let (controllers, path) = hierarchies(&groups).find(|(c, _)| c.split(',').any(|c| c == "freezer"))?;
+    let root = kernel_fs::cgroup_v1(controllers).ok()?;
+    let state = root.below(path.as_bytes()).and_then(|d| d.read("freezer.state")).ok()?;
+    let (controllers, path) = (controllers.to_owned(), path.to_owned());
+    (state.trim() != "THAWED").then_some(Freezer { controllers, path, root })
+}
+
 fn frozen(pid: u32) -> Option<String> {
-    let groups = cgroups_of(&Entry::open(pid).ok()?);
-    let (_, path) = hierarchies(&groups).find(|(c, _)| c.split(',').any(|c| c == "freezer"))?;
-    for mount in ["/sys/fs/cgroup/freezer", "/cgroup/freezer"] {
-        let dir = format!("{mount}{path}");
-        if let Ok(s) = std::fs::read_to_string(format!("{dir}/freezer.state"))
-            && s.trim() != "THAWED"
-        {
-            return Some(dir);
-        }
-    }
-    None
+    let f = freezer(&Entry::open(pid).ok()?)?;
+    Some(kernel_fs::place(&f.controllers) + &f.path)
 }

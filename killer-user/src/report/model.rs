@@ -12,6 +12,7 @@ mod moment;
 mod order;
 mod outside;
 mod rules;
+mod unstick;
 mod verify;
 mod why;
 
@@ -36,6 +37,7 @@ pub use moment::Moment;
 pub use order::{Caller, Receipt, Signalled, Stop, StopCommand, Survivor, Times};
 pub use outside::{HeldLock, HeldMount, Link, Outside, Port, Stranger, Traced};
 pub use rules::{Rule, RuleCheck, RuleError, RuleTest, Rules, RulesInForce, Uncovered};
+pub use unstick::UnstickStep;
 pub use verify::{OtherWay, Verify};
 pub use why::{Ancestor, Why};
 

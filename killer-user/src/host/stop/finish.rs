@@ -7,7 +7,7 @@ use crate::ending::{Ending, Wait};
 use crate::host::certainty::{self, Doubt};
 use crate::host::main_process::Main;
 use crate::host::{
-    deed, journal, kept, last_signal, models, official, pidfiles, stop_words, survivors, unseen, wait,
+    deed, journal, kept, last_signal, models, official, pidfiles, stop_words, survivors, unseen, unstick, wait,
 };
 use crate::kill::{SIGKILL, Waited};
 use crate::lineage::{Lineage, Members};
@@ -32,11 +32,9 @@ impl Run<'_> {
         };
         let r = &mut self.report;
         if how == Wait::TimedOut {
-            r.survivors = survivors::with_words(
-                self.t,
-                &survivors::explain(&family, whole, &self.awaited.left()),
-                main,
-            );
+            let left = survivors::explain(&family, whole, &self.awaited.left());
+            r.survivors = survivors::with_words(self.t, &left, main);
+            unstick::with_commands(&r.service, &left, &mut r.survivors);
         }
         if !self.s.schedule.begins_with(SIGKILL) {
             r.notes.extend(stop_words::needed_kill(&self.forced));
@@ -52,7 +50,9 @@ impl Run<'_> {
         }
         let doubt = certainty::after(self.t, &self.root, r.empty);
         let acted = !r.steps.is_empty() || r.command.is_some();
-        r.ending = Ending::of_stop(how, acted).unless(doubt.is_some());
+        let withheld = how == Wait::TimedOut && r.steps.iter().any(|s| s.ending == Ending::Withheld);
+        r.ending = if withheld { Ending::Withheld } else { Ending::of_stop(how, acted) };
+        r.ending = r.ending.unless(doubt.is_some());
         r.exactness = models::exactness(self.t, &self.root);
         r.notes.extend(doubt.as_ref().map(|d| d.why.clone()));
         r.empty &= doubt.is_none();
