@@ -18,5 +18,7 @@ pub mod whom;
 mod word;
 
 pub use request::{
-    Command, KEEP, Kill, Log, Mode, Names, Nest, Newborns, Replace, Run, Selftest, Stop, Until, Whose, Unstick};
+    Command, KEEP, Kill, Log, Mode, Names, Nest, Newborns, Replace, Run, Selftest, Stop, Unstick, Until,
+    Whose,
+};
 pub use word::Word;

@@ -144,7 +144,10 @@ impl MainForm {
             Ok(r) => r,
             Err(wrong) => return Form::Usage(wrong),
         };
-        let unstick = match self.unstick.asked(number == libc::SIGKILL && self.whom.sets.iter().all(|p| *p == whom::Pick::All)) {
+        let unstick = match self
+            .unstick
+            .asked(number == libc::SIGKILL && self.whom.sets.iter().all(|p| *p == whom::Pick::All))
+        {
             Ok(u) => u,
             Err(wrong) => return Form::Usage(wrong),
         };

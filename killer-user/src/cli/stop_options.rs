@@ -100,7 +100,8 @@ impl StopOptions {
             }
             Some(Retry::Steps(s)) => s,
         };
-        let ends_all = self.mode != Mode::Process && (self.mode == Mode::Mixed || schedule.has(libc::SIGKILL));
+        let ends_all =
+            self.mode != Mode::Process && (self.mode == Mode::Mixed || schedule.has(libc::SIGKILL));
         let unstick = self.unstick.asked(ends_all)?;
         Ok(Stop {
             names: self.names.names(),

@@ -22,7 +22,9 @@ impl UnstickOptions {
     /// A usage error.
     pub fn asked(&self, ends_all: bool) -> Result<Option<Unstick>, Wrong> {
         match (self.unstick, self.yes) {
-            (false, true) => Err(Wrong::new("--yes says yes to --unstick, which is not given", "give --unstick, too")),
+            (false, true) => {
+                Err(Wrong::new("--yes says yes to --unstick, which is not given", "give --unstick, too"))
+            }
             (true, _) if !ends_all => Err(Wrong::new(
                 "--unstick is for SIGKILL to all: nobody survives another signal against its will",
                 "killer -s KILL --unstick NAME, or 'killer stop --unstick NAME'",

@@ -4,8 +4,8 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use crate::sys::alive::{self, Look, look};
 use crate::sys::entry::Entry;
-use crate::sys::namespaces::{self, Held, Inodes};
 use crate::sys::kernel_fs::{self, KernelDir};
+use crate::sys::namespaces::{self, Held, Inodes};
 use crate::sys::{proc, proc_text};
 use killer_common::record::Member;
 use killer_common::states::Thread;

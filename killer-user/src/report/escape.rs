@@ -93,7 +93,10 @@ mod tests {
             assert!(text(&c.to_string()).is_ascii(), "{c:?}");
         }
         assert_eq!(cut("abcdefgh", 6), "abc...");
-        assert_eq!((shell(b"a-b/c"), shell(b"a b$(x)"), shell(b"")), ("a-b/c".into(), "'a b$(x)'".into(), "''".into()));
+        assert_eq!(
+            (shell(b"a-b/c"), shell(b"a b$(x)"), shell(b"")),
+            ("a-b/c".into(), "'a b$(x)'".into(), "''".into())
+        );
         assert_eq!(shell(b"a'\x1b\xffb1"), "$'a\\047\\033\\377b1'");
         assert_eq!(comm(b"ab\0cd"), "ab");
     }

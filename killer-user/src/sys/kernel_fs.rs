@@ -167,10 +167,15 @@ mod tests {
 
     #[test]
     fn nothing_outside_of_it() {
-        let etc = rustix::fs::open("/proc/self", OFlags::PATH | OFlags::DIRECTORY, Mode::empty()).expect("one");
+        let etc =
+            rustix::fs::open("/proc/self", OFlags::PATH | OFlags::DIRECTORY, Mode::empty()).expect("one");
         let dir = KernelDir(etc);
         assert!(dir.below(b"//task").is_ok() && dir.below(b"").is_ok());
-        assert!(dir.below(b"../..").is_err() && dir.below(b"task/../../..").is_err() && dir.below(b"cwd").is_err());
+        assert!(
+            dir.below(b"../..").is_err()
+                && dir.below(b"task/../../..").is_err()
+                && dir.below(b"cwd").is_err()
+        );
         assert!(dir.read("stat").is_ok_and(|s| !s.is_empty()) && dir.read("../stat").is_err());
         assert!(!dir.below(b"task").expect("threads").directories().expect("threads").is_empty());
         assert!(checked(dir.0, CGROUP).is_err());

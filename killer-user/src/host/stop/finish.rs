@@ -7,7 +7,8 @@ use crate::ending::{Ending, Wait};
 use crate::host::certainty::{self, Doubt};
 use crate::host::main_process::Main;
 use crate::host::{
-    deed, journal, kept, last_signal, models, official, pidfiles, stop_words, survivors, unseen, unstick, wait,
+    deed, journal, kept, last_signal, models, official, pidfiles, stop_words, survivors, unseen, unstick,
+    wait,
 };
 use crate::kill::{SIGKILL, Waited};
 use crate::lineage::{Lineage, Members};

@@ -110,9 +110,11 @@ pub fn thaw(dir: &KernelDir) -> io::Result<bool> {
     dir.write(STATE, "THAWED").map(|()| true)
 }
 
-/// Freezes it again when somebody is left in it; true: it is frozen again.
-pub fn freeze_again(dir: &KernelDir) -> io::Result<bool> {
-    match inside(dir, &BTreeSet::new()).0 {
+/// Freezes it again when others are in it, or those that it was thawed for are there still; true: it is frozen again.
+pub fn freeze_again(dir: &KernelDir, of: &[Stuck]) -> io::Result<bool> {
+    // Who has ended is in the list for a moment longer.
+    let ended = of.iter().filter(|s| !s.lives()).map(|s| s.member.tgid).collect();
+    match inside(dir, &ended).0 {
         Some(0) => Ok(false),
         _ => dir.write(STATE, "FROZEN").map(|()| true),
     }

@@ -22,6 +22,9 @@ use crate::sys::proc_text;
 const LOOKS: u32 = 8;
 const APART: Duration = Duration::from_millis(40);
 
+/// So many places are named where it is mounted.
+const PLACES: usize = 4;
+
 /// Where people find it.
 const PLACE: &str = "/sys/fs/fuse/connections";
 
@@ -55,13 +58,14 @@ struct Evidence {
     mounted: BTreeSet<u64>,
 }
 
-fn evidence(s: &Stuck, all: &[Mount]) -> Evidence {
+/// `own`: the mounts that it sees; `all`: those of every mount namespace.
+fn evidence(s: &Stuck, own: &[Mount], all: &[Mount]) -> Evidence {
     let of = s.threads.iter().filter(|t| t.in_fuse()).filter_map(|t| t.argument);
     let on: BTreeSet<u64> = of.filter_map(|fd| mounts::of_descriptor(&s.entry, fd)).collect();
-    let fuse = || all.iter().filter(|m| m.is_fuse());
+    let open = all.iter().filter(|m| m.is_fuse() && on.contains(&m.id));
     Evidence {
-        open: fuse().filter(|m| on.contains(&m.id)).map(Mount::connection).collect(),
-        mounted: fuse().map(Mount::connection).collect(),
+        open: open.map(Mount::connection).collect(),
+        mounted: own.iter().filter(|m| m.is_fuse()).map(Mount::connection).collect(),
     }
 }
 
@@ -96,11 +100,14 @@ fn command(number: u64) -> String {
 
 /// The step for one connection.
 fn step(number: u64, dir: KernelDir, certain: bool, all: &[Mount], family: &BTreeSet<u32>) -> Step {
-    let at: Vec<String> = all.iter().filter(|m| m.is_fuse() && m.connection() == number).map(|m| proc_text::shown(&m.at)).collect();
-    let at = if at.is_empty() { "which the process sees mounted nowhere".into() } else { format!("at {}", at.join(", ")) };
+    let of = all.iter().filter(|m| m.is_fuse() && m.connection() == number);
+    let at: BTreeSet<String> = of.map(|m| proc_text::shown(&m.at)).collect();
+    let at: Vec<String> = at.into_iter().take(PLACES).collect();
+    let at = if at.is_empty() { "that is mounted nowhere".into() } else { format!("at {}", at.join(", ")) };
     let dev = ((number >> 20) as u32, (number & 0xf_ffff) as u32);
     let users = users::of(dev, family);
-    let likely = if certain { "" } else { "; other connections wait, too: that it is this one is only likely" };
+    let likely =
+        if certain { "" } else { "; other connections wait, too: that it is this one is only likely" };
     Step {
         told: UnstickStep {
             kind: "abort-fuse".into(),
@@ -150,17 +157,18 @@ pub fn find(stuck: &[Stuck], family: &BTreeSet<u32>) -> Vec<Step> {
     // Where there is no looking, every one is unknown.
     let mut dirs = stuck_connections().unwrap_or_default();
     let numbers: BTreeSet<u64> = dirs.keys().copied().collect();
+    let all = mounts::everywhere();
     let mut found: Vec<(Which, Step)> = Vec::new();
     for s in held {
-        let all = mounts::of(&s.entry);
-        let which = choose(&numbers, &evidence(s, &all));
+        let own = mounts::of(&s.entry);
+        let which = choose(&numbers, &evidence(s, &own, &all));
         let at = match found.iter().position(|(w, _)| *w == which) {
             Some(at) => at,
             None => {
                 let made = match &which {
-                    Which::Certain(n) | Which::Likely(n) => dirs.remove(n).map(|dir| {
-                        step(*n, dir, matches!(which, Which::Certain(_)), &all, family)
-                    }),
+                    Which::Certain(n) | Which::Likely(n) => dirs
+                        .remove(n)
+                        .map(|dir| step(*n, dir, matches!(which, Which::Certain(_)), &all, family)),
                     Which::Unknown(of) => Some(unknown(of)),
                 };
                 let Some(made) = made else { continue };

@@ -38,19 +38,21 @@ impl Thread {
         })
     }
 
-    /// True when it sleeps uninterruptibly in a function of that kind.
-    fn sleeps_in(&self, is: impl Fn(&str) -> bool) -> bool {
-        self.state == 'D' && self.stack.lines().map(function).any(is)
+    fn is_in(&self, is: impl Fn(&str) -> bool) -> bool {
+        self.stack.lines().map(function).any(is)
     }
 
-    /// It waits for the answer of a FUSE server.
+    /// It waits for the answer of a FUSE server. Before SIGKILL that is a sleep that signals end, and after it, when the server has
+    /// read the request, one that they do not.
     pub fn in_fuse(&self) -> bool {
-        self.sleeps_in(|f| f.starts_with("fuse_") || f == "request_wait_answer" || f.contains("_fuse_"))
+        let waits = |f: &str| f == "request_wait_answer" || f.contains("fuse_simple_request");
+        self.is_in(waits)
+            || self.state == 'D' && self.is_in(|f| f.starts_with("fuse_") || f.contains("_fuse_"))
     }
 
-    /// It waits for the answer of an NFS server.
+    /// It sleeps uninterruptibly for an NFS server.
     pub fn in_nfs(&self) -> bool {
-        self.sleeps_in(|f| f.starts_with("nfs") || f.starts_with("rpc_"))
+        self.state == 'D' && self.is_in(|f| f.starts_with("nfs") || f.starts_with("rpc_"))
     }
 }
 
@@ -104,7 +106,9 @@ mod tests {
     fn what_it_sleeps_in() {
         let stack = "[<0>] request_wait_answer+0x117/0x250\n[<0>] fuse_simple_request+0x1a/0x30\n[<0>] vfs_read+0x1\n";
         let of = |state, stack: &str| Thread { state, stack: stack.into(), ..Thread::default() };
-        assert!(of('D', stack).in_fuse() && !of('D', stack).in_nfs() && !of('S', stack).in_fuse());
+        assert!(of('D', stack).in_fuse() && !of('D', stack).in_nfs() && of('S', stack).in_fuse());
+        // A server that waits for requests.
+        assert!(!of('S', "[<0>] fuse_dev_do_read+0x1/0x2\n").in_fuse());
         assert!(of('D', "request_wait_answer").in_fuse() && of('D', "__fuse_simple_request").in_fuse());
         assert!(!of('D', "[<0>] confuse_me+0x1/0x2\n").in_fuse() && !of('D', "").in_fuse());
         let nfs = "[<0>] rpc_wait_bit_killable+0x11/0x70 [sunrpc]\n[<0>] nfs4_do_close+0x2 [nfsv4]\n";

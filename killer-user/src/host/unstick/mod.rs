@@ -78,7 +78,11 @@ pub fn cure(
         return done;
     }
     let told: Vec<UnstickStep> = all.iter().map(|s| s.told.clone()).collect();
-    tell.message(&message::render(&format!("'{service}': what holds the survivors, and what lets them end:"), None, None));
+    tell.message(&message::render(
+        &format!("'{service}': what holds the survivors, and what lets them end:"),
+        None,
+        None,
+    ));
     tell.message(&human::steps(&told));
     for s in &mut all {
         s.agree(how, tell, &mut done.withheld);
@@ -100,15 +104,17 @@ pub fn cure(
         s.undo();
     }
     done.steps = all.into_iter().map(|s| s.told).collect();
+    tell.message(&human::results(&done.steps));
     done
 }
 
 impl Step {
-    /// Asks for this one; what is only likely is not done by `--yes` where others use it.
+    /// Asks for this one; what is only likely is not done by `--yes`.
     fn agree(&mut self, how: Unstick, tell: &dyn Tell, withheld: &mut bool) {
         let sure = match &self.act {
             Act::ByHand => return,
-            Act::Abort { certain, .. } => *certain || self.told.others == Some(0),
+            // Who uses it by path just now is not counted, so that none are counted makes it no better.
+            Act::Abort { certain, .. } => *certain,
             _ => true,
         };
         let why = match how {
@@ -157,7 +163,7 @@ impl Step {
     /// Undoes it where that can be, when others are held by it as well.
     fn undo(&mut self) {
         let (Act::Thaw(dir), true) = (&self.act, self.told.done) else { return };
-        match freezer::freeze_again(dir) {
+        match freezer::freeze_again(dir, &self.of) {
             Ok(undone) => self.told.undone = undone,
             Err(e) => self.told.why = Some(format!("not frozen again: {}", message::plain(&e.to_string()))),
         }

@@ -1,6 +1,12 @@
 //! Mounts as a process sees them.
 
-use crate::sys::entry::Entry;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use crate::sys::entry::{self, Entry};
+
+/// All namespaces are looked at for so long at most.
+const TIME: Duration = Duration::from_secs(1);
 
 /// One line of mountinfo.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,7 +26,9 @@ pub struct Mount {
 impl Mount {
     /// FUSE, of any kind, and not its control file system.
     pub fn is_fuse(&self) -> bool {
-        ["fuse", "fuseblk", "virtiofs"].contains(&&*self.kind) || self.kind.starts_with("fuse.") || self.kind.starts_with("fuseblk.")
+        ["fuse", "fuseblk", "virtiofs"].contains(&&*self.kind)
+            || self.kind.starts_with("fuse.")
+            || self.kind.starts_with("fuseblk.")
     }
 
     /// NFS, of any version.
@@ -75,6 +83,19 @@ pub fn parsed(text: &[u8]) -> Vec<Mount> {
 /// Those that a process sees.
 pub fn of(e: &Entry) -> Vec<Mount> {
     parsed(&e.read("mountinfo").unwrap_or_default())
+}
+
+/// Those of all mount namespaces that somebody is in, as far as there is time.
+pub fn everywhere() -> Vec<Mount> {
+    let (began, mut seen, mut all) = (Instant::now(), BTreeSet::new(), Vec::new());
+    for pid in entry::everybody().unwrap_or_default() {
+        let Ok(e) = Entry::open(pid) else { continue };
+        let ns = e.links(c"ns").and_then(|l| l.number(c"mnt"));
+        if began.elapsed() < TIME && ns.is_ok_and(|ns| seen.insert(ns)) {
+            all.extend(of(&e));
+        }
+    }
+    all
 }
 
 /// The mount that one of its descriptors is on, by the kernel's word: the file itself is not touched, which could wait for ever.

@@ -33,7 +33,9 @@ fn choose<'a>(all: &'a [Mount], on: &BTreeSet<u64>) -> Option<&'a Mount> {
 fn obstacle(own: &[Mount], m: &Mount) -> Option<&'static str> {
     match own.iter().find(|o| o.id == m.id) {
         None => Some("it is mounted in another mount namespace"),
-        Some(o) if own.iter().any(|x| x.id != o.id && x.at == o.at) => Some("something else is mounted at the same place"),
+        Some(o) if own.iter().any(|x| x.id != o.id && x.at == o.at) => {
+            Some("something else is mounted at the same place")
+        }
         Some(o) if o.at != m.at => Some("it is mounted elsewhere by now"),
         Some(_) => None,
     }
@@ -105,14 +107,18 @@ pub fn unmount(id: u64, at: &[u8], of: &[Stuck]) -> io::Result<bool> {
 mod tests {
     use super::*;
 
-    const TEXT: &[u8] = b"29 1 8:1 / / rw - ext4 /dev/sda1 rw\n60 29 0:60 / /data rw - nfs4 10.0.0.1:/x rw,hard\n\
+    const TEXT: &[u8] =
+        b"29 1 8:1 / / rw - ext4 /dev/sda1 rw\n60 29 0:60 / /data rw - nfs4 10.0.0.1:/x rw,hard\n\
         61 29 0:61 / /home rw - nfs 10.0.0.2:/home rw,hard\n";
 
     #[test]
     fn which_mount() {
         let all = mounts::parsed(TEXT);
         let on = |ids: &[u64]| choose(&all, &ids.iter().copied().collect()).map(|m| m.id);
-        assert_eq!((on(&[61]), on(&[60, 29]), on(&[]), on(&[29]), on(&[60, 61])), (Some(61), Some(60), None, None, None));
+        assert_eq!(
+            (on(&[61]), on(&[60, 29]), on(&[]), on(&[29]), on(&[60, 61])),
+            (Some(61), Some(60), None, None, None)
+        );
         assert_eq!(choose(&all[..2], &BTreeSet::new()).map(|m| m.id), Some(60));
         assert_eq!(choose(&all[..1], &BTreeSet::new()), None);
     }
@@ -129,7 +135,12 @@ mod tests {
 
     #[test]
     fn the_command_is_quoted() {
-        let m = Mount { at: b"/mnt/a'; reboot; \x1b".to_vec(), kind: "nfs".into(), dev: (0, 4_000_000), ..Mount::default() };
+        let m = Mount {
+            at: b"/mnt/a'; reboot; \x1b".to_vec(),
+            kind: "nfs".into(),
+            dev: (0, 4_000_000),
+            ..Mount::default()
+        };
         let told = step(&m, None, 1, &BTreeSet::new()).told;
         assert_eq!(told.command, "umount -f $'/mnt/a\\047; reboot; \\033'");
         let told = step(&m, Some("elsewhere"), 7, &BTreeSet::new()).told;

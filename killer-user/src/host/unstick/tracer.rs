@@ -26,7 +26,9 @@ pub fn find(stuck: &[Stuck], family: &BTreeSet<u32>) -> Vec<Step> {
     for s in stuck {
         let tids: BTreeSet<u32> = s.threads.iter().map(|t| t.tracer).filter(|t| *t != 0).collect();
         for tid in tids {
-            let Some((pid, name, state)) = tracer(tid).filter(|(pid, ..)| !family.contains(pid)) else { continue };
+            let Some((pid, name, state)) = tracer(tid).filter(|(pid, ..)| !family.contains(pid)) else {
+                continue;
+            };
             let step = found.entry(pid).or_insert_with(|| {
                 let stops = matches!(state, 'T' | 't');
                 let how = if stops { "kill -CONT" } else { "kill" };

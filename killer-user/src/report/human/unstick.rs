@@ -73,6 +73,12 @@ pub fn steps(of: &[UnstickStep]) -> String {
     out
 }
 
+/// What became of each, a line each.
+pub fn results(of: &[UnstickStep]) -> String {
+    let one = |(i, s): (usize, &UnstickStep)| format!("  step {}: {}\n", i + 1, result(s));
+    of.iter().enumerate().filter(|(_, s)| s.result != "by-hand").map(one).collect()
+}
+
 /// One line a step, for receipts.
 pub fn in_brief(s: &UnstickStep) -> String {
     format!("{} {} for {}: {}", text(&s.kind), text(&s.target), pids(&s.members), result(s))

@@ -9,6 +9,8 @@ use std::os::fd::AsRawFd;
 const LOOKUP: u32 = 1;
 const GETATTR: u32 = 3;
 const OPEN: u32 = 14;
+const RELEASE: u32 = 18;
+const FLUSH: u32 = 25;
 const INIT: u32 = 26;
 
 /// `struct fuse_attr` of inode 1, a directory, or 2, a file.
@@ -37,6 +39,7 @@ fn answer(opcode: u32, node: u64) -> Option<Vec<u8>> {
         GETATTR => [words(&[3600, 0]), attributes(node)].concat(),
         // FOPEN_NOFLUSH: to close it asks nobody, else whoever serves itself never ends.
         OPEN => words(&[1, 1 << 5]),
+        RELEASE | FLUSH => Vec::new(),
         _ => return None,
     })
 }
@@ -107,5 +110,42 @@ pub fn serve(ctx: Ctx, args: &[String]) {
         libc::mmap(std::ptr::null_mut(), 4096, libc::PROT_READ, libc::MAP_PRIVATE, open.as_raw_fd(), 0)
     };
     ctx.ready(&format!("pid={} file={}", std::process::id(), open.as_raw_fd()));
+    ctx.hold()
+}
+
+/// Arguments: the process and the directory of a server that is no member, and perhaps another server. A child asks the first for what
+/// it never answers. With the second one's number the child sees only that one's mounts, and has its file under the number that
+/// its call is about.
+pub fn client(ctx: Ctx, args: &[String]) {
+    let [server, dir, fool @ ..] = args else { ctx.fail("no server") };
+    let Ok(file) = File::open(format!("/proc/{server}/root{dir}/file")) else {
+        ctx.fail("the server's file")
+    };
+    let child = ctx.child(|| {
+        if let [other, its] = fool {
+            let Ok(place) = File::open(format!("/proc/{other}/ns/mnt")) else {
+                ctx.fail("the other's mounts")
+            };
+            // SAFETY: an open descriptor, and a flag.
+            if unsafe { libc::setns(place.as_raw_fd(), 0) != 0 || libc::unshare(libc::CLONE_NEWNS) != 0 } {
+                ctx.fail("into the other's mounts");
+            }
+            let Ok(decoy) = File::open(format!("{its}/file")) else { ctx.fail("the other's file") };
+            let (at, decoy) = (file.as_raw_fd(), decoy.as_raw_fd());
+            std::thread::spawn(move || {
+                std::thread::sleep(std::time::Duration::from_millis(300));
+                // SAFETY: two open descriptors; the thread that sleeps in a call holds its file itself.
+                unsafe { libc::dup2(decoy, at) };
+                std::thread::sleep(std::time::Duration::from_secs(3600));
+            });
+        }
+        let mut value = [0u8; 8];
+        // SAFETY: an open descriptor, a name, and room for the answer that does not come.
+        unsafe {
+            libc::fgetxattr(file.as_raw_fd(), c"user.x".as_ptr(), value.as_mut_ptr().cast(), value.len())
+        };
+        ctx.hold()
+    });
+    ctx.ready(&format!("pid={} child={child}", std::process::id()));
     ctx.hold()
 }

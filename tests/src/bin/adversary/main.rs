@@ -87,6 +87,7 @@ const BEHAVIOURS: &[Behaviour] = &[
     ("evidence-restless", evidence::restless),
     ("evidence-large", evidence::large),
     ("evidence-fuse", fuse::serve),
+    ("fuse-client", fuse::client),
 ];
 
 fn main() {
