@@ -37,6 +37,18 @@ pub fn survivors(family: &Lineage<'_>, k: &Kill, order: &Order, o: &mut Outcome,
     Cured { done, took: clock::monotonic_ns().saturating_sub(began) }
 }
 
+/// After a wait in which members have ended and have not let go: an end under way can be held, too. `again`: the same wait, for so long.
+pub fn late(
+    family: &Lineage<'_>,
+    k: &Kill,
+    left: &[Member],
+    tell: &dyn Tell,
+    again: &mut dyn FnMut(Duration) -> bool,
+) -> Option<unstick::Done> {
+    let how = k.unstick.filter(|_| !left.is_empty())?;
+    Some(unstick::cure(family, left, how, tell, again))
+}
+
 /// SIGKILL to all once more; true when the kernel's count is 0.
 fn again(t: &Tracker, root: &crate::lookup::Root, order: &Order, o: &mut Outcome, most: Duration) -> bool {
     let order = Order { patience: most, ..order.clone() };

@@ -54,7 +54,7 @@ pub fn order(t: &Tracker, root: &Root, k: &Kill, tell: &dyn Tell) -> Result<Orde
     let (stray, remembered) = lineage::strays(&family, &k.whom.sets);
     let mut outcome = execute(&mut family, &order).map_err(|r| fuse::words(limit.as_ref(), root, r))?;
     drop(hurry);
-    let cured = cured::survivors(&family, k, &order, &mut outcome, tell);
+    let mut cured = cured::survivors(&family, k, &order, &mut outcome, tell);
     began += cured.took;
     before.tasks = outcome.tasks_before;
     if active {
@@ -72,6 +72,14 @@ pub fn order(t: &Tracker, root: &Root, k: &Kill, tell: &dyn Tell) -> Result<Orde
     }
     if let (Some(limit), true) = (k.wait.map(|w| w.span.limit()), case.may_wait()) {
         w = wait(&family, k, &outcome, (began, limit), tell);
+        if w.how == Some(Wait::TimedOut) && cured.done.steps.is_empty() {
+            let left: Vec<Member> = w.left.iter().map(|l| l.0).collect();
+            let done = cured::late(&family, k, &left, tell, &mut |most| {
+                w = wait(&family, k, &outcome, (clock::monotonic_ns(), Some(most)), tell);
+                w.how == Some(Wait::Over)
+            });
+            cured.done = done.unwrap_or_default();
+        }
     }
     case.wait = w.how;
     if let Some(Wait::Interrupted(sig)) = w.how {

@@ -2,6 +2,7 @@
 
 mod ask;
 mod finish;
+mod late;
 mod size;
 mod spared;
 
@@ -45,6 +46,8 @@ struct Run<'a> {
     asked: Option<i32>,
     /// The processes that were sent SIGKILL because nothing else had ended them.
     forced: Vec<Process>,
+    /// What lets survivors end was shown, and nobody has said yes to it.
+    withheld: bool,
     /// Whose it is by the host's files.
     way: Way,
     /// The control process that has called this killer to stop its own service: it and what it has forked are spared.
@@ -112,7 +115,8 @@ impl<'a> Run<'a> {
         let report = report(s, &root.name);
         let (awaited, forced, way) = (Awaited::default(), Vec::new(), official::of(t, root));
         let (root, spared) = (root.clone(), spared::caller(t, root, &way));
-        Run { t, root, named, s, mode: s.mode, tell, awaited, asked: None, forced, way, spared, report }
+        let (mode, asked, withheld) = (s.mode, None, false);
+        Run { t, root, named, s, mode, tell, awaited, asked, forced, withheld, way, spared, report }
     }
 }
 
@@ -168,6 +172,7 @@ impl Run<'_> {
         }
         let r = order::order(self.t, &self.root, &k, self.tell)?;
         // Judged once, at the end.
+        self.withheld |= r.receipt.ending == Ending::Withheld;
         self.report.steps.push(r.receipt);
         Ok(())
     }

@@ -55,8 +55,7 @@ pub fn place(controllers: &str) -> String {
 /// # Errors
 /// The kernel's: there is no FUSE, or the caller may not look.
 pub fn fuse_connections() -> io::Result<KernelDir> {
-    let own =
-        || detached(&rustix::mount::fsopen("fusectl", FsOpenFlags::FSOPEN_CLOEXEC)?).map_err(io::Error::from);
+    let own = || detached(&rustix::mount::fsopen("fusectl", FsOpenFlags::FSOPEN_CLOEXEC)?);
     checked(own().or_else(|e| opened(&|kind, _| kind == "fusectl").map_err(|_| e))?, FUSE_CTL)
 }
 

@@ -17,6 +17,7 @@ use crate::report::{human, message, model};
 impl Run<'_> {
     /// The judgement; then everybody is told.
     pub(super) fn finish(mut self, ended: Waited) -> model::Stop {
+        let ended = self.cured(ended);
         let family = Lineage::new(self.t, self.root.clone());
         let main = models::main_of(self.t, &self.root);
         let whole = self.whole() && self.spared.is_none();
@@ -51,7 +52,7 @@ impl Run<'_> {
         }
         let doubt = certainty::after(self.t, &self.root, r.empty);
         let acted = !r.steps.is_empty() || r.command.is_some();
-        let withheld = how == Wait::TimedOut && r.steps.iter().any(|s| s.ending == Ending::Withheld);
+        let withheld = how == Wait::TimedOut && self.withheld;
         r.ending = if withheld { Ending::Withheld } else { Ending::of_stop(how, acted) };
         r.ending = r.ending.unless(doubt.is_some());
         r.exactness = models::exactness(self.t, &self.root);

@@ -22,6 +22,8 @@ use crate::sys::proc_text;
 const LOOKS: u32 = 8;
 const APART: Duration = Duration::from_millis(40);
 
+/// So many connections are offered when nothing says which one it is.
+const CANDIDATES: usize = 8;
 /// So many places are named where it is mounted.
 const PLACES: usize = 4;
 
@@ -99,15 +101,14 @@ fn command(number: u64) -> String {
 }
 
 /// The step for one connection.
-fn step(number: u64, dir: KernelDir, certain: bool, all: &[Mount], family: &BTreeSet<u32>) -> Step {
+fn step(number: u64, dir: KernelDir, doubt: Option<&str>, all: &[Mount], family: &BTreeSet<u32>) -> Step {
     let of = all.iter().filter(|m| m.is_fuse() && m.connection() == number);
     let at: BTreeSet<String> = of.map(|m| proc_text::shown(&m.at)).collect();
     let at: Vec<String> = at.into_iter().take(PLACES).collect();
     let at = if at.is_empty() { "that is mounted nowhere".into() } else { format!("at {}", at.join(", ")) };
     let dev = ((number >> 20) as u32, (number & 0xf_ffff) as u32);
     let users = users::of(dev, family);
-    let likely =
-        if certain { "" } else { "; other connections wait, too: that it is this one is only likely" };
+    let doubt_told = doubt.map_or(String::new(), |d| format!("; other connections wait, too: {d}"));
     Step {
         told: UnstickStep {
             kind: "abort-fuse".into(),
@@ -115,32 +116,27 @@ fn step(number: u64, dir: KernelDir, certain: bool, all: &[Mount], family: &BTre
             others: users.others,
             other_names: users.names,
             effect: format!(
-                "every use of this file system fails from then on, for everybody; mapped files are not counted{likely}"
+                "every use of this file system fails from then on, for everybody; mapped files are not counted{doubt_told}"
             ),
             command: command(number),
             result: "shown".into(),
             ..UnstickStep::default()
         },
-        act: Act::Abort { dir, certain },
+        act: Act::Abort { dir, certain: doubt.is_none() },
         of: Vec::new(),
     }
 }
 
-/// What is told where nobody knows which connection it is.
-fn unknown(of: &[u64]) -> Step {
-    let numbers: Vec<String> = of.iter().map(u64::to_string).collect();
-    let (target, why) = match of.is_empty() {
-        true => ("a FUSE connection".into(), "the kernel shows none in which a request waits"),
-        false => (format!("one of {}", numbers.join(", ")), "nothing says which one it is"),
-    };
+/// What is told where the kernel shows no connection in which a request waits, or nobody may look.
+fn unknown() -> Step {
     Step {
         told: UnstickStep {
             kind: "abort-fuse".into(),
-            target,
+            target: "of a connection that nobody knows".into(),
             effect: "every use of that file system fails from then on, for everybody".into(),
             command: format!("grep . {PLACE}/*/waiting; echo 1 > {PLACE}/NUMBER/abort"),
             result: "by-hand".into(),
-            why: Some(why.into()),
+            why: Some("the kernel shows none in which a request waits".into()),
             ..UnstickStep::default()
         },
         act: Act::ByHand,
@@ -148,7 +144,7 @@ fn unknown(of: &[u64]) -> Step {
     }
 }
 
-/// A step for each connection that one of them waits for.
+/// A step for each connection that one of them waits for, or may wait for.
 pub fn find(stuck: &[Stuck], family: &BTreeSet<u32>) -> Vec<Step> {
     let held: Vec<&Stuck> = stuck.iter().filter(|s| s.threads.iter().any(|t| t.in_fuse())).collect();
     if held.is_empty() {
@@ -158,28 +154,30 @@ pub fn find(stuck: &[Stuck], family: &BTreeSet<u32>) -> Vec<Step> {
     let mut dirs = stuck_connections().unwrap_or_default();
     let numbers: BTreeSet<u64> = dirs.keys().copied().collect();
     let all = mounts::everywhere();
-    let mut found: Vec<(Which, Step)> = Vec::new();
+    let mut found: BTreeMap<Option<u64>, Step> = BTreeMap::new();
     for s in held {
         let own = mounts::of(&s.entry);
-        let which = choose(&numbers, &evidence(s, &own, &all));
-        let at = match found.iter().position(|(w, _)| *w == which) {
-            Some(at) => at,
-            None => {
-                let made = match &which {
-                    Which::Certain(n) | Which::Likely(n) => dirs
-                        .remove(n)
-                        .map(|dir| step(*n, dir, matches!(which, Which::Certain(_)), &all, family)),
-                    Which::Unknown(of) => Some(unknown(of)),
-                };
-                let Some(made) = made else { continue };
-                found.push((which, made));
-                found.len() - 1
+        let (these, doubt) = match choose(&numbers, &evidence(s, &own, &all)) {
+            Which::Certain(n) => (vec![Some(n)], None),
+            Which::Likely(n) => (vec![Some(n)], Some("that it is this one is only likely")),
+            Which::Unknown(of) if of.is_empty() => (vec![None], None),
+            Which::Unknown(of) => {
+                (of.into_iter().take(CANDIDATES).map(Some).collect(), Some("nothing says which one it is"))
             }
         };
-        found[at].1.told.members.push(s.member.tgid);
-        found[at].1.of.extend(Stuck::of(&s.member));
+        for number in these {
+            let made = match (found.remove(&number), number) {
+                (Some(known), _) => Some(known),
+                (None, None) => Some(unknown()),
+                (None, Some(n)) => dirs.remove(&n).map(|dir| step(n, dir, doubt, &all, family)),
+            };
+            let Some(mut made) = made else { continue };
+            made.told.members.push(s.member.tgid);
+            made.of.extend(Stuck::of(&s.member));
+            found.insert(number, made);
+        }
     }
-    found.into_iter().map(|(_, s)| s).collect()
+    found.into_values().collect()
 }
 
 /// Aborts it. `Ok(false)`: nobody waits in it any more.

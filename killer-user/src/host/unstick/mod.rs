@@ -119,7 +119,7 @@ impl Step {
         };
         let why = match how {
             Unstick::Yes if sure => None,
-            Unstick::Yes => Some("--yes does not do what is only likely: say yes at a terminal"),
+            Unstick::Yes => Some("--yes does only what is certain: say yes at a terminal"),
             Unstick::Ask => {
                 let target = crate::report::escape::text(&self.told.target);
                 match tell.agrees(&format!("{} {target}?", self.told.kind)) {
@@ -183,7 +183,8 @@ pub fn with_commands(service: &str, of: &[(Member, String, String)], left: &mut 
         };
         s.command = match &*s.code {
             "traced" => tracer::find(&[stuck], &ours).into_iter().next().map(|s| s.told.command),
-            _ => command.then(|| format!("killer -s KILL --unstick -- {}", shell(service.as_bytes()))),
+            _ => command
+                .then(|| format!("killer -s KILL --wait=10s --unstick -- {}", shell(service.as_bytes()))),
         };
     }
 }

@@ -5,13 +5,16 @@ use std::ffi::CString;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 const LOOKUP: u32 = 1;
 const GETATTR: u32 = 3;
 const OPEN: u32 = 14;
 const RELEASE: u32 = 18;
-const FLUSH: u32 = 25;
 const INIT: u32 = 26;
+
+/// To close a file asks the server, which does not answer.
+static FLUSHES: AtomicBool = AtomicBool::new(false);
 
 /// `struct fuse_attr` of inode 1, a directory, or 2, a file.
 fn attributes(inode: u64) -> Vec<u8> {
@@ -38,14 +41,15 @@ fn answer(opcode: u32, node: u64) -> Option<Vec<u8>> {
         LOOKUP => [words(&[2, 1, 3600, 3600, 0]), attributes(2)].concat(),
         GETATTR => [words(&[3600, 0]), attributes(node)].concat(),
         // FOPEN_NOFLUSH: to close it asks nobody, else whoever serves itself never ends.
-        OPEN => words(&[1, 1 << 5]),
-        RELEASE | FLUSH => Vec::new(),
+        OPEN => words(&[1, if FLUSHES.load(Ordering::Relaxed) { 0 } else { 1 << 5 }]),
+        RELEASE => Vec::new(),
         _ => return None,
     })
 }
 
 /// Serves a directory, the argument, and opens a file in it. With a second argument it takes the mount away: nobody can see from
-/// outside what the file is on, and who reads it waits for ever.
+/// outside what the file is on, and who reads it waits for ever. With `flushes` instead it opens nothing itself: who closes a file
+/// waits for ever.
 pub fn serve(ctx: Ctx, args: &[String]) {
     let Some(dir) = args.first() else { ctx.fail("no directory") };
     let Ok(device) = File::options().read(true).write(true).open("/dev/fuse") else {
@@ -98,6 +102,11 @@ pub fn serve(ctx: Ctx, args: &[String]) {
             let _ = to.write_all(&out);
         }
     });
+    if args.get(1).is_some_and(|a| a == "flushes") {
+        FLUSHES.store(true, Ordering::Relaxed);
+        ctx.ready(&format!("pid={}", std::process::id()));
+        ctx.hold();
+    }
     let open = File::open(format!("{dir}/file"));
     // SAFETY: a live string.
     if args.len() > 1 && unsafe { libc::umount2(at.as_ptr(), libc::MNT_DETACH) } != 0 {
@@ -115,7 +124,7 @@ pub fn serve(ctx: Ctx, args: &[String]) {
 
 /// Arguments: the process and the directory of a server that is no member, and perhaps another server. A child asks the first for what
 /// it never answers. With the second one's number the child sees only that one's mounts, and has its file under the number that
-/// its call is about.
+/// its call is about. With `holds` in their place it has the file open, and asks nothing.
 pub fn client(ctx: Ctx, args: &[String]) {
     let [server, dir, fool @ ..] = args else { ctx.fail("no server") };
     let Ok(file) = File::open(format!("/proc/{server}/root{dir}/file")) else {
@@ -138,6 +147,9 @@ pub fn client(ctx: Ctx, args: &[String]) {
                 unsafe { libc::dup2(decoy, at) };
                 std::thread::sleep(std::time::Duration::from_secs(3600));
             });
+        }
+        if fool == ["holds"] {
+            ctx.hold();
         }
         let mut value = [0u8; 8];
         // SAFETY: an open descriptor, a name, and room for the answer that does not come.
