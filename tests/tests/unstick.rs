@@ -1,5 +1,6 @@
 //! Survivors that can be cured by consent.
 
+use std::os::unix::ffi::OsStrExt;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -66,19 +67,23 @@ fn a_freezer_with_strangers() {
     let Some((env, freezer, service)) = frozen("a_freezer_with_strangers") else { return };
     let stranger = Bystander::new(&env.test);
     freezer.add(stranger.pid());
-    let inner = freezer.path().join("in ner");
+    let inner = freezer.path().join(std::ffi::OsStr::from_bytes(b"in\x1b[31m'\xff"));
     std::fs::create_dir(&inner).expect("a group");
     std::fs::write(inner.join("cgroup.procs"), service.fact("child").to_string()).expect("into it");
     std::fs::write(inner.join("freezer.state"), "FROZEN").expect("frozen");
     let out = env.killer(["stop", "--retry=KILL/5", "--unstick", "--yes", "-o", "json", "svc"]);
     let doc = out.ok().json();
+    assert!(out.stderr.contains("in\\x1b[31m'\\xff") && !out.stderr.contains('\x1b'), "{out}");
     service.assert_dead();
     let steps = doc["steps"][0]["unstick"].as_array().expect("steps").clone();
     assert_eq!(steps.len(), 2, "{doc}");
     assert!(steps.iter().all(|s| s["done"] == true), "{doc}");
     assert_eq!((&steps[0]["others"], &steps[0]["undone"]), (&1.into(), &true.into()), "{doc}");
     assert!(names_pid(&steps[0]["other_names"].to_string(), stranger.pid()), "{doc}");
-    assert!(steps[1]["command"].as_str().is_some_and(|c| c.contains("/in ner/freezer.state'")), "{doc}");
+    assert!(
+        steps[1]["command"].as_str().is_some_and(|c| c.contains("/in\\033[31m\\047\\377/freezer.state'")),
+        "{doc}"
+    );
     assert_eq!(freezer.state(), "FROZEN", "a stranger's freezer is frozen again");
     assert!(eventually(SOON, || std::fs::remove_dir(&inner).is_ok()));
     freezer.thaw();

@@ -73,7 +73,7 @@ pub fn find(stuck: &[Stuck], family: &BTreeSet<u32>) -> Vec<Step> {
     for s in stuck {
         let Some(Freezer { controllers, path, root, .. }) = lineage::freezer(&s.entry) else { continue };
         // It may have been moved meanwhile, and then is held by another, or by none.
-        for (path, dir) in frozen_above(&root, path.as_bytes()).unwrap_or_default() {
+        for (path, dir) in frozen_above(&root, &path).unwrap_or_default() {
             let step = found.entry((controllers.clone(), path.clone())).or_insert_with(|| {
                 let at = kernel_fs::place(&controllers);
                 let shown = [at.as_bytes(), &path].concat();
