@@ -5,7 +5,7 @@ use std::time::Duration;
 use killer_common::record::Member;
 
 use super::certainty;
-use super::cured;
+use super::cured::{self, Cured};
 use super::failure::Failure;
 use super::main_process::{self, Main};
 use super::receipt::{self, Done};
@@ -71,15 +71,7 @@ pub fn order(t: &Tracker, root: &Root, k: &Kill, tell: &dyn Tell) -> Result<Orde
         w.left.clear();
     }
     if let (Some(limit), true) = (k.wait.map(|w| w.span.limit()), case.may_wait()) {
-        w = wait(&family, k, &outcome, (began, limit), tell);
-        if w.how == Some(Wait::TimedOut) && cured.done.steps.is_empty() {
-            let left: Vec<Member> = w.left.iter().map(|l| l.0).collect();
-            let done = cured::late(&family, k, &left, tell, &mut |most| {
-                w = wait(&family, k, &outcome, (clock::monotonic_ns(), Some(most)), tell);
-                w.how == Some(Wait::Over)
-            });
-            cured.done = done.unwrap_or_default();
-        }
+        w = wait_and_cure(&family, k, &outcome, (began, limit), &mut cured, tell);
     }
     case.wait = w.how;
     if let Some(Wait::Interrupted(sig)) = w.how {
@@ -222,6 +214,27 @@ fn wait(
     };
     let unreaped = survivors::named(family, &unreaped);
     Waiting { how: Some(how), left: Vec::new(), unreaped, released }
+}
+
+/// The same; where it is over in vain, ends under way that are held are let go by consent, unless somebody was asked before.
+fn wait_and_cure(
+    family: &Lineage<'_>,
+    k: &Kill,
+    o: &Outcome,
+    since: (u64, Option<Duration>),
+    cured: &mut Cured,
+    tell: &dyn Tell,
+) -> Waiting {
+    let mut w = wait(family, k, o, since, tell);
+    if w.how == Some(Wait::TimedOut) && cured.done.steps.is_empty() {
+        let left: Vec<Member> = w.left.iter().map(|l| l.0).collect();
+        let done = cured::late(family, k, &left, tell, &mut |most| {
+            w = wait(family, k, o, (clock::monotonic_ns(), Some(most)), tell);
+            w.how == Some(Wait::Over)
+        });
+        cured.done = done.unwrap_or_default();
+    }
+    w
 }
 
 /// Notes about what the engine has met.

@@ -4,7 +4,7 @@ use killer_common::record::Member;
 
 use super::certainty::Doubt;
 use super::main_process::Main;
-use super::{inner, models, survivors, unstick};
+use super::{inner, models, survivors};
 use crate::ask::Kill;
 use crate::ask::signal;
 use crate::ending::Ending;
@@ -71,8 +71,6 @@ pub fn receipt(d: &Done<'_, '_>) -> Receipt {
             error: if let Fate::Refused(e) = x.fate { Some(message::errno(e)) } else { None },
         })
         .collect();
-    let mut survivors = survivors::with_words(t, &d.survivors, d.main);
-    unstick::with_commands(&root.name, &d.survivors, &mut survivors);
     Receipt {
         version: model::SCHEMA_VERSION,
         kind: "receipt",
@@ -103,8 +101,8 @@ pub fn receipt(d: &Done<'_, '_>) -> Receipt {
         cancelled: o.cancelled,
         also_ends: inner::of_targets(k.signal, &root.name, &targets),
         targets,
-        survivors,
-        unreaped: super::survivors::with_words(t, &d.unreaped, d.main),
+        survivors: survivors::with_cures(t, &root.name, &d.survivors, d.main),
+        unreaped: survivors::with_words(t, &d.unreaped, d.main),
         unstick: d.unstick.clone(),
         times: Times {
             started: d.started,

@@ -7,8 +7,7 @@ use crate::ending::{Ending, Wait};
 use crate::host::certainty::{self, Doubt};
 use crate::host::main_process::Main;
 use crate::host::{
-    deed, journal, kept, last_signal, models, official, pidfiles, stop_words, survivors, unseen, unstick,
-    wait,
+    deed, journal, kept, last_signal, models, official, pidfiles, stop_words, survivors, unseen, wait,
 };
 use crate::kill::{SIGKILL, Waited};
 use crate::lineage::{Lineage, Members};
@@ -35,8 +34,7 @@ impl Run<'_> {
         let r = &mut self.report;
         if how == Wait::TimedOut {
             let left = survivors::explain(&family, whole, &self.awaited.left());
-            r.survivors = survivors::with_words(self.t, &left, main);
-            unstick::with_commands(&r.service, &left, &mut r.survivors);
+            r.survivors = survivors::with_cures(self.t, &r.service, &left, main);
         }
         if !self.s.schedule.begins_with(SIGKILL) {
             r.notes.extend(stop_words::needed_kill(&self.forced));

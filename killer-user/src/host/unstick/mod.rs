@@ -171,7 +171,7 @@ impl Step {
 }
 
 /// Puts behind each reason the command that helps, where one is known.
-pub fn with_commands(service: &str, of: &[(Member, String, String)], left: &mut [Survivor]) {
+pub fn with_cures(service: &str, of: &[(Member, String, String)], left: &mut [Survivor]) {
     for ((m, ..), s) in of.iter().zip(left) {
         let Some(stuck) = Stuck::of(m) else { continue };
         let ours = BTreeSet::from([m.tgid]);
@@ -181,7 +181,7 @@ pub fn with_commands(service: &str, of: &[(Member, String, String)], left: &mut 
             "uninterruptible" => waits,
             _ => false,
         };
-        s.command = match &*s.code {
+        s.cure = match &*s.code {
             "traced" => tracer::find(&[stuck], &ours).into_iter().next().map(|s| s.told.command),
             _ => command
                 .then(|| format!("killer -s KILL --wait=10s --unstick -- {}", shell(service.as_bytes()))),

@@ -122,7 +122,7 @@ pub fn left(survivors: &[Survivor]) -> String {
     survivors
         .iter()
         .map(|p| {
-            let helps = p.command.as_ref().map_or(String::new(), |c| format!("; to let it end: {}", text(c)));
+            let helps = p.cure.as_ref().map_or(String::new(), |c| format!("; to let it end: {}", text(c)));
             format!("  {} ({}): {}{helps}\n", p.process.pid, text(&p.process.comm), text(&p.text))
         })
         .collect()

@@ -17,7 +17,7 @@ fn pids(of: &[u32]) -> String {
 
 fn others(s: &UnstickStep) -> String {
     match s.others {
-        _ if s.kind == "release-tracer" || s.kind == "none" => String::new(),
+        _ if s.kind == "release-tracer" => String::new(),
         None => "    others: nobody could count them\n".into(),
         Some(0) => String::new(),
         Some(n) => {
@@ -50,8 +50,7 @@ pub fn steps(of: &[UnstickStep]) -> String {
             "thaw-freezer" => "thaw the freezer",
             "abort-fuse" => "abort the FUSE connection",
             "umount-nfs" => "unmount by force",
-            "release-tracer" => "let the tracer go:",
-            _ => "nothing is known that helps:",
+            _ => "let the tracer go:",
         };
         out.push_str(&format!("  step {}: {what} {} (holds {})\n", i + 1, text(&s.target), pids(&s.members)));
         out.push_str(&format!("    {}\n", text(&s.effect)));
@@ -59,7 +58,7 @@ pub fn steps(of: &[UnstickStep]) -> String {
         if !s.command.is_empty() {
             out.push_str(&format!("    by hand: {}\n", text(&s.command)));
         }
-        if s.kind != "release-tracer" && s.kind != "none" {
+        if s.kind != "release-tracer" {
             out.push_str(&match &s.undo {
                 Some(u) => format!("    undo: {}\n", text(u)),
                 None => "    this cannot be undone\n".into(),

@@ -34,7 +34,7 @@ pub struct Survivor {
     pub text: String,
     /// The command that lets it end, where one is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub command: Option<String>,
+    pub cure: Option<String>,
 }
 
 /// The caller.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct UnstickStep {
-    /// `thaw-freezer`, `abort-fuse`, `umount-nfs`, `release-tracer`; `none`: nothing is known that would help.
+    /// `thaw-freezer`, `abort-fuse`, `umount-nfs`, `release-tracer`.
     pub kind: String,
     /// What it is done to: a freezer's directory, a FUSE connection, a mount, the tracer.
     pub target: String,
