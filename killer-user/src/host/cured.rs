@@ -24,9 +24,8 @@ pub struct Cured {
 /// After the engine has named survivors. What the engine does again becomes a part of the outcome.
 pub fn survivors(family: &Lineage<'_>, k: &Kill, order: &Order, o: &mut Outcome, tell: &dyn Tell) -> Cured {
     let (Some(how), began) = (k.unstick, clock::monotonic_ns()) else { return Cured::default() };
-    let shown = |steps| Cured { done: unstick::Done { steps, withheld: false }, took: 0 };
     if k.dry_run {
-        return shown(unstick::shown(family));
+        return Cured { done: unstick::shown(family), took: 0 };
     }
     if o.empty || o.survivors.is_empty() || interrupt::came().is_some() {
         return Cured::default();

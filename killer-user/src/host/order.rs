@@ -56,6 +56,7 @@ pub fn order(t: &Tracker, root: &Root, k: &Kill, tell: &dyn Tell) -> Result<Orde
     drop(hurry);
     let mut cured = cured::survivors(&family, k, &order, &mut outcome, tell);
     began += cured.took;
+    notes.extend(cured.done.note());
     before.tasks = outcome.tasks_before;
     if active {
         settle(t, root, main, &order, &outcome);

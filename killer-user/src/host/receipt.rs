@@ -101,7 +101,7 @@ pub fn receipt(d: &Done<'_, '_>) -> Receipt {
         cancelled: o.cancelled,
         also_ends: inner::of_targets(k.signal, &root.name, &targets),
         targets,
-        survivors: survivors::with_cures(t, &root.name, &d.survivors, d.main),
+        survivors: survivors::with_cures(t, (&root.name, k.signal), &d.survivors, d.main),
         unreaped: survivors::with_words(t, &d.unreaped, d.main),
         unstick: d.unstick.clone(),
         times: Times {

@@ -68,15 +68,17 @@ pub fn with_words(t: &Tracker, left: &[(Member, String, String)], main: Option<M
     left.iter().map(one).collect()
 }
 
-/// The same, each with the command that helps, where one is known.
+/// The same, each with the command that helps against SIGKILL's survivors, where one is known.
 pub fn with_cures(
     t: &Tracker,
-    service: &str,
+    (service, signal): (&str, i32),
     left: &[(Member, String, String)],
     main: Option<Main>,
 ) -> Vec<Survivor> {
     let mut all = with_words(t, left, main);
-    unstick::with_cures(service, left, &mut all);
+    if signal == SIGKILL {
+        unstick::with_cures(service, left, &mut all);
+    }
     all
 }
 

@@ -34,7 +34,7 @@ impl Run<'_> {
         let r = &mut self.report;
         if how == Wait::TimedOut {
             let left = survivors::explain(&family, whole, &self.awaited.left());
-            r.survivors = survivors::with_cures(self.t, &r.service, &left, main);
+            r.survivors = survivors::with_cures(self.t, (&r.service, self.asked.unwrap_or(0)), &left, main);
         }
         if !self.s.schedule.begins_with(SIGKILL) {
             r.notes.extend(stop_words::needed_kill(&self.forced));

@@ -12,21 +12,24 @@ mod users;
 
 use std::collections::BTreeSet;
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use killer_common::record::Member;
 
-use super::Tell;
+use super::{Tell, journal};
 use crate::ask::Unstick;
 use crate::lineage::{Lineage, Members};
 use crate::report::escape::shell;
 use crate::report::model::{Survivor, UnstickStep};
 use crate::report::{human, message};
+use crate::sys::alive;
 use look::Stuck;
 use step::{Act, Step};
 
 /// So many survivors are looked at.
 const MOST: usize = 4096;
+/// They are looked at for so long at most.
+const TIME: Duration = Duration::from_secs(5);
 /// How long members may take to end after a step, and after one that others follow.
 const LAST: Duration = Duration::from_secs(10);
 const BETWEEN: Duration = Duration::from_secs(2);
@@ -38,23 +41,35 @@ pub struct Done {
     pub steps: Vec<UnstickStep>,
     /// A step could have been done, and nobody said yes to it.
     pub withheld: bool,
+    /// So many could not be looked at.
+    pub left_out: usize,
 }
 
 /// What holds these members, and what would let them end.
-fn find(family: &Lineage<'_>, of: &[Member]) -> Vec<Step> {
-    let stuck: Vec<Stuck> = of.iter().take(MOST).filter_map(Stuck::of).collect();
+/// Answers also how many could not be looked at.
+fn find(family: &Lineage<'_>, of: &[Member]) -> (Vec<Step>, usize) {
+    let began = Instant::now();
+    let (mut stuck, mut left_out) = (Vec::new(), of.len().saturating_sub(MOST));
+    for m in of.iter().take(MOST) {
+        match Stuck::of(m).filter(|_| began.elapsed() < TIME) {
+            Some(s) => stuck.push(s),
+            None if alive::alive(m.tgid, m.leader_start) => left_out += 1,
+            None => {}
+        }
+    }
     let ours: BTreeSet<u32> = family.listed().into_iter().chain(of.iter().map(|m| m.tgid)).collect();
     let mut all = freezer::find(&stuck, &ours);
     all.extend(fuse::find(&stuck, &ours));
     all.extend(nfs::find(&stuck, &ours));
     all.extend(tracer::find(&stuck, &ours));
-    all
+    (all, left_out)
 }
 
 /// The steps, of which none is done: for a dry run.
-pub fn shown(family: &Lineage<'_>) -> Vec<UnstickStep> {
+pub fn shown(family: &Lineage<'_>) -> Done {
     let members = family.members(&family.listed());
-    find(family, &members).into_iter().map(|s| s.told).collect()
+    let (steps, left_out) = find(family, &members);
+    Done { steps: steps.into_iter().map(|s| s.told).collect(), withheld: false, left_out }
 }
 
 /// Shows what holds the survivors, asks, and does what was agreed to. `again`: SIGKILL to all once more, for so long at most; true when
@@ -66,8 +81,8 @@ pub fn cure(
     tell: &dyn Tell,
     again: &mut dyn FnMut(Duration) -> bool,
 ) -> Done {
-    let mut all = find(family, of);
-    let mut done = Done::default();
+    let (mut all, left_out) = find(family, of);
+    let mut done = Done { left_out, ..Done::default() };
     let service = &family.root().name;
     if all.is_empty() {
         tell.message(&message::render(
@@ -105,6 +120,7 @@ pub fn cure(
     }
     done.steps = all.into_iter().map(|s| s.told).collect();
     tell.message(&human::results(&done.steps));
+    journal::unstuck(service, &done.steps);
     done
 }
 
@@ -172,19 +188,29 @@ impl Step {
 
 /// Puts behind each reason the command that helps, where one is known.
 pub fn with_cures(service: &str, of: &[(Member, String, String)], left: &mut [Survivor]) {
+    let began = Instant::now();
+    let own = format!("killer -s KILL --wait=10s --unstick -- {}", shell(service.as_bytes()));
     for ((m, ..), s) in of.iter().zip(left) {
-        let Some(stuck) = Stuck::of(m) else { continue };
-        let ours = BTreeSet::from([m.tgid]);
-        let waits = stuck.threads.iter().any(|t| t.in_fuse() || t.in_nfs());
-        let command = match &*s.code {
-            "frozen" => true,
-            "uninterruptible" => waits,
-            _ => false,
-        };
+        let look = || Stuck::of(m).filter(|_| began.elapsed() < TIME);
         s.cure = match &*s.code {
-            "traced" => tracer::find(&[stuck], &ours).into_iter().next().map(|s| s.told.command),
-            _ => command
-                .then(|| format!("killer -s KILL --wait=10s --unstick -- {}", shell(service.as_bytes()))),
+            "frozen" => Some(own.clone()),
+            "uninterruptible" => {
+                let waits = look().is_some_and(|s| s.threads.iter().any(|t| t.in_fuse() || t.in_nfs()));
+                waits.then(|| own.clone())
+            }
+            "traced" => {
+                let found = look().map(|s| tracer::find(&[s], &BTreeSet::from([m.tgid])));
+                found.and_then(|f| f.into_iter().next()).map(|s| s.told.command)
+            }
+            _ => None,
         };
+    }
+}
+
+impl Done {
+    /// What could not be looked at.
+    pub fn note(&self) -> Option<String> {
+        let n = human::count(self.left_out as u64, "process", "processes");
+        (self.left_out > 0).then(|| format!("{n} could not be looked at for what holds them"))
     }
 }

@@ -37,9 +37,9 @@ pub fn find(stuck: &[Stuck], family: &BTreeSet<u32>) -> Vec<Step> {
                         kind: "release-tracer".into(),
                         target: format!("{pid} ({name})"),
                         effect: if stops {
-                            "the tracer is stopped: when it goes on it can let them end".into()
+                            "it holds them at their exit if it asked for that, and is stopped: when it goes on it can let them end".into()
                         } else {
-                            "the tracer can let them end, or ends, which lets them go, too".into()
+                            "it holds them at their exit if it asked for that: it can let them end, and so does its own end".into()
                         },
                         command: format!("{how} {pid}"),
                         result: "by-hand".into(),

@@ -26,7 +26,7 @@ pub use rules::{rule_check, rule_test, rules};
 pub use selftest::{measure, selftest_begins, selftest_ends, trial, verdict};
 pub use status::status;
 pub use tree::tree;
-pub use unstick::{results, steps};
+pub use unstick::{in_brief, results, steps};
 pub use verify::verify;
 pub use watch::happened;
 pub use why::why;
