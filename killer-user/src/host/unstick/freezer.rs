@@ -111,9 +111,9 @@ pub fn thaw(dir: &KernelDir) -> io::Result<bool> {
 }
 
 /// Freezes it again when others are in it, or those that it was thawed for are there still; true: it is frozen again.
-pub fn freeze_again(dir: &KernelDir, of: &[Stuck]) -> io::Result<bool> {
+pub fn freeze_again(dir: &KernelDir, of: &[Stuck], over: bool) -> io::Result<bool> {
     // Who has ended is in the list for a moment longer.
-    let ended = of.iter().filter(|s| !s.lives()).map(|s| s.member.tgid).collect();
+    let ended = of.iter().filter(|s| over || !s.lives()).map(|s| s.member.tgid).collect();
     match inside(dir, &ended).0 {
         Some(0) => Ok(false),
         _ => dir.write(STATE, "FROZEN").map(|()| true),

@@ -102,13 +102,15 @@ pub fn cure(
     for s in &mut all {
         s.agree(how, tell, &mut done.withheld);
     }
+    let mut over = false;
     let mut left = all.iter().filter(|s| s.told.result == "agreed").count();
     for s in &mut all {
         if s.told.result != "agreed" {
             continue;
         }
         left -= 1;
-        if s.carry_out() && again(if left == 0 { LAST } else { BETWEEN }) {
+        over = s.carry_out() && again(if left == 0 { LAST } else { BETWEEN });
+        if over {
             break;
         }
     }
@@ -116,7 +118,7 @@ pub fn cure(
         if s.told.result == "agreed" {
             s.told.result = "not-needed".into();
         }
-        s.undo();
+        s.undo(over);
     }
     done.steps = all.into_iter().map(|s| s.told).collect();
     tell.message(&human::results(&done.steps));
@@ -176,10 +178,11 @@ impl Step {
         .into();
     }
 
-    /// Undoes it where that can be, when others are held by it as well.
-    fn undo(&mut self) {
+    /// Undoes it where that can be, when others are held by it as well. `over`: by the kernel's count no member is left; /proc shows
+    /// those whose end is under way a moment longer.
+    fn undo(&mut self, over: bool) {
         let (Act::Thaw(dir), true) = (&self.act, self.told.done) else { return };
-        match freezer::freeze_again(dir, &self.of) {
+        match freezer::freeze_again(dir, &self.of, over) {
             Ok(undone) => self.told.undone = undone,
             Err(e) => self.told.why = Some(format!("not frozen again: {}", message::plain(&e.to_string()))),
         }
