@@ -56,12 +56,11 @@ pub fn order(t: &Tracker, root: &Root, k: &Kill, tell: &dyn Tell) -> Result<Orde
     drop(hurry);
     let mut cured = cured::survivors(&family, k, &order, &mut outcome, tell);
     began += cured.took;
-    notes.extend(cured.done.note());
     before.tasks = outcome.tasks_before;
     if active {
         settle(t, root, main, &order, &outcome);
     }
-    notes.extend(remarks(t, k, &outcome, stray, began_at));
+    notes.extend(cured.done.note().into_iter().chain(remarks(t, k, &outcome, stray, began_at)));
     let mut case = case(k, &order, &outcome);
     // Without programs nobody remembers ancestors, which is said of these tiers.
     case.unsure |= stray > 0 && remembered;
