@@ -231,13 +231,16 @@ pub struct Ending {
     pub root: u32,
     /// Generation of that slot.
     pub generation: u32,
-    /// Reserve.
-    pub pad: u32,
+    /// What wait(2) tells of it, with `ENDED`; 0 where the tier cannot read it (raw and legacy).
+    pub status: u32,
     /// `start_boottime` of the group leader, ns.
     pub start: u64,
     /// pidfs inode, 0 where the kernel has none.
     pub inode: u64,
 }
+
+/// In `Ending.status`: the lower 16 bits are known.
+pub const ENDED: u32 = 1 << 16;
 
 /// `reasons`: count and first time of each reason of a root.
 #[repr(C)]

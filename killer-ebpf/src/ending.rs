@@ -8,13 +8,13 @@ use crate::{process, task};
 
 const _: () = assert!(MAX_ENDING.is_power_of_two());
 
-/// Notes that the process of this entry ends; to be called before it leaves the index, so that a command that finds it in no list
+/// Notes that the process of this entry ends, and how ([`Ending::status`]); to be called before it leaves the index, so that a command that finds it in no list
 /// finds it here. `tgid` last: a reader that meets the entry half written does not take it for a process.
 ///
 /// # Safety
 /// `m` points to the element of `births` that says `b`.
 #[inline(always)]
-pub unsafe fn note(b: &Birth, m: *const Member) {
+pub unsafe fn note(b: &Birth, m: *const Member, status: u32) {
     let Some(e) = ENDING.get_ptr_mut(b.tgid & (MAX_ENDING - 1)) else { return };
     // SAFETY: the caller's; e points to a whole Ending.
     unsafe {
@@ -27,6 +27,7 @@ pub unsafe fn note(b: &Birth, m: *const Member) {
         (*e).generation = b.generation;
         (*e).start = b.leader_start;
         (*e).inode = inode;
+        (*e).status = status;
         core::ptr::write_volatile(&raw mut (*e).tgid, b.tgid);
     }
 }

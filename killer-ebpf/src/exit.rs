@@ -33,7 +33,7 @@ extern "C" fn on_exit(ctx: *const u64) -> i32 {
     // SAFETY: as above.
     unsafe {
         if live == 0 {
-            ending::note(&b, m);
+            ending::note(&b, m, task::status(task::arg(ctx, 0)));
             up = process::ended(m, addr, &b);
         } else {
             process::goes_on(m, &b);

@@ -62,6 +62,10 @@ knobs! {
     OFF_TASK_STATE, off_state: u32 = 0;
     /// `signal_struct.flags`
     OFF_SIGNAL_FLAGS, off_signal_flags: u32 = 0;
+    /// `task_struct.exit_code`
+    OFF_TASK_EXIT_CODE, off_exit_code: u32 = 0;
+    /// `signal_struct.group_exit_code`
+    OFF_SIGNAL_CODE, off_group_code: u32 = 0;
     /// `task_struct.fs`
     OFF_TASK_FS, off_fs: u32 = 0;
     /// `task_struct.mm`

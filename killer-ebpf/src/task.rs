@@ -4,7 +4,7 @@
 //! (`kernel/bpf/verifier.c:check_ptr_to_btf_access`).
 
 use crate::knobs::*;
-use killer_common::record::TaskKey;
+use killer_common::record::{ENDED, TaskKey};
 
 /// A BTF pointer to a `task_struct`, as an integer that the verifier still knows as a pointer.
 pub type Task = usize;
@@ -19,6 +19,9 @@ pub const PF_KTHREAD: u32 = 0x0020_0000;
 
 /// `TASK_NEW`, `include/linux/sched.h` (4.8+): from `sched_fork` to `wake_up_new_task`.
 const TASK_NEW: u32 = 0x800;
+
+/// `SIGNAL_GROUP_EXIT`, `include/linux/sched/signal.h`
+const GROUP_EXIT: u32 = 4;
 
 /// Four bytes of what a BTF pointer points to.
 #[inline(always)]
@@ -81,6 +84,17 @@ pub fn newborn(t: Task) -> bool {
 #[inline(always)]
 pub fn signal_flags(t: Task) -> u32 {
     load32(loadp(t, off_signal()), off_signal_flags())
+}
+/// What wait(2) will tell of the process when this task is the last of it (`kernel/exit.c:wait_task_zombie`), as
+/// [`Ending::status`](killer_common::record::Ending::status) has it.
+#[inline(always)]
+pub fn status(t: Task) -> u32 {
+    let signal = loadp(t, off_signal());
+    let code = match load32(signal, off_signal_flags()) & GROUP_EXIT {
+        0 => load32(loadp(t, off_leader()), off_exit_code()),
+        _ => load32(signal, off_group_code()),
+    };
+    code & 0xffff | ENDED
 }
 /// Threads of the group.
 #[inline(always)]

@@ -280,7 +280,8 @@ impl TestEnv {
         let args = command.get_args().map(|a| a.to_string_lossy().into_owned()).collect();
         command.stdout(File::create(&out).expect("output file"));
         command.stderr(File::create(&err).expect("output file"));
-        let child = command.spawn().unwrap_or_else(|e| panic!("cannot start {command:?}: {e}"));
+        let child =
+            crate::process::start(&mut command).unwrap_or_else(|e| panic!("cannot start {command:?}: {e}"));
         Running::new(child, args, out, err)
     }
 

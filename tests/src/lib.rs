@@ -39,7 +39,7 @@ pub use marks::Marks;
 pub use output::Out;
 pub use own_run::OwnPlaces;
 pub use pipe::{LivePipe, ReadyPipe, Said};
-pub use process::{Pidfd, eventually, proc_state};
+pub use process::{Pidfd, eventually, proc_state, start};
 pub use ruled::{RuledHost, mode};
 pub use running::Running;
 pub use service::{Bystander, Launch, Service};

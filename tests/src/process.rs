@@ -3,6 +3,7 @@
 use crate::pipe::poll_in;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::os::fd::{AsFd, OwnedFd};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 /// From here on a limit is for what has to come: how long that takes says nothing about `killer`.
@@ -64,6 +65,19 @@ pub fn proc_state(pid: i32) -> Option<char> {
     let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
     let end = stat.iter().rposition(|b| *b == b')')?;
     stat.get(end + 2).map(|b| *b as char)
+}
+
+/// Starts a program. Where the host has no number left for it, which others of the run may have taken, it is tried for half a minute.
+pub fn start(command: &mut Command) -> std::io::Result<Child> {
+    let end = Instant::now() + Duration::from_secs(30);
+    loop {
+        match command.spawn() {
+            Err(e) if e.raw_os_error() == Some(libc::EAGAIN) && Instant::now() < end => {
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            started => return started,
+        }
+    }
 }
 
 /// Asks until `done` says yes, for `limit` at most; whether it did.

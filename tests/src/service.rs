@@ -2,7 +2,7 @@
 
 use crate::env::{TestEnv, adversary, monotonic_secs};
 use crate::pipe::{LivePipe, ReadyPipe, Said};
-use crate::process::{Pidfd, eventually, proc_state};
+use crate::process::{Pidfd, eventually, proc_state, start};
 use crate::running::Running;
 use crate::skip::skip;
 use rustix::process::Signal;
@@ -130,7 +130,7 @@ impl Launch {
         let (live, live_write) = LivePipe::new();
         let (mut ready, ready_write) = ReadyPipe::new();
         hand_over(&mut command, &live_write, &ready_write);
-        let child = command.spawn().expect("start of an adversary");
+        let child = start(&mut command).expect("start of an adversary");
         drop((live_write, ready_write));
         let mut it = Bystander { child, members: Vec::new(), live, facts: Vec::new() };
         it.facts = collect(test, self, &mut ready, String::new)?;

@@ -57,6 +57,8 @@ fn what_is_in_it() {
         assert_eq!(doc["manifest"]["doubts"].as_array().expect("doubts").is_empty(), frozen, "{doc}");
         whole(env, &file);
         let all = entries(&file);
+        let outside: Value = serde_json::from_slice(&all["outside.json"]).expect("JSON");
+        assert!(outside.is_object(), "{outside}");
         for pid in [service.fact("pid"), service.fact("child")] {
             let of = member(&all, pid);
             let command = std::fs::read(format!("/proc/{pid}/cmdline")).expect("command line");

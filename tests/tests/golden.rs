@@ -30,6 +30,7 @@ const VERBS: &[&str] = &[
     "down",
     "install-boot",
     "receipts",
+    "ledger",
     "serve",
     "doctor",
     "metrics",

@@ -62,6 +62,9 @@ fn refusing(test: &str, births: u32, exits: u32) -> Option<TestEnv> {
         .env("KILLER_REFUSE_BIRTHS", births.to_string())
         .env("KILLER_REFUSE_EXITS", exits.to_string());
     env.finish(up).ok();
+    // The hooks are attached at the first service. A canary sings then, and one that has an unlucky number is heard in vain.
+    let awake = || env.killer(["run", "--name", "awake", "--detach", "--", "sleep", "120"]).exit() == 0;
+    assert!((0..20).any(|_| awake()), "twenty canaries with unlucky numbers");
     Some(env)
 }
 

@@ -21,6 +21,10 @@ const SPECIAL: &[&str] = &[
     "evidence-names",
     "evidence-restless",
     "evidence-fuse",
+    "dropper",
+    "dropper-stage",
+    "dropper-beacon",
+    "collector",
 ];
 
 #[test]

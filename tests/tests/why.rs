@@ -38,7 +38,7 @@ fn dead_ancestors_are_in_the_line() {
     assert_eq!(how, ["started", "forked", "forked", "forked", "forked"], "{known}");
     assert!(line[4]["program"].as_str().is_some_and(|p| p.contains('/')) && line[4]["execs"] == 1, "{known}");
     let text = env.killer(["why", &child.to_string()]).ok().stdout.clone();
-    assert_eq!((text.lines().count(), text.matches("ended after").count()), (6, 3), "{text}");
+    assert_eq!((text.lines().count(), text.matches("; ended ").count()), (6, 3), "{text}");
     // An ancestor that is dead can be asked for, too; its inode names it where the number is another's.
     let dead = &line[2];
     let number = dead["pid"].to_string();

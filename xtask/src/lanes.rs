@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 
+use crate::reap;
 use crate::run::{cargo, quiet, root};
 use crate::tally::Tally;
 use crate::test::Seen;
@@ -74,7 +75,7 @@ fn program(p: &Program, filter: Option<&str>, deadline: Instant, killer: &Path) 
     let began = Instant::now();
     let said = Mutex::new(Vec::new());
     let hear = |line: &str| said.lock().unwrap_or_else(|e| e.into_inner()).push(line.to_owned());
-    let ended = watched::run(&mut command, deadline, &hear)?;
+    let ended = watched::run(&mut reap::below(&command)?, deadline, &hear)?;
     let mut seen = Seen::default();
     for line in said.into_inner().unwrap_or_else(|e| e.into_inner()) {
         seen.show(&line);

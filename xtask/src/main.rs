@@ -16,6 +16,7 @@ mod miri;
 mod ordeal;
 mod package;
 mod prose;
+mod reap;
 mod rooms;
 mod run;
 mod soak;
@@ -69,6 +70,9 @@ enum Task {
     Soak(soak::Options),
     /// Other ways to end a service, on the same adversaries; writes docs/PEERS.md.
     Peers(vm::peers::Options),
+    /// Run a test program, and take the orphans of what it starts.
+    #[command(hide = true)]
+    Reap(reap::Options),
     /// What .ci/run does: lint, build-ebpf --verify, miri, test, guests, guard.
     Ci,
 }
@@ -78,6 +82,10 @@ fn main() -> ExitCode {
         return code;
     }
     let done = match Cli::parse().task {
+        Task::Reap(options) => match reap::main(&options) {
+            Ok(code) => return code,
+            Err(error) => Err(error),
+        },
         Task::BuildEbpf(options) => ebpf::main(&options).map(|()| Tally::default()),
         Task::Test(options) => test::run(&options).inspect(|tally| println!("{tally}")),
         Task::Lint => lint::run().inspect(|tally| println!("{tally}")),

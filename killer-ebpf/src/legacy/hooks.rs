@@ -146,7 +146,7 @@ pub fn ended() {
     }
     if last {
         // SAFETY: as above.
-        unsafe { ending::note(&b, own) };
+        unsafe { ending::note(&b, own, 0) };
         process::ended_apart(me, b.leader_start, b.flags);
     }
     member::remove(cur, &b);

@@ -3,7 +3,7 @@
 use aya_ebpf::helpers::generated as h;
 use aya_ebpf::helpers::{bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_get_current_uid_gid};
 use killer_common::MAX_ENDING;
-use killer_common::record::B_THREAD;
+use killer_common::record::{B_THREAD, ENDED};
 use killer_common::watch::*;
 
 use crate::events;
@@ -11,18 +11,9 @@ use crate::knobs::*;
 use crate::maps::{BIRTHS, ENDING};
 use crate::task::{self, load32, load64, loadp};
 
-/// `SIGNAL_GROUP_EXIT`, `include/linux/sched/signal.h`
-const GROUP_EXIT: u32 = 4;
 /// `SEND_SIG_PRIV`, `include/linux/sched/signal.h`
 const SEND_SIG_PRIV: u64 = 1;
 const SIGCHLD: u32 = 17;
-
-/// `task_struct.exit_code`
-#[unsafe(no_mangle)]
-static OFF_TASK_EXIT_CODE: u32 = 0;
-/// `signal_struct.group_exit_code`
-#[unsafe(no_mangle)]
-static OFF_SIGNAL_CODE: u32 = 0;
 
 /// match-proto: `trace_task_newtask(struct task_struct *task, u64 clone_flags)`
 #[unsafe(no_mangle)]
@@ -99,18 +90,7 @@ extern "C" fn on_watch_exit(ctx: *const u64) -> i32 {
     if !events::wanted(EXIT, task::uid(t), root) {
         return 0;
     }
-    // What wait(2) will tell (`kernel/exit.c:wait_task_zombie`).
-    // SAFETY: statics of this object.
-    let (own, group) = unsafe {
-        (
-            core::ptr::read_volatile(&raw const OFF_TASK_EXIT_CODE),
-            core::ptr::read_volatile(&raw const OFF_SIGNAL_CODE),
-        )
-    };
-    let code = match task::signal_flags(t) & GROUP_EXIT {
-        0 => load32(loadp(t, off_leader()), own),
-        _ => load32(loadp(t, off_signal()), group),
-    };
+    let code = task::status(t) & (ENDED - 1);
     // SAFETY: e points to a whole Event.
     events::write(EXIT, (root, generation), t, |e| unsafe { (*e).code = code });
     0

@@ -253,6 +253,17 @@ pub enum Whose {
     Pidfile(PathBuf),
 }
 
+/// Where `adopt` takes a process to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TakeIn {
+    /// Into a service of its own.
+    New,
+    /// The same, out of the service that it is a member of (`--move`).
+    Moved,
+    /// Into one that is there (`--also`).
+    There,
+}
+
 /// What `wait` waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Until {

@@ -1,5 +1,6 @@
 //! Arguments → [`Request`], by clap. It knows neither the kernel nor the engine; which verbs there are it is told ([`Entry`]).
 
+mod adopt_options;
 mod capture_options;
 pub mod common;
 pub mod completions;
@@ -24,6 +25,7 @@ use std::ffi::OsString;
 
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
 
+pub use adopt_options::AdoptOptions;
 pub use capture_options::{CaptureOptions, Captures};
 pub use common::{Color, Common, Look, Output};
 #[cfg(test)]

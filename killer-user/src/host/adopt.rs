@@ -60,6 +60,31 @@ pub fn adopt(t: &Tracker, name: &str, p: &Candidate, moves: bool) -> Result<Adop
     r
 }
 
+/// Takes another process, with its present descendants, into a service that is there.
+pub fn also(t: &Tracker, root: &Root, p: &Candidate) -> Result<Adopted, Failure> {
+    let _lock = t.lock()?;
+    let name = &root.name;
+    if let Some(other) = of(t, p) {
+        let next = match other.slot == root.slot {
+            true => format!("'killer tree {name}' shows it"),
+            false => format!("'killer tree {}' shows it there", other.name),
+        };
+        return Err(Failure::new(
+            Ending::Failed,
+            format!("process {} is already a member of service '{}'", p.pid, other.name),
+        )
+        .next(next));
+    }
+    let taken = t.adopt(root.slot, *p, None)?;
+    if of(t, p).is_none_or(|now| now.slot != root.slot) {
+        return Err(Failure::new(Ending::Failed, format!("process {} could not be taken in", p.pid))
+            .why("it has ended, or the service was being ended meanwhile")
+            .next(format!("'killer status {name}' shows what has become of it")));
+    }
+    unseen::remember(t);
+    Ok(Adopted { slot: root.slot, passes: taken.passes })
+}
+
 /// What was given up has a name again.
 fn recall(t: &Tracker, slot: Slot, name: &str) -> Result<Adopted, Failure> {
     if registry::named(t, name).is_some() || super::elsewhere::named(t, name)?.is_some() {

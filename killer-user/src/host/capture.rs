@@ -10,7 +10,7 @@ use killer_common::record::Member;
 
 use super::failure::Failure;
 use super::names::Resolved;
-use super::{Tell, certainty, main_process, models, status};
+use super::{Tell, certainty, main_process, models, outside, status};
 use crate::ask::capture::Capture;
 use crate::capture::{Archive, Collected, Cut, HEAD, Progress, collect, place};
 use crate::ending::Ending;
@@ -135,7 +135,7 @@ fn json(model: &impl serde::Serialize) -> std::io::Result<Vec<u8>> {
     Ok(serde_json::to_vec_pretty(model)?)
 }
 
-/// What the tracker knows: lineage, state, and who each member is. Answers the members.
+/// What the tracker knows: lineage, state, and who each member is; and what depends on them. Answers the members.
 fn about(t: &Tracker, root: &Root, archive: &mut Archive<Output>) -> std::io::Result<Vec<Member>> {
     let failed = |f: Failure| std::io::Error::other(f.what);
     let tree = status::tree(t, root, false, None).map_err(failed)?;
@@ -150,5 +150,7 @@ fn about(t: &Tracker, root: &Root, archive: &mut Archive<Output>) -> std::io::Re
         let identity = models::process(t, m, main);
         archive.part(&format!("{}/identity.json", place(m)), &json(&identity)?)?;
     }
+    let depends = outside::of(t, root, members.iter().map(|m| (m.tgid, m.leader_start)));
+    archive.part("outside.json", &json(&depends)?)?;
     Ok(members)
 }

@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 
-use super::asker;
+use super::{asker, ended};
+use crate::keep::Past;
 use crate::report::model::{
     Counts, Deed, End, Exactness, Got, KeptProcess, Process, Receipt, Stop, Survivor,
 };
 use crate::sys::{clock, proc_text};
+use crate::tier::Tracker;
 
 /// So many processes are named in a line.
 const MOST: usize = 4096;
@@ -24,6 +26,8 @@ pub struct Ends<'a> {
     pub over: bool,
     /// Those that live on.
     pub survivors: &'a [Survivor],
+    /// Who knows how they ended.
+    pub past: Option<&'a dyn Past>,
 }
 
 impl Processes {
@@ -41,7 +45,7 @@ impl Processes {
                 control: p.control,
                 service: p.service.clone(),
                 got: Vec::new(),
-                end: End { state: "unknown".into(), why: None, exit_code: None, exit_signal: None },
+                end: ended::of(None, "unknown"),
             });
             all.len() - 1
         });
@@ -64,13 +68,15 @@ impl Processes {
     /// All of them with their ends, and how many more there are.
     fn done(mut self, ends: &Ends<'_>) -> (Vec<KeptProcess>, u64) {
         for p in &mut self.all {
-            if ends.over || p.got.iter().any(|g| g.result == "gone") {
-                p.end.state = "ended".into();
+            let over = ends.over || p.got.iter().any(|g| g.result == "gone");
+            // Also of one that nobody waited for.
+            let status = ends.past.and_then(|past| past.status(p.pid, p.start));
+            if over || status.is_some() {
+                p.end = ended::of(status, "ended");
             }
         }
         for s in ends.survivors {
-            self.of(&s.process).end =
-                End { state: "lives".into(), why: Some(s.text.clone()), exit_code: None, exit_signal: None };
+            self.of(&s.process).end = End { why: Some(s.text.clone()), ..ended::of(None, "lives") };
         }
         let left_out = self.all.len().saturating_sub(MOST) as u64;
         if left_out > 0 {
@@ -137,7 +143,7 @@ impl Frame<'_> {
 }
 
 /// Of one order.
-pub fn of_order(r: &Receipt) -> Deed {
+pub fn of_order(t: &Tracker, r: &Receipt) -> Deed {
     let mut all = Processes::default();
     all.add(r);
     let frame = Frame {
@@ -151,7 +157,7 @@ pub fn of_order(r: &Receipt) -> Deed {
         counts: (Counts { processes: r.processes, tasks: r.tasks }, r.left),
         empty: r.empty,
     };
-    let ends = Ends { over: r.empty || r.released == Some(true), survivors: &r.survivors };
+    let ends = Ends { over: r.empty || r.released == Some(true), survivors: &r.survivors, past: t.past() };
     Deed {
         released: r.released,
         also_ends: r.also_ends.clone(),
@@ -163,7 +169,7 @@ pub fn of_order(r: &Receipt) -> Deed {
 }
 
 /// Of a stop, whichever signals it came to.
-pub fn of_stop(r: &Stop, tier: &'static str, left: Counts) -> Deed {
+pub fn of_stop(t: &Tracker, r: &Stop, left: Counts) -> Deed {
     let mut all = Processes::default();
     r.steps.iter().for_each(|s| all.add(s));
     let first = r.steps.first();
@@ -174,12 +180,12 @@ pub fn of_stop(r: &Stop, tier: &'static str, left: Counts) -> Deed {
         whom: r.mode,
         line: first.map_or(&[], |s| &s.asked_by.line),
         ending: (r.ending.word(), r.ending.code()),
-        tier,
+        tier: t.tier().name(),
         exactness: &r.exactness,
         counts: (before, left),
         empty: r.empty,
     };
-    let ends = Ends { over: r.empty || r.released, survivors: &r.survivors };
+    let ends = Ends { over: r.empty || r.released, survivors: &r.survivors, past: t.past() };
     let command = r.command.iter().map(|c| format!("stop command '{}'", c.command));
     Deed {
         released: Some(r.released),

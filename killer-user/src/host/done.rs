@@ -2,14 +2,15 @@
 
 use super::names::find_one;
 use super::open::Host;
+use super::run::TakenIn;
 use super::{models, survivors};
 use crate::ending::Ending;
 use crate::lineage::Lineage;
 use crate::report::model::{Done, Verb};
 
 /// A service was adopted.
-pub fn adopted(name: &str) -> Done {
-    of(Verb::Adopt, name, Ending::Adopted)
+pub fn adopted(name: &str, t: &TakenIn) -> Done {
+    Done { notes: t.notes.clone(), ..of(Verb::Adopt, name, t.ending) }
 }
 
 /// A service has another main process.

@@ -8,7 +8,7 @@ use crate::lineage::{Describer, Home, Node, Outside};
 use crate::lookup::{Root, registry};
 use crate::report::escape;
 use crate::report::model;
-use crate::sys::clock;
+use crate::sys::{clock, proc_text};
 use crate::tier::Tracker;
 
 /// CLOCK_BOOTTIME ns → RFC 3339 in the local zone.
@@ -126,7 +126,7 @@ fn described(
 ) -> model::Node {
     let outside = if n.ended.is_none() { looks.describe(&n.member) } else { None };
     let mut process = process(t, &n.member, main);
-    process.command = outside.as_ref().map(|o| o.cmdline.join(" ")).filter(|c| !c.is_empty());
+    process.command = outside.as_ref().and_then(|o| proc_text::line(&o.cmdline));
     let judged = |how: fn(&Home, &Outside) -> Vec<&'static str>| match (home, &outside) {
         (Some(h), Some(o)) => how(h, o).into_iter().map(String::from).collect(),
         _ => Vec::new(),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::failure::Failure;
 use crate::ending::Ending;
 use crate::ledger::{self, Found, Place};
-use crate::report::model::{KeptReceipt, LedgerCheck, ReceiptList, SCHEMA_VERSION};
+use crate::report::model::{KeptReceipt, LedgerCheck, ReceiptList, ReceiptRow, SCHEMA_VERSION};
 
 pub use crate::ledger::Asked;
 
@@ -48,6 +48,19 @@ pub fn list(dir: Option<&Path>, most: Option<usize>) -> Result<ReceiptList, Fail
         more,
         unread: unreadable,
     })
+}
+
+/// Those of one service in short, the last ones, and how many there are before; none where nothing was kept.
+pub fn of_service(name: &str, most: Option<usize>) -> Result<(Vec<ReceiptRow>, u64), Failure> {
+    let place = match ledger::usual().map(|p| Place::open(&p)) {
+        Ok(Ok(place)) => place,
+        Ok(Err(e)) if e.kind() == std::io::ErrorKind::NotFound => return Ok((Vec::new(), 0)),
+        _ => open(None)?,
+    };
+    let (mut all, _, _) = ledger::list(&place, None).map_err(|e| unread(&place, &e))?;
+    all.retain(|r| r.service == name);
+    let more = most.map_or(0, |m| all.len().saturating_sub(m));
+    Ok((all.split_off(more), more as u64))
 }
 
 /// One, whole.

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use killer_common::record::R_SERVICE;
 
-use super::adopt;
+use super::adopt::{self, Adopted};
 use super::failure::Failure;
 use super::names::find_one;
 use super::on_exit::{self, OnExit};
@@ -16,16 +16,16 @@ use super::place::{self, Wish};
 use super::record::{Heir, StopRecord, no_heir};
 use super::start;
 use super::unknown::unknown;
-use super::{Tell, forking, pidfiles, replace, survivors, unseen};
+use super::{Tell, forking, freeze, kin, pidfiles, replace, survivors, unseen};
 use crate::ask::span::Span;
-use crate::ask::{Command, Run, Whose};
+use crate::ask::{Command, Run, TakeIn, Whose};
 use crate::ending::Ending;
 use crate::lineage::Lineage;
 use crate::lookup::{Root, pidfile, process, registry};
 use crate::report::{human, message};
 use crate::sys::alive::Identity;
 use crate::sys::pass_on::PassOn;
-use crate::sys::{daemon, interrupt};
+use crate::sys::{daemon, interrupt, sched};
 use crate::tier::Tracker;
 
 /// Failures of `run` and `exec` are told apart from CMD's; missing privilege stays what it is.
@@ -226,8 +226,23 @@ fn say_place(t: &Tracker, s: &start::Started, tell: &dyn Tell) {
     }
 }
 
-/// Takes a running process in.
-pub fn adopt(name: &str, whose: &Whose, moves: bool, tell: &dyn Tell) -> Result<(), Failure> {
+/// What an adoption came to.
+#[derive(Debug)]
+pub struct TakenIn {
+    /// `Adopted`, or what became of the freeze.
+    pub ending: Ending,
+    /// What there is to know besides: orphans that may belong to it.
+    pub notes: Vec<String>,
+}
+
+/// Takes a running process in. `holds`: the service is frozen in the same call.
+pub fn adopt(
+    name: &str,
+    whose: &Whose,
+    to: TakeIn,
+    holds: bool,
+    tell: &dyn Tell,
+) -> Result<TakenIn, Failure> {
     if let Whose::Pid(pid, _) = whose {
         own_or_able(*pid)?;
     }
@@ -242,14 +257,41 @@ pub fn adopt(name: &str, whose: &Whose, moves: bool, tell: &dyn Tell) -> Result<
         })?,
     };
     own_or_able(p.pid)?;
+    if to == TakeIn::There {
+        let (t, root) = find_one(name)?;
+        return taken(&t, name, holds, tell, || adopt::also(&t, &root, &p));
+    }
     let t = Host::up()?;
     say_tier(&t, tell);
-    let _log = tell.relay(&t);
-    let a = adopt::adopt(&t, name, &p, moves)?;
+    taken(&t, name, holds, tell, || adopt::adopt(&t, name, &p, to == TakeIn::Moved))
+}
+
+/// Takes in, holds still, and says what came of it.
+fn taken(
+    t: &Tracker,
+    name: &str,
+    holds: bool,
+    tell: &dyn Tell,
+    take: impl FnOnce() -> Result<Adopted, Failure>,
+) -> Result<TakenIn, Failure> {
+    let _log = tell.relay(t);
+    if holds {
+        freeze::cannot(t)?;
+    }
+    let hurry = holds.then(sched::Hurry::start);
+    let a = take()?;
+    let root = registry::in_slot(t, a.slot.slot);
+    let mut ending = Ending::Adopted;
+    // One that is frozen already has a member more, which runs.
+    let frozen = || registry::frozen(t, a.slot.slot).and_then(|s| registry::in_slot(t, s));
+    if let Some(root) = if holds { root.clone() } else { frozen() } {
+        let held = freeze::freeze(t, &root, tell)?.ending;
+        ending = if held.is_good() { ending } else { held };
+    }
+    drop(hurry);
     // Not all that it ever had: one that was given up has had others.
-    let root = registry::in_slot(&t, a.slot.slot);
-    let e = root.as_ref().map(|r| super::models::exactness(&t, r)).unwrap_or_default();
-    let n = root.map(|r| survivors::counts(&Lineage::new(&t, r))).unwrap_or_default();
+    let e = root.as_ref().map(|r| super::models::exactness(t, r)).unwrap_or_default();
+    let n = root.clone().map(|r| survivors::counts(&Lineage::new(t, r))).unwrap_or_default();
     let text = format!(
         "adopted {} ({}) in {} passes; {}\n",
         human::count(n.processes, "process", "processes"),
@@ -258,5 +300,7 @@ pub fn adopt(name: &str, whose: &Whose, moves: bool, tell: &dyn Tell) -> Result<
         human::exactness(&e)
     );
     tell.message(&format!("killer: '{}': {text}", crate::report::escape::text(name)));
-    Ok(())
+    let notes = root.map(|r| kin::hints(t, &r)).unwrap_or_default();
+    notes.iter().for_each(|n| tell.message(&message::render(&format!("'{name}': {n}"), None, None)));
+    Ok(TakenIn { ending, notes })
 }

@@ -79,7 +79,7 @@ impl Sent {
             counts: (self.before, survivors::counts(family)),
             empty: empty(family),
         };
-        let ends = Ends { over: done == Waited::Done, survivors: &left };
+        let ends = Ends { over: done == Waited::Done, survivors: &left, past: t.past() };
         let took_us = (clock::monotonic_ns() - self.began) / 1000;
         let made = || Deed {
             released: Some(done == Waited::Done),

@@ -37,7 +37,7 @@ pub fn one(
     let Ordered { receipt: mut r, failure } = order(t, root, k, tell)?;
     r.notes.extend(behind);
     if k.dry_run && k.signal != 0 {
-        r.outside = Some(outside::of(t, root, &r.targets));
+        r.outside = Some(outside::of(t, root, r.targets.iter().map(|x| (x.process.pid, x.process.start))));
     }
     if active {
         let uid = rustix::process::getuid().as_raw();
@@ -54,7 +54,7 @@ pub fn one(
         r.notes.push(next);
     }
     if active {
-        r.kept = kept::keep(&k.receipts, tell, || deed::of_order(&r));
+        r.kept = kept::keep(&k.receipts, tell, || deed::of_order(t, &r));
         r.ending = kept::judged(&k.receipts, r.kept.as_ref(), r.ending);
     }
     let none = r.main_pid.is_none() && r.tasks > 0 && k.whom.names_main();

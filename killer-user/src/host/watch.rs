@@ -24,6 +24,9 @@ use crate::tier::Tracker;
 
 /// So often it is looked at what no event tells of.
 const LOOK: Duration = Duration::from_millis(250);
+/// So long nobody reads when all was read. The kernel wakes a reader only for the first event behind those that he has read
+/// (`kernel/bpf/ringbuf.c:bpf_ringbuf_commit`), and does so in the member that the event is of.
+const REST: Duration = Duration::from_millis(10);
 /// So many events are shown between two looks at anything else.
 const AT_ONCE: usize = 4096;
 
@@ -85,7 +88,10 @@ async fn run(
                     None => break,
                     // The rest comes after a look at everything else.
                     Some(n) if n == AT_ONCE => {}
-                    Some(_) => ready.clear_ready(),
+                    Some(_) => {
+                        ready.clear_ready();
+                        tokio::time::sleep(REST).await;
+                    }
                 }
             }
         }
@@ -94,12 +100,13 @@ async fn run(
     Ok(Ending::Done)
 }
 
-/// Nobody is left of the services, which are known.
+/// Nobody is left of the services, which are known, and none of them is about to start.
 fn empty(t: &Tracker, o: &Order) -> bool {
     let all = registry::all(t);
     let meant = |r: &&registry::Root| {
         o.names.is_empty() || o.names.iter().any(|w| *w == r.name || name::matches(w, &r.name))
     };
     let mut meant = all.iter().filter(meant).peekable();
-    meant.peek().is_some() && meant.all(|r| !elsewhere::lives(t, r))
+    let begun = |r: &registry::Root| registry::is_live_state(r) || registry::abandoned(t, r);
+    meant.peek().is_some() && meant.all(|r| begun(r) && !elsewhere::lives(t, r))
 }

@@ -8,11 +8,12 @@ use super::failure::Failure;
 use super::main_process::Main;
 use super::models;
 use super::open::Host;
-use super::{certainty, elsewhere, unseen};
+use super::{certainty, elsewhere, ended, unseen};
 use crate::ending::Ending;
 use crate::lineage::{self, Link};
 use crate::lookup::process::{self, ProcessError};
 use crate::lookup::{Root, registry};
+use crate::report::human;
 use crate::report::model::{self, SCHEMA_VERSION, Why};
 use crate::sys::alive::{Look, look};
 use crate::sys::{clock, proc_text};
@@ -50,10 +51,11 @@ fn left(t: &Tracker, pid: u32, inode: Option<u64>) -> Option<Failure> {
     let all = t.past()?.left_last(&|_| true);
     let it = all.iter().find(|e| e.tgid == pid && inode.is_none_or(|i| e.inode == i))?;
     let service = registry::in_slot(t, it.root).filter(|r| r.slot.generation == it.generation)?.name;
+    let how = ended::known(t, pid, it.start).map(|e| human::how(&e)).unwrap_or_default();
     Some(
         Failure::new(
             Ending::Failed,
-            format!("process {pid} has ended: it was a member of service '{service}'"),
+            format!("process {pid} has ended{how}: it was a member of service '{service}'"),
         )
         .why("of the dead only those are remembered that have forked somebody")
         .next(format!("'killer tree {service}' shows who is remembered")),
@@ -156,7 +158,7 @@ impl Services<'_> {
         if l.ended.is_none()
             && let Look::Here(e, _) = look(m.tgid, m.leader_start)
         {
-            process.command = Some(proc_text::arguments_of(&e).join(" ")).filter(|c| !c.is_empty());
+            process.command = proc_text::line(&proc_text::arguments_of(&e));
             program = e.link("exe").ok().map(|p| p.to_string_lossy().into_owned());
             euid = e.status().ok().map(|s| s.euid);
         }
@@ -166,6 +168,7 @@ impl Services<'_> {
             how: how(m, instance),
             born: models::when(m.born),
             ended: l.ended.map(models::when),
+            end: l.ended.and(ended::known(self.t, m.tgid, m.leader_start)),
             age_us: l.ended.unwrap_or_else(clock::boottime_ns).saturating_sub(m.born) / 1000,
             execs: m.execs,
             program,

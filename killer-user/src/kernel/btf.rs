@@ -231,6 +231,8 @@ const NEEDED: &[(&str, &str, &[&str])] = &[
     ("OFF_TASK_EXIT_STATE", "task_struct", &["exit_state"]),
     ("OFF_TASK_STATE", "task_struct", &["__state", "state"]),
     ("OFF_SIGNAL_FLAGS", "signal_struct", &["flags"]),
+    ("OFF_TASK_EXIT_CODE", "task_struct", &["exit_code"]),
+    ("OFF_SIGNAL_CODE", "signal_struct", &["group_exit_code"]),
     ("OFF_CRED_UID", "cred", &["uid"]),
     ("OFF_SIGNAL_LIVE", "signal_struct", &["live"]),
     ("OFF_SIGNAL_THREADS", "signal_struct", &["nr_threads"]),
@@ -241,8 +243,6 @@ type Place = (&'static str, &'static str, &'static [&'static str], Option<(&'sta
 
 /// The same for the rules and for watchers: knob, struct, alternatives of the member's name, and a member of what that is.
 const RULES: &[Place] = &[
-    ("OFF_TASK_EXIT_CODE", "task_struct", &["exit_code"], None),
-    ("OFF_SIGNAL_CODE", "signal_struct", &["group_exit_code"], None),
     ("OFF_TASK_FS", "task_struct", &["fs"], None),
     ("OFF_TASK_MM", "task_struct", &["mm"], None),
     ("OFF_TASK_EXECS", "task_struct", &["self_exec_id"], None),

@@ -7,8 +7,8 @@ use std::os::unix::fs::FileExt;
 use super::digest;
 use super::line::{self, Next, Read};
 
-/// What is read at once.
-const PIECE: u64 = 64 * 1024;
+/// What is read at once; of a long line as much as is there already, so that each byte is moved twice at most.
+const PIECE: u64 = 8 * 1024;
 /// No line of the ledger has more bytes.
 pub const LONGEST: u64 = 32 * 1024 * 1024;
 
@@ -95,7 +95,7 @@ impl Backwards<'_> {
         if self.bytes.len() as u64 > LONGEST {
             return Err(io::Error::other("its last line is longer than any receipt"));
         }
-        let piece = PIECE.min(self.from);
+        let piece = PIECE.max(self.bytes.len() as u64).min(self.from);
         let mut bytes = vec![0; piece as usize];
         self.file.read_exact_at(&mut bytes, self.from - piece)?;
         bytes.append(&mut self.bytes);

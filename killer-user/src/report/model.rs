@@ -11,6 +11,7 @@ mod ledger;
 mod moment;
 mod order;
 mod outside;
+mod past;
 mod rules;
 mod unstick;
 mod verify;
@@ -36,6 +37,7 @@ pub use ledger::{
 pub use moment::Moment;
 pub use order::{Caller, Receipt, Signalled, Stop, StopCommand, Survivor, Times};
 pub use outside::{HeldLock, HeldMount, Link, Outside, Port, Stranger, Traced};
+pub use past::{EndedProcess, Ledger};
 pub use rules::{Rule, RuleCheck, RuleError, RuleTest, Rules, RulesInForce, Uncovered};
 pub use unstick::UnstickStep;
 pub use verify::{OtherWay, Verify};
@@ -368,6 +370,10 @@ pub enum Any {
     KeptReceipt(Box<KeptReceipt>),
     /// `receipts --verify`
     LedgerCheck(LedgerCheck),
+    /// `ledger`
+    Ledger(Box<Ledger>),
+    /// `ledger`, several services.
+    Ledgers(Vec<Ledger>),
     /// `capture`
     Captured(Box<Captured>),
     /// `verify-capture`

@@ -82,11 +82,13 @@ fn all(word: &str, s: &Style) -> Vec<(&'static str, String)> {
     out.extend([
         ("receipts", human::receipts(&receipt_list(word), s)),
         ("kept", human::kept(&kept(word), s)),
-        ("ledger", human::ledger(&ledger_check(word), s)),
+        ("receipts check", human::ledger(&ledger_check(word), s)),
+        ("ledger", human::past(&past(word), s)),
     ]);
     both(&mut out, "receipts json", &receipt_list(word));
     both(&mut out, "kept json", &kept(word));
-    both(&mut out, "ledger json", &ledger_check(word));
+    both(&mut out, "receipts check json", &ledger_check(word));
+    both(&mut out, "ledger json", &past(word));
     out
 }
 
@@ -278,6 +280,8 @@ fn the_schema_has_every_field_that_is_printed() {
         ("KeptProcess", fields(&kept("x").deed.processes[0])),
         ("AskedBy", fields(&kept("x").deed.asked_by)),
         ("LedgerCheck", fields(&ledger_check("x"))),
+        ("Ledger", fields(&past("x"))),
+        ("EndedProcess", fields(&past("x").ended[0])),
         ("Captured", fields(&captured("x"))),
         ("Manifest", fields(&captured("x").manifest)),
         ("CaptureCheck", fields(&capture_check("x", CaptureState::Whole))),

@@ -127,19 +127,24 @@ impl<T: Pod> Mapped<T> {
         Ok(Self { at, len, of: PhantomData })
     }
 
-    /// As [`Self::new`], of an array that has a place for each number and is only read: what nobody looks at is not mapped.
+    /// As [`Self::new`], of an array that has a place for each number: what nobody looks at is not mapped.
     ///
     /// # Errors
     /// It cannot be mapped although the kernel can.
-    pub fn by_number(map: OwnedFd, len: usize, lock: impl FnOnce() -> io::Result<File>) -> io::Result<Self> {
+    pub fn by_number(
+        map: OwnedFd,
+        len: usize,
+        write: bool,
+        lock: impl FnOnce() -> io::Result<File>,
+    ) -> io::Result<Self> {
         let one = len <= killer_common::TGIDS as usize;
         let at = match one || limits::descriptors() < ROOM || !bpf::can_map(&map)? {
-            true => return Self::new(map, len, false, lock),
+            true => return Self::new(map, len, write, lock),
             // Of these all are looked at, or none.
             false if size_of::<T>() == size_of::<u16>() => {
                 At::Later(Later { map, looks: AtomicU32::new(0), here: OnceLock::new() })
             }
-            false => At::Parts(Parts::new(map, len)),
+            false => At::Parts(Parts::new(map, len, write)),
         };
         Ok(Self { at, len, of: PhantomData })
     }
@@ -241,9 +246,17 @@ impl Mapped<u64> {
 
     /// A word, as an atomic on the mapping.
     pub fn word(&self, i: usize) -> Option<&AtomicU64> {
-        let At::Here(at, _) = &self.at else { return None };
-        // SAFETY: i < len; an aligned u64; the mapping lives as long as self.
-        (i < self.len).then(|| unsafe { AtomicU64::from_ptr(at.add(i)) })
+        if i >= self.len {
+            return None;
+        }
+        let at = match &self.at {
+            // SAFETY: i < len.
+            At::Here(at, _) => unsafe { at.add(i) },
+            At::Parts(parts) => parts.at(i)?.cast_mut(),
+            _ => return None,
+        };
+        // SAFETY: an aligned u64; the mapping lives as long as self.
+        Some(unsafe { AtomicU64::from_ptr(at) })
     }
 }
 

@@ -52,9 +52,23 @@ pub fn arguments_of(e: &Entry) -> Vec<String> {
     }
 }
 
+/// Arguments as one line. A program that gives itself a title pads the rest of them, which would push all else out of sight.
+pub fn line(arguments: &[String]) -> Option<String> {
+    let line = arguments.join(" ");
+    Some(line.trim_end()).filter(|l| !l.is_empty()).map(str::to_owned)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn padding_is_no_argument() {
+        let words = |w: &[&str]| w.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>();
+        assert_eq!(line(&words(&["web: master", "", "  ", ""])).as_deref(), Some("web: master"));
+        assert_eq!(line(&words(&["a", "", "b"])).as_deref(), Some("a  b"));
+        assert_eq!((line(&[]), line(&words(&["", ""]))), (None, None));
+    }
 
     #[test]
     fn any_byte_is_shown() {

@@ -49,6 +49,7 @@ verbs! {
     down::Down
     install_boot::InstallBoot
     receipts::Receipts
+    ledger::Ledger
     serve::Serve
     doctor::Doctor
     metrics::Metrics

@@ -1,5 +1,6 @@
 //! Receipts: every kill leaves a line, and a line that was changed, removed or put in is found.
 
+mod ends;
 mod keys;
 mod places;
 mod tamper;

@@ -193,8 +193,8 @@ fn services(bench: &Bench) -> Result<String> {
     let mut text = format!(
         "| | first 100 | last 100 of {ENDED} ended | first 100 live | last 100 live |\n|---|---|---|---|---|\n"
     );
-    let ended = start(bench, ENDED, Path::new("/bin/true"), &[])?;
-    let live = start(bench, LIVE, Path::new("/bin/sleep"), &["300"])?;
+    let ended = start(bench, ENDED, "ended", Path::new("/bin/true"), &[])?;
+    let live = start(bench, LIVE, "s", Path::new("/bin/sleep"), &["300"])?;
     ensure!(live.len() >= 200, "only {} services could be started", live.len());
     let edge = |times: &[f64], last: bool| {
         let some = if last { &times[times.len() - 100..] } else { &times[..100] };
@@ -207,7 +207,7 @@ fn services(bench: &Bench) -> Result<String> {
         live.len()
     );
     for line in
-        [&["list"][..], &["status", "s0"], &["-s", "0", "s0"], &["-s", "0", "*"], &["-s", "KILL", "*"]]
+        [&["list"][..], &["status", "s0"], &["-s", "0", "s0"], &["-s", "0", "s*"], &["-s", "KILL", "s*"]]
     {
         let (took, peak) = once(&mut bench.killer(line))?;
         text += &format!("| `{}` | {} |\n", line.join(" "), cell(took, peak));
@@ -218,11 +218,11 @@ fn services(bench: &Bench) -> Result<String> {
 }
 
 /// Starts up to `n` services, each under a name of its own; milliseconds of each. It ends early when there is no room for another.
-fn start(bench: &Bench, n: usize, program: &Path, args: &[&str]) -> Result<Vec<f64>> {
+fn start(bench: &Bench, n: usize, name: &str, program: &Path, args: &[&str]) -> Result<Vec<f64>> {
     let mut times = Vec::new();
     for i in 0..n {
         interrupt::check()?;
-        let mut command = bench.killer(&["run", "--name", &format!("s{i}"), "--detach", "--"]);
+        let mut command = bench.killer(&["run", "--name", &format!("{name}{i}"), "--detach", "--"]);
         command.arg(program).args(args).stdout(Stdio::null()).stderr(Stdio::null());
         let begun = Instant::now();
         if !command.status()?.success() {

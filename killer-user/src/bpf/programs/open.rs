@@ -235,14 +235,14 @@ impl Pinned<'_> {
     /// An array that has a place for each number of a process.
     fn mapped_by_number<T: Pod>(&self, name: &'static str) -> Result<Mapped<T>, KeepError> {
         let (fd, elements) = self.map(name)?;
-        Mapped::by_number(fd, (elements * TGIDS) as usize, || self.lock()).map_err(unmapped)
+        Mapped::by_number(fd, (elements * TGIDS) as usize, false, || self.lock()).map_err(unmapped)
     }
 
     /// The claims. Where they cannot be mapped no hook looks at them, and they are this process's own.
     fn claims(&self) -> Result<Mapped<u64>, KeepError> {
         let (fd, elements) = self.map(CLAIMS)?;
         let len = (elements * TGIDS) as usize;
-        match Mapped::new(fd, len, true, || self.lock()).map_err(unmapped)? {
+        match Mapped::by_number(fd, len, true, || self.lock()).map_err(unmapped)? {
             claims if claims.is_mapped() => Ok(claims),
             _ => Mapped::of_our_own(len).map_err(unmapped),
         }

@@ -2,7 +2,8 @@
 
 use std::io;
 
-use killer_common::record::{Dead, Ending};
+use killer_common::MAX_ENDING;
+use killer_common::record::{Dead, ENDED, Ending};
 
 use super::Programs;
 use crate::keep::Past;
@@ -26,5 +27,10 @@ impl Past for Programs {
             v.push(if again == e { e } else { ending.get(i).unwrap_or_default() });
         });
         v
+    }
+
+    fn status(&self, pid: u32, start: u64) -> Option<u16> {
+        let e = self.ending().ok()?.get((pid & (MAX_ENDING - 1)) as usize)?;
+        (e.tgid == pid && e.start == start && e.status & ENDED != 0).then_some(e.status as u16)
     }
 }

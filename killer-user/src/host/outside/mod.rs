@@ -13,7 +13,7 @@ use look::{Seen, look};
 use crate::lineage::{Lineage, Members};
 use crate::lookup::Root;
 use crate::report::human::count;
-use crate::report::model::{Outside, Signalled};
+use crate::report::model::Outside;
 use crate::sys::clock;
 use crate::sys::entry::{self, Entry};
 use crate::tier::Tracker;
@@ -35,8 +35,8 @@ struct World {
     out: Outside,
 }
 
-/// What depends on the targets of an order to a root.
-pub fn of(t: &Tracker, root: &Root, targets: &[Signalled]) -> Outside {
+/// What depends on some members of a root, which are given by number and start of their leader (CLOCK_BOOTTIME ns).
+pub fn of(t: &Tracker, root: &Root, those: impl IntoIterator<Item = (u32, u64)>) -> Outside {
     let mut w = World {
         began: Instant::now(),
         members: Vec::new(),
@@ -44,10 +44,10 @@ pub fn of(t: &Tracker, root: &Root, targets: &[Signalled]) -> Outside {
         own: BTreeSet::new(),
         out: Outside::default(),
     };
-    if targets.is_empty() {
+    let starts: BTreeMap<u32, u64> = those.into_iter().collect();
+    if starts.is_empty() {
         return w.out;
     }
-    let starts: BTreeMap<u32, u64> = targets.iter().map(|x| (x.process.pid, x.process.start)).collect();
     let mut family: BTreeSet<u32> = Lineage::new(t, root.clone()).listed().into_iter().collect();
     family.extend(starts.keys());
     w.look_at(&starts, &family);

@@ -60,9 +60,9 @@ impl Run<'_> {
             r.notes.push(format!("interrupted by {}", signal::name(sig)));
         }
         if acted {
-            let (tier, left) = (self.t.tier().name(), survivors::counts(&family));
+            let left = survivors::counts(&family);
             self.report.kept =
-                kept::keep(&self.s.receipts, self.tell, || deed::of_stop(&self.report, tier, left));
+                kept::keep(&self.s.receipts, self.tell, || deed::of_stop(self.t, &self.report, left));
             self.report.ending =
                 kept::judged(&self.s.receipts, self.report.kept.as_ref(), self.report.ending);
         }

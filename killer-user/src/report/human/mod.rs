@@ -5,6 +5,7 @@ mod capture;
 mod doctor;
 mod list;
 mod outside;
+mod past;
 mod receipt;
 mod receipts;
 mod rules;
@@ -20,6 +21,7 @@ pub use boot::boot_files;
 pub use capture::{capture, capture_check, capture_export, capture_progress};
 pub use doctor::doctor;
 pub use list::services;
+pub use past::past;
 pub use receipt::{left, receipt, refused, stop, survivors};
 pub use receipts::{kept, ledger, receipts};
 pub use rules::{rule_check, rule_test, rules};
@@ -31,7 +33,7 @@ pub use verify::verify;
 pub use watch::happened;
 pub use why::why;
 
-use super::model::{Exactness, HostReason};
+use super::model::{End, Exactness, HostReason};
 use super::{Style, escape};
 
 const RED: &str = "\x1b[31m";
@@ -101,6 +103,18 @@ pub fn word(e: &Exactness) -> &'static str {
 /// `1 process`, `2 processes`
 pub fn count(n: u64, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })
+}
+
+/// How a process ended, behind the word that it did; empty where that is not known.
+pub fn how(e: &End) -> String {
+    match (&e.exit_signal, e.exit_code) {
+        (Some(signal), _) => {
+            let core = if e.core_dumped { ", core dumped" } else { "" };
+            format!(" by {}{core}", escape::text(signal))
+        }
+        (None, Some(code)) => format!(" with code {code}"),
+        (None, None) => String::new(),
+    }
 }
 
 /// What skipped runs of the hook on signals mean for a frozen service.

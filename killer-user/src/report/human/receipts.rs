@@ -1,10 +1,10 @@
 //! `receipts`: the ledger as a table, one receipt whole, and what a check has found.
 
 use super::unstick::in_brief;
-use super::{BOLD, GREEN, YELLOW, count, exactness, last, paint};
+use super::{BOLD, GREEN, YELLOW, count, exactness, how, last, paint};
 use crate::report::Style;
 use crate::report::escape::text;
-use crate::report::model::{KeptProcess, KeptReceipt, LedgerCheck, ReceiptList};
+use crate::report::model::{KeptProcess, KeptReceipt, LedgerCheck, ReceiptList, ReceiptRow};
 
 /// A user, and who he was when he logged in.
 fn by(uid: u32, login: Option<u32>) -> String {
@@ -20,31 +20,7 @@ pub fn receipts(l: &ReceiptList, s: &Style) -> String {
     if l.receipts.is_empty() {
         out.push_str("no receipts are kept\n");
     } else {
-        let head = ["ID", "TIME", "BY", "SERVICE", "SIGNALS", "PROCESSES", "OUTCOME"].map(String::from);
-        let mut rows = vec![head.to_vec()];
-        for r in &l.receipts {
-            rows.push(vec![
-                text(&r.id),
-                text(&r.at),
-                by(r.uid, r.login_uid),
-                text(&r.service),
-                text(&match &*r.form {
-                    "signal" => r.signals.join(" "),
-                    form => format!("{form}: {}", r.signals.join(" ")),
-                }),
-                r.signalled.to_string(),
-                format!("{} ({})", text(&r.outcome), r.exit_code),
-            ]);
-        }
-        let wide = |c: usize| rows.iter().map(|r| r[c].chars().count()).max().unwrap_or(0);
-        let widths: Vec<usize> = (0..head.len()).map(wide).collect();
-        for (i, r) in rows.iter().enumerate() {
-            let cells: Vec<String> = r.iter().zip(&widths).map(|(c, w)| format!("{c:<w$}", w = *w)).collect();
-            let line = cells.join("  ");
-            let line = line.trim_end();
-            out.push_str(&if i == 0 { paint(s, BOLD, line) } else { line.to_owned() });
-            out.push('\n');
-        }
+        out.push_str(&rows(&l.receipts, s));
     }
     if l.more > 0 {
         out.push_str(&format!("and {} before these; --all shows each\n", l.more));
@@ -57,6 +33,37 @@ pub fn receipts(l: &ReceiptList, s: &Style) -> String {
         ));
     }
     last(s, out)
+}
+
+/// The same as a table, with its head.
+pub fn rows(all: &[ReceiptRow], s: &Style) -> String {
+    let mut out = String::new();
+    let head = ["ID", "TIME", "BY", "SERVICE", "SIGNALS", "PROCESSES", "OUTCOME"].map(String::from);
+    let mut rows = vec![head.to_vec()];
+    for r in all {
+        rows.push(vec![
+            text(&r.id),
+            text(&r.at),
+            by(r.uid, r.login_uid),
+            text(&r.service),
+            text(&match &*r.form {
+                "signal" => r.signals.join(" "),
+                form => format!("{form}: {}", r.signals.join(" ")),
+            }),
+            r.signalled.to_string(),
+            format!("{} ({})", text(&r.outcome), r.exit_code),
+        ]);
+    }
+    let wide = |c: usize| rows.iter().map(|r| r[c].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..head.len()).map(wide).collect();
+    for (i, r) in rows.iter().enumerate() {
+        let cells: Vec<String> = r.iter().zip(&widths).map(|(c, w)| format!("{c:<w$}", w = *w)).collect();
+        let line = cells.join("  ");
+        let line = line.trim_end();
+        out.push_str(&if i == 0 { paint(s, BOLD, line) } else { line.to_owned() });
+        out.push('\n');
+    }
+    out
 }
 
 fn process(p: &KeptProcess) -> String {
@@ -75,8 +82,15 @@ fn process(p: &KeptProcess) -> String {
         })
         .collect();
     let got = if got.is_empty() { "nothing".into() } else { got.join(", ") };
+    let how = how(&p.end);
     let why = p.end.why.as_ref().map_or(String::new(), |w| format!(": {}", text(w)));
-    format!("{} ({}), uid {}{role}: got {got}; {}{why}\n", p.pid, text(&p.comm), p.uid, text(&p.end.state))
+    format!(
+        "{} ({}), uid {}{role}: got {got}; {}{how}{why}\n",
+        p.pid,
+        text(&p.comm),
+        p.uid,
+        text(&p.end.state)
+    )
 }
 
 /// One, whole.

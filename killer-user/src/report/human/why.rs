@@ -1,6 +1,6 @@
 //! `why`.
 
-use super::{BOLD, RED, count, exactness, last, paint};
+use super::{BOLD, RED, count, exactness, how, last, paint};
 use crate::report::Style;
 use crate::report::escape::{cut, text};
 use crate::report::model::{Ancestor, Why};
@@ -76,7 +76,8 @@ fn line(l: &Ancestor, first: bool, s: &Style) -> String {
         marks.push(cut(program, 120));
     }
     if l.ended.is_some() {
-        marks.push(format!("ended after {}", super::span(l.age_us)));
+        let how = l.end.as_ref().map(how).unwrap_or_default();
+        marks.push(format!("ended{how} after {}", super::span(l.age_us)));
     }
     let text = format!("{what}  [{}]", marks.join("; "));
     if l.alive { text } else { paint(s, RED, &text) }

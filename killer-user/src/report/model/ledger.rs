@@ -87,6 +87,9 @@ pub struct End {
     /// The signal that ended it, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_signal: Option<String>,
+    /// The kernel wrote a core file, or gave one to a program.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub core_dumped: bool,
 }
 
 /// A process that was there.

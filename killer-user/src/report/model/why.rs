@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Exactness, Node, Process, Tree};
+use super::{End, Exactness, Node, Process, Tree};
 
 /// A process of the line.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -23,6 +23,9 @@ pub struct Ancestor {
     /// When it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ended: Option<String>,
+    /// How it ended, where that is known: of the processes that ended last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end: Option<End>,
     /// From its birth to its end, or until now, microseconds.
     pub age_us: u64,
     /// Programs that it has executed as a member.

@@ -3,6 +3,11 @@
 use super::models::{exactness, unstick};
 use crate::report::model::*;
 
+pub fn end(word: &str) -> End {
+    let w = || Some(word.to_owned());
+    End { state: word.into(), why: w(), exit_code: Some(1), exit_signal: w(), core_dumped: true }
+}
+
 pub fn kept(word: &str) -> KeptReceipt {
     let w = || word.to_owned();
     let asking = AskingProcess { pid: 9, comm: Some(w()), exe: Some(w()), unread: Some(w()), start: None };
@@ -20,7 +25,7 @@ pub fn kept(word: &str) -> KeptReceipt {
             Got { signal: w(), result: "signalled".into(), error: None },
             Got { signal: w(), result: w(), error: Some(w()) },
         ],
-        end: End { state: w(), why: Some(w()), exit_code: Some(1), exit_signal: Some(w()) },
+        end: end(word),
     };
     let deed = Deed {
         at: w(),
@@ -90,5 +95,29 @@ pub fn ledger_check(word: &str) -> LedgerCheck {
         since_head: Some(1),
         torn: vec![LedgerPlace { file: word.into(), line: 2, what: word.into() }],
         wrong: None,
+    }
+}
+
+pub fn past(word: &str) -> Ledger {
+    let ended = EndedProcess {
+        pid: 12,
+        start: 7,
+        inode: Some(9),
+        comm: Some(word.into()),
+        uid: Some(0),
+        creator: Some(10),
+        began: "2026-11-24T05:00:00+00:00".into(),
+        ended: Some("2026-11-24T05:00:01+00:00".into()),
+        end: end(word),
+    };
+    Ledger {
+        version: SCHEMA_VERSION,
+        kind: "ledger",
+        service: word.into(),
+        ever: 9,
+        now: Counts { processes: 2, tasks: 3 },
+        ended: vec![ended],
+        receipts: receipt_list(word).receipts,
+        more: (5, 6),
     }
 }

@@ -10,6 +10,7 @@ pub fn why(word: &str) -> Why {
         how,
         born: "2026-11-24T05:00:00+00:00".into(),
         ended: (!alive).then(|| "2026-11-24T05:00:01+00:00".into()),
+        end: (!alive).then(|| super::ledger::end(word)),
         age_us: 1_000_000,
         execs: 2,
         program: alive.then(|| word.into()),

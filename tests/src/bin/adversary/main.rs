@@ -10,6 +10,7 @@ mod churn_threads;
 mod confine;
 mod ctx;
 mod descent;
+mod dropper;
 mod evasive;
 mod evidence;
 mod fuse;
@@ -20,6 +21,7 @@ mod nanny;
 mod resist;
 mod ring;
 mod spawn;
+mod storm;
 mod swarm;
 mod threads;
 mod tick;
@@ -88,6 +90,11 @@ const BEHAVIOURS: &[Behaviour] = &[
     ("evidence-large", evidence::large),
     ("evidence-fuse", fuse::serve),
     ("fuse-client", fuse::client),
+    ("dropper", dropper::service),
+    ("dropper-stage", dropper::staged),
+    ("dropper-beacon", dropper::beacon),
+    ("collector", dropper::server),
+    ("exec-storm", storm::execs),
 ];
 
 fn main() {

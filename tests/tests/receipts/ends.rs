@@ -1,0 +1,105 @@
+//! How each process ended: in the receipt, and in `why`.
+
+use killer_tests::{Launch, TestEnv, everywhere};
+use serde_json::Value;
+
+use super::all;
+
+/// One that catches TERM and ends with 3, one that TERM ends, one that ignores it, and one that has ended before.
+const SCRIPT: &str = "sh -c 'trap \"exit 3\" TERM; echo > $0; while :; do sleep 0.05; done' \"$2\" &
+    sleep 61 &
+    until [ -e \"$2\" ]; do sleep 0.05; done
+    trap '' TERM
+    echo ready a=1 > $1; while :; do sleep 0.1; done";
+
+/// The programs see how a process ends where they know what a task looks like.
+fn knows(env: &TestEnv) -> bool {
+    let status = env.killer(["status", "-o", "json", "svc"]).ok().json();
+    !["raw", "legacy"].iter().any(|tier| status["tier"] == *tier)
+}
+
+fn end(kept: &Value, which: impl Fn(&Value) -> bool) -> Vec<&Value> {
+    let all = kept["processes"].as_array().expect("processes");
+    all.iter().filter(|p| which(p)).map(|p| &p["end"]).collect()
+}
+
+#[test]
+fn how_each_ended() {
+    let Some(env) = TestEnv::reusing("how_each_ended") else { return };
+    let path = env.path("there").to_string_lossy().into_owned();
+    let Some(service) = Launch::shell(SCRIPT).arg(path).service(&env, "svc") else { return };
+    let known = knows(&env);
+    env.killer(["stop", "--timeout=2s", "svc"]).ok();
+    service.assert_dead();
+    let kept = all(&env).pop().expect("a receipt");
+    let sleeper = end(&kept, |p| p["comm"] == "sleep" && p["got"].as_array().is_some_and(|g| g.len() == 1));
+    let main = end(&kept, |p| p["main"] == true);
+    let coded: Vec<_> = end(&kept, |_| true).into_iter().filter(|e| e["exit_code"] == 3).collect();
+    assert!(kept["processes"].as_array().is_some_and(|p| p.len() >= 3), "{kept}");
+    assert!(end(&kept, |_| true).iter().all(|e| e["state"] == "ended"), "{kept}");
+    if !known {
+        return assert!(end(&kept, |_| true).iter().all(|e| e["exit_signal"].is_null()), "{kept}");
+    }
+    assert!(sleeper.iter().any(|e| e["exit_signal"] == "SIGTERM"), "{kept}");
+    assert_eq!(main.first().map(|e| &e["exit_signal"]), Some(&"SIGKILL".into()), "{kept}");
+    assert_eq!(coded.len(), 1, "{kept}");
+    let shown = env.killer(["receipts", kept["id"].as_str().expect("an id")]).ok().stdout.clone();
+    for words in ["ended by SIGKILL", "ended by SIGTERM", "ended with code 3"] {
+        assert!(shown.contains(words), "{shown}");
+    }
+}
+
+/// `why` says it of the dead.
+#[test]
+fn how_an_ancestor_ended() {
+    let Some(env) = TestEnv::reusing("how_an_ancestor_ended") else { return };
+    let script = "sh -c 'sleep 62 & echo $! > $0; exit 7' $2 & wait $!
+        read orphan < $2; echo ready a=$orphan > $1; exec sleep 63";
+    let path = env.path("orphan").to_string_lossy().into_owned();
+    let Some(service) = Launch::shell(script).arg(path).service(&env, "svc") else { return };
+    let orphan = service.fact("a").to_string();
+    let why = env.killer(["why", "-o", "json", &orphan]).ok().json();
+    let line = why["chain"].as_array().expect("a line");
+    let dead = line.iter().find(|l| l["alive"] == false).expect("the dead one");
+    if knows(&env) {
+        assert_eq!(dead["end"]["exit_code"], 7, "{why}");
+        let shown = env.killer(["why", &orphan]).ok().stdout.clone();
+        assert!(shown.contains("ended with code 7 after"), "{shown}");
+    } else {
+        assert!(dead["end"].is_null(), "{why}");
+    }
+    env.killer(["-s", "KILL", "svc"]).ok();
+    service.assert_dead();
+}
+
+/// What has been is shown while the service lives and when it has ended.
+#[test]
+fn the_ledger_of_a_service() {
+    everywhere("the_ledger_of_a_service", |env| {
+        let script = "sh -c 'exit 7'; sh -c '(exit 5); exit 6'; echo ready a=1 > $1; exec sleep 63";
+        let Some(service) = Launch::shell(script).service(env, "svc") else { return };
+        let before = env.killer(["ledger", "-o", "json", "svc"]).ok().json();
+        assert_eq!(
+            (&before["kind"], &before["receipts"]),
+            (&"ledger".into(), &Value::Array(vec![])),
+            "{before}"
+        );
+        let known = env.tier().is_none() && knows(env);
+        env.killer(["-s", "KILL", "svc"]).ok();
+        service.assert_dead();
+        let after = env.killer(["ledger", "-o", "json", "svc"]).ok().json();
+        assert_eq!(after["receipts"].as_array().map(Vec::len), Some(1), "{after}");
+        assert_eq!(after["now"]["processes"], 0, "{after}");
+        let codes = |key: &str| {
+            let all = after["ended"].as_array().expect("ends").iter();
+            all.filter_map(|e| e["end"].get(key).cloned()).collect::<Vec<_>>()
+        };
+        if known {
+            assert_eq!(codes("exit_code"), [7, 6, 5], "{after}");
+            assert_eq!(codes("exit_signal"), ["SIGKILL"], "{after}");
+            let text = env.killer(["ledger", "svc"]).ok().stdout.clone();
+            assert!(text.contains("ended with code 7") && text.contains("ended by SIGKILL"), "{text}");
+        }
+        env.killer(["ledger", "nobody"]).error(4, &["no such service"]);
+    });
+}
