@@ -78,6 +78,7 @@ endings! {
     Unreaped: "unreaped", 124, "All is released, but some processes are not reaped by their parents yet.";
     Timeout: "timeout", 124, "What was waited for did not come in time.";
     Survivors: "survivors", 124, "Some processes live on.";
+    Withheld: "withheld", 1, "Some processes live on, and nobody has said yes to what lets them end.";
     NotExact: "not-exact", 5, "The set is not provably exact, and --require-exact was given.";
     NotPermitted: "not-permitted", 77, "The kernel does not permit it to this caller.";
     Failed: "failed", 1, "It failed.";
@@ -154,7 +155,7 @@ impl Ending {
     pub fn became(self) -> &'static str {
         match self {
             Self::Fled | Self::Unseen | Self::Asleep | Self::Running => "not held",
-            Self::Unreaped | Self::Timeout | Self::Survivors => "not done in time",
+            Self::Unreaped | Self::Timeout | Self::Survivors | Self::Withheld => "not done in time",
             Self::Partial | Self::StillStopped => "partly done",
             Self::Unsure | Self::Doubtful | Self::Unknown | Self::Interrupted(_) => self.word(),
             _ => Self::Failed.word(),
@@ -163,7 +164,7 @@ impl Ending {
 
     /// True when the processes that are left are listed below the sentence.
     pub fn lists_who(self) -> bool {
-        matches!(self, Self::Survivors | Self::Unreaped)
+        matches!(self, Self::Survivors | Self::Withheld | Self::Unreaped)
     }
 
     /// This, unless the tracker cannot vouch for what it does not know of, and that is worse.
@@ -215,6 +216,10 @@ impl Ending {
                 format!("{} tasks are left, and none of them is listed", f.tasks)
             }
             Self::Survivors => n(f.left, "process lives on", "processes live on"),
+            Self::Withheld => format!(
+                "{}: nobody has said yes to what lets them end",
+                n(f.left, "process lives on", "processes live on")
+            ),
             Self::Interrupted(_) => f.note.to_owned(),
             _ if f.refused > 0 => {
                 format!("{} could not be signalled", n(f.refused, "process", "processes"))
@@ -299,6 +304,8 @@ pub struct Case {
     pub interrupted: Option<i32>,
     /// How the wait ended; `None`: nothing was waited for.
     pub wait: Option<Wait>,
+    /// What would let survivors end was shown, and nobody said yes to it.
+    pub withheld: bool,
     /// The tracker cannot vouch for what it does not know of.
     pub doubtful: bool,
 }
@@ -343,6 +350,7 @@ impl Case {
             (None, None | Some(Wait::Over)) => engine,
             (None, Some(wait)) => wait.failed(),
         };
+        let ending = if ending == Ending::Survivors && self.withheld { Ending::Withheld } else { ending };
         ending.unless(self.doubtful)
     }
 }

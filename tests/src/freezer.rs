@@ -42,6 +42,22 @@ impl Freezer {
         assert!(eventually(Duration::from_secs(5), || state().is_ok_and(|s| s.trim() == "FROZEN")));
     }
 
+    /// Puts a process into it, as it is.
+    #[track_caller]
+    pub fn add(&self, pid: i32) {
+        std::fs::write(self.0.join("cgroup.procs"), pid.to_string()).expect("into the freezer");
+    }
+
+    /// Its directory.
+    pub fn path(&self) -> &std::path::Path {
+        &self.0
+    }
+
+    /// `FROZEN`, `FREEZING`, `THAWED`.
+    pub fn state(&self) -> String {
+        std::fs::read_to_string(self.0.join("freezer.state")).unwrap_or_default().trim().to_owned()
+    }
+
     /// Thaws whom it has frozen.
     pub fn thaw(&self) {
         let _ = std::fs::write(self.0.join("freezer.state"), "THAWED");

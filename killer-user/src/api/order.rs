@@ -42,6 +42,7 @@ impl Order {
             newborns: Newborns::Signal,
             include_self: false,
             zap: false,
+            unstick: None,
             fuse: Fuse::default(),
             receipts: Receipts::default(),
         })

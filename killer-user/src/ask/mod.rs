@@ -20,6 +20,7 @@ pub mod whom;
 mod word;
 
 pub use request::{
-    Command, KEEP, Kill, Log, Mode, Names, Nest, Newborns, Replace, Run, Selftest, Stop, TakeIn, Until, Whose,
+    Command, KEEP, Kill, Log, Mode, Names, Nest, Newborns, Replace, Run, Selftest, Stop, TakeIn, Unstick,
+    Until, Whose,
 };
 pub use word::Word;

@@ -51,6 +51,15 @@ impl Word for Newborns {
         &[(Self::Signal, "signal"), (Self::Ignore, "ignore"), (Self::Kill, "kill")];
 }
 
+/// What lets survivors of SIGKILL end is looked for, and done when somebody says yes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unstick {
+    /// Each step is asked for at the terminal.
+    Ask,
+    /// The yes was given with the order.
+    Yes,
+}
+
 /// `killer [-s SIG] NAME…`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kill {
@@ -76,6 +85,8 @@ pub struct Kill {
     pub include_self: bool,
     /// OpenRC is told that the service has ended.
     pub zap: bool,
+    /// What lets survivors end is done.
+    pub unstick: Option<Unstick>,
     /// How many it may be for.
     pub fuse: Fuse,
     /// What is kept of it.
@@ -203,6 +214,8 @@ pub struct Stop {
     pub command: bool,
     /// OpenRC is told when the service has ended in another way than its own.
     pub zap: bool,
+    /// What lets survivors of its SIGKILL end is done.
+    pub unstick: Option<Unstick>,
     /// Sets with the caller or its ancestors are meant.
     pub include_self: bool,
     /// How many processes it may be for.
@@ -223,6 +236,7 @@ impl Stop {
             mode: Mode::ControlGroup,
             command: true,
             zap: false,
+            unstick: None,
             include_self: false,
             fuse: Fuse::default(),
             receipts: Receipts::default(),

@@ -47,6 +47,11 @@ impl Schedule {
         self.steps.first() == Some(&Step::Signal(signal))
     }
 
+    /// True when this signal is one of its steps.
+    pub fn has(&self, signal: i32) -> bool {
+        self.steps.contains(&Step::Signal(signal))
+    }
+
     /// The steps, without end where some are repeated.
     pub fn walk(&self) -> impl Iterator<Item = Step> + '_ {
         let from = self.again.unwrap_or(self.steps.len());

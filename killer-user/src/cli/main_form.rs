@@ -4,6 +4,7 @@ use clap::Parser;
 
 use super::common::{Look, choice};
 use super::receipt_options::ReceiptOptions;
+use super::unstick_options::UnstickOptions;
 use super::usage::Wrong;
 use crate::ask::fuse::{self, Fuse, Share};
 use crate::ask::wait::{self, Wait};
@@ -67,6 +68,8 @@ pub struct MainForm {
         help = with_code("Skip names that no service has, instead of doing nothing", Ending::Unknown)
     )]
     pub keep_going: bool,
+    #[command(flatten)]
+    pub unstick: UnstickOptions,
     #[command(flatten)]
     pub receipts: ReceiptOptions,
     /// Print the names of signals; with words after it, what each word stands for
@@ -141,6 +144,13 @@ impl MainForm {
             Ok(r) => r,
             Err(wrong) => return Form::Usage(wrong),
         };
+        let unstick = match self
+            .unstick
+            .asked(number == libc::SIGKILL && self.whom.sets.iter().all(|p| *p == whom::Pick::All))
+        {
+            Ok(u) => u,
+            Err(wrong) => return Form::Usage(wrong),
+        };
         let mut whom = self.whom;
         whom.fail |= self.fail;
         Form::Kill(Kill {
@@ -155,6 +165,7 @@ impl MainForm {
             include_self: self.include_self,
             newborns: self.newborns,
             zap: self.zap,
+            unstick,
             fuse: Fuse { max: self.max, share: self.max_share, used: 0 },
             receipts,
         })

@@ -17,6 +17,7 @@ mod run_options;
 mod services;
 mod stop_options;
 mod top_options;
+mod unstick_options;
 pub mod usage;
 mod watch_options;
 mod words;

@@ -39,7 +39,7 @@ const fn row(long: &'static [&'static str], short: Option<char>, takes: Takes) -
 }
 
 /// Every option of the main form.
-pub static OPTIONS: [Row; 24] = [
+pub static OPTIONS: [Row; 26] = [
     row(
         &["--signal"],
         Some('s'),
@@ -102,6 +102,8 @@ pub static OPTIONS: [Row; 24] = [
         }),
     ),
     row(&["--keep-going"], None, Takes::Nothing(|f| f.keep_going = true)),
+    row(&["--unstick"], None, Takes::Nothing(|f| f.unstick.unstick = true)),
+    row(&["--yes"], None, Takes::Nothing(|f| f.unstick.yes = true)),
     row(
         &["--receipt"],
         None,

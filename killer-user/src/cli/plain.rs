@@ -10,6 +10,7 @@ use super::entry::{Entry, RESERVED};
 use super::main_form::MainForm;
 use super::options::{self, Put, Takes};
 use super::receipt_options::ReceiptOptions;
+use super::unstick_options::UnstickOptions;
 use super::usage::Exit;
 use super::words::is_signal;
 use crate::ask::whom::Whom;
@@ -101,6 +102,7 @@ fn nothing_said() -> MainForm {
         zap: false,
         newborns: Newborns::default(),
         keep_going: false,
+        unstick: UnstickOptions::default(),
         receipts: ReceiptOptions::default(),
         list: false,
         table: false,

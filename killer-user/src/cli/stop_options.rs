@@ -5,6 +5,7 @@ use clap::Args;
 use super::common::choice;
 use super::receipt_options::ReceiptOptions;
 use super::services::Services;
+use super::unstick_options::UnstickOptions;
 use super::usage::Wrong;
 use crate::ask::fuse::{self, Fuse, Share};
 use crate::ask::schedule::{self, Retry, Schedule};
@@ -72,6 +73,8 @@ pub struct StopOptions {
     #[arg(long)]
     include_self: bool,
     #[command(flatten)]
+    unstick: UnstickOptions,
+    #[command(flatten)]
     receipts: ReceiptOptions,
     #[command(flatten)]
     names: Services,
@@ -97,6 +100,9 @@ impl StopOptions {
             }
             Some(Retry::Steps(s)) => s,
         };
+        let ends_all =
+            self.mode != Mode::Process && (self.mode == Mode::Mixed || schedule.has(libc::SIGKILL));
+        let unstick = self.unstick.asked(ends_all)?;
         Ok(Stop {
             names: self.names.names(),
             schedule,
@@ -106,6 +112,7 @@ impl StopOptions {
             mode: self.mode,
             command: !self.no_command,
             zap: self.zap,
+            unstick,
             include_self: self.include_self,
             fuse: Fuse { max: self.max, share: self.max_share, used: 0 },
             receipts: self.receipts.asked()?,

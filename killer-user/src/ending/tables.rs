@@ -16,7 +16,7 @@ pub(super) const CODES: [(&[Ending], &str, &str); 12] = [
     (
         &[Ending::Failed],
         "failure",
-        "It failed, nothing matched a -fail form, or nobody knows whether that was all of it.",
+        "It failed, nothing matched a -fail form, nobody knows whether that was all of it, or nobody said yes to what lets survivors end.",
     ),
     (&[Ending::Usage], "usage", "The command line is wrong."),
     (&[Ending::Dead], "known but dead", "The service is known, but it has no live process."),

@@ -41,7 +41,7 @@ fn partly_and_not_surely_are_two() {
 fn no_case_is_called_better_than_it_is() {
     const WAITS: [Option<Wait>; 5] =
         [None, Some(Wait::Over), Some(Wait::TimedOut), Some(Wait::Unreaped), Some(Wait::Interrupted(2))];
-    for bits in 0..1 << 10 {
+    for bits in 0..1 << 11 {
         let bit = |n: u32| bits & 1 << n != 0;
         for wait in WAITS {
             for refused in [None, Some(libc::EPERM), Some(libc::EAGAIN)] {
@@ -58,6 +58,7 @@ fn no_case_is_called_better_than_it_is() {
                     unsure: bit(8),
                     interrupted: None,
                     wait,
+                    withheld: bit(10),
                     doubtful: bit(9),
                 };
                 let e = c.judge();

@@ -136,6 +136,7 @@ impl Frame<'_> {
             took_us: 0,
             processes,
             left_out,
+            unstick: Vec::new(),
             notes: Vec::new(),
         }
     }
@@ -160,6 +161,7 @@ pub fn of_order(t: &Tracker, r: &Receipt) -> Deed {
     Deed {
         released: r.released,
         also_ends: r.also_ends.clone(),
+        unstick: r.unstick.clone(),
         took_us: r.times.released_us.unwrap_or(r.times.ended_us),
         notes: r.notes.clone(),
         ..frame.deed(vec![r.signal_name.clone()], all, &ends)
@@ -188,6 +190,7 @@ pub fn of_stop(t: &Tracker, r: &Stop, left: Counts) -> Deed {
     Deed {
         released: Some(r.released),
         also_ends: r.also_ends.clone(),
+        unstick: r.steps.iter().flat_map(|s| s.unstick.iter().cloned()).collect(),
         took_us: r.took_us,
         notes: command.chain(r.notes.iter().cloned()).collect(),
         ..frame.deed(r.steps.iter().map(|s| s.signal_name.clone()).collect(), all, &ends)

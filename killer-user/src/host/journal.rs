@@ -6,8 +6,8 @@ use std::os::unix::net::UnixDatagram;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use super::failure::Failure;
-use crate::report::escape;
-use crate::report::model::Receipt;
+use crate::report::model::{Receipt, UnstickStep};
+use crate::report::{escape, human};
 
 /// Above this many processes one line stands for the rest.
 const LINES: usize = 32;
@@ -51,6 +51,16 @@ pub fn judgement(service: &str, f: &Failure) {
 pub fn kept(service: &str, id: &str, head: &str) {
     let Some(log) = Log::open() else { return };
     log.send(INFO, &format!("{}: Kept receipt {id}, head {head}.", escape::text(service)));
+}
+
+/// What was done so that survivors end, a line each.
+pub fn unstuck(service: &str, steps: &[UnstickStep]) {
+    let done = steps.iter().filter(|s| s.done);
+    let Some(log) = Log::open() else { return };
+    for s in done.take(LINES) {
+        let text = escape::cut(&human::in_brief(s), 700);
+        log.send(INFO, &format!("{}: Let survivors end: {text}.", escape::text(service)));
+    }
 }
 
 /// The signals of a receipt.

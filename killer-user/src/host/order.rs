@@ -5,6 +5,7 @@ use std::time::Duration;
 use killer_common::record::Member;
 
 use super::certainty;
+use super::cured::{self, Cured};
 use super::failure::Failure;
 use super::main_process::{self, Main};
 use super::receipt::{self, Done};
@@ -47,17 +48,19 @@ pub fn order(t: &Tracker, root: &Root, k: &Kill, tell: &dyn Tell) -> Result<Orde
     let active = !k.dry_run && k.signal != 0;
     let mut family = Lineage::new(t, root.clone());
     let mut notes = begin(t, &family, k)?;
-    let (began, began_at) = (clock::monotonic_ns(), clock::boottime_ns());
+    let (mut began, began_at) = (clock::monotonic_ns(), clock::boottime_ns());
     let mut before = counts(&family);
     interrupt::catch();
     let (stray, remembered) = lineage::strays(&family, &k.whom.sets);
-    let outcome = execute(&mut family, &order).map_err(|r| fuse::words(limit.as_ref(), root, r))?;
+    let mut outcome = execute(&mut family, &order).map_err(|r| fuse::words(limit.as_ref(), root, r))?;
     drop(hurry);
+    let mut cured = cured::survivors(&family, k, &order, &mut outcome, tell);
+    began += cured.took;
     before.tasks = outcome.tasks_before;
     if active {
         settle(t, root, main, &order, &outcome);
     }
-    notes.extend(remarks(t, k, &outcome, stray, began_at));
+    notes.extend(cured.done.note().into_iter().chain(remarks(t, k, &outcome, stray, began_at)));
     let mut case = case(k, &order, &outcome);
     // Without programs nobody remembers ancestors, which is said of these tiers.
     case.unsure |= stray > 0 && remembered;
@@ -68,7 +71,7 @@ pub fn order(t: &Tracker, root: &Root, k: &Kill, tell: &dyn Tell) -> Result<Orde
         w.left.clear();
     }
     if let (Some(limit), true) = (k.wait.map(|w| w.span.limit()), case.may_wait()) {
-        w = wait(&family, k, &outcome, (began, limit), tell);
+        w = wait_and_cure(&family, k, &outcome, (began, limit), &mut cured, tell);
     }
     case.wait = w.how;
     if let Some(Wait::Interrupted(sig)) = w.how {
@@ -80,6 +83,7 @@ pub fn order(t: &Tracker, root: &Root, k: &Kill, tell: &dyn Tell) -> Result<Orde
     let proven = outcome.empty || crate::kill::empty(&family);
     let doubt = if active { certainty::after(t, root, proven) } else { None };
     case.doubtful = doubt.is_some();
+    case.withheld = cured.done.withheld;
     let r = receipt::receipt(&Done {
         family: &family,
         k,
@@ -90,6 +94,7 @@ pub fn order(t: &Tracker, root: &Root, k: &Kill, tell: &dyn Tell) -> Result<Orde
         before,
         survivors: w.left,
         unreaped: w.unreaped,
+        unstick: cured.done.steps,
         released: w.released,
         notes,
         started: Moment(began_at),
@@ -209,6 +214,27 @@ fn wait(
     };
     let unreaped = survivors::named(family, &unreaped);
     Waiting { how: Some(how), left: Vec::new(), unreaped, released }
+}
+
+/// The same; where it is over in vain, ends under way that are held are let go by consent, unless somebody was asked before.
+fn wait_and_cure(
+    family: &Lineage<'_>,
+    k: &Kill,
+    o: &Outcome,
+    since: (u64, Option<Duration>),
+    cured: &mut Cured,
+    tell: &dyn Tell,
+) -> Waiting {
+    let mut w = wait(family, k, o, since, tell);
+    if w.how == Some(Wait::TimedOut) && cured.done.steps.is_empty() {
+        let left: Vec<Member> = w.left.iter().map(|l| l.0).collect();
+        let done = cured::late(family, k, &left, tell, &mut |most| {
+            w = wait(family, k, o, (clock::monotonic_ns(), Some(most)), tell);
+            w.how == Some(Wait::Over)
+        });
+        cured.done = done.unwrap_or_default();
+    }
+    w
 }
 
 /// Notes about what the engine has met.

@@ -33,6 +33,8 @@ pub struct Done<'a, 't> {
     pub survivors: Vec<(Member, String, String)>,
     /// Those that have ended and are not reaped, in the same way.
     pub unreaped: Vec<(Member, String, String)>,
+    /// What was done about survivors.
+    pub unstick: Vec<model::UnstickStep>,
     /// Whether all was released, and after how many µs.
     pub released: (Option<bool>, Option<u64>),
     /// Anything else.
@@ -99,8 +101,9 @@ pub fn receipt(d: &Done<'_, '_>) -> Receipt {
         cancelled: o.cancelled,
         also_ends: inner::of_targets(k.signal, &root.name, &targets),
         targets,
-        survivors: survivors::with_words(t, &d.survivors, d.main),
+        survivors: survivors::with_cures(t, (&root.name, k.signal), &d.survivors, d.main),
         unreaped: survivors::with_words(t, &d.unreaped, d.main),
+        unstick: d.unstick.clone(),
         times: Times {
             started: d.started,
             signalled_us: o.signalled_after / 1000,

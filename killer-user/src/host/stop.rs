@@ -2,6 +2,7 @@
 
 mod ask;
 mod finish;
+mod late;
 mod size;
 mod spared;
 
@@ -45,6 +46,8 @@ struct Run<'a> {
     asked: Option<i32>,
     /// The processes that were sent SIGKILL because nothing else had ended them.
     forced: Vec<Process>,
+    /// What lets survivors end was shown, and nobody has said yes to it.
+    withheld: bool,
     /// Whose it is by the host's files.
     way: Way,
     /// The control process that has called this killer to stop its own service: it and what it has forked are spared.
@@ -112,7 +115,8 @@ impl<'a> Run<'a> {
         let report = report(s, &root.name);
         let (awaited, forced, way) = (Awaited::default(), Vec::new(), official::of(t, root));
         let (root, spared) = (root.clone(), spared::caller(t, root, &way));
-        Run { t, root, named, s, mode: s.mode, tell, awaited, asked: None, forced, way, spared, report }
+        let (mode, asked, withheld) = (s.mode, None, false);
+        Run { t, root, named, s, mode, tell, awaited, asked, forced, withheld, way, spared, report }
     }
 }
 
@@ -147,6 +151,7 @@ impl Run<'_> {
             require_exact: false,
             include_self: self.s.include_self,
             zap: false,
+            unstick: None,
             newborns: Newborns::Signal,
             patience: None,
             // Judged once, before anything is done.
@@ -159,11 +164,15 @@ impl Run<'_> {
     /// `wait`: how long SIGKILL may take when it is for all; it is part of the wait that follows.
     fn send(&mut self, signal: i32, whom: &str, wait: Option<Duration>) -> Result<(), Failure> {
         let mut k = self.order(signal, whom, false);
+        // A schedule can have SIGKILL more than once.
+        let asked_before = self.report.steps.iter().any(|s| !s.unstick.is_empty());
         if signal == SIGKILL {
             k.patience = wait.map(|w| w.clamp(KILL_TIME, asked::PATIENCE));
+            k.unstick = self.s.unstick.filter(|_| whom == "all" && !asked_before);
         }
         let r = order::order(self.t, &self.root, &k, self.tell)?;
         // Judged once, at the end.
+        self.withheld |= r.receipt.ending == Ending::Withheld;
         self.report.steps.push(r.receipt);
         Ok(())
     }

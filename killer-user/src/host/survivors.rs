@@ -5,7 +5,7 @@ use killer_common::record::Member;
 use super::certainty::Doubt;
 use super::failure::Failure;
 use super::main_process::Main;
-use super::{Tell, models};
+use super::{Tell, models, unstick};
 use crate::ending::{Ending, Facts};
 use crate::kill::{Refusal, SIGKILL};
 use crate::lineage::{self, Lineage, Members};
@@ -63,8 +63,23 @@ pub fn with_words(t: &Tracker, left: &[(Member, String, String)], main: Option<M
         process: models::process(t, m, main),
         code: code.clone(),
         text: text.clone(),
+        cure: None,
     };
     left.iter().map(one).collect()
+}
+
+/// The same, each with the command that helps against SIGKILL's survivors, where one is known.
+pub fn with_cures(
+    t: &Tracker,
+    (service, signal): (&str, i32),
+    left: &[(Member, String, String)],
+    main: Option<Main>,
+) -> Vec<Survivor> {
+    let mut all = with_words(t, left, main);
+    if signal == SIGKILL {
+        unstick::with_cures(service, left, &mut all);
+    }
+    all
 }
 
 /// What the sentence of a receipt's ending counts and names.

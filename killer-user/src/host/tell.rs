@@ -28,6 +28,12 @@ pub trait Tell: Debug {
         let _ = line;
     }
 
+    /// Asks somebody for a yes; the text holds nothing that a terminal obeys. `None`: nobody is there to be asked.
+    fn agrees(&self, question: &str) -> Option<bool> {
+        let _ = question;
+        None
+    }
+
     /// How much more than usual is to be said; from 3 on the log of the eBPF programs.
     fn verbose(&self) -> u8;
 

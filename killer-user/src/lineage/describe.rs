@@ -4,6 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use crate::sys::alive::{self, Look, look};
 use crate::sys::entry::Entry;
+use crate::sys::kernel_fs::{self, KernelDir};
 use crate::sys::namespaces::{self, Held, Inodes};
 use crate::sys::{proc, proc_text};
 use killer_common::record::Member;
@@ -210,16 +211,49 @@ fn with_name(pid: &str, still: impl Fn(&str) -> bool) -> String {
     }
 }
 
+/// Where a process is in a freezer of cgroup v1.
+#[derive(Debug)]
+pub struct Freezer {
+    /// Controllers of the hierarchy.
+    pub controllers: String,
+    /// Its group, from the root of the hierarchy.
+    pub path: Vec<u8>,
+    /// That root.
+    pub root: KernelDir,
+}
+
+/// Controllers and path of the freezer's hierarchy in a text as [`hierarchies`] takes it. A group's name has any bytes but a newline.
+fn freezer_in(text: &[u8]) -> Option<(String, Vec<u8>)> {
+    let of = |line: &[u8]| {
+        let mut words = line.splitn(3, |b| *b == b':').skip(1);
+        let controllers = std::str::from_utf8(words.next()?).ok()?.to_owned();
+        Some((controllers, words.next()?.to_owned()))
+    };
+    let mut all = text.split(|b| *b == b'\n').filter_map(of);
+    all.find(|(c, _)| c.split(',').any(|c| c == "freezer") && !c.starts_with("name=killer"))
+}
+
+/// The frozen freezer that a process is in; `None`: it is in none, it is thawed, or it cannot be looked at.
+pub fn freezer(e: &Entry) -> Option<Freezer> {
+    let (controllers, path) = freezer_in(&e.record("cgroup").ok()?)?;
+    let root = kernel_fs::cgroup_v1(&controllers).ok()?;
+    let state = root.below(&path).and_then(|d| d.read("freezer.state")).ok()?;
+    (state.trim() != "THAWED").then_some(Freezer { controllers, path, root })
+}
+
 fn frozen(pid: u32) -> Option<String> {
-    let groups = cgroups_of(&Entry::open(pid).ok()?);
-    let (_, path) = hierarchies(&groups).find(|(c, _)| c.split(',').any(|c| c == "freezer"))?;
-    for mount in ["/sys/fs/cgroup/freezer", "/cgroup/freezer"] {
-        let dir = format!("{mount}{path}");
-        if let Ok(s) = std::fs::read_to_string(format!("{dir}/freezer.state"))
-            && s.trim() != "THAWED"
-        {
-            return Some(dir);
-        }
+    let f = freezer(&Entry::open(pid).ok()?)?;
+    Some(kernel_fs::place(&f.controllers) + &proc_text::shown(&f.path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::freezer_in;
+
+    #[test]
+    fn the_freezers_group() {
+        let text = b"9:name=killer,freezer:/no\n6:cpu,freezer:/a:b\xff\n0::/x\n";
+        assert_eq!(freezer_in(text), Some(("cpu,freezer".into(), b"/a:b\xff".to_vec())));
+        assert_eq!(freezer_in(b"0::/x\n\nfreezer"), None);
     }
-    None
 }

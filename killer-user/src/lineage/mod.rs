@@ -18,7 +18,7 @@ mod tree;
 
 pub use ancestry::{Link, ancestry, ended_with};
 pub use broadcast::{Broadcasting, Pending, half_sent};
-pub use describe::{Describer, Outside, hierarchies};
+pub use describe::{Describer, Freezer, Outside, freezer, hierarchies};
 #[cfg(test)]
 pub use family::Census;
 pub use family::{Clock, Freezing, Gated, Members, Repairs, Signals, Sweeping};

@@ -39,6 +39,25 @@ pub fn json(text: &str) -> String {
     out
 }
 
+/// One word for a shell, of any bytes: as it is, in quotes, or with every byte that is no printable ASCII as `$'\033'`.
+pub fn shell(word: &[u8]) -> String {
+    let plain = |b: &u8| b.is_ascii_alphanumeric() || b"_./:@%+=,-".contains(b);
+    if !word.is_empty() && word.iter().all(plain) {
+        return String::from_utf8_lossy(word).into_owned();
+    }
+    if word.iter().all(|b| (b' '..=b'~').contains(b) && *b != b'\'') {
+        return format!("'{}'", String::from_utf8_lossy(word));
+    }
+    let mut out = String::from("$'");
+    for b in word {
+        match b {
+            b' '..=b'~' if !b"'\\".contains(b) => out.push(char::from(*b)),
+            b => out.push_str(&format!("\\{b:03o}")),
+        }
+    }
+    out + "'"
+}
+
 /// As [`text`], cut to so many characters.
 pub fn cut(s: &str, most: usize) -> String {
     let all = text(s);
@@ -74,6 +93,11 @@ mod tests {
             assert!(text(&c.to_string()).is_ascii(), "{c:?}");
         }
         assert_eq!(cut("abcdefgh", 6), "abc...");
+        assert_eq!(
+            (shell(b"a-b/c"), shell(b"a b$(x)"), shell(b"")),
+            ("a-b/c".into(), "'a b$(x)'".into(), "''".into())
+        );
+        assert_eq!(shell(b"a'\x1b\xffb1"), "$'a\\047\\033\\377b1'");
         assert_eq!(comm(b"ab\0cd"), "ab");
     }
 

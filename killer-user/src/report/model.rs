@@ -13,6 +13,7 @@ mod order;
 mod outside;
 mod past;
 mod rules;
+mod unstick;
 mod verify;
 mod why;
 
@@ -38,6 +39,7 @@ pub use order::{Caller, Receipt, Signalled, Stop, StopCommand, Survivor, Times};
 pub use outside::{HeldLock, HeldMount, Link, Outside, Port, Stranger, Traced};
 pub use past::{EndedProcess, Ledger};
 pub use rules::{Rule, RuleCheck, RuleError, RuleTest, Rules, RulesInForce, Uncovered};
+pub use unstick::UnstickStep;
 pub use verify::{OtherWay, Verify};
 pub use why::{Ancestor, Why};
 

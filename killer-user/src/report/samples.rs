@@ -144,7 +144,7 @@ fn receipts_use_systemds_words() {
         "cron: 2 processes signalled in 2 passes, gate D+C, 1.2 ms; 1 task lives on; tier typed, not exact: cron; \
          cron (3 times)"
     );
-    assert_eq!(human::survivors(&receipt("cron")), "  13 (cron): cron\n");
+    assert_eq!(human::survivors(&receipt("cron")), "  13 (cron): cron; to let it end: cron\n");
 }
 
 #[test]
@@ -257,6 +257,7 @@ fn the_schema_has_every_field_that_is_printed() {
     for (name, printed) in [
         ("Receipt", fields(&receipt("x"))),
         ("Signalled", fields(&receipt("x").targets[0])),
+        ("UnstickStep", fields(&receipt("x").unstick[0])),
         ("Survivor", fields(&receipt("x").survivors[0])),
         ("Services", fields(&services("x"))),
         ("Service", fields(&service("x"))),

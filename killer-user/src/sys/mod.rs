@@ -17,6 +17,7 @@ pub mod entry;
 pub mod forks;
 pub mod inherit;
 pub mod interrupt;
+pub mod kernel_fs;
 pub mod lack;
 pub mod launch;
 pub mod limits;

@@ -13,7 +13,7 @@ use crate::host::selftest::Audience;
 use crate::host::{Failure, Tell};
 use crate::report::model::{self, Trial};
 use crate::report::{Style, events, human, json, ktap};
-use crate::sys::stdout;
+use crate::sys::{interrupt, proc, stdout};
 
 /// Where output goes, and how.
 #[derive(Clone, Debug)]
@@ -147,6 +147,23 @@ impl Tell for Screen {
         if self.shows_progress() {
             let _ = write!(std::io::stderr(), "\r\x1b[Kkiller: {line}");
         }
+    }
+
+    fn agrees(&self, question: &str) -> Option<bool> {
+        let terminals = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+        if self.quiet || !terminals {
+            return None;
+        }
+        let _ = write!(std::io::stderr(), "killer: {question} [y/N] ");
+        let mut answer = String::new();
+        // A signal that came ends it, and is no yes.
+        while !proc::readable(std::io::stdin(), std::time::Duration::from_millis(200)) {
+            if interrupt::came().is_some() {
+                return Some(false);
+            }
+        }
+        let _ = std::io::stdin().read_line(&mut answer);
+        Some(matches!(answer.trim(), "y" | "Y" | "yes"))
     }
 
     fn verbose(&self) -> u8 {

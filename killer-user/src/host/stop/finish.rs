@@ -16,6 +16,7 @@ use crate::report::{human, message, model};
 impl Run<'_> {
     /// The judgement; then everybody is told.
     pub(super) fn finish(mut self, ended: Waited) -> model::Stop {
+        let ended = self.cured(ended);
         let family = Lineage::new(self.t, self.root.clone());
         let main = models::main_of(self.t, &self.root);
         let whole = self.whole() && self.spared.is_none();
@@ -32,11 +33,8 @@ impl Run<'_> {
         };
         let r = &mut self.report;
         if how == Wait::TimedOut {
-            r.survivors = survivors::with_words(
-                self.t,
-                &survivors::explain(&family, whole, &self.awaited.left()),
-                main,
-            );
+            let left = survivors::explain(&family, whole, &self.awaited.left());
+            r.survivors = survivors::with_cures(self.t, (&r.service, self.asked.unwrap_or(0)), &left, main);
         }
         if !self.s.schedule.begins_with(SIGKILL) {
             r.notes.extend(stop_words::needed_kill(&self.forced));
@@ -52,7 +50,9 @@ impl Run<'_> {
         }
         let doubt = certainty::after(self.t, &self.root, r.empty);
         let acted = !r.steps.is_empty() || r.command.is_some();
-        r.ending = Ending::of_stop(how, acted).unless(doubt.is_some());
+        let withheld = how == Wait::TimedOut && self.withheld;
+        r.ending = if withheld { Ending::Withheld } else { Ending::of_stop(how, acted) };
+        r.ending = r.ending.unless(doubt.is_some());
         r.exactness = models::exactness(self.t, &self.root);
         r.notes.extend(doubt.as_ref().map(|d| d.why.clone()));
         r.empty &= doubt.is_none();

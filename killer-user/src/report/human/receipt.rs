@@ -1,6 +1,7 @@
 //! Receipts: `-v`, `--dry-run`, and the processes that are still there.
 
 use super::outside::outside;
+use super::unstick::steps;
 use super::{count, exactness, last, word};
 use crate::report::Style;
 use crate::report::escape::text;
@@ -60,6 +61,10 @@ pub fn receipt(r: &Receipt, s: &Style) -> String {
     if let Some(o) = &r.outside {
         out.push_str(&outside(o));
     }
+    if !r.unstick.is_empty() {
+        let when = if r.dry_run { "what would let survivors end" } else { "what was done about survivors" };
+        out.push_str(&format!("{when}:\n{}", steps(&r.unstick)));
+    }
     if !r.also_ends.is_empty() {
         out.push_str(&format!("also ends: {}\n", text(&r.also_ends.join(", "))));
     }
@@ -116,6 +121,9 @@ pub fn refused(r: &Receipt) -> String {
 pub fn left(survivors: &[Survivor]) -> String {
     survivors
         .iter()
-        .map(|p| format!("  {} ({}): {}\n", p.process.pid, text(&p.process.comm), text(&p.text)))
+        .map(|p| {
+            let helps = p.cure.as_ref().map_or(String::new(), |c| format!("; to let it end: {}", text(c)));
+            format!("  {} ({}): {}{helps}\n", p.process.pid, text(&p.process.comm), text(&p.text))
+        })
         .collect()
 }

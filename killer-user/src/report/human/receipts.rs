@@ -1,5 +1,6 @@
 //! `receipts`: the ledger as a table, one receipt whole, and what a check has found.
 
+use super::unstick::in_brief;
 use super::{BOLD, GREEN, YELLOW, count, exactness, how, last, paint};
 use crate::report::Style;
 use crate::report::escape::text;
@@ -137,6 +138,7 @@ pub fn kept(k: &KeptReceipt, s: &Style) -> String {
             count(d.left_out, "process", "processes")
         ));
     }
+    d.unstick.iter().for_each(|s| out.push_str(&format!("unstick: {}\n", in_brief(s))));
     d.notes.iter().for_each(|n| out.push_str(&format!("note: {}\n", text(n))));
     last(s, out)
 }

@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Counts, Exactness};
+use super::{Counts, Exactness, UnstickStep};
 use crate::ending::Ending;
 
 /// The program that wrote a line.
@@ -172,6 +172,9 @@ pub struct Deed {
     /// So many more are not in the list.
     #[serde(default, skip_serializing_if = "super::is_zero")]
     pub left_out: u64,
+    /// With `--unstick`: what held survivors, and what was done about it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unstick: Vec<UnstickStep>,
     /// Anything else.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,

@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Counts, Exactness, Kept, Moment, Outside, Process};
+use super::{Counts, Exactness, Kept, Moment, Outside, Process, UnstickStep};
 use crate::ending::Ending;
 
 /// What became of a process.
@@ -32,6 +32,9 @@ pub struct Survivor {
     pub code: String,
     /// The reason in words.
     pub text: String,
+    /// The command that lets it end, where one is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cure: Option<String>,
 }
 
 /// The caller.
@@ -127,6 +130,9 @@ pub struct Receipt {
     /// taken until then. With `--wait=reaped` all of them, else main processes only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unreaped: Vec<Survivor>,
+    /// With `--unstick`: what holds the survivors, and what was done about it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unstick: Vec<UnstickStep>,
     /// Times.
     pub times: Times,
     /// Anything else worth knowing.

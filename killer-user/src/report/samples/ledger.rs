@@ -1,6 +1,6 @@
 //! Models of receipts that are kept, with a word where members could write one.
 
-use super::models::exactness;
+use super::models::{exactness, unstick};
 use crate::report::model::*;
 
 pub fn end(word: &str) -> End {
@@ -54,6 +54,7 @@ pub fn kept(word: &str) -> KeptReceipt {
         took_us: 1,
         processes: vec![process],
         left_out: 3,
+        unstick: vec![unstick(word)],
         notes: vec![w()],
     };
     let (key, sig) = (Some(w()), Some(w()));

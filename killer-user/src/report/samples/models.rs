@@ -21,6 +21,24 @@ pub fn exactness(word: &str) -> Exactness {
     Exactness { exact: false, reasons: vec![reason(1), reason(3)] }
 }
 
+pub fn unstick(word: &str) -> UnstickStep {
+    let w = || word.to_owned();
+    UnstickStep {
+        kind: "thaw-freezer".into(),
+        target: w(),
+        members: vec![13],
+        others: Some(1),
+        other_names: vec![w()],
+        effect: w(),
+        command: w(),
+        undo: Some(w()),
+        done: true,
+        undone: true,
+        result: "done".into(),
+        why: Some(w()),
+    }
+}
+
 pub fn receipt(word: &str) -> Receipt {
     let target = |pid, result: &str, error: Option<&str>| Signalled {
         process: Process { main: pid == 10, control: pid == 11, ..process(pid, word) },
@@ -57,8 +75,19 @@ pub fn receipt(word: &str) -> Receipt {
             target(12, "gone", None),
             target(13, "refused", Some(word)),
         ],
-        survivors: vec![Survivor { process: process(13, word), code: "traced".into(), text: word.into() }],
-        unreaped: vec![Survivor { process: process(14, word), code: "zombie".into(), text: word.into() }],
+        survivors: vec![Survivor {
+            process: process(13, word),
+            code: "traced".into(),
+            text: word.into(),
+            cure: Some(word.into()),
+        }],
+        unreaped: vec![Survivor {
+            process: process(14, word),
+            code: "zombie".into(),
+            text: word.into(),
+            cure: None,
+        }],
+        unstick: vec![unstick(word)],
         times: Times { ended_us: 1234, ..Times::default() },
         notes: vec![word.into()],
         outside: Some(outside(word)),

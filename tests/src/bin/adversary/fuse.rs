@@ -5,11 +5,16 @@ use std::ffi::CString;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 const LOOKUP: u32 = 1;
 const GETATTR: u32 = 3;
 const OPEN: u32 = 14;
+const RELEASE: u32 = 18;
 const INIT: u32 = 26;
+
+/// To close a file asks the server, which does not answer.
+static FLUSHES: AtomicBool = AtomicBool::new(false);
 
 /// `struct fuse_attr` of inode 1, a directory, or 2, a file.
 fn attributes(inode: u64) -> Vec<u8> {
@@ -36,13 +41,15 @@ fn answer(opcode: u32, node: u64) -> Option<Vec<u8>> {
         LOOKUP => [words(&[2, 1, 3600, 3600, 0]), attributes(2)].concat(),
         GETATTR => [words(&[3600, 0]), attributes(node)].concat(),
         // FOPEN_NOFLUSH: to close it asks nobody, else whoever serves itself never ends.
-        OPEN => words(&[1, 1 << 5]),
+        OPEN => words(&[1, if FLUSHES.load(Ordering::Relaxed) { 0 } else { 1 << 5 }]),
+        RELEASE => Vec::new(),
         _ => return None,
     })
 }
 
 /// Serves a directory, the argument, and opens a file in it. With a second argument it takes the mount away: nobody can see from
-/// outside what the file is on, and who reads it waits for ever.
+/// outside what the file is on, and who reads it waits for ever. With `flushes` instead it opens nothing itself: who closes a file
+/// waits for ever.
 pub fn serve(ctx: Ctx, args: &[String]) {
     let Some(dir) = args.first() else { ctx.fail("no directory") };
     let Ok(device) = File::options().read(true).write(true).open("/dev/fuse") else {
@@ -95,6 +102,11 @@ pub fn serve(ctx: Ctx, args: &[String]) {
             let _ = to.write_all(&out);
         }
     });
+    if args.get(1).is_some_and(|a| a == "flushes") {
+        FLUSHES.store(true, Ordering::Relaxed);
+        ctx.ready(&format!("pid={}", std::process::id()));
+        ctx.hold();
+    }
     let open = File::open(format!("{dir}/file"));
     // SAFETY: a live string.
     if args.len() > 1 && unsafe { libc::umount2(at.as_ptr(), libc::MNT_DETACH) } != 0 {
@@ -107,5 +119,45 @@ pub fn serve(ctx: Ctx, args: &[String]) {
         libc::mmap(std::ptr::null_mut(), 4096, libc::PROT_READ, libc::MAP_PRIVATE, open.as_raw_fd(), 0)
     };
     ctx.ready(&format!("pid={} file={}", std::process::id(), open.as_raw_fd()));
+    ctx.hold()
+}
+
+/// Arguments: the process and the directory of a server that is no member, and perhaps another server. A child asks the first for what
+/// it never answers. With the second one's number the child sees only that one's mounts, and has its file under the number that
+/// its call is about. With `holds` in their place it has the file open, and asks nothing.
+pub fn client(ctx: Ctx, args: &[String]) {
+    let [server, dir, fool @ ..] = args else { ctx.fail("no server") };
+    let Ok(file) = File::open(format!("/proc/{server}/root{dir}/file")) else {
+        ctx.fail("the server's file")
+    };
+    let child = ctx.child(|| {
+        if let [other, its] = fool {
+            let Ok(place) = File::open(format!("/proc/{other}/ns/mnt")) else {
+                ctx.fail("the other's mounts")
+            };
+            // SAFETY: an open descriptor, and a flag.
+            if unsafe { libc::setns(place.as_raw_fd(), 0) != 0 || libc::unshare(libc::CLONE_NEWNS) != 0 } {
+                ctx.fail("into the other's mounts");
+            }
+            let Ok(decoy) = File::open(format!("{its}/file")) else { ctx.fail("the other's file") };
+            let (at, decoy) = (file.as_raw_fd(), decoy.as_raw_fd());
+            std::thread::spawn(move || {
+                std::thread::sleep(std::time::Duration::from_millis(300));
+                // SAFETY: two open descriptors; the thread that sleeps in a call holds its file itself.
+                unsafe { libc::dup2(decoy, at) };
+                std::thread::sleep(std::time::Duration::from_secs(3600));
+            });
+        }
+        if fool == ["holds"] {
+            ctx.hold();
+        }
+        let mut value = [0u8; 8];
+        // SAFETY: an open descriptor, a name, and room for the answer that does not come.
+        unsafe {
+            libc::fgetxattr(file.as_raw_fd(), c"user.x".as_ptr(), value.as_mut_ptr().cast(), value.len())
+        };
+        ctx.hold()
+    });
+    ctx.ready(&format!("pid={} child={child}", std::process::id()));
     ctx.hold()
 }

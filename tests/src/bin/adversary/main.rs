@@ -89,6 +89,7 @@ const BEHAVIOURS: &[Behaviour] = &[
     ("evidence-restless", evidence::restless),
     ("evidence-large", evidence::large),
     ("evidence-fuse", fuse::serve),
+    ("fuse-client", fuse::client),
     ("dropper", dropper::service),
     ("dropper-stage", dropper::staged),
     ("dropper-beacon", dropper::beacon),
