@@ -257,6 +257,9 @@ fn restless() {
     });
 }
 
+/// Two gigabytes are read, hashed and written beside other tests.
+const LONG: Duration = Duration::from_secs(90);
+
 /// A service that is killed while it is read, and one that is thawed by somebody else.
 #[test]
 fn others_meddle() {
@@ -266,7 +269,7 @@ fn others_meddle() {
     let running = held_up(&env, &file, &["-o", "json"]);
     env.killer(["-KILL", "--wait", "svc"]).ok();
     service.assert_dead();
-    let out = running.finish(Duration::from_secs(20));
+    let out = running.finish(LONG);
     let doc = out.json();
     assert!(!left_out(&doc, "ended").is_empty(), "{doc}");
     assert!(file.metadata().expect("the file").len() < 2 << 30, "zeros for what is gone");
@@ -277,14 +280,14 @@ fn others_meddle() {
     let file = env.path("thawed.tar");
     let running = held_up(&env, &file, &["-o", "json"]);
     env.killer(["thaw", "svc"]).ok();
-    let out = running.finish(Duration::from_secs(20));
+    let out = running.finish(LONG);
     assert!(out.json()["manifest"]["doubts"].to_string().contains("by somebody else"), "{out}");
     assert!(runs(service.fact("pid")));
 
     let file = env.path("frozen.tar");
     let running = held_up(&env, &file, &["-o", "json"]);
     env.killer(["freeze", "svc"]).ok();
-    let out = running.finish(Duration::from_secs(20));
+    let out = running.finish(LONG);
     assert_eq!(out.json()["then"], "kept", "{out}");
     assert_eq!(proc_state(service.fact("pid")), Some('T'));
     end(&env, &service);

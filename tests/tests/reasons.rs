@@ -125,16 +125,24 @@ fn an_adoption_that_is_cut_short() {
         whole.out.ok();
         whole.calls
     });
-    // From its last steps backwards to one at which it holds the new root.
-    let unsure = (1..=60).any(|back| {
-        let name = format!("cut{back}");
-        let (cut, it) = adopt(&name, whole - back * 3);
+    // To the first step at which it has made the root, and from there on to one at which it holds it.
+    let mut tries = 0;
+    let mut cut = |until: u64| {
+        tries += 1;
+        let name = format!("cut{tries}");
+        let (cut, it) = adopt(&name, until);
         let there = env.killer(["-s", "0", &name]).exit() != 4;
         let said = there && codes(&env, &name).iter().any(|c| c == "adopt-unsure");
         it.assert_untouched();
-        cut.killed && said
-    });
-    assert!(unsure, "cut short in its last 180 of {whole} calls, and nobody says so");
+        (there, cut.killed && said)
+    };
+    let (mut low, mut high) = (1, whole);
+    while low < high {
+        let middle = low.midpoint(high);
+        if cut(middle).0 { high = middle } else { low = middle + 1 }
+    }
+    let unsure = (0..60).any(|n| cut(low + n * 3).1);
+    assert!(unsure, "cut short in 180 of {whole} calls from {low} on, and nobody says so");
 }
 
 /// Classic tracepoints lose events since 5.11, and nobody counts them.

@@ -21,6 +21,7 @@ const SPECIAL: &[&str] = &[
     "evidence-names",
     "evidence-restless",
     "evidence-fuse",
+    "fuse-client",
     "dropper",
     "dropper-stage",
     "dropper-beacon",

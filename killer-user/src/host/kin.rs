@@ -35,7 +35,10 @@ fn reapers(main: Option<u32>) -> HashSet<i32> {
 /// Lines for people: who it is, what speaks for it, and how it is taken in.
 pub fn hints(t: &Tracker, root: &Root) -> Vec<String> {
     let family = Lineage::new(t, root.clone());
-    let members: HashSet<u32> = family.members(&family.listed()).iter().map(|m| m.tgid).collect();
+    let all = family.members(&family.listed());
+    // A number may be another's when the command is given; with its inode nobody else is taken for it.
+    let by_inode = all.iter().any(|m| m.inode != 0);
+    let members: HashSet<u32> = all.iter().map(|m| m.tgid).collect();
     let main = (root.record.main_tgid != 0).then_some(root.record.main_tgid);
     let none = Looks { reapers: reapers(main), ..Looks::default() };
     let looks = members.iter().filter_map(|p| Entry::open(*p).ok()).fold(none, |mut l, e| {
@@ -54,9 +57,11 @@ pub fn hints(t: &Tracker, root: &Root) -> Vec<String> {
         let why = speaks(&looks, p)?;
         // One that is a member of another service is no orphan that nobody knows.
         t.member(p).ok().filter(Option::is_none)?;
+        let it = process::open(p, None).ok()?;
+        let which = if by_inode { format!("{p}:{}", it.inode) } else { p.to_string() };
         let name = escape::text(&proc_text::shown(&proc_text::name(p)));
         Some(format!(
-            "process {p} ({name}) may belong to it: an orphan {why}; 'killer adopt {} --also {p}' takes it in",
+            "process {p} ({name}) may belong to it: an orphan {why}; 'killer adopt {} --also {which}' takes it in",
             root.name
         ))
     });
@@ -70,12 +75,12 @@ pub fn hints(t: &Tracker, root: &Root) -> Vec<String> {
 /// What an orphan has in common with the members. `None`: too little.
 fn speaks(looks: &Looks, pid: u32) -> Option<String> {
     let e = Entry::open(pid).ok()?;
-    let (s, u) = (e.stat().ok()?, e.status().ok()?);
+    let s = e.stat().ok()?;
     // Who is not older, has lost its parent, and is of the same user.
-    if !looks.reapers.contains(&s.ppid) || Some(s.starttime) < looks.oldest || !looks.users.contains(&u.ruid)
-    {
+    if !looks.reapers.contains(&s.ppid) || Some(s.starttime) < looks.oldest {
         return None;
     }
+    e.status().ok().filter(|u| looks.users.contains(&u.ruid))?;
     let mut why = Vec::new();
     if e.link("exe").is_ok_and(|exe| looks.programs.contains(&exe)) {
         why.push("of the same program");
