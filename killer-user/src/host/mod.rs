@@ -36,6 +36,7 @@ mod log_target;
 mod main_process;
 pub mod metrics;
 mod models;
+mod mounts;
 pub mod names;
 mod official;
 mod on_exit;

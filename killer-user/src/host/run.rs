@@ -279,7 +279,7 @@ fn not_the_caller(pid: u32, name: &str) -> Result<(), Failure> {
     }
     Err(Failure::new(Ending::Failed, format!("process {pid} is not taken into '{name}' and held"))
         .why("this command descends from it, and would be held, too")
-        .next("run it from elsewhere, or without holding the service"))
+        .next("run it from elsewhere, or leave the service running: without --freeze, after 'killer thaw'"))
 }
 
 /// Takes in, holds still, and says what came of it.

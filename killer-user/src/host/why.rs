@@ -57,8 +57,8 @@ fn left(t: &Tracker, pid: u32, inode: Option<u64>) -> Option<Failure> {
             Ending::Failed,
             format!("process {pid} has ended{how}: it was a member of service '{service}'"),
         )
-        .why("of the dead only those are remembered that have forked somebody")
-        .next(format!("'killer tree {service}' shows who is remembered")),
+        .why("a line is remembered only of those of the dead that have forked somebody")
+        .next(format!("'killer ledger {service}' shows who has ended and how")),
     )
 }
 

@@ -76,6 +76,10 @@ static BEGAN: AtomicU64 = AtomicU64::new(0);
 
 /// [`boottime_ns`], as this process first asked for it here since the command began.
 pub fn began() -> u64 {
+    let before = BEGAN.load(Ordering::Relaxed);
+    if before != 0 {
+        return before;
+    }
     let now = boottime_ns();
     match BEGAN.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed) {
         Ok(_) => now,

@@ -11,7 +11,7 @@ use crate::report::human;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "The programs remember the ends of the last 32,768 processes of all services, and who forked whom as long as a descendant lives."
+    after_help = "An end is remembered until another member with the same number, modulo 32,768, has ended; names are kept of those that have forked."
 )]
 pub struct Ledger {
     /// Show every end and receipt, not a hundred of each

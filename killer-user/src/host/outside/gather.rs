@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::World;
 use super::look::Seen;
 use super::sockets::{self, Row, TABLES};
+use crate::host::mounts::{self, Mount};
 use crate::report::model::{HeldLock, HeldMount, Link, Port, Stranger, Traced};
-use crate::sys::{entry, proc_text, unix_peers};
+use crate::sys::entry::{self, Entry};
+use crate::sys::{proc_text, unix_peers};
 
 fn pids(of: &[&Seen]) -> Vec<u32> {
     of.iter().map(|s| s.pid).collect()
@@ -181,10 +183,8 @@ impl World {
     pub(super) fn mounts(&mut self) {
         let servers: Vec<&Seen> = self.members.iter().filter(|m| m.fuse).collect();
         if let Some(first) = servers.first() {
-            let mounts = mountinfo(first.pid)
-                .into_iter()
-                .filter(|(_, kind)| kind.starts_with("fuse") && kind != "fusectl");
-            let mounts = mounts.map(|(at, _)| at).collect();
+            let fuse = mounts(first.pid).into_iter().filter(Mount::is_fuse);
+            let mounts = fuse.map(|m| proc_text::shown(&m.at)).collect();
             self.out.mounts.push(HeldMount { kind: "fuse-server", members: pids(&servers), mounts });
         }
         let own = entry::link("self/ns/mnt").ok().and_then(|l| number(&l.to_string_lossy()));
@@ -196,7 +196,7 @@ impl World {
             }
         }
         for has in places.into_values() {
-            let n = mountinfo(has[0].pid).len();
+            let n = mounts(has[0].pid).len();
             self.out.mounts.push(HeldMount {
                 kind: "mount-namespace",
                 members: pids(&has),
@@ -211,13 +211,7 @@ fn number(link: &str) -> Option<u64> {
     link.split_once('[')?.1.strip_suffix(']')?.parse().ok()
 }
 
-/// Mount points as a process sees them, and the kinds of their file systems.
-fn mountinfo(pid: u32) -> Vec<(String, String)> {
-    let text = entry::table(&format!("{pid}/mountinfo")).unwrap_or_default();
-    let one = |line: &[u8]| {
-        let line = proc_text::shown(line);
-        let (before, after) = line.split_once(" - ")?;
-        Some((before.split(' ').nth(4)?.to_owned(), after.split(' ').next()?.to_owned()))
-    };
-    text.split(|b| *b == b'\n').filter_map(one).collect()
+/// Mounts as a process sees them.
+fn mounts(pid: u32) -> Vec<Mount> {
+    Entry::open(pid).map(|e| mounts::of(&e)).unwrap_or_default()
 }

@@ -11,9 +11,9 @@ use std::io;
 use std::time::Duration;
 
 use super::look::Stuck;
-use super::mounts::{self, Mount};
 use super::step::{Act, Step};
 use super::users;
+use crate::host::mounts::{self, Mount};
 use crate::report::model::UnstickStep;
 use crate::sys::kernel_fs::{self, KernelDir};
 use crate::sys::proc_text;

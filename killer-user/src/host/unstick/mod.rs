@@ -4,7 +4,6 @@
 mod freezer;
 mod fuse;
 mod look;
-mod mounts;
 mod nfs;
 mod step;
 mod tracer;

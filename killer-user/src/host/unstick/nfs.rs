@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::look::Stuck;
-use super::mounts::{self, Mount};
 use super::step::{Act, Step};
 use super::users;
+use crate::host::mounts::{self, Mount};
 use crate::report::escape::shell;
 use crate::report::model::UnstickStep;
 use crate::sys::entry::Entry;

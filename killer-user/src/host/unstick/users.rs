@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, Instant};
 
-use super::mounts;
+use crate::host::mounts;
 use crate::sys::entry::{self, Entry};
 use crate::sys::proc_text;
 
