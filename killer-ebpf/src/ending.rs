@@ -8,8 +8,8 @@ use crate::{process, task};
 
 const _: () = assert!(MAX_ENDING.is_power_of_two());
 
-/// Notes that the process of this entry ends, and how ([`Ending::status`]); to be called before it leaves the index, so that a command that finds it in no list
-/// finds it here. `tgid` last: a reader that meets the entry half written does not take it for a process.
+/// Notes that the process of this entry ends, and how ([`Ending::status`]); to be called before it leaves the index, so that a
+/// command that finds it in no list finds it here. `tgid` last: a reader that meets the entry half written does not take it for a process.
 ///
 /// # Safety
 /// `m` points to the element of `births` that says `b`.
