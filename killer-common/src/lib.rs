@@ -14,6 +14,7 @@ pub mod patch;
 pub mod promise;
 pub mod reason;
 pub mod record;
+pub mod recorder;
 pub mod rule;
 pub mod states;
 pub mod sweep;

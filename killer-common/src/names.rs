@@ -71,6 +71,32 @@ pub const DUE: &str = "DUE";
 /// Maps of the dead man's switch, which are made when the first promise is.
 pub const PROMISE_MAPS: [&str; 3] = [PROMISES, BEARERS, DUE];
 
+/// Map: (tgid, start) → [`crate::recorder::Node`] of processes that live, or that a node holds.
+pub const NODES: &str = "NODES";
+/// Map: tgid → start, of those that live.
+pub const ALIVE: &str = "ALIVE";
+/// Map: (tgid, start) → [`crate::recorder::Node`], the last ones of the others.
+pub const PAST: &str = "PAST";
+/// Map: [`crate::recorder::ExecKey`] → [`crate::recorder::Exec`].
+pub const EXECS: &str = "EXECS";
+/// Map: (tgid, start) → the last exec of those in [`PAST`].
+pub const PAST_EXECS: &str = "PAST_EXECS";
+/// Map: one [`crate::recorder::Recorder`].
+pub const RECORDER: &str = "RECORDER";
+/// Map: which processes are recorded; written by user space.
+pub const SCOPE: &str = "SCOPE";
+/// Map: an exec that is being written, one for each processor.
+pub const DRAFT: &str = "DRAFT";
+
+/// Programs of the recorder, in attach order: ends before what is born.
+pub const RECORD_HOOKS: [(&str, &str); 3] = [
+    ("on_record_exit", "sched_process_exit"),
+    ("on_record_exec", "sched_process_exec"),
+    ("on_record_fork", "sched_process_fork"),
+];
+/// Its iterator over the tasks that are there.
+pub const P_RECORD_ALL: &str = "on_record_all";
+
 /// Program on `sched_process_exit`.
 pub const P_EXIT: &str = "on_exit";
 /// Program on `sched_process_exec`.

@@ -106,6 +106,24 @@ knobs! {
     OFF_INODE_SB, off_inode_sb: u32 = 0;
     /// `super_block.s_dev`
     OFF_SB_DEV, off_sb_dev: u32 = 0;
+    /// `inode.i_nlink`
+    OFF_INODE_LINKS, off_inode_links: u32 = 0;
+    /// `file.f_path.mnt`
+    OFF_FILE_MOUNT, off_file_mount: u32 = 0;
+    /// `fs_struct.root.mnt`
+    OFF_FS_ROOT_MOUNT, off_fs_root_mount: u32 = 0;
+    /// `fs_struct.pwd.mnt`
+    OFF_FS_PWD_MOUNT, off_fs_pwd_mount: u32 = 0;
+    /// `vfsmount.mnt_root`
+    OFF_VFSMOUNT_ROOT, off_vfsmount_root: u32 = 0;
+    /// `mount.mnt`
+    OFF_MOUNT_MNT, off_mount_mnt: u32 = 0;
+    /// `mount.mnt_parent`
+    OFF_MOUNT_PARENT, off_mount_parent: u32 = 0;
+    /// `mount.mnt_mountpoint`
+    OFF_MOUNT_POINT, off_mount_point: u32 = 0;
+    /// `mount.mnt_ns`
+    OFF_MOUNT_NS, off_mount_ns: u32 = 0;
     /// For tests: so many changes of `births` are refused to some newborns
     REFUSE_BIRTHS, refuse_births: u32 = 0;
     /// For tests: the same to some tasks that end

@@ -4,6 +4,7 @@
 pub mod capture;
 pub mod events;
 pub mod fuse;
+pub mod lineage;
 pub mod listen;
 pub mod name;
 pub mod pidspec;

@@ -251,6 +251,10 @@ pub enum Whose {
     Pid(u32, Option<u64>),
     /// `--pidfile F`
     Pidfile(PathBuf),
+    /// `--of PID[:INODE]`: who descends from a process that may have ended, by the recorder.
+    Of(u32, Option<u64>),
+    /// `--of PROGRAM`: the same of the one that has executed it.
+    Executed(PathBuf),
 }
 
 /// Where `adopt` takes a process to.

@@ -4,6 +4,7 @@
 mod ancestors;
 mod ask;
 mod attach;
+mod below;
 mod canary;
 mod ctl;
 #[cfg(test)]
@@ -23,6 +24,7 @@ mod patch;
 mod pins;
 mod programs;
 mod promise;
+mod recorder;
 mod repair;
 mod rules;
 mod second;

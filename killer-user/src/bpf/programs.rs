@@ -17,6 +17,7 @@ mod program;
 mod registry;
 mod rest;
 mod sets;
+mod taking;
 
 use std::io;
 use std::path::PathBuf;

@@ -28,7 +28,7 @@ use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
 
 pub use adopt_options::AdoptOptions;
 pub use capture_options::{CaptureOptions, Captures};
-pub use common::{Color, Common, Look, Output};
+pub use common::{Color, Common, Look, Output, choice};
 #[cfg(test)]
 pub use entry::RESERVED;
 pub use entry::{Asked, Entry, names};

@@ -1,11 +1,11 @@
 //! `adopt`: a running process, or a member of another service, becomes a service.
 
-use killer_common::record::R_ADOPTED;
+use killer_common::record::{R_ADOPTED, TaskKey};
 
 use super::failure::Failure;
 use super::place::{self, Wish};
 use super::record::{Heir, StopRecord};
-use super::unseen;
+use super::{recorded, unseen};
 use crate::ending::Ending;
 use crate::keep::{Candidate, Slot};
 use crate::lineage::Home;
@@ -23,6 +23,28 @@ pub struct Adopted {
     pub slot: Slot,
     /// Passes over all tasks.
     pub passes: u32,
+    /// Descendants that are members of other services, and stay that.
+    pub elsewhere: u32,
+}
+
+/// Takes in who descends from a recorded process, alive or ended; `p`: the first one that lives.
+pub fn below(t: &Tracker, name: &str, p: &Candidate, top: TaskKey) -> Result<Adopted, Failure> {
+    let _lock = t.lock()?;
+    let (slot, fresh) = place::make(t, &Wish { nest: None, flags: R_ADOPTED, ..Wish::named(name) })
+        .map_err(|f| f.with(Ending::Failed))?;
+    let r = take(t, slot, p, &From::Recorded(top));
+    if r.is_err() && fresh {
+        let _ = t.forget(slot);
+    }
+    r
+}
+
+/// By what it is known who belongs to a process that is taken in.
+enum From<'a> {
+    /// By parents, as they are now; `Some`: out of that service.
+    Parents(Option<&'a Root>),
+    /// By the recorder, from this process down.
+    Recorded(TaskKey),
 }
 
 /// Takes a running process and its present descendants in (docs/internals/PROTOCOL.md 7). `moves`: also out of the service that
@@ -53,7 +75,9 @@ pub fn adopt(t: &Tracker, name: &str, p: &Candidate, moves: bool) -> Result<Adop
     let beside = other.as_ref().map(|o| o.slot.slot);
     let wish = Wish { nest: None, beside, flags: R_ADOPTED, ..Wish::named(name) };
     let (slot, fresh) = place::make(t, &wish).map_err(|f| f.with(Ending::Failed))?;
-    let r = take(t, slot, p, other.as_ref());
+    let top = recorded::top(t, p).filter(|_| other.is_none());
+    let from = top.map_or(From::Parents(other.as_ref()), From::Recorded);
+    let r = take(t, slot, p, &from);
     if r.is_err() && fresh {
         let _ = t.forget(slot);
     }
@@ -82,7 +106,7 @@ pub fn also(t: &Tracker, root: &Root, p: &Candidate) -> Result<Adopted, Failure>
             .next(format!("'killer status {name}' shows what has become of it")));
     }
     unseen::remember(t);
-    Ok(Adopted { slot: root.slot, passes: taken.passes })
+    Ok(Adopted { slot: root.slot, passes: taken.passes, elsewhere: 0 })
 }
 
 /// What was given up has a name again.
@@ -94,7 +118,7 @@ fn recall(t: &Tracker, slot: Slot, name: &str) -> Result<Adopted, Failure> {
     unseen::refuse(name)?;
     t.rename(slot, name)?;
     unseen::remember(t);
-    Ok(Adopted { slot, passes: 0 })
+    Ok(Adopted { slot, passes: 0, elsewhere: 0 })
 }
 
 /// The service that a candidate is a member of.
@@ -113,20 +137,19 @@ fn movable(t: &Tracker, other: &Root) -> Result<(), Failure> {
         .next(format!("'killer thaw {}' first", frozen.name)))
 }
 
-fn take(t: &Tracker, slot: Slot, p: &Candidate, other: Option<&Root>) -> Result<Adopted, Failure> {
+fn take(t: &Tracker, slot: Slot, p: &Candidate, from: &From<'_>) -> Result<Adopted, Failure> {
     let (home, argv) = (Home::now(p.pid), proc_text::arguments(p.pid));
-    let taken = match t.adopt(slot, *p, other.map(|o| o.slot)) {
-        Err(e) if e.kind() == std::io::ErrorKind::Unsupported => {
-            return Err(Failure::new(Ending::Failed, format!("process {} cannot be moved", p.pid))
-                .why(e.to_string())
-                .next("start it again from outside of the service"));
+    let (passes, elsewhere) = match from {
+        From::Recorded(top) => {
+            let taken = t.adopt_below(slot, *top)?;
+            (taken.passes, taken.elsewhere)
         }
-        taken => taken?,
+        From::Parents(other) => (by_parents(t, slot, p, *other)?, 0),
     };
-    if let Some(other) = other.filter(|o| of(t, p).is_some_and(|now| now.slot == o.slot)) {
-        return Err(Failure::new(Ending::Failed, format!("process {} could not be moved", p.pid))
-            .why(format!("'{}' was being killed, frozen or signalled meanwhile", other.name))
-            .next(format!("'killer status {}' shows what has become of it", other.name)));
+    if t.pop(slot.slot).processes == 0 && elsewhere > 0 {
+        return Err(Failure::new(Ending::Failed, "nobody was taken in")
+            .why("everybody alive who descends from it is a member of a service already")
+            .next(format!("'killer why {}' shows of which", p.pid)));
     }
     if t.pop(slot.slot).processes == 0 {
         return Err(Failure::new(
@@ -148,5 +171,23 @@ fn take(t: &Tracker, slot: Slot, p: &Candidate, other: Option<&Root>) -> Result<
     }
     t.go_live(slot)?;
     unseen::remember(t);
-    Ok(Adopted { slot, passes: taken.passes })
+    Ok(Adopted { slot, passes, elsewhere })
+}
+
+/// Takes a process and its present descendants in, by their parents; answers how many passes it took.
+fn by_parents(t: &Tracker, slot: Slot, p: &Candidate, other: Option<&Root>) -> Result<u32, Failure> {
+    let taken = match t.adopt(slot, *p, other.map(|o| o.slot)) {
+        Err(e) if e.kind() == std::io::ErrorKind::Unsupported => {
+            return Err(Failure::new(Ending::Failed, format!("process {} cannot be moved", p.pid))
+                .why(e.to_string())
+                .next("start it again from outside of the service"));
+        }
+        taken => taken?,
+    };
+    if let Some(other) = other.filter(|o| of(t, p).is_some_and(|now| now.slot == o.slot)) {
+        return Err(Failure::new(Ending::Failed, format!("process {} could not be moved", p.pid))
+            .why(format!("'{}' was being killed, frozen or signalled meanwhile", other.name))
+            .next(format!("'killer status {}' shows what has become of it", other.name)));
+    }
+    Ok(taken.passes)
 }

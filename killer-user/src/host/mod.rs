@@ -49,6 +49,7 @@ mod place;
 mod receipt;
 pub mod receipts;
 mod record;
+pub mod recorded;
 mod replace;
 mod rulebook;
 pub mod rules;

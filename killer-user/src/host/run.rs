@@ -16,7 +16,7 @@ use super::place::{self, Wish};
 use super::record::{Heir, StopRecord, no_heir};
 use super::start;
 use super::unknown::unknown;
-use super::{Tell, forking, freeze, kin, pidfiles, replace, survivors, unseen};
+use super::{Tell, forking, freeze, kin, pidfiles, recorded, replace, survivors, unseen};
 use crate::ask::span::Span;
 use crate::ask::{Command, Run, TakeIn, Whose};
 use crate::ending::Ending;
@@ -246,7 +246,17 @@ pub fn adopt(
     if let Whose::Pid(pid, _) = whose {
         own_or_able(*pid)?;
     }
+    let t = match to {
+        TakeIn::There => None,
+        _ => Some(Host::up()?),
+    };
+    let mut top = None;
     let p = match whose {
+        Whose::Of(..) | Whose::Executed(_) => {
+            let found = recorded::find(t.as_deref(), whose)?;
+            top = Some(found.0);
+            found.1
+        }
         Whose::Pid(pid, inode) => process::open(*pid, *inode).map_err(|e| {
             Failure::new(Ending::Failed, format!("cannot adopt: {e}")).next("'ps -e' shows the processes")
         })?,
@@ -260,16 +270,18 @@ pub fn adopt(
     if holds {
         not_the_caller(p.pid, name)?;
     }
-    if to == TakeIn::There {
+    let Some(t) = t else {
         let (t, root) = find_one(name)?;
         if registry::frozen(&t, root.slot.slot).is_some() {
             not_the_caller(p.pid, name)?;
         }
         return taken(&t, name, holds, tell, || adopt::also(&t, &root, &p));
-    }
-    let t = Host::up()?;
+    };
     say_tier(&t, tell);
-    taken(&t, name, holds, tell, || adopt::adopt(&t, name, &p, to == TakeIn::Moved))
+    taken(&t, name, holds, tell, || match top {
+        Some(top) => adopt::below(&t, name, &p, top),
+        None => adopt::adopt(&t, name, &p, to == TakeIn::Moved),
+    })
 }
 
 /// Whoever waits for this command, and the command, would be held with it.
@@ -316,7 +328,12 @@ fn taken(
         human::exactness(&e)
     );
     tell.message(&format!("killer: '{}': {text}", crate::report::escape::text(name)));
-    let notes = root.map(|r| kin::hints(t, &r)).unwrap_or_default();
+    // Of an exact set nobody can be missing.
+    let mut notes = root.filter(|_| !e.exact).map(|r| kin::hints(t, &r)).unwrap_or_default();
+    if a.elsewhere > 0 {
+        let they = human::count(a.elsewhere.into(), "descendant is a member", "descendants are members");
+        notes.push(format!("{they} of other services, and stay that"));
+    }
     notes.iter().for_each(|n| tell.message(&message::render(&format!("'{name}': {n}"), None, None)));
     Ok(TakenIn { ending, notes })
 }

@@ -8,14 +8,15 @@ use super::failure::Failure;
 use super::main_process::Main;
 use super::models;
 use super::open::Host;
+use super::recorded::{self, Recorded};
 use super::{certainty, elsewhere, ended, unseen};
 use crate::ending::Ending;
-use crate::lineage::{self, Link};
+use crate::lineage::{self, Ancestry, Link};
 use crate::lookup::process::{self, ProcessError};
 use crate::lookup::{Root, registry};
 use crate::report::human;
 use crate::report::model::{self, SCHEMA_VERSION, Why};
-use crate::sys::alive::{Look, look};
+use crate::sys::alive::{Identity, Look, look};
 use crate::sys::{clock, proc_text};
 use crate::tier::Tracker;
 
@@ -26,12 +27,22 @@ const ENDS: usize = 50;
 pub fn why((pid, inode): (u32, Option<u64>), all: bool) -> Result<Why, Failure> {
     let Some(host) = Host::open()? else { return Err(unknown(pid, inode)) };
     let (others, unseen) = elsewhere::trackers(&host)?;
+    let mut found = None;
     for t in std::iter::once(&*host).chain(others.iter().map(|o| &**o)) {
-        let found = of(t, pid, inode, all)?;
+        found = of(t, pid, inode, all)?;
         certainty::sound(t)?;
-        if let Some(found) = found {
-            return Ok(found);
+        if found.is_some() {
+            break;
         }
+    }
+    // Of a member that has ended another process may have the number.
+    if !found.as_ref().is_some_and(|f| f.alive)
+        && let Some(other) = recorded_only(&host, pid, inode, all)?.filter(|o| o.alive || found.is_none())
+    {
+        return Ok(other);
+    }
+    if let Some(found) = found {
+        return Ok(found);
     }
     if let Some(f) = left(&host, pid, inode) {
         return Err(f);
@@ -90,8 +101,38 @@ fn of(t: &Tracker, pid: u32, inode: Option<u64>, all: bool) -> Result<Option<Why
     had.extend(lineage::ended_with(pid, &dead));
     let Some(at) = had.iter().position(is) else { return Ok(None) };
     let it = had.remove(at);
-    let line = lineage::ancestry(it, &dead, |pid| t.member(pid))?;
-    let mut services = Services { t, known: HashMap::new() };
+    let recorded = Recorded::read(t)?;
+    let mut line = lineage::ancestry(it, &dead, |pid| t.member(pid))?;
+    // What came before the service, and members that are no longer known as such.
+    let above = line.links.first().map(|l| Identity::creator(&l.member));
+    if let Some(above) = recorded.as_ref().zip(above).map(|(r, above)| r.line(above)).filter(|a| !a.nodes.is_empty()) {
+        line.links.splice(0..0, above.nodes.iter().map(recorded::link));
+        line.missing = above.missing;
+    }
+    Ok(Some(shown(t, recorded, (pid, it), (line, &had), all)))
+}
+
+/// One that is a member of nothing, as the recorder has it.
+fn recorded_only(t: &Tracker, pid: u32, inode: Option<u64>, all: bool) -> Result<Option<Why>, Failure> {
+    let Some(recorded) = Recorded::read(t)? else { return Ok(None) };
+    let mut had = recorded.with(pid, inode).into_iter().map(recorded::link);
+    let Some(it) = had.next() else { return Ok(None) };
+    let had: Vec<Link> = had.collect();
+    let line = recorded.line(Identity::of(&it.member));
+    let links = line.nodes.iter().map(recorded::link).collect();
+    let line = Ancestry { links, missing: line.missing };
+    Ok(Some(shown(t, Some(recorded), (pid, it), (line, &had), all)))
+}
+
+/// A line as a model; `had`: others that had the number.
+fn shown(
+    t: &Tracker,
+    recorded: Option<Recorded<'_>>,
+    (pid, it): (u32, Link),
+    (line, had): (Ancestry, &[Link]),
+    all: bool,
+) -> Why {
+    let mut services = Services { t, recorded, known: HashMap::new() };
     let root = services.root(&it.member);
     let left_out = if all { 0 } else { line.links.len().saturating_sub(2 * ENDS) };
     let shown = |i: usize| left_out == 0 || i < ENDS || i >= line.links.len() - ENDS;
@@ -103,11 +144,12 @@ fn of(t: &Tracker, pid: u32, inode: Option<u64>, all: bool) -> Result<Option<Why
         outer = r.record.parent;
         inside.push(r.name);
     }
-    Ok(Some(Why {
+    Why {
         version: SCHEMA_VERSION,
         kind: "why",
         pid,
         alive: it.ended.is_none(),
+        member: it.member.root != 0,
         service: root.as_ref().map(|r| r.name.clone()).unwrap_or_default(),
         inside,
         exactness: root.as_ref().map(|r| models::exactness(t, r)),
@@ -115,12 +157,13 @@ fn of(t: &Tracker, pid: u32, inode: Option<u64>, all: bool) -> Result<Option<Why
         others: had.iter().map(|l| services.process(&l.member)).collect(),
         left_out: left_out as u64,
         chain,
-    }))
+    }
 }
 
 /// Roots of a tracker, each looked up once.
 struct Services<'a> {
     t: &'a Tracker,
+    recorded: Option<Recorded<'a>>,
     known: HashMap<(u32, u32), Option<Known>>,
 }
 
@@ -162,15 +205,24 @@ impl Services<'_> {
             program = e.link("exe").ok().map(|p| p.to_string_lossy().into_owned());
             euid = e.status().ok().map(|s| s.euid);
         }
+        let id = Identity::of(m);
+        let (executed, executed_left_out) = self.recorded.as_ref().map(|r| r.executed(id)).unwrap_or_default();
+        let end = || ended::known(self.t, m.tgid, m.leader_start).or_else(|| self.recorded.as_ref()?.end(id));
+        let how = match &self.recorded {
+            Some(r) if m.root == 0 => r.how(id),
+            _ => how(m, instance),
+        };
         model::Ancestor {
             process,
             alive: l.ended.is_none(),
-            how: how(m, instance),
+            how,
             born: models::when(m.born),
             ended: l.ended.map(models::when),
-            end: l.ended.and(ended::known(self.t, m.tgid, m.leader_start)),
+            end: l.ended.and_then(|_| end()),
             age_us: l.ended.unwrap_or_else(clock::boottime_ns).saturating_sub(m.born) / 1000,
             execs: m.execs,
+            executed,
+            executed_left_out,
             program,
             euid,
         }

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use killer_common::record::TaskKey;
+
 use super::{Keep, Slot};
 use crate::sys::launch::{Launch, Spawned};
 
@@ -25,6 +27,17 @@ pub struct Taken {
     pub quiet: bool,
 }
 
+/// What an adoption by the recorder saw.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TakenBelow {
+    /// Passes over all tasks.
+    pub passes: u32,
+    /// Nobody else descends from that process: the set is exact.
+    pub whole: bool,
+    /// Descendants that are members of other roots, and stay that.
+    pub elsewhere: u32,
+}
+
 /// Changes of a set that a second list of it must learn of. So they are no part of [`Keep`]: they are to be had from the one that
 /// has both lists.
 pub trait Changes: Keep {
@@ -40,6 +53,12 @@ pub trait Changes: Keep {
     /// Takes a running process and its present descendants in. What is a member of `from` is moved out of that root; members of others
     /// stay what they are. Unsupported: this tier moves nobody.
     fn adopt(&self, s: Slot, candidate: Candidate, from: Option<Slot>) -> io::Result<Taken>;
+    /// Takes everybody in who descends from a process, alive or ended, as the recorder has it, and is a member of nothing.
+    /// Unsupported: nothing is recorded here.
+    fn adopt_below(&self, s: Slot, top: TaskKey) -> io::Result<TakenBelow> {
+        let _ = (s, top);
+        Err(io::ErrorKind::Unsupported.into())
+    }
     /// Frees a slot whose count is 0. EBUSY: it is not.
     fn forget(&self, s: Slot) -> io::Result<()>;
 }

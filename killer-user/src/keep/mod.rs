@@ -2,7 +2,7 @@
 //! nobody above them knows which one it is.
 //!
 //! [`Keep`] is what they all can. What a tier may lack is a trait of its own, which it has or has not: [`Gate`],
-//! [`Sweeps`], [`States`], [`Promises`], [`Broadcasts`], [`Freezer`], [`Hooks`], [`Watches`], [`Past`], [`Rules`], [`InFiles`]. [`Changes`] is what puts processes into sets: apart, so
+//! [`Sweeps`], [`States`], [`Promises`], [`Broadcasts`], [`Freezer`], [`Hooks`], [`Watches`], [`Records`], [`Past`], [`Rules`], [`InFiles`]. [`Changes`] is what puts processes into sets: apart, so
 //! that a caller with only a [`Keep`] cannot do it past the cross-check.
 
 mod broadcasts;
@@ -14,6 +14,7 @@ mod hooks;
 mod in_files;
 mod past;
 mod promises;
+mod records;
 mod registry;
 mod rules;
 mod sets;
@@ -31,7 +32,7 @@ use crate::sys::pass_on::PassOn;
 use crate::sys::{child, proc};
 
 pub use broadcasts::{Broadcast, Broadcasts};
-pub use changes::{Candidate, Changes, Taken};
+pub use changes::{Candidate, Changes, Taken, TakenBelow};
 pub use error::KeepError;
 pub(crate) use error::What;
 pub use freezer::Freezer;
@@ -40,6 +41,7 @@ pub use hooks::{Health, Hooks, Lapses, Runs};
 pub use in_files::InFiles;
 pub use past::Past;
 pub use promises::Promises;
+pub use records::{Below, Recording, Records, Scope, candidate};
 pub use registry::{Lock, Registry};
 pub use rules::{Opened, Rules, Table};
 pub use sets::Sets;
@@ -131,6 +133,10 @@ pub trait Keep: Registry + Sets {
     }
     /// What tells what members do.
     fn watches(&self) -> Option<&dyn Watches> {
+        None
+    }
+    /// The recorder.
+    fn records(&self) -> Option<&dyn Records> {
         None
     }
     /// What is remembered of members that have ended.

@@ -2,12 +2,16 @@
 //!
 //! Format: Documentation/bpf/btf.rst. Members can sit in anonymous structs and unions, which are searched too.
 
+mod tables;
+
 use std::collections::HashMap;
 use std::path::Path;
 
 use killer_common::names::RULE_SEEN_AT;
 use killer_common::patch::KFUNCS;
 use thiserror::Error;
+
+use self::tables::{NEEDED, Place, RECORDER, RULES, STRUCTS};
 
 use crate::sys::constant::Constant;
 use crate::sys::lack::Lack;
@@ -213,77 +217,10 @@ pub struct Offsets {
     pub hooks: Vec<(&'static str, u32)>,
     /// What the programs of the rules load through besides; the error says what the kernel lacks.
     pub rules: Result<Vec<(&'static str, u32)>, String>,
+    /// The same for the recorder, with that of the rules.
+    pub recorder: Result<Vec<(&'static str, u32)>, String>,
 }
 
-/// Knob, struct, alternatives of the member's name.
-const NEEDED: &[(&str, &str, &[&str])] = &[
-    ("OFF_TASK_TGID", "task_struct", &["tgid"]),
-    ("OFF_TASK_PID", "task_struct", &["pid"]),
-    ("OFF_TASK_FLAGS", "task_struct", &["flags"]),
-    ("OFF_TASK_LEADER", "task_struct", &["group_leader"]),
-    ("OFF_TASK_START", "task_struct", &["start_boottime", "real_start_time"]),
-    ("OFF_TASK_SIGNAL", "task_struct", &["signal"]),
-    ("OFF_TASK_PARENT", "task_struct", &["real_parent"]),
-    ("OFF_TASK_COMM", "task_struct", &["comm"]),
-    ("OFF_TASK_CRED", "task_struct", &["cred"]),
-    ("OFF_TASK_CHILDREN", "task_struct", &["children"]),
-    ("OFF_TASK_SIBLING", "task_struct", &["sibling"]),
-    ("OFF_TASK_EXIT_STATE", "task_struct", &["exit_state"]),
-    ("OFF_TASK_STATE", "task_struct", &["__state", "state"]),
-    ("OFF_SIGNAL_FLAGS", "signal_struct", &["flags"]),
-    ("OFF_TASK_EXIT_CODE", "task_struct", &["exit_code"]),
-    ("OFF_SIGNAL_CODE", "signal_struct", &["group_exit_code"]),
-    ("OFF_CRED_UID", "cred", &["uid"]),
-    ("OFF_SIGNAL_LIVE", "signal_struct", &["live"]),
-    ("OFF_SIGNAL_THREADS", "signal_struct", &["nr_threads"]),
-];
-
-/// A member, or a member of it.
-type Place = (&'static str, &'static str, &'static [&'static str], Option<(&'static str, &'static str)>);
-
-/// The same for the rules and for watchers: knob, struct, alternatives of the member's name, and a member of what that is.
-const RULES: &[Place] = &[
-    ("OFF_TASK_FS", "task_struct", &["fs"], None),
-    ("OFF_TASK_MM", "task_struct", &["mm"], None),
-    ("OFF_TASK_EXECS", "task_struct", &["self_exec_id"], None),
-    ("OFF_MM_ARGS", "mm_struct", &["arg_start"], None),
-    ("OFF_CRED_EUID", "cred", &["euid"], None),
-    ("OFF_FS_ROOT", "fs_struct", &["root"], Some(("path", "dentry"))),
-    ("OFF_FS_PWD", "fs_struct", &["pwd"], Some(("path", "dentry"))),
-    ("OFF_BPRM_FILE", "linux_binprm", &["file"], None),
-    ("OFF_BPRM_NAME", "linux_binprm", &["filename"], None),
-    ("OFF_BPRM_INTERP", "linux_binprm", &["interp"], None),
-    ("OFF_BPRM_P", "linux_binprm", &["p"], None),
-    ("OFF_FILE_DENTRY", "file", &["f_path"], Some(("path", "dentry"))),
-    ("OFF_DENTRY_PARENT", "dentry", &["d_parent"], None),
-    ("OFF_DENTRY_INODE", "dentry", &["d_inode"], None),
-    ("OFF_DENTRY_LEN", "dentry", &["d_name"], Some(("qstr", "len"))),
-    ("OFF_DENTRY_NAME", "dentry", &["d_name"], Some(("qstr", "name"))),
-    // A union of that name from 6.14 on (`include/linux/dcache.h`).
-    ("OFF_DENTRY_INLINE", "dentry", &["d_iname", "d_shortname"], None),
-    ("OFF_INODE_INO", "inode", &["i_ino"], None),
-    ("OFF_INODE_SB", "inode", &["i_sb"], None),
-    ("OFF_SB_DEV", "super_block", &["s_dev"], None),
-];
-
-/// Structs that something is loaded from.
-const STRUCTS: [&str; 15] = [
-    "task_struct",
-    "signal_struct",
-    "cred",
-    "pid",
-    "sigpending",
-    "mm_struct",
-    "fs_struct",
-    "path",
-    "linux_binprm",
-    "file",
-    "dentry",
-    "qstr",
-    "inode",
-    "super_block",
-    "tracepoint",
-];
 /// The helper's own function.
 /// With it come maps whose elements programs allocate when they run (6.1+, `kernel/bpf/memalloc.c`).
 const ALLOCATOR: &str = "bpf_mem_alloc_init";
@@ -349,13 +286,14 @@ impl Offsets {
             let inner = at("sigpending", "signal").ok_or(BtfError::Member("sigpending", "signal"))?;
             knobs.push((knob, outer.checked_add(inner).ok_or(BtfError::Malformed)?));
         }
-        let rules = RULES.iter().map(|&(knob, of, names, inner)| {
+        let place = |&(knob, of, names, inner): &Place| {
             let lacks = || format!("the kernel's BTF has no {of}.{}", names[0]);
             let outer = names.iter().find_map(|m| at(of, m)).ok_or_else(lacks)?;
             let inner = inner.map_or(Some(0), |(of, member)| at(of, member)).ok_or_else(lacks)?;
             Ok((knob, outer.checked_add(inner).ok_or_else(lacks)?))
-        });
-        let rules = rules.collect();
+        };
+        let rules = RULES.iter().map(place).collect();
+        let recorder = RULES.iter().chain(RECORDER).map(place).collect();
         let ino = at("pid", "ino");
         knobs.push(("OFF_PID_INO", ino.unwrap_or(0)));
         let f = |name| found.get(&(KIND_FUNC, name)).copied();
@@ -374,6 +312,7 @@ impl Offsets {
             current_btf: f(CURRENT).is_some() && !Lack::CurrentTask.asked(),
             hooks,
             rules,
+            recorder,
         })
     }
 }

@@ -16,7 +16,7 @@ mod stillness;
 mod syscall_gate;
 mod tree;
 
-pub use ancestry::{Link, ancestry, ended_with};
+pub use ancestry::{Ancestry, Link, ancestry, ended_with};
 pub use broadcast::{Broadcasting, Pending, half_sent};
 pub use describe::{Describer, Freezer, Outside, freezer, hierarchies};
 #[cfg(test)]

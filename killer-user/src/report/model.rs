@@ -41,7 +41,7 @@ pub use past::{EndedProcess, Ledger};
 pub use rules::{Rule, RuleCheck, RuleError, RuleTest, Rules, RulesInForce, Uncovered};
 pub use unstick::UnstickStep;
 pub use verify::{OtherWay, Verify};
-pub use why::{Ancestor, Why};
+pub use why::{Ancestor, Executed, Why};
 
 /// Version of every model here.
 pub const SCHEMA_VERSION: u32 = 1;

@@ -31,6 +31,8 @@ pub enum MapType {
     Hash = 1,
     /// `BPF_MAP_TYPE_ARRAY`.
     Array = 2,
+    /// `BPF_MAP_TYPE_PERCPU_ARRAY`.
+    PerCpu = 6,
     /// `BPF_MAP_TYPE_LRU_HASH`.
     LruHash = 9,
     /// `BPF_MAP_TYPE_LPM_TRIE` (4.11+).

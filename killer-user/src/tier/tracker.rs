@@ -3,12 +3,14 @@
 use std::io;
 use std::ops::Deref;
 
+use killer_common::record::TaskKey;
+
 use super::cross_check::CrossCheck;
 use super::place::run_root;
 use super::registries::{self, Found, forced};
 use super::{Paths, named};
 use crate::bpf::{self, PinLock, Programs};
-use crate::keep::{Candidate, Changes, Keep, KeepError, Slot, Taken};
+use crate::keep::{Candidate, Changes, Keep, KeepError, Slot, Taken, TakenBelow};
 use crate::kernel::probe;
 use crate::kernel::tier::Tier;
 use crate::sys::launch::{Launch, Spawned};
@@ -124,6 +126,15 @@ impl Tracker {
     /// As [`Changes::adopt`], for the cross-check, too.
     pub fn adopt(&self, s: Slot, candidate: Candidate, from: Option<Slot>) -> io::Result<Taken> {
         let taken = self.keep.adopt(s, candidate, from)?;
+        if let Some(c) = &self.cross_check {
+            c.adopt(&*self.keep, s)?;
+        }
+        Ok(taken)
+    }
+
+    /// As [`Changes::adopt_below`], for the cross-check, too.
+    pub fn adopt_below(&self, s: Slot, top: TaskKey) -> io::Result<TakenBelow> {
+        let taken = self.keep.adopt_below(s, top)?;
         if let Some(c) = &self.cross_check {
             c.adopt(&*self.keep, s)?;
         }

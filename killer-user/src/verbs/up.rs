@@ -2,8 +2,10 @@
 
 use super::screen::Screen;
 use super::verb::Verb;
+use crate::ask::lineage::Lineage;
+use crate::cli::choice;
 use crate::ending::Ending;
-use crate::host::{Failure, done, rules, tracker};
+use crate::host::{Failure, done, recorded, rules, tracker};
 
 #[derive(Debug, clap::Args)]
 pub struct Up {
@@ -17,6 +19,9 @@ pub struct Up {
     /// With --rules: adopt those, too, that only look like a service that a rule knows
     #[arg(long, requires = "rules")]
     guess: bool,
+    /// Record who forks whom and what is executed: of members of services, of all processes of the host, or no longer
+    #[arg(long, value_name = "OF", value_parser = choice::<Lineage>())]
+    lineage: Option<Lineage>,
 }
 
 impl Verb for Up {
@@ -26,13 +31,16 @@ impl Verb for Up {
 
     fn perform(&self, screen: &Screen) -> Result<Ending, Failure> {
         let cross_check = self.cross_check.is_some();
-        let notes = match self.rules {
+        let mut notes = match self.rules {
             false => {
                 tracker::rest(&tracker::up(cross_check, screen)?)?;
                 Vec::new()
             }
             true => rules::up(cross_check, self.guess, screen)?,
         };
+        if let Some(of) = self.lineage {
+            notes.extend(recorded::record(of, screen)?);
+        }
         screen.document(|| done::up(notes));
         Ok(Ending::Done)
     }

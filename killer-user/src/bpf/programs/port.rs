@@ -8,7 +8,7 @@ use killer_common::{ctl, gate, reason};
 use super::Programs;
 use super::open::tier_of;
 use crate::keep::{
-    Broadcasts, Freezer, Gate, Hooks, Keep, Past, Promises, Rules, Sets, Slot, States, Sweeps, Watches,
+    Broadcasts, Freezer, Gate, Hooks, Keep, Past, Promises, Records, Rules, Sets, Slot, States, Sweeps, Watches,
 };
 use crate::kernel::tier::Tier;
 use crate::sys::clock;
@@ -77,6 +77,10 @@ impl Keep for Programs {
     }
 
     fn watches(&self) -> Option<&dyn Watches> {
+        self.tier().by_btf().then_some(self)
+    }
+
+    fn records(&self) -> Option<&dyn Records> {
         self.tier().by_btf().then_some(self)
     }
 

@@ -3,22 +3,23 @@
 use super::{BOLD, RED, count, exactness, how, last, paint};
 use crate::report::Style;
 use crate::report::escape::{cut, text};
-use crate::report::model::{Ancestor, Why};
+use crate::report::model::{Ancestor, Executed, Why};
 
 /// `why`
 pub fn why(w: &Why, s: &Style) -> String {
     let of = w.chain.last();
     let name = of.map(|l| text(&l.process.comm)).unwrap_or_default();
     let state = if w.alive { "alive" } else { "ended" };
-    let service = match w.service.is_empty() {
-        true => "a service that was forgotten".to_owned(),
-        false => {
+    let service = match (w.service.is_empty(), w.member) {
+        (_, false) => "a member of no service".to_owned(),
+        (true, true) => "of a service that was forgotten".to_owned(),
+        (false, true) => {
             let all = std::iter::once(&w.service).chain(&w.inside);
-            format!("service {}", all.map(|n| text(n)).collect::<Vec<_>>().join(", inside "))
+            format!("of service {}", all.map(|n| text(n)).collect::<Vec<_>>().join(", inside "))
         }
     };
     let mut out = paint(s, BOLD, &format!("{} ({name})", w.pid));
-    out.push_str(&format!(", {state}, of {service}"));
+    out.push_str(&format!(", {state}, {service}"));
     if let Some(e) = &w.exactness {
         out.push_str(&format!(" ({})", exactness(e)));
     }
@@ -39,11 +40,44 @@ pub fn why(w: &Why, s: &Style) -> String {
         }
         let first = i == 0 || i == cut_at && w.left_out > 0;
         out.push_str(&format!("  {}  {:>width$}  {}\n", link.born, link.process.pid, line(link, first, s)));
+        for (n, e) in link.executed.iter().enumerate() {
+            // As many are kept from the first one on as of the last ones.
+            if link.executed_left_out > 0 && n == link.executed.len() / 2 {
+                let more = count(link.executed_left_out, "more exec", "more execs");
+                out.push_str(&format!("  {:indent$}  [{more} in between]\n", "", indent = link.born.len() + width + 2));
+            }
+            out.push_str(&format!("  {}  {:>width$}  {}\n", e.at, "", executed(e)));
+        }
     }
     for p in &w.others {
         out.push_str(&format!("  another process {} ({}) had ended before\n", p.pid, text(&p.comm)));
     }
     last(s, out)
+}
+
+/// An exec: what, with which arguments, where.
+fn executed(e: &Executed) -> String {
+    let path = e.file.path.as_deref().or(e.name.as_deref());
+    let path = path.map_or_else(|| format!("a file with inode {}", e.file.ino), |p| cut(p, 120));
+    // The first one is its name for itself.
+    let args = match e.args.get(1..).unwrap_or_default() {
+        [] => String::new(),
+        args => format!(" {}{}", cut(&args.join(" "), 160), if e.args_cut { " ..." } else { "" }),
+    };
+    let mut marks = Vec::new();
+    if e.memory {
+        marks.push(format!("from memory: {}", text(e.name.as_deref().unwrap_or_default())));
+    }
+    for (is, what) in [(e.deleted, "deleted"), (e.script, "a script")] {
+        if is {
+            marks.push(what.to_owned());
+        }
+    }
+    marks.extend(e.directory.as_deref().map(|d| format!("in {}", cut(d, 120))));
+    if e.euid != e.uid {
+        marks.push(format!("uid {}, effective {}", e.uid, e.euid));
+    }
+    format!("exec {path}{args}  [{}]", marks.join("; "))
 }
 
 /// What a process is and how it came about. `first`: the one above it in the list is not its creator.
@@ -58,6 +92,9 @@ fn line(l: &Ancestor, first: bool, s: &Style) -> String {
         ("started", _) => marks.push(format!("started as {} by process {}", text(&p.service), p.creator)),
         ("control", _) => marks.push(format!("control process, started by process {}", p.creator)),
         ("adopted", _) => marks.push(format!("adopted as {}", text(&p.service))),
+        ("before", true) => marks.push(format!("there before the recorder, below process {}", p.creator)),
+        ("before", false) => marks.push("there before the recorder".to_owned()),
+        ("kernel", _) => marks.push("begun by the kernel".to_owned()),
         ("opened", _) => marks.push(format!("opened {} by an exec", text(&p.service))),
         (_, true) => marks.push(format!("forked by process {}", p.creator)),
         _ => {}
@@ -69,7 +106,7 @@ fn line(l: &Ancestor, first: bool, s: &Style) -> String {
         Some(e) if e != p.uid => format!("uid {}, effective {e}", p.uid),
         _ => format!("uid {}", p.uid),
     });
-    if l.execs > 0 {
+    if l.execs > 0 && l.executed.is_empty() {
         marks.push(count(u64::from(l.execs), "exec", "execs"));
     }
     if let Some(program) = l.program.as_deref() {
