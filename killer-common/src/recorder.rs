@@ -36,6 +36,8 @@ pub const FILE: usize = 64;
 pub const N_BEFORE: u32 = 1;
 /// Its creator was not recorded: it is the first one of its line.
 pub const N_FIRST: u32 = 2;
+/// It was born a member of nothing, or was that when it was met.
+pub const N_OUTSIDE: u32 = 4;
 
 /// A process.
 #[repr(C)]
@@ -62,8 +64,8 @@ pub struct Node {
     pub euid: u32,
     /// What wait(2) tells of it, with [`crate::record::ENDED`]; 0 while it lives, and when its end was missed.
     pub status: u32,
-    /// Nothing.
-    pub pad: u32,
+    /// Of those that hold it, how many have `N_OUTSIDE`. Members' children are members, so a set that grows does not change it.
+    pub outside: u32,
     /// pidfs inode, 0 where the kernel has none.
     pub inode: u64,
     /// When it was forked, `CLOCK_BOOTTIME` ns; its start when it was there before.

@@ -357,6 +357,16 @@ impl Bystander {
         self.child.id() as i32
     }
 
+    /// Waits for the end of the first process.
+    pub fn wait(&mut self) {
+        let _ = self.child.wait();
+    }
+
+    /// How many of its processes it has told of.
+    pub fn known(&self) -> usize {
+        self.members.len()
+    }
+
     /// Asserts that the first process lives.
     #[track_caller]
     pub fn assert_untouched_pid(&self) {

@@ -11,8 +11,7 @@ use crate::sources::{self, hex, manifest_value};
 use crate::tools;
 
 /// Binaries of killer-ebpf.
-const OBJECTS: [&str; 8] =
-    ["modern", "rules", "legacy", "sweep", "promise", "states", "watch", "recorder"];
+const OBJECTS: [&str; 8] = ["modern", "rules", "legacy", "sweep", "promise", "states", "watch", "recorder"];
 
 /// `build-ebpf`.
 #[derive(Debug, clap::Args)]

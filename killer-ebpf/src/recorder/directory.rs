@@ -69,7 +69,8 @@ pub unsafe fn note(fs: usize, d: *mut Draft) -> u32 {
                 break;
             }
             let name = read(dentry + off_dentry_name() as u64);
-            let n = h::bpf_probe_read_kernel_str(to.add(len & (DIR - 1)).cast(), DIR as u32, name as *const _);
+            let n =
+                h::bpf_probe_read_kernel_str(to.add(len & (DIR - 1)).cast(), DIR as u32, name as *const _);
             if n <= 1 || len + n as usize > DIR {
                 break;
             }

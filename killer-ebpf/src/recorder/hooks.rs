@@ -34,7 +34,7 @@ extern "C" fn on_record_fork(ctx: *const u64) -> i32 {
     // The first argument is the task that forks (`kernel/fork.c:kernel_clone`), also with CLONE_PARENT.
     let creator = task::arg(ctx, 0);
     let above = if task::flags(creator) & PF_KTHREAD != 0 { TaskKey::default() } else { task::key(creator) };
-    nodes::make(t, &above, 0);
+    nodes::make(t, task::arg_key(ctx, 1), &above, 0);
     0
 }
 
@@ -49,7 +49,7 @@ extern "C" fn on_record_exec(ctx: *const u64) -> i32 {
     let key = task::key(t);
     if nodes::of(&key).is_none() {
         // A member that was adopted, or what the kernel has begun (`kernel/umh.c`).
-        nodes::make(t, &TaskKey::default(), N_BEFORE);
+        nodes::make(t, task::arg_key(ctx, 0), &TaskKey::default(), N_BEFORE);
     }
     let Some(n) = nodes::of(&key) else { return 0 };
     let cred = loadp(t, off_cred());
@@ -96,7 +96,7 @@ extern "C" fn on_record_all(ctx: *const u64) -> i32 {
     }
     let parent = task::real_parent(t);
     let above = if task::flags(parent) & PF_KTHREAD != 0 { TaskKey::default() } else { task::key(parent) };
-    nodes::make(t, &above, N_BEFORE);
+    nodes::make(t, task::arg_key(ctx, 1), &above, N_BEFORE);
     // Its last thread may have passed the hook before the node was there.
     if task::live(t) == 0 {
         nodes::ended(&task::key(t), 0);

@@ -8,7 +8,8 @@ use killer_common::record::{ENDED, TaskKey};
 use killer_common::recorder::*;
 
 use crate::execs;
-use crate::knobs::{off_euid, off_cred, off_uid};
+use crate::knobs::{off_cred, off_euid, off_uid};
+use crate::maps::BIRTHS;
 use crate::task::{self, Task, load32, loadp};
 
 /// Those that live, and those that somebody holds.
@@ -42,9 +43,21 @@ fn add(p: *mut u64, v: u64) {
 }
 
 #[inline(always)]
-fn add_refs(n: *mut Node, v: i32) {
+fn add32(p: *mut u32, v: i32) {
+    // SAFETY: as above.
+    unsafe { atomic_xadd::<u32, u32, { AtomicOrdering::Relaxed }>(p, v as u32) };
+}
+
+/// One more, or one less, with these flags holds a node.
+#[inline(always)]
+fn held(n: *mut Node, flags: u32, v: i32) {
     // SAFETY: n points to a whole Node.
-    unsafe { atomic_xadd::<u32, u32, { AtomicOrdering::Relaxed }>(&raw mut (*n).refs, v as u32) };
+    unsafe {
+        if flags & N_OUTSIDE != 0 {
+            add32(&raw mut (*n).outside, v);
+        }
+        add32(&raw mut (*n).refs, v);
+    }
 }
 
 /// Counts something that is left out.
@@ -70,10 +83,11 @@ pub fn of(k: &TaskKey) -> Option<*mut Node> {
     NODES.get_ptr_mut(k)
 }
 
-/// Makes the node of a process. `flags`: `N_BEFORE`, or 0 where `creator` has forked it in this moment. One that is there already stays.
+/// Makes the node of the process whose leader is the task `t` at `addr`. `flags`: `N_BEFORE`, or 0 where `creator` has forked it in this moment. One that is there already stays.
 #[inline(always)]
-pub fn make(t: Task, creator: &TaskKey, flags: u32) {
+pub fn make(t: Task, addr: u64, creator: &TaskKey, flags: u32) {
     let key = task::key(t);
+    let flags = if BIRTHS.get_ptr(&addr).is_none() { flags | N_OUTSIDE } else { flags };
     let mut n = Node { key, creator: *creator, refs: 1, flags, ..Node::default() };
     let cred = loadp(t, off_cred());
     n.uid = load32(cred, off_uid());
@@ -81,21 +95,20 @@ pub fn make(t: Task, creator: &TaskKey, flags: u32) {
     n.inode = task::inode(t);
     n.comm = task::comm(t);
     n.born = if flags & N_BEFORE != 0 { key.start } else { task::boottime() };
-    let mut held = None;
+    let mut holder = None;
     match of(creator) {
         // SAFETY: c points to a whole Node.
         Some(c) => unsafe {
             n.depth = (*c).depth + 1;
             n.holder = if (*c).depth < HOLDERS { *creator } else { (*c).holder };
-            held = if (*c).depth < HOLDERS { Some(c) } else { of(&n.holder) };
+            holder = if (*c).depth < HOLDERS { Some(c) } else { of(&n.holder) };
         },
         None => n.flags |= N_FIRST,
     }
     // It is held by its creator, which lives, or by what that holds: so it does not go before this is counted.
-    if let Some(h) = held {
-        add_refs(h, 1);
-    } else {
-        n.holder = TaskKey::default();
+    match holder {
+        Some(h) => held(h, flags, 1),
+        None => n.holder = TaskKey::default(),
     }
     match NODES.insert(&key, &n, BPF_NOEXIST as u64) {
         Ok(()) => alive(&key),
@@ -104,8 +117,8 @@ pub fn make(t: Task, creator: &TaskKey, flags: u32) {
                 // SAFETY: r points to a whole Recorder.
                 lose(|r| unsafe { &raw mut (*r).lost_nodes });
             }
-            if let Some(h) = held {
-                add_refs(h, -1);
+            if let Some(h) = holder {
+                held(h, flags, -1);
             }
         }
     }
@@ -154,7 +167,7 @@ pub fn ended(k: &TaskKey, status: u32) {
 #[unsafe(no_mangle)]
 extern "C" fn recorder_let_go(tgid: u32, start: u64) -> i32 {
     let mut k = TaskKey { tgid, pad: 0, start };
-    let mut i = 0;
+    let (mut i, mut its) = (0, 0);
     // A node that others hold is no deeper than that.
     while i < HOLDERS + 2 {
         let Some(n) = of(&k) else { return 0 };
@@ -162,10 +175,11 @@ extern "C" fn recorder_let_go(tgid: u32, start: u64) -> i32 {
         // SAFETY: n points to a whole Node.
         let (up, count) = unsafe {
             let (up, count) = ((*n).holder, (*n).execs);
-            add_refs(n, -1);
+            held(n, its, -1);
             if core::ptr::read_volatile(&raw const (*n).refs) != 0 {
                 return 0;
             }
+            its = (*n).flags;
             let _ = PAST.insert(&k, &*n, BPF_ANY as u64);
             (up, count)
         };

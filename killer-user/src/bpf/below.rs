@@ -3,15 +3,15 @@
 use std::collections::HashMap;
 
 use killer_common::record::TaskKey;
-use killer_common::recorder::{HOLDERS, N_BEFORE, Node};
+use killer_common::recorder::{HOLDERS, N_BEFORE, N_OUTSIDE, Node};
 
 use crate::keep::Below;
 
 /// Those of `nodes` that live and descend from `top`, with itself.
 ///
-/// It is whole when each node that was met is held by as many as it says: the nodes are read one after the other while processes fork
-/// and end, and one that was born behind the reader's back is counted by the one that it holds. And when nothing of it can have been
-/// there before the recorder.
+/// It is whole when each node that was met is held by as many of those that are members of nothing as it says: the nodes are read one
+/// after the other while processes fork and end, and one that was born behind the reader's back is counted by the node that it holds.
+/// Those that were born members may come and go meanwhile. And when nothing of it can have been there before the recorder.
 pub(super) fn of(nodes: &[Node], top: TaskKey) -> Below {
     let by_key: HashMap<TaskKey, &Node> = nodes.iter().map(|n| (n.key, n)).collect();
     let mut held: HashMap<TaskKey, Vec<&Node>> = HashMap::new();
@@ -35,10 +35,9 @@ pub(super) fn of(nodes: &[Node], top: TaskKey) -> Below {
         i += 1;
         let mine = held.get(&n.key).map_or(&[][..], Vec::as_slice);
         let mine = if n.depth < HOLDERS { mine } else { &[] };
-        let alive = n.ended == 0;
         // The last of the first links is held by the living ones below it, however deep.
-        whole &= n.depth >= HOLDERS || n.refs as usize == mine.iter().filter(|m| holds(m)).count() + usize::from(alive);
-        if alive {
+        whole &= n.outside as usize == mine.iter().filter(|m| m.flags & N_OUTSIDE != 0 && m.refs > 0).count();
+        if n.ended == 0 {
             living.push(*n);
         }
         seen.extend(mine);
@@ -46,16 +45,13 @@ pub(super) fn of(nodes: &[Node], top: TaskKey) -> Below {
     }
     // Of deeper ones it is known who forked them as long as those are remembered.
     if first.depth >= HOLDERS {
-        living.extend(nodes.iter().filter(|n| n.ended == 0 && n.key != top && descends(n, top, &by_key)).copied());
+        living.extend(
+            nodes.iter().filter(|n| n.ended == 0 && n.key != top && descends(n, top, &by_key)).copied(),
+        );
     }
     living.sort_by_key(|n| (n.born, n.key));
     living.dedup_by_key(|n| n.key);
     Below { living, whole, never }
-}
-
-/// It is one of those that its holder counts: it lives, or somebody holds it.
-fn holds(n: &Node) -> bool {
-    n.refs > 0
 }
 
 /// By creators.
@@ -82,10 +78,23 @@ mod tests {
         TaskKey { tgid, pad: 0, start: u64::from(tgid) * 100 }
     }
 
+    /// One that was born outside, as all that hold it.
     fn node(tgid: u32, above: u32, refs: u32, alive: bool) -> Node {
         let up = if above == 0 { TaskKey::default() } else { key(above) };
-        let ended = if alive { 0 } else { 9 };
-        Node { key: key(tgid), creator: up, holder: up, refs, ended, born: u64::from(tgid), depth: tgid, ..Node::default() }
+        let (ended, outside) = if alive { (0, refs.saturating_sub(1)) } else { (9, refs) };
+        let (born, flags) = (u64::from(tgid), N_OUTSIDE);
+        Node {
+            key: key(tgid),
+            creator: up,
+            holder: up,
+            refs,
+            ended,
+            born,
+            depth: tgid,
+            flags,
+            outside,
+            ..Node::default()
+        }
     }
 
     fn found(nodes: &[Node], top: u32) -> (Vec<u32>, bool) {
@@ -96,7 +105,13 @@ mod tests {
     #[test]
     fn below_the_dead_too() {
         // 5 is dead and has 6; 6 has 7; 9 is nobody's.
-        let all = [node(4, 0, 2, true), node(5, 4, 1, false), node(6, 5, 2, true), node(7, 6, 1, true), node(9, 0, 1, true)];
+        let all = [
+            node(4, 0, 2, true),
+            node(5, 4, 1, false),
+            node(6, 5, 2, true),
+            node(7, 6, 1, true),
+            node(9, 0, 1, true),
+        ];
         assert_eq!(found(&all, 4), (vec![4, 6, 7], true));
         assert_eq!(found(&all, 5), (vec![6, 7], true));
         assert_eq!(found(&all, 7), (vec![7], true));
@@ -108,14 +123,16 @@ mod tests {
         let all = [node(4, 0, 2, true), node(5, 4, 2, false), node(6, 5, 1, true)];
         assert_eq!(found(&all, 4), (vec![4, 6], false));
         assert_eq!(found(&[node(4, 0, 2, true)], 4), (vec![4], false));
+        // A member's child is a member, whoever has read it.
+        assert_eq!(found(&[Node { outside: 0, ..node(4, 0, 2, true) }], 4), (vec![4], true));
     }
 
     #[test]
     fn what_was_there_before_is_not_whole() {
         let mut all = [node(4, 0, 1, true), node(5, 4, 1, true)];
-        all[0].flags = N_BEFORE;
+        all[0].flags |= N_BEFORE;
         all[1].holder = TaskKey::default();
-        all[1].flags = N_BEFORE;
+        all[1].flags |= N_BEFORE;
         assert_eq!(found(&all, 4), (vec![4, 5], false));
     }
 

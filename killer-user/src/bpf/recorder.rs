@@ -38,14 +38,15 @@ type Spec = (&'static str, MapType, usize, usize, u32, bool, bool);
 
 fn specs() -> [Spec; 8] {
     let few = std::env::var(FEW).ok().and_then(|n| n.parse().ok());
-    let (nodes, execs) = (few.unwrap_or(MAX_NODES), few.unwrap_or(MAX_EXECS));
+    let most = |most: u32| few.map_or(most, |f: u32| f.min(most));
+    let (nodes, execs, past) = (most(MAX_NODES), most(MAX_EXECS), most(MAX_PAST));
     let (key, node, exec) = (size_of::<TaskKey>(), size_of::<Node>(), size_of::<Exec>());
     [
         (NODES, MapType::Hash, key, node, nodes, true, true),
         (ALIVE, MapType::Hash, 4, 8, nodes, true, true),
-        (PAST, MapType::LruHash, key, node, MAX_PAST, true, false),
+        (PAST, MapType::LruHash, key, node, past, true, false),
         (EXECS, MapType::Hash, size_of::<ExecKey>(), exec, execs, true, true),
-        (PAST_EXECS, MapType::LruHash, key, exec, MAX_PAST, true, false),
+        (PAST_EXECS, MapType::LruHash, key, exec, past, true, false),
         (RECORDER, MapType::Array, 4, size_of::<Recorder>(), 1, true, false),
         (SCOPE, MapType::Array, 4, 4, 1, false, false),
         (DRAFT, MapType::PerCpu, 4, size_of::<Draft>(), 1, false, false),
@@ -116,7 +117,8 @@ fn begin(v: &Path, scope: Scope) -> Result<(), KeepError> {
     for (name, at) in RECORD_HOOKS {
         let pin = v.join(LINKS).join(name);
         if !pin.exists() {
-            let link = bpf::raw_tracepoint_open(program(v, name)?, "").what(format!("attaching {name} to {at}"))?;
+            let link =
+                bpf::raw_tracepoint_open(program(v, name)?, "").what(format!("attaching {name} to {at}"))?;
             bpf::obj_pin(&link, &pin).what(format!("pinning the link of {name}"))?;
         }
     }

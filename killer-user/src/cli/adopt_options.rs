@@ -59,7 +59,9 @@ impl AdoptOptions {
 /// A number, or the path of a program.
 fn of_what(word: &str) -> Result<Whose, Wrong> {
     if word.starts_with(|c: char| c.is_ascii_digit() || c == '-') {
-        let wrong = |why: String| Wrong::new(format!("--of {word}: {why}"), "give a PID, PID:INODE, or the path of a program");
+        let wrong = |why: String| {
+            Wrong::new(format!("--of {word}: {why}"), "give a PID, PID:INODE, or the path of a program")
+        };
         return pidspec::parse(word).map(|(pid, inode)| Whose::Of(pid, inode)).map_err(wrong);
     }
     Ok(Whose::Executed(PathBuf::from(word)))

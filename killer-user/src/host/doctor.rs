@@ -89,7 +89,9 @@ pub fn doctor() -> Doctor {
         ));
     }
     c.push(tracker(&paths, tier));
-    c.extend(Tracker::open(&paths).ok().and_then(|t| checks::rules(&t)));
+    let tracker = Tracker::open(&paths).ok();
+    c.extend(tracker.as_ref().and_then(checks::rules));
+    c.extend(tracker.as_ref().and_then(checks::recorder));
     let here = Here::of(tier, offsets.as_ref().ok());
     let words = tier.guarantees(&here).into_iter().map(String::from);
     let limits = tier.limits(&here).into_iter().map(|s| format!("not promised: {s}"));

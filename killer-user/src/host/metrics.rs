@@ -35,6 +35,7 @@ pub fn figures() -> Result<(String, bool), Failure> {
         families.extend(services(&all));
         families.extend(hooks(host));
         families.extend(rules(host));
+        families.extend(recorder(host)?);
         all.iter().try_for_each(|t| certainty::sound(t))?;
     }
     unseen::incomplete(&unseen::versions()).map_or(Ok(()), Err)?;
@@ -61,6 +62,23 @@ pub fn write(path: &Path) -> Result<(), Failure> {
         let _ = std::fs::remove_file(&tmp);
         failed(e)
     })
+}
+
+/// The recorder, where something is recorded.
+fn recorder(t: &Tracker) -> Result<Vec<Family>, Failure> {
+    let Some(records) = t.records() else { return Ok(Vec::new()) };
+    let Some(r) = records.recording()? else { return Ok(Vec::new()) };
+    let mut nodes =
+        family("killer_recorder_nodes", "Processes that are recorded, alive or not.", Kind::Gauge);
+    nodes.samples.push((vec![], records.nodes()?.len() as f64));
+    let mut lost = family("killer_recorder_lost_total", "What the recorder has left out.", Kind::Counter);
+    let f = &r.figures;
+    for (what, n) in
+        [("forks", f.lost_nodes), ("execs", f.lost_execs), ("ends", f.lost_ends), ("skipped", r.skipped)]
+    {
+        lost.samples.push((vec![("what", what.to_owned())], n as f64));
+    }
+    Ok(vec![nodes, lost])
 }
 
 fn family(name: &'static str, help: &'static str, kind: Kind) -> Family {

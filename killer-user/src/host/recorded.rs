@@ -14,11 +14,11 @@ use super::{Tell, ended, models};
 use crate::ask::Whose;
 use crate::ask::lineage::Lineage;
 use crate::ending::Ending;
-use crate::keep::{Candidate, Records, Recording, Scope, candidate};
+use crate::keep::{Candidate, Recording, Records, Scope, candidate};
 use crate::lineage::Link;
 use crate::report::human::count;
-use crate::report::{escape, message};
 use crate::report::model::{End, Executed, File};
+use crate::report::{escape, message};
 use crate::sys::alive::Identity;
 use crate::tier::Tracker;
 
@@ -35,7 +35,10 @@ pub fn record(of: Lineage, tell: &dyn Tell) -> Result<Vec<String>, Failure> {
             return Ok(Vec::new());
         }
         return Err(Failure::new(Ending::Failed, "nothing can be recorded here")
-            .why(format!("the tier {} has no programs that could: they need the kernel's BTF", host.tier().name()))
+            .why(format!(
+                "the tier {} has no programs that could: they need the kernel's BTF",
+                host.tier().name()
+            ))
             .next("without it, the forks of members are kept as long as a descendant lives: 'killer up'"));
     };
     let _lock = host.lock()?;
@@ -95,10 +98,12 @@ pub struct Recorded<'a> {
 /// A line of recorded processes, the first one first.
 #[derive(Debug, Default)]
 pub struct Line {
-    /// Each forked the next one.
+    /// Each forked the next one, unless there are some between.
     pub nodes: Vec<Node>,
     /// Processes above the first one that are no longer known; 0: nobody knows how many. `None`: there is none.
     pub missing: Option<u32>,
+    /// How many are no longer known between this one and the one before it.
+    pub between: Option<(TaskKey, u32)>,
 }
 
 impl<'a> Recorded<'a> {
@@ -130,13 +135,21 @@ impl<'a> Recorded<'a> {
         let mut nodes: Vec<Node> = Vec::new();
         let mut seen = HashSet::new();
         let mut at = TaskKey { tgid: it.pid, pad: 0, start: it.start };
-        while let Some(n) = self.nodes.get(&at).filter(|_| seen.insert(at)) {
-            nodes.push(*n);
-            at = n.creator;
+        let mut between = None;
+        loop {
+            while let Some(n) = self.nodes.get(&at).filter(|_| seen.insert(at)) {
+                nodes.push(*n);
+                at = n.creator;
+            }
+            // The deeper ones are forgotten by age; what they hold is the last of the first ones.
+            let Some(n) = nodes.last().filter(|n| n.depth > HOLDERS && between.is_none()) else { break };
+            let Some(up) = self.nodes.get(&n.holder) else { break };
+            between = Some((n.key, n.depth.saturating_sub(up.depth + 1)));
+            at = n.holder;
         }
         nodes.reverse();
         let missing = nodes.first().and_then(|n| (n.depth > 0).then_some(n.depth));
-        Line { nodes, missing }
+        Line { nodes, missing, between }
     }
 
     /// What a process has executed; and how many execs between are left out.
@@ -201,10 +214,13 @@ pub fn find(t: Option<&Tracker>, whose: &Whose) -> Result<(TaskKey, Candidate), 
         ([], true) => Err(Failure::new(Ending::Failed, format!("nobody is known: {what}"))
             .why("it has not been recorded, or nobody has descended from it for a while")
             .next("'ps -e' shows the processes, and 'killer why PID' where one comes from")),
-        ([], false) => Err(Failure::new(Ending::Failed, format!("nobody who descends from it lives: {what}"))
-            .next("there is nothing to take in")),
+        ([], false) => {
+            Err(Failure::new(Ending::Failed, format!("nobody who descends from it lives: {what}"))
+                .next("there is nothing to take in"))
+        }
         (several, _) => {
-            let mut them: Vec<String> = several.iter().take(NAMED).map(|s| recorded.named(&s.0, s.2)).collect();
+            let mut them: Vec<String> =
+                several.iter().take(NAMED).map(|s| recorded.named(&s.0, s.2)).collect();
             if several.len() > NAMED {
                 them.push(format!("and {} more", several.len() - NAMED));
             }
@@ -244,7 +260,11 @@ impl Recorded<'_> {
         let which = if n.inode == 0 { k.tgid.to_string() } else { format!("{}:{}", k.tgid, n.inode) };
         let name = escape::comm(bytemuck::bytes_of(&n.comm));
         let end = if n.ended == 0 { "" } else { ", ended" };
-        format!("{which} ({name}, since {}{end}, {})", models::when(n.born), count(living as u64, "process alive", "processes alive"))
+        format!(
+            "{which} ({name}, since {}{end}, {})",
+            models::when(n.born),
+            count(living as u64, "process alive", "processes alive")
+        )
     }
 }
 
@@ -326,7 +346,10 @@ mod tests {
         (e.args_len, e.dir_len, e.flags) = (6, 8, E_DELETED | E_SCRIPT);
         let x = executed(&e);
         assert_eq!((x.file.path.as_deref(), x.file.dev.as_str()), (Some("./x"), "8:1"));
-        assert_eq!((x.args, x.args_cut, x.directory.as_deref()), (vec!["x".into(), "-a".into(), String::new()], false, Some("/var/tmp")));
+        assert_eq!(
+            (x.args, x.args_cut, x.directory.as_deref()),
+            (vec!["x".into(), "-a".into(), String::new()], false, Some("/var/tmp"))
+        );
         assert!(x.deleted && x.script && !x.memory);
     }
 

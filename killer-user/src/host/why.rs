@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use killer_common::record::{B_ADOPTED, B_CONTROL, B_MAIN, Member};
+use killer_common::record::{B_ADOPTED, B_CONTROL, B_MAIN, Member, TaskKey};
 
 use super::failure::Failure;
 use super::main_process::Main;
@@ -101,15 +101,18 @@ fn of(t: &Tracker, pid: u32, inode: Option<u64>, all: bool) -> Result<Option<Why
     had.extend(lineage::ended_with(pid, &dead));
     let Some(at) = had.iter().position(is) else { return Ok(None) };
     let it = had.remove(at);
-    let recorded = Recorded::read(t)?;
+    let (recorded, mut between) = (Recorded::read(t)?, None);
     let mut line = lineage::ancestry(it, &dead, |pid| t.member(pid))?;
     // What came before the service, and members that are no longer known as such.
     let above = line.links.first().map(|l| Identity::creator(&l.member));
-    if let Some(above) = recorded.as_ref().zip(above).map(|(r, above)| r.line(above)).filter(|a| !a.nodes.is_empty()) {
+    if let Some(above) =
+        recorded.as_ref().zip(above).map(|(r, above)| r.line(above)).filter(|a| !a.nodes.is_empty())
+    {
         line.links.splice(0..0, above.nodes.iter().map(recorded::link));
         line.missing = above.missing;
+        between = above.between;
     }
-    Ok(Some(shown(t, recorded, (pid, it), (line, &had), all)))
+    Ok(Some(shown(t, (recorded, between), (pid, it), (line, &had), all)))
 }
 
 /// One that is a member of nothing, as the recorder has it.
@@ -120,19 +123,20 @@ fn recorded_only(t: &Tracker, pid: u32, inode: Option<u64>, all: bool) -> Result
     let had: Vec<Link> = had.collect();
     let line = recorded.line(Identity::of(&it.member));
     let links = line.nodes.iter().map(recorded::link).collect();
+    let between = line.between;
     let line = Ancestry { links, missing: line.missing };
-    Ok(Some(shown(t, Some(recorded), (pid, it), (line, &had), all)))
+    Ok(Some(shown(t, (Some(recorded), between), (pid, it), (line, &had), all)))
 }
 
 /// A line as a model; `had`: others that had the number.
 fn shown(
     t: &Tracker,
-    recorded: Option<Recorded<'_>>,
+    (recorded, between): (Option<Recorded<'_>>, Option<(TaskKey, u32)>),
     (pid, it): (u32, Link),
     (line, had): (Ancestry, &[Link]),
     all: bool,
 ) -> Why {
-    let mut services = Services { t, recorded, known: HashMap::new() };
+    let mut services = Services { t, recorded, between, known: HashMap::new() };
     let root = services.root(&it.member);
     let left_out = if all { 0 } else { line.links.len().saturating_sub(2 * ENDS) };
     let shown = |i: usize| left_out == 0 || i < ENDS || i >= line.links.len() - ENDS;
@@ -164,6 +168,8 @@ fn shown(
 struct Services<'a> {
     t: &'a Tracker,
     recorded: Option<Recorded<'a>>,
+    /// Before this one some are no longer known.
+    between: Option<(TaskKey, u32)>,
     known: HashMap<(u32, u32), Option<Known>>,
 }
 
@@ -206,7 +212,8 @@ impl Services<'_> {
             euid = e.status().ok().map(|s| s.euid);
         }
         let id = Identity::of(m);
-        let (executed, executed_left_out) = self.recorded.as_ref().map(|r| r.executed(id)).unwrap_or_default();
+        let (executed, executed_left_out) =
+            self.recorded.as_ref().map(|r| r.executed(id)).unwrap_or_default();
         let end = || ended::known(self.t, m.tgid, m.leader_start).or_else(|| self.recorded.as_ref()?.end(id));
         let how = match &self.recorded {
             Some(r) if m.root == 0 => r.how(id),
@@ -221,6 +228,10 @@ impl Services<'_> {
             end: l.ended.and_then(|_| end()),
             age_us: l.ended.unwrap_or_else(clock::boottime_ns).saturating_sub(m.born) / 1000,
             execs: m.execs,
+            unknown_above: self
+                .between
+                .filter(|(k, _)| (k.tgid, k.start) == (m.tgid, m.leader_start))
+                .map(|b| b.1),
             executed,
             executed_left_out,
             program,

@@ -8,7 +8,8 @@ use killer_common::{ctl, gate, reason};
 use super::Programs;
 use super::open::tier_of;
 use crate::keep::{
-    Broadcasts, Freezer, Gate, Hooks, Keep, Past, Promises, Records, Rules, Sets, Slot, States, Sweeps, Watches,
+    Broadcasts, Freezer, Gate, Hooks, Keep, Past, Promises, Records, Rules, Sets, Slot, States, Sweeps,
+    Watches,
 };
 use crate::kernel::tier::Tier;
 use crate::sys::clock;

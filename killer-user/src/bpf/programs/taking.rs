@@ -108,6 +108,9 @@ pub(super) fn below(t: &Programs, slot: Slot, top: TaskKey) -> io::Result<TakenB
     }
     // The hold goes with this process, and with a reason when that dies before the set is whole.
     t.hold(slot)?;
+    // Who has forked and ended between the look and a walk has left its edge.
+    let _ = t.clear_edges();
+    let _log = Logged::watch(t);
     let (mut clean, mut rounds) = (0, 0);
     let mut taken = TakenBelow::default();
     while clean < 2 && rounds < ADOPT_PASSES {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::host::unnamed;
+use crate::host::{recorded, unnamed};
 use crate::kernel::tier::Tier;
 use crate::kernel::{btf, probe};
 use crate::report::human::count;
@@ -179,6 +179,13 @@ pub fn programs(tier: Tier, offsets: Option<&btf::Offsets>) -> Vec<Check> {
         format!("pid_max {}, threads-max {}: maps of {mib:.1} MiB", limits.pid_max, limits.threads_max);
     c.push(check("sizes", "ok", text, None));
     c
+}
+
+/// What is recorded, and what is missing from it.
+pub fn recorder(t: &Tracker) -> Option<Check> {
+    let r = t.records()?.recording().ok()??;
+    let result = if recorded::missed(&r).is_empty() { "ok" } else { "warn" };
+    Some(check("recorder", result, recorded::words(&r), None))
 }
 
 /// Rules that are in force; `None`: there are none, or this tier has none.

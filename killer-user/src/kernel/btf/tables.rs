@@ -24,7 +24,8 @@ pub(super) const NEEDED: &[(&str, &str, &[&str])] = &[
 ];
 
 /// A member, or a member of it.
-pub(super) type Place = (&'static str, &'static str, &'static [&'static str], Option<(&'static str, &'static str)>);
+pub(super) type Place =
+    (&'static str, &'static str, &'static [&'static str], Option<(&'static str, &'static str)>);
 
 /// The same for the rules and for watchers: knob, struct, alternatives of the member's name, and a member of what that is.
 pub(super) const RULES: &[Place] = &[

@@ -38,13 +38,21 @@ pub fn why(w: &Why, s: &Style) -> String {
             let n = count(w.left_out, "more process", "more processes");
             out.push_str(&format!("  [{n} in between; --all shows each]\n"));
         }
-        let first = i == 0 || i == cut_at && w.left_out > 0;
+        if let Some(n) = link.unknown_above {
+            let n = count(n.into(), "process in between is", "processes in between are");
+            out.push_str(&format!("  [{n} no longer known]\n"));
+        }
+        let first = i == 0 || link.unknown_above.is_some() || i == cut_at && w.left_out > 0;
         out.push_str(&format!("  {}  {:>width$}  {}\n", link.born, link.process.pid, line(link, first, s)));
         for (n, e) in link.executed.iter().enumerate() {
             // As many are kept from the first one on as of the last ones.
             if link.executed_left_out > 0 && n == link.executed.len() / 2 {
                 let more = count(link.executed_left_out, "more exec", "more execs");
-                out.push_str(&format!("  {:indent$}  [{more} in between]\n", "", indent = link.born.len() + width + 2));
+                out.push_str(&format!(
+                    "  {:indent$}  [{more} in between]\n",
+                    "",
+                    indent = link.born.len() + width + 2
+                ));
             }
             out.push_str(&format!("  {}  {:>width$}  {}\n", e.at, "", executed(e)));
         }

@@ -61,6 +61,9 @@ pub struct Ancestor {
     pub age_us: u64,
     /// Programs that it has executed as a member, or since it is recorded.
     pub execs: u32,
+    /// Processes between the one before it in the line and this one that are no longer known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unknown_above: Option<u32>,
     /// What it has executed, as far as that is recorded: its first ones and its last ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub executed: Vec<Executed>,

@@ -27,6 +27,7 @@ pub fn why(word: &str) -> Why {
             euid: 7,
         }],
         executed_left_out: 1,
+        unknown_above: alive.then_some(4),
         program: alive.then(|| word.into()),
         euid: alive.then_some(7),
     };

@@ -1,0 +1,339 @@
+//! The recorder (`up --lineage`): who forked whom on the whole host, what each has executed, and adoptions that are exact by it.
+
+use killer_tests::{Bystander, Launch, Out, TestEnv, eventually, pids, skip};
+use serde_json::Value;
+use std::process::Command;
+use std::time::Duration;
+
+const LONG: Duration = Duration::from_secs(10);
+
+/// A tracker of its own that records; `None` after a skip.
+fn recording(test: &str, of: &str) -> Option<TestEnv> {
+    let env = TestEnv::new(test)?.alone();
+    let up = env.killer(["up", &format!("--lineage={of}")]);
+    if up.exit() != 0 && up.stderr.contains("the kernel's BTF") {
+        skip(test, up.stderr.trim());
+        return None;
+    }
+    up.ok();
+    Some(env)
+}
+
+fn why(env: &TestEnv, pid: i32) -> Value {
+    env.killer(["why", "-o", "json", &pid.to_string()]).ok().json()
+}
+
+fn line(of: &Value) -> Vec<Value> {
+    of["chain"].as_array().expect("a chain").clone()
+}
+
+/// The last process of a line, and what it has executed.
+fn executed(of: &Value) -> Vec<Value> {
+    line(of).last().and_then(|l| l["executed"].as_array().cloned()).unwrap_or_default()
+}
+
+fn exact(env: &TestEnv, name: &str) -> Value {
+    env.killer(["status", "-o", "json", name]).ok().json()["exactness"].clone()
+}
+
+fn dead(pid: i32) -> bool {
+    !std::path::Path::new(&format!("/proc/{pid}")).exists()
+}
+
+/// What a job has left behind in sessions of its own, through ancestors that are dead: named afterwards, whole, and nobody else.
+const LEFT: &str = "setsid sh -c '( setsid sleep 300 & setsid sleep 300 & echo ready a=$$ > $1; exit ) & exit' sh $1 & sleep 0.2; exit";
+
+#[test]
+fn a_job_that_is_over_is_taken_in_whole() {
+    let Some(env) = recording("a_job_that_is_over_is_taken_in_whole", "all") else { return };
+    let stranger = Bystander::new(&env.test);
+    let Some(mut job) = Launch::shell(LEFT).direct(&env.test) else { return };
+    let top = job.pid();
+    job.wait();
+    assert!(eventually(LONG, || dead(top)), "{top} lives");
+    let taken = env.killer(["adopt", "job", "--of", &top.to_string()]);
+    assert!(taken.ok().stderr.contains("; exact"), "{taken}");
+    let tree = env.killer(["tree", "-o", "json", "job"]).ok().json();
+    assert_eq!(pids(&tree).len(), 2, "{tree}");
+    assert_eq!(exact(&env, "job")["exact"], true);
+    // Who is in a service already is said, and stays there.
+    env.killer(["adopt", "again", "--of", &top.to_string()])
+        .error(1, &["nobody was taken in", "already", "why"]);
+    env.killer(["--require-exact", "-s", "KILL", "--wait", "job"]).ok();
+    assert!(job.live.eof_within(LONG), "one lives");
+    stranger.assert_untouched();
+    env.killer(["adopt", "again", "--of", &top.to_string()]).error(1, &["nobody"]);
+}
+
+/// A process that was born since is exact with what descends from it; one that was there before is not.
+#[test]
+fn what_was_born_since_is_exact() {
+    let Some(env) = TestEnv::new("what_was_born_since_is_exact").map(TestEnv::alone) else { return };
+    let Some(before) = Launch::new("plain").direct(&env.test) else { return };
+    let up = env.killer(["up", "--lineage=all"]);
+    if up.exit() != 0 {
+        return skip(&env.test, up.stderr.trim());
+    }
+    let Some(since) = Launch::new("plain").direct(&env.test) else { return };
+    for (it, name, is) in [(&before, "before", false), (&since, "since", true)] {
+        env.killer(["adopt", name, "--pid", &it.pid().to_string()]).ok();
+        assert_eq!(exact(&env, name)["exact"], is, "{name}: {}", exact(&env, name));
+        let tree = env.killer(["tree", "-o", "json", name]).ok().json();
+        assert_eq!(pids(&tree).len(), it.known(), "{tree}");
+        env.killer(["-s", "KILL", name]).ok();
+        assert!(it.live.eof_within(LONG), "{name} lives");
+    }
+}
+
+/// By a program that it has executed: the one, and where there are several they are named.
+#[test]
+fn by_the_program() {
+    let Some(env) = recording("by_the_program", "all") else { return };
+    let program = env.path("step");
+    std::fs::copy("/bin/sleep", &program).expect("a copy");
+    let of = program.to_string_lossy().into_owned();
+    env.killer(["adopt", "svc", "--of", &of]).error(1, &["nobody is known"]);
+    let start = || Command::new(&program).arg("60").spawn().expect("it starts");
+    let mut one = start();
+    env.killer(["adopt", "svc", "--of", &of]).ok();
+    assert_eq!(exact(&env, "svc")["exact"], true);
+    env.killer(["-s", "KILL", "svc"]).ok();
+    let _ = one.wait();
+    let mut two = [start(), start()];
+    let answer = env.killer(["adopt", "more", "--of", &of]);
+    let number = two[0].id().to_string();
+    answer.error(1, &["more than one is meant", &number, &two[1].id().to_string(), "--of PID"]);
+    // The file may be gone: its path as it was executed is known.
+    std::fs::remove_file(&program).expect("removed");
+    env.killer(["adopt", "first", "--of", &number]).ok();
+    env.killer(["-s", "KILL", "first"]).ok();
+    let _ = two[0].wait();
+    env.killer(["adopt", "second", "--of", &of]).ok();
+    env.killer(["-s", "KILL", "second"]).ok();
+    let _ = two[1].wait();
+}
+
+#[test]
+fn words_for_of() {
+    let Some(env) = TestEnv::reusing("words_for_of") else { return };
+    env.killer(["adopt", "svc", "--of", "1x"]).code(2);
+    env.killer(["adopt", "svc", "--of", "-1"]).code(2);
+    env.killer(["adopt", "svc", "--of", "12", "--pid", "12"]).code(2);
+    env.killer(["adopt", "svc", "--of", "12", "--move"]).code(2);
+    env.killer(["adopt", "svc", "--of", "12"]).error(1, &["not recorded", "up --lineage=all"]);
+    env.killer(["up", "--lineage=some"]).code(2);
+    env.killer(["up", "--lineage=off"]).ok();
+}
+
+/// What a process has executed, which has lasted for a moment only: path, arguments, directory, script, deleted, in memory.
+#[test]
+fn execs_are_remembered() {
+    let Some(env) = recording("execs_are_remembered", "all") else { return };
+    let place = env.path("work");
+    std::fs::create_dir(&place).expect("a directory");
+    let script = "cd $2 && printf '#!/bin/sh\\nexec /bin/sh -c \"$1\" sh \"$2\"\\n' > it && chmod 755 it && cp /bin/sleep gone && \
+                  exec ./it 'echo ready a=$$ > $1; exec ./gone 60' $1";
+    let mut launch = Launch::shell(script);
+    launch = launch.arg(place.to_string_lossy());
+    let Some(it) = launch.direct(&env.test) else { return };
+    let a: i32 = it.facts.iter().find_map(|f| f.split("a=").nth(1)?.trim().parse().ok()).expect("a number");
+    let is_last = || executed(&why(&env, a)).last().is_some_and(|e| e["file"]["path"] == "./gone");
+    assert!(eventually(LONG, is_last), "{}", why(&env, a));
+    let all = executed(&why(&env, a));
+    let paths: Vec<&str> = all.iter().filter_map(|e| e["file"]["path"].as_str()).collect();
+    assert!(paths.ends_with(&["./it", "/bin/sh", "./gone"]), "{paths:?}");
+    let (it_script, last) = (&all[all.len() - 3], &all[all.len() - 1]);
+    assert_eq!((&it_script["script"], &last["script"]), (&true.into(), &false.into()), "{all:?}");
+    assert_eq!(last["args"], serde_json::json!(["./gone", "60"]), "{last}");
+    assert_eq!(last["directory"].as_str(), place.canonicalize().expect("a path").to_str(), "{last}");
+    assert_eq!(last["deleted"], false, "{last}");
+    assert!(
+        last["name"] == "gone" && last["file"]["ino"].as_u64() > Some(0) && last["uid"] == last["euid"],
+        "{last}"
+    );
+    let text = env.killer(["why", &a.to_string()]).ok().stdout.clone();
+    assert!(
+        text.contains("exec ./it") && text.contains("a script") && text.contains("exec ./gone 60"),
+        "{text}"
+    );
+    // It descends from this test, and from what has started that.
+    let above = line(&why(&env, a));
+    assert!(above.iter().any(|l| l["pid"] == std::process::id()), "{above:?}");
+    assert_eq!(why(&env, a)["member"], false);
+}
+
+/// A program that was never a file, and one whose file is gone when it begins.
+#[test]
+fn from_memory_and_deleted() {
+    let Some(env) = recording("from_memory_and_deleted", "services") else { return };
+    let Some(service) = Launch::new("memfd-exec").service(&env, "svc") else { return };
+    let members = pids(&env.killer(["tree", "-o", "json", "svc"]).ok().json());
+    let from_memory =
+        |p: &i32| executed(&why(&env, *p)).iter().any(|e| e["memory"] == true && e["deleted"] == false);
+    assert!(members.iter().any(from_memory), "{members:?}");
+    env.killer(["-s", "KILL", "svc"]).ok();
+    service.assert_dead();
+    let file = env.path("gone");
+    std::fs::copy("/bin/sleep", &file).expect("a copy");
+    let script =
+        format!("exec 7< {0}; rm {0}; echo ready a=$$ > $1; exec /proc/self/fd/7 60", file.display());
+    let Some(service) = Launch::shell(&script).service(&env, "gone") else { return };
+    let deleted = || {
+        executed(&why(&env, service.fact("a")))
+            .last()
+            .is_some_and(|e| e["deleted"] == true && e["name"] == "gone")
+    };
+    assert!(eventually(LONG, deleted), "{}", why(&env, service.fact("a")));
+    env.killer(["-s", "KILL", "gone"]).ok();
+    service.assert_dead();
+}
+
+/// Only members: others are not recorded, and cost nothing.
+#[test]
+fn members_only() {
+    let Some(env) = recording("members_only", "services") else { return };
+    let Some(service) = Launch::new("plain").service(&env, "svc") else { return };
+    assert!(executed(&why(&env, service.fact("pid"))).iter().any(|e| e["file"]["path"].is_string()));
+    let mut child = Command::new("sleep").arg("60").spawn().expect("sleep");
+    let pid = child.id().to_string();
+    env.killer(["why", &pid]).error(1, &["no member"]);
+    env.killer(["adopt", "other", "--of", &pid]).error(1, &["not recorded"]);
+    // More is recorded from here on, and nothing is forgotten; less, and it is.
+    env.killer(["up", "--lineage=all"]).ok();
+    assert_eq!(why(&env, child.id() as i32)["member"], false);
+    assert!(!executed(&why(&env, service.fact("pid"))).is_empty());
+    let less = env.killer(["up", "--lineage=services"]);
+    assert!(less.ok().stderr.contains("forgotten"), "{less}");
+    env.killer(["why", &pid]).error(1, &["no member"]);
+    env.killer(["up", "--lineage=off"]).ok();
+    let _ = child.kill();
+    let _ = child.wait();
+    env.killer(["-s", "KILL", "svc"]).ok();
+    service.assert_dead();
+}
+
+/// Ten thousand execs of one process take the place of eight, and nobody else's.
+#[test]
+fn exec_after_exec_is_bounded() {
+    let Some(env) = recording("exec_after_exec_is_bounded", "all") else { return };
+    let Some(other) = Launch::new("plain").direct(&env.test) else { return };
+    let Some(storm) = Launch::new("exec-storm").service(&env, "svc") else { return };
+    let child = storm.fact("child");
+    let many = || line(&why(&env, child)).last().and_then(|l| l["executed_left_out"].as_u64()) > Some(100);
+    assert!(eventually(LONG, many), "{}", why(&env, child));
+    assert!(executed(&why(&env, child)).len() <= 8);
+    assert!(!executed(&why(&env, other.pid())).is_empty());
+    env.killer(["-s", "KILL", "svc"]).ok();
+    storm.assert_dead();
+}
+
+/// Whatever is in names, arguments and paths: no control character comes to the terminal, and documents are whole.
+#[test]
+fn hostile_names() {
+    use std::os::unix::ffi::OsStrExt;
+    let Some(env) = recording("hostile_recorded_names", "all") else { return };
+    let hostile = std::ffi::OsStr::from_bytes(b"\x1b[31m\n\xff\xfe\"\\");
+    let dir = env.path("dir").join(hostile);
+    std::fs::create_dir_all(&dir).expect("a directory");
+    let program = dir.join(hostile);
+    std::fs::copy("/bin/sleep", &program).expect("a copy");
+    let mut child = Command::new(&program).arg("60").arg("0").current_dir(&dir).spawn().expect("it starts");
+    let pid = child.id().to_string();
+    let text = env.killer(["why", &pid]);
+    let json = env.killer(["why", "-o", "json", &pid]);
+    let drawn: Vec<Out> =
+        ["dot", "mermaid", "svg"].iter().map(|f| env.killer(["why", "-o", f, &pid])).collect();
+    let _ = child.kill();
+    let _ = child.wait();
+    for out in drawn.iter().chain([&text]) {
+        let bad = out.ok().stdout.chars().any(|c| c.is_control() && c != '\n');
+        assert!(!bad && !out.stdout.contains('\u{1b}'), "{out}");
+    }
+    let last = executed(&json.ok().json()).pop().expect("an exec");
+    assert!(last["directory"].as_str().is_some_and(|d| d.contains('\u{1b}')), "{last}");
+}
+
+/// A line of thousands that end behind themselves stays bounded, and who lives at its end is found from its beginning.
+#[test]
+fn a_long_line_is_bounded() {
+    let Some(env) = TestEnv::new("a_long_line_is_bounded").map(TestEnv::alone) else { return };
+    let mut up = env.command();
+    up.args(["up", "--lineage=all"]).env("KILLER_MAP_NODES", "512");
+    let up = env.finish(up);
+    if up.exit() != 0 {
+        return skip(&env.test, up.stderr.trim());
+    }
+    let hop = env.path("hop");
+    std::fs::write(&hop, "#!/bin/sh\nchmod 755 $0; [ $2 = 0 ] && { echo ready a=$$ > $1; exec sleep 300; }\n$0 $1 $(($2 - 1)) &\n").expect("a script");
+    let Some(it) = Launch::shell("exec sh $2 $1 1500").arg(hop.to_string_lossy()).direct(&env.test) else {
+        return;
+    };
+    let last =
+        why(&env, it.facts.iter().find_map(|f| f.split("a=").nth(1)?.trim().parse().ok()).expect("a number"));
+    // The first ones and the last ones, and how many there were between.
+    let known = line(&last);
+    let between: Vec<u64> = known.iter().filter_map(|l| l["unknown_above"].as_u64()).collect();
+    assert!(known.len() > 64 && between.len() == 1 && between[0] > 100, "{}: {between:?}", known.len());
+    assert!(known.iter().any(|l| l["pid"] == it.pid()), "its first one is not known");
+    let text = env.killer(["why", "--all", &last["pid"].to_string()]).ok().stdout.clone();
+    assert!(text.contains("in between are no longer known"), "{text}");
+    let nodes = env.killer(["metrics"]).ok().stdout.clone();
+    let nodes = nodes.lines().find_map(|l| l.strip_prefix("killer_recorder_nodes ")?.parse::<f64>().ok());
+    assert!(nodes.is_some_and(|n| n < 2000.0), "{nodes:?}");
+    // The first one of the line has ended, and is known still.
+    let first = it.pid();
+    let taken = env.killer(["adopt", "svc", "--of", &first.to_string()]);
+    assert!(taken.ok().stderr.contains("; exact"), "{taken}");
+    env.killer(["-s", "KILL", "svc"]).ok();
+    assert!(it.live.eof_within(LONG), "the last one lives");
+}
+
+/// Chains that fork and end as fast as they may: all are taken in, or it is said that they may not be.
+#[test]
+fn chains_are_taken_in_or_it_is_said() {
+    let Some(env) = recording("chains_are_taken_in_or_it_is_said", "all") else { return };
+    let Some(chains) = Launch::new("chains").arg("4").nanny().direct(&env.test) else { return };
+    let taken = env.killer(["adopt", "svc", "--of", &chains.pid().to_string()]);
+    if taken.exit() == 0 && exact(&env, "svc")["exact"] == true {
+        env.killer(["-s", "KILL", "svc"]).ok();
+        assert!(chains.live.eof_within(LONG), "said to be exact, and one lives");
+    }
+}
+
+/// What had no place is counted, and said of every adoption after that.
+#[test]
+fn a_full_map_is_said() {
+    let Some(env) = TestEnv::new("a_full_map_is_said").map(TestEnv::alone) else { return };
+    let mut up = env.command();
+    up.args(["up", "--lineage=all"]).env("KILLER_MAP_NODES", "8");
+    let up = env.finish(up);
+    if up.exit() != 0 {
+        return skip(&env.test, up.stderr.trim());
+    }
+    let Some(it) = Launch::new("star").arg("30").direct(&env.test) else { return };
+    let metrics = env.killer(["metrics"]).ok().stdout.clone();
+    let lost = metrics
+        .lines()
+        .find_map(|l| l.strip_prefix("killer_recorder_lost_total{what=\"forks\"} ")?.parse::<f64>().ok());
+    assert!(lost > Some(0.0), "{metrics}");
+    env.killer(["adopt", "svc", "--pid", &it.pid().to_string()]).ok();
+    assert_eq!(exact(&env, "svc")["exact"], false);
+    let doctor = env.killer(["doctor"]).stdout.clone();
+    assert!(doctor.contains("forks had no place"), "{doctor}");
+    env.killer(["-s", "KILL", "svc"]).ok();
+    assert!(it.live.eof_within(LONG), "one lives");
+}
+
+/// Somebody takes its hooks away: nothing is called exact by it, and it is said.
+#[test]
+fn hooks_that_are_gone_are_said() {
+    let Some(env) = recording("recorder_hooks_that_are_gone", "all") else { return };
+    let Some(it) = Launch::new("plain").direct(&env.test) else { return };
+    std::fs::remove_file(env.pin_root.join("v1/recorder/on_record_fork")).expect("a link");
+    env.killer(["adopt", "svc", "--pid", &it.pid().to_string()]).ok();
+    assert_eq!(exact(&env, "svc")["exact"], false);
+    let doctor = env.killer(["doctor"]).stdout.clone();
+    assert!(doctor.contains("hooks are gone"), "{doctor}");
+    env.killer(["-s", "KILL", "svc"]).ok();
+    assert!(it.live.eof_within(LONG), "it lives");
+}
