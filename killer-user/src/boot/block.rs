@@ -1,5 +1,7 @@
 //! Two lines of ours in a file of somebody else's: the first one says whose they are, the second one is for the init.
 
+use super::layout::plain;
+
 /// The first one.
 const HEAD: &str = "# The next line is of 'killer install-boot'; --remove takes both away.";
 
@@ -27,8 +29,9 @@ fn find(text: &str) -> Option<(usize, usize, &str)> {
     Some((start, HEAD.len() + 1 + line.len() + ends, line))
 }
 
-/// True when `line` is one of `patterns` with some path for its `{}`.
+/// True when `line` is one of `patterns` with some path for its `{}`, with the recorder or without.
 fn fits(line: &str, patterns: &[&str]) -> bool {
+    let line = plain(line);
     patterns.iter().any(|pattern| {
         let (before, behind) = pattern.split_once("{}").unwrap_or((pattern, ""));
         let path = line.strip_prefix(before).and_then(|l| l.strip_suffix(behind));

@@ -23,6 +23,22 @@ const BOOTWAIT: &str = "kl::bootwait:{} up --rules";
 const SYSINIT: &str = "::sysinit:{} up --rules";
 const SHELL: &str = "{} up --rules || :";
 const EXECLINE: &str = "foreground { {} up --rules }";
+/// What all of them do.
+const UP: &str = "up --rules";
+/// The same with the recorder.
+const UP_RECORDED: &str = "up --rules --lineage=all";
+
+/// A text of ours, with what it says that the program does. `records`: the recorder begins, too.
+pub fn filled(text: &str, program: &str, records: bool) -> String {
+    let text = text.replace("@KILLER@", program).replace("{}", program);
+    if records { text.replace(UP, UP_RECORDED) } else { text }
+}
+
+/// The line of somebody's file as it would be without the recorder.
+pub fn plain(line: &str) -> String {
+    line.replace(UP_RECORDED, UP)
+}
+
 /// All of them: a line of any of these forms is killer's.
 pub const LINES: [&str; 4] = [BOOTWAIT, SYSINIT, SHELL, EXECLINE];
 

@@ -10,6 +10,6 @@ mod tree;
 
 pub use block::{Lines, added, taken_out};
 pub use init::{Init, from_disk, running};
-pub use layout::{Item, LINES, Spot, every, fitting};
+pub use layout::{Item, LINES, Spot, every, filled, fitting};
 pub use mark::{Whose, marked, whose};
 pub use tree::{Lock, Tree};

@@ -26,6 +26,8 @@ pub struct Asked {
     pub remove: bool,
     /// Only look.
     pub dry_run: bool,
+    /// Every process is recorded from then on.
+    pub records: bool,
 }
 
 /// Does it, and says what became of each path.
@@ -47,7 +49,7 @@ pub fn install_boot(asked: &Asked) -> Result<BootFiles, Failure> {
     let _lock = if asked.dry_run { None } else { Some(lock(&tree)?) };
     let mut done = BootFiles::new(init.map(Init::name), asked.dry_run);
     match (init, asked.remove) {
-        (Some(i), false) => put(&tree, i, &mut done)?,
+        (Some(i), false) => put(&tree, i, asked.records, &mut done)?,
         _ => take(&tree, init, &mut done)?,
     }
     Ok(done)
@@ -73,10 +75,11 @@ fn lock(tree: &Tree) -> Result<Lock, Failure> {
 }
 
 /// Puts there what the init needs.
-fn put(tree: &Tree, init: Init, done: &mut BootFiles) -> Result<(), Failure> {
+fn put(tree: &Tree, init: Init, records: bool, done: &mut BootFiles) -> Result<(), Failure> {
     let program = program::of(tree, &mut done.notes)?;
     let items = (boot::fitting(init, tree).items)(tree);
-    let steps = items.iter().map(|i| step::to_put(tree, i, &program)).collect::<Result<Vec<_>, _>>()?;
+    let steps =
+        items.iter().map(|i| step::to_put(tree, i, &program, records)).collect::<Result<Vec<_>, _>>()?;
     let mut new: Vec<&Step> = Vec::new();
     for s in &steps {
         let did = if done.dry_run { Ok(()) } else { s.perform(tree) };

@@ -25,6 +25,9 @@ pub struct InstallBoot {
     /// Take away what was installed, for --init or for every init
     #[arg(long)]
     remove: bool,
+    /// Record every process of the host from then on ('killer up --lineage=all')
+    #[arg(long, value_name = "OF", value_parser = ["all"], conflicts_with = "remove")]
+    lineage: Option<String>,
     /// Only show what would be done
     #[arg(long, short = 'n')]
     dry_run: bool,
@@ -37,7 +40,13 @@ impl Verb for InstallBoot {
 
     fn perform(&self, screen: &Screen) -> Result<Ending, Failure> {
         let init = self.init.as_deref().and_then(Init::named);
-        let asked = Asked { init, root: self.root.clone(), remove: self.remove, dry_run: self.dry_run };
+        let asked = Asked {
+            init,
+            root: self.root.clone(),
+            remove: self.remove,
+            dry_run: self.dry_run,
+            records: self.lineage.is_some(),
+        };
         let done = install_boot(&asked)?;
         screen.data(&done, |s| human::boot_files(&done, s));
         Ok(done.ending)

@@ -124,6 +124,32 @@ fn each_init_gets_its_files_once_and_gives_them_back() {
     }
 }
 
+/// With the recorder: each place that loads the rules says so, and nothing is left when it is taken away.
+#[test]
+fn with_the_recorder() {
+    for (name, _, what) in hosts() {
+        let root = Root::new(&what);
+        let before = root.tree();
+        root.killer(&[]).ok();
+        let calls = |tree: &Tree, words: &str| tree.values().map(|text| text.matches(words).count()).sum::<usize>();
+        let plain = calls(&root.tree(), "killer up --rules") + calls(&root.tree(), "\"$killer\" up --rules");
+        root.killer(&["--lineage=all"]).ok();
+        let recorded = root.tree();
+        let said = calls(&recorded, "up --rules --lineage=all");
+        assert!(said > 0 && said >= plain, "{name}: {said} of {plain}: {recorded:?}");
+        root.killer(&["--lineage=all"]).ok();
+        assert_eq!(root.tree(), recorded, "{name}: the second time something was written");
+        root.killer(&[]).ok();
+        assert_eq!(calls(&root.tree(), "--lineage"), 0, "{name}: it records still");
+        root.killer(&["--lineage=all"]).ok();
+        root.killer(&["--remove"]).ok();
+        assert_eq!(root.tree(), before, "{name}: something is left");
+    }
+    let root = Root::new(&DEBIAN);
+    root.killer(&["--lineage=some"]).code(2);
+    root.killer(&["--lineage=all", "--remove"]).code(2);
+}
+
 #[test]
 fn an_init_that_is_named_needs_nothing_to_be_there() {
     for init in ["sysv", "openrc", "runit", "dinit", "finit", "busybox", "systemd"] {

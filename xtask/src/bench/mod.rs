@@ -10,6 +10,7 @@ mod kill;
 mod line;
 mod priority;
 mod reading;
+mod recorder;
 pub mod rules;
 mod scale;
 mod sums;
@@ -58,13 +59,23 @@ enum Part {
     Gates,
     /// What rules cost an exec.
     Rules,
+    /// What the recorder costs the host.
+    Recorder,
     /// 30,000 members, a full registry, numbers up to 4 Mi; not a part of --quick.
     Scale,
 }
 
 impl Part {
-    const ALL: [Part; 7] =
-        [Part::Kill, Part::Hooks, Part::Line, Part::Reading, Part::Gates, Part::Rules, Part::Scale];
+    const ALL: [Part; 8] = [
+        Part::Kill,
+        Part::Hooks,
+        Part::Line,
+        Part::Reading,
+        Part::Gates,
+        Part::Rules,
+        Part::Recorder,
+        Part::Scale,
+    ];
 
     /// Its name in the document.
     fn name(self) -> &'static str {
@@ -75,6 +86,7 @@ impl Part {
             Part::Reading => "reading",
             Part::Gates => "gates",
             Part::Rules => "rules",
+            Part::Recorder => "recorder",
             Part::Scale => "scale",
         }
     }
@@ -87,6 +99,7 @@ impl Part {
             Part::Reading => reading::figures(bench, effort),
             Part::Gates => gates::table(bench, effort.rounds()).map(Figures::of),
             Part::Rules => rules::table(bench, effort.rounds()).map(Figures::of),
+            Part::Recorder => recorder::figures(bench, effort.rounds()),
             Part::Scale => scale::table(bench, effort.rounds()).map(Figures::of),
         }
     }

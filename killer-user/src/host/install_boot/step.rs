@@ -85,10 +85,10 @@ impl Step {
 ///
 /// # Errors
 /// Something that is not killer's is in the way, or a file that lines go into is not there.
-pub fn to_put(tree: &Tree, item: &Item, program: &str) -> Result<Step, Failure> {
+pub fn to_put(tree: &Tree, item: &Item, program: &str, records: bool) -> Result<Step, Failure> {
     match item {
         Item::File { at, text, mode } => {
-            let wanted = boot::marked(&text.replace("@KILLER@", program));
+            let wanted = boot::marked(&boot::filled(text, program, records));
             Ok(match read(tree, at)? {
                 None => Step::new(at, Act::Write(Did::Written, wanted, *mode)),
                 Some(there) if there == wanted => Step::new(at, Act::Nothing(Did::Unchanged)),
@@ -118,8 +118,12 @@ pub fn to_put(tree: &Tree, item: &Item, program: &str) -> Result<Step, Failure> 
                     .why("this init runs at boot what is in it, and killer adds a line to it")
                     .next("another --init may be meant, or another --root"));
             };
-            let (what, with) =
-                boot::added(&text, &boot::LINES, &pattern.replace("{}", program), place(&text, *spot));
+            let (what, with) = boot::added(
+                &text,
+                &boot::LINES,
+                &boot::filled(pattern, program, records),
+                place(&text, *spot),
+            );
             Ok(match what {
                 Lines::There => Step::new(at, Act::Nothing(Did::Unchanged)),
                 Lines::Changed => Step::kept(at, "the line of killer's in it was changed by hand"),
