@@ -10,6 +10,8 @@ pub const KEPT: u64 = 1;
 pub const DUE: u64 = 2;
 /// It has: nobody was left.
 pub const DONE: u64 = 3;
+/// And a process of `killer` has written its receipt; no program writes a state after [`DONE`].
+pub const TOLD: u64 = 4;
 
 /// `promises`: by slot of the root. Written by a bearer that lives, under the registry's lock; when none lives, by the program.
 #[repr(C)]
@@ -20,7 +22,7 @@ pub struct Promise {
     pub generation: u32,
     /// At the last look: the slot of the root, this or one around it, whose promise is due; 0: of none.
     pub doomed: u32,
-    /// [`NONE`], [`KEPT`], [`DUE`] or [`DONE`].
+    /// [`NONE`], [`KEPT`], [`DUE`], [`DONE`] or [`TOLD`].
     pub state: u64,
     /// The processes that bear it, by number; 0: nobody.
     pub tgids: [u32; BEARERS],

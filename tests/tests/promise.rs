@@ -84,6 +84,63 @@ fn assert_kept(env: &TestEnv, service: &Service, name: &str) {
     assert!(eventually(SOON, open), "{name}: {:?}", objects.closed_gates());
 }
 
+/// Nobody of `killer` is there when the kernel ends a set: the next call writes the receipt, once.
+#[test]
+fn what_the_kernel_has_ended_has_a_receipt() {
+    let Some(env) = switched("what_the_kernel_has_ended_has_a_receipt") else { return };
+    let Some(service) = job(&env, Launch::new("plain"), "job") else { return };
+    let main = service.fact("pid");
+    let bearers = bearers(&env, "job");
+    let before = receipts(&env);
+    all_gone(&bearers, 0);
+    service.assert_dead();
+    let owed = || {
+        env.killer(["status", "job"]).code(3);
+        receipts(&env).len() == before.len() + 1
+    };
+    assert!(eventually(SOON, owed), "{:?}", receipts(&env));
+    // Two at once, and again: there is one.
+    let both = [env.spawn(asks(&env)), env.spawn(asks(&env))];
+    both.into_iter().for_each(|r| drop(r.finish(SOON)));
+    env.killer(["forget", "job"]).ok();
+    let all = receipts(&env);
+    assert_eq!(all.len(), before.len() + 1, "{all:?}");
+    let id = all.iter().find(|r| !before.contains(r)).expect("a new one")["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    let one = env.killer(["receipts", "-o", "json", &id]).ok().json();
+    assert_eq!(
+        (&one["form"], &one["service"], &one["empty"]),
+        (&"kill-on-exit".into(), &"job".into(), &true.into())
+    );
+    let note = one["notes"][0].as_str().expect("a note");
+    assert!(note.contains("the kernel kept the promise"), "{one}");
+    let processes = one["processes"].as_array().expect("processes");
+    let it = processes.iter().find(|p| p["pid"] == main).expect("the main process");
+    assert_eq!(
+        (&it["got"][0]["signal"], &it["end"]["exit_signal"]),
+        (&"SIGKILL".into(), &"SIGKILL".into()),
+        "{it}"
+    );
+    env.killer(["receipts", "--verify"]).ok();
+}
+
+fn asks(env: &TestEnv) -> std::process::Command {
+    let mut command = env.command();
+    command.args(["status", "job"]);
+    command
+}
+
+/// All that are kept.
+fn receipts(env: &TestEnv) -> Vec<serde_json::Value> {
+    let all = env.killer(["receipts", "-o", "json", "--all"]);
+    match all.exit() {
+        0 => all.json()["receipts"].as_array().cloned().unwrap_or_default(),
+        _ => Vec::new(),
+    }
+}
+
 #[test]
 fn nobody_slips_away() {
     let Some(env) = switched("nobody_slips_away") else { return };

@@ -89,7 +89,9 @@ fn what_was_born_since_is_exact() {
 #[test]
 fn by_the_program() {
     let Some(env) = recording("by_the_program", "all") else { return };
-    let program = env.path("step");
+    // By its own name: it may be one of many in a busybox.
+    let program = env.path("step/sleep");
+    std::fs::create_dir(env.path("step")).expect("a directory");
     std::fs::copy("/bin/sleep", &program).expect("a copy");
     let of = program.to_string_lossy().into_owned();
     env.killer(["adopt", "svc", "--of", &of]).error(1, &["nobody is known"]);
@@ -99,7 +101,15 @@ fn by_the_program() {
     assert_eq!(exact(&env, "svc")["exact"], true);
     env.killer(["-s", "KILL", "svc"]).ok();
     let _ = one.wait();
-    let mut two = [start(), start()];
+    // The path is known from the directory where it was executed, too.
+    let by_hand = Command::new("sh")
+        .args(["-c", "cd \"$0\" && exec ./sleep 60"])
+        .arg(program.parent().expect("a directory"))
+        .spawn();
+    let mut two = [start(), by_hand.expect("it starts")];
+    let number = two[1].id().to_string();
+    let is_there = || executed(&why(&env, two[1].id() as i32)).iter().any(|e| e["file"]["path"] == "./sleep");
+    assert!(eventually(LONG, is_there), "{number}");
     let answer = env.killer(["adopt", "more", "--of", &of]);
     let number = two[0].id().to_string();
     answer.error(1, &["more than one is meant", &number, &two[1].id().to_string(), "--of PID"]);
@@ -131,29 +141,29 @@ fn execs_are_remembered() {
     let Some(env) = recording("execs_are_remembered", "all") else { return };
     let place = env.path("work");
     std::fs::create_dir(&place).expect("a directory");
-    let script = "cd $2 && printf '#!/bin/sh\\nexec /bin/sh -c \"$1\" sh \"$2\"\\n' > it && chmod 755 it && cp /bin/sleep gone && \
-                  exec ./it 'echo ready a=$$ > $1; exec ./gone 60' $1";
+    let script = "cd $2 && printf '#!/bin/sh\\nexec /bin/sh -c \"$1\" sh \"$2\"\\n' > it && chmod 755 it && cp /bin/sleep sleep && \
+                  exec ./it 'echo ready a=$$ > $1; exec ./sleep 60' $1";
     let mut launch = Launch::shell(script);
     launch = launch.arg(place.to_string_lossy());
     let Some(it) = launch.direct(&env.test) else { return };
     let a: i32 = it.facts.iter().find_map(|f| f.split("a=").nth(1)?.trim().parse().ok()).expect("a number");
-    let is_last = || executed(&why(&env, a)).last().is_some_and(|e| e["file"]["path"] == "./gone");
+    let is_last = || executed(&why(&env, a)).last().is_some_and(|e| e["file"]["path"] == "./sleep");
     assert!(eventually(LONG, is_last), "{}", why(&env, a));
     let all = executed(&why(&env, a));
     let paths: Vec<&str> = all.iter().filter_map(|e| e["file"]["path"].as_str()).collect();
-    assert!(paths.ends_with(&["./it", "/bin/sh", "./gone"]), "{paths:?}");
+    assert!(paths.ends_with(&["./it", "/bin/sh", "./sleep"]), "{paths:?}");
     let (it_script, last) = (&all[all.len() - 3], &all[all.len() - 1]);
     assert_eq!((&it_script["script"], &last["script"]), (&true.into(), &false.into()), "{all:?}");
-    assert_eq!(last["args"], serde_json::json!(["./gone", "60"]), "{last}");
+    assert_eq!(last["args"], serde_json::json!(["./sleep", "60"]), "{last}");
     assert_eq!(last["directory"].as_str(), place.canonicalize().expect("a path").to_str(), "{last}");
     assert_eq!(last["deleted"], false, "{last}");
     assert!(
-        last["name"] == "gone" && last["file"]["ino"].as_u64() > Some(0) && last["uid"] == last["euid"],
+        last["name"] == "sleep" && last["file"]["ino"].as_u64() > Some(0) && last["uid"] == last["euid"],
         "{last}"
     );
     let text = env.killer(["why", &a.to_string()]).ok().stdout.clone();
     assert!(
-        text.contains("exec ./it") && text.contains("a script") && text.contains("exec ./gone 60"),
+        text.contains("exec ./it") && text.contains("a script") && text.contains("exec ./sleep 60"),
         "{text}"
     );
     // It descends from this test, and from what has started that.
@@ -173,15 +183,18 @@ fn from_memory_and_deleted() {
     assert!(members.iter().any(from_memory), "{members:?}");
     env.killer(["-s", "KILL", "svc"]).ok();
     service.assert_dead();
-    let file = env.path("gone");
+    let file = env.path("gone/sleep");
+    std::fs::create_dir(env.path("gone")).expect("a directory");
     std::fs::copy("/bin/sleep", &file).expect("a copy");
-    let script =
-        format!("exec 7< {0}; rm {0}; echo ready a=$$ > $1; exec /proc/self/fd/7 60", file.display());
+    let script = format!(
+        "exec 7< {0}; rm {0}; ln -s /proc/self/fd/7 {0}; echo ready a=$$ > $1; exec {0} 60",
+        file.display()
+    );
     let Some(service) = Launch::shell(&script).service(&env, "gone") else { return };
     let deleted = || {
         executed(&why(&env, service.fact("a")))
             .last()
-            .is_some_and(|e| e["deleted"] == true && e["name"] == "gone")
+            .is_some_and(|e| e["deleted"] == true && e["name"] == "sleep")
     };
     assert!(eventually(LONG, deleted), "{}", why(&env, service.fact("a")));
     env.killer(["-s", "KILL", "gone"]).ok();

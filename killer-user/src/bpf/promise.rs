@@ -7,7 +7,7 @@ use std::path::Path;
 
 use bytemuck::Zeroable;
 use killer_common::names::{BEARERS as THEY, DUE as ALL_DUE, P_PROMISE, P_PROMISE2, PROMISES};
-use killer_common::promise::{Bearer, DONE, DUE, Due, KEPT, MAPS, NONE, Promise};
+use killer_common::promise::{Bearer, DONE, DUE, Due, KEPT, MAPS, NONE, Promise, TOLD};
 use killer_common::{MAX_ROOTS, MAX_SEEDS};
 
 use super::programs::Programs;
@@ -16,6 +16,7 @@ use crate::keep::{KeepError, Promises, Slot, What};
 use crate::kernel::btf::{Btf, Offsets};
 use crate::sys::alive::Identity;
 use crate::sys::bpf::{self, Code, For, Hash, MapType};
+use crate::sys::clock;
 use crate::sys::lack::Lack;
 
 /// The eBPF object of this build.
@@ -127,6 +128,22 @@ impl Programs {
     }
 }
 
+impl Programs {
+    /// The promise about a root, of this use of its slot.
+    fn promise_of(&self, s: Slot) -> Option<Promise> {
+        let mut it = Promise::zeroed();
+        let read = self.in_pins(|v| {
+            bpf::lookup(
+                bpf::obj_get(&v.join("maps").join(PROMISES))?,
+                s.slot,
+                bytemuck::bytes_of_mut(&mut it),
+            )
+        });
+        read.ok().filter(|()| it.generation == s.generation)?;
+        Some(it)
+    }
+}
+
 impl Promises for Programs {
     fn promise(&self, s: Slot, by: [Identity; 2]) -> io::Result<()> {
         Lack::Promise.check()?;
@@ -174,17 +191,24 @@ impl Promises for Programs {
         })
     }
 
+    fn untold(&self, s: Slot) -> Option<(u64, u64)> {
+        let it = self.promise_of(s).filter(|it| it.state == DONE && it.found != 0)?;
+        // Both clocks, read one after the other: they differ by the time that the host was suspended.
+        let suspended = clock::boottime_ns().saturating_sub(clock::monotonic_ns());
+        Some((it.due_at, it.found + suspended))
+    }
+
+    fn told(&self, s: Slot) -> io::Result<()> {
+        let Some(it) = self.promise_of(s).filter(|it| it.state == DONE) else { return Ok(()) };
+        let told = Promise { state: TOLD, ..it };
+        self.in_pins(|v| {
+            bpf::update(bpf::obj_get(&v.join("maps").join(PROMISES))?, s.slot, bytemuck::bytes_of(&told))
+        })
+    }
+
     fn kept_since(&self, s: Slot) -> Option<u64> {
-        let mut it = Promise::zeroed();
-        let read = self.in_pins(|v| {
-            bpf::lookup(
-                bpf::obj_get(&v.join("maps").join(PROMISES))?,
-                s.slot,
-                bytemuck::bytes_of_mut(&mut it),
-            )
-        });
-        read.ok().filter(|()| it.generation == s.generation)?;
         // Else nobody was left when the last of them ended.
-        (matches!(it.state, DUE | DONE) && it.found != 0).then_some(it.due_at)
+        let it = self.promise_of(s).filter(|it| matches!(it.state, DUE | DONE | TOLD) && it.found != 0)?;
+        Some(it.due_at)
     }
 }

@@ -62,7 +62,8 @@ fn make(maps: &Path, takes_memory: bool) -> Result<(), KeepError> {
         let (flags, max) = match (grows, takes_memory) {
             (false, _) => (0, max),
             (true, true) => (NO_PREALLOC, max),
-            (true, false) => (0, (max / LESS).max(1)),
+            (true, false) if std::env::var_os(FEW).is_some() => (0, max),
+            (true, false) => (0, max / LESS),
         };
         let made = bpf::map_create(ty, key as u32, value as u32, max, flags, name);
         let fd = made.what(format!("creating map {name}"))?;

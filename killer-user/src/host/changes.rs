@@ -7,7 +7,7 @@ use super::names::find_one;
 use super::open::Host;
 use super::record::{Heir, StopRecord};
 use super::unknown::unknown;
-use super::{certainty, elsewhere, unseen};
+use super::{certainty, elsewhere, promised, unseen};
 use crate::ending::Ending;
 use crate::keep::Slot;
 use crate::lookup::{Root, registry};
@@ -62,6 +62,7 @@ fn forget_one(t: &Tracker, root: &Root) -> Result<(), Failure> {
     if registry::family(t, r.slot.slot).iter().any(|&s| t.count(s) != 0) {
         return Err(alive());
     }
+    promised::settle(t, std::slice::from_ref(&r));
     match t.forget(r.slot) {
         Ok(()) => {
             last_signal::drop(t, r.slot.slot);
@@ -120,7 +121,9 @@ fn forget_all(t: &Tracker, forgotten: &mut Vec<Done>) -> Result<(), Failure> {
     let others = elsewhere::trackers(t)?.0;
     for t in std::iter::once(t).chain(others.iter().map(|o| &**o)) {
         let _lock = t.lock()?;
-        for r in registry::ended(t) {
+        let ended = registry::ended(t);
+        promised::settle(t, &ended);
+        for r in ended {
             match t.forget(r.slot) {
                 Ok(()) if registry::is_given_up(&r) => {}
                 Err(e) if e.raw_os_error() != Some(libc::EBUSY) => return Err(e.into()),

@@ -58,6 +58,11 @@ impl Processes {
         self.of(p).got.push(got);
     }
 
+    /// One that got nothing.
+    pub fn was_there(&mut self, p: &Process) {
+        self.of(p);
+    }
+
     /// The signals of an order.
     fn add(&mut self, r: &Receipt) {
         for t in &r.targets {

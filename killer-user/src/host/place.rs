@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use killer_common::POOL_FIRST;
 use killer_common::record::{R_ADOPTED, R_FOREGROUND, R_FREE, R_INSTANCE, R_SERVICE};
 
-use super::elsewhere;
 use super::failure::Failure;
+use super::{elsewhere, promised};
 use crate::ask::{KEEP, Nest};
 use crate::ending::Ending;
 use crate::keep::Slot;
@@ -58,6 +58,7 @@ pub fn make(t: &Tracker, w: &Wish<'_>) -> Result<(Slot, bool), Failure> {
         (None, None) => 0,
     };
     let known = registry::every(t);
+    promised::settle(t, &known);
     let old = known.iter().find(|r| r.name == name);
     let elsewhere = || elsewhere::named(t, name).map(|o| o.is_some_and(|(t, r)| elsewhere::lives(&t, &r)));
     if old.is_some_and(|old| elsewhere::lives(t, old)) || elsewhere()? {

@@ -3,8 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::failure::Failure;
+use super::open::Host;
+use super::promised;
 use crate::ending::Ending;
 use crate::ledger::{self, Found, Place};
+use crate::lookup::registry;
 use crate::report::model::{KeptReceipt, LedgerCheck, ReceiptList, ReceiptRow, SCHEMA_VERSION};
 
 pub use crate::ledger::Asked;
@@ -38,6 +41,11 @@ fn unread(place: &Place, e: &std::io::Error) -> Failure {
 
 /// The last ones in short.
 pub fn list(dir: Option<&Path>, most: Option<usize>) -> Result<ReceiptList, Failure> {
+    if dir.is_none()
+        && let Ok(Some(host)) = Host::open()
+    {
+        promised::look(&host, &registry::every(&host));
+    }
     let place = open(dir)?;
     let (receipts, more, unreadable) = ledger::list(&place, most).map_err(|e| unread(&place, &e))?;
     Ok(ReceiptList {

@@ -1,6 +1,7 @@
 //! What the recorder tells of processes: who forked them, and what they have executed.
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -232,16 +233,21 @@ pub fn find(t: Option<&Tracker>, whose: &Whose) -> Result<(TaskKey, Candidate), 
 }
 
 impl Recorded<'_> {
-    /// Those who have executed a program and descend from nobody who has; the file is known by its path as it was executed, or by its
-    /// inode when it is still there.
+    /// Those who have executed a program and descend from nobody who has; the file is known by its path as it was executed, also from
+    /// the directory where that was, or by its inode when it is still there.
     fn firsts_of(&self, path: &Path) -> Vec<&Node> {
-        let wanted = path.as_os_str().as_bytes();
         let now = std::fs::metadata(path).ok().map(|m| (m.dev(), m.ino()));
         let is = |e: &Exec| {
             let end = e.path.iter().position(|b| *b == 0).unwrap_or(PATH);
             // `include/linux/kdev_t.h`: 12 bits and 20; makedev(3) has another order.
             let dev = rustix::fs::makedev(e.dev >> 20, e.dev & 0xf_ffff);
-            e.path[..end] == *wanted || e.flags & E_SCRIPT == 0 && now == Some((dev, e.inode))
+            let typed = Path::new(OsStr::from_bytes(&e.path[..end]));
+            let whole = || {
+                executed(e)
+                    .directory
+                    .is_some_and(|d| Path::new(&d).join(typed).components().eq(path.components()))
+            };
+            typed == path || whole() || e.flags & E_SCRIPT == 0 && now == Some((dev, e.inode))
         };
         let has = |n: &&Node| n.execs > 0 && self.records.execs(n).unwrap_or_default().iter().any(is);
         let all: HashMap<TaskKey, &Node> = self.nodes.values().filter(has).map(|n| (n.key, n)).collect();

@@ -6,7 +6,8 @@ use super::open::Host;
 use super::record::StopRecord;
 use super::service::Service;
 use super::{
-    Tell, certainty, elsewhere, exact, inner, instances, last_signal, models, order, start, unnamed, unseen,
+    Tell, certainty, elsewhere, exact, inner, instances, last_signal, models, order, promised, start,
+    unnamed, unseen,
 };
 use crate::ask::signal;
 use crate::kernel::tier::Tier;
@@ -62,6 +63,7 @@ fn unsupervised(t: &Tracker, r: &Root, lives: bool) -> Option<String> {
 
 /// A service as it is now, with so many of its processes.
 pub fn status(t: &Tracker, r: &Root, most: Option<usize>) -> Result<Status, Failure> {
+    promised::look(t, std::slice::from_ref(r));
     let seen = Service::read(t, r);
     let contains = inner::inside(t, r);
     let k = &r.record;

@@ -22,6 +22,16 @@ pub trait Promises {
     /// A map or a pin cannot be changed: then the kernel takes this process's end for a loss, and finds nobody.
     fn withdraw(&self, s: Slot) -> io::Result<()>;
 
+    /// When a promise fell due that the kernel has kept to the end, and when it last saw a member (`CLOCK_BOOTTIME` ns each), until
+    /// [`Promises::told`] was called.
+    fn untold(&self, s: Slot) -> Option<(u64, u64)>;
+
+    /// What was kept is written down. Under the registry's lock.
+    ///
+    /// # Errors
+    /// The map cannot be changed.
+    fn told(&self, s: Slot) -> io::Result<()>;
+
     /// Since when the kernel has ended this root, or ends it (`CLOCK_BOOTTIME` ns); `None`: it never had to.
     fn kept_since(&self, s: Slot) -> Option<u64>;
 }

@@ -131,7 +131,8 @@ fn with_the_recorder() {
         let root = Root::new(&what);
         let before = root.tree();
         root.killer(&[]).ok();
-        let calls = |tree: &Tree, words: &str| tree.values().map(|text| text.matches(words).count()).sum::<usize>();
+        let calls =
+            |tree: &Tree, words: &str| tree.values().map(|text| text.matches(words).count()).sum::<usize>();
         let plain = calls(&root.tree(), "killer up --rules") + calls(&root.tree(), "\"$killer\" up --rules");
         root.killer(&["--lineage=all"]).ok();
         let recorded = root.tree();

@@ -67,8 +67,10 @@ pub fn why(w: &Why, s: &Style) -> String {
 fn executed(e: &Executed) -> String {
     let path = e.file.path.as_deref().or(e.name.as_deref());
     let path = path.map_or_else(|| format!("a file with inode {}", e.file.ino), |p| cut(p, 120));
-    // The first one is its name for itself.
-    let args = match e.args.get(1..).unwrap_or_default() {
+    // The first one is its name for itself; of a script the interpreter's words come first, and its path after them.
+    let own =
+        e.script.then(|| e.args.iter().position(|a| Some(a) == e.file.path.as_ref())).flatten().unwrap_or(0);
+    let args = match e.args.get(own + 1..).unwrap_or_default() {
         [] => String::new(),
         args => format!(" {}{}", cut(&args.join(" "), 160), if e.args_cut { " ..." } else { "" }),
     };
