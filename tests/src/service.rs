@@ -362,11 +362,6 @@ impl Bystander {
         let _ = self.child.wait();
     }
 
-    /// How many of its processes it has told of.
-    pub fn known(&self) -> usize {
-        self.members.len()
-    }
-
     /// Asserts that the first process lives.
     #[track_caller]
     pub fn assert_untouched_pid(&self) {
