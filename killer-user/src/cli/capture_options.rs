@@ -25,7 +25,7 @@ pub struct CaptureOptions {
     /// Name of a service
     #[arg(value_name = "NAME", value_parser = name::parse)]
     name: Option<String>,
-    /// The file that is made
+    /// The file that is made; packed by Zstandard when its name ends in .zst
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Make FILE.body (mactime) and FILE.ndjson (Timesketch) from a capture, anywhere
