@@ -391,4 +391,15 @@ fn hooks_that_are_gone_are_said() {
     assert!(doctor.contains("hooks are gone"), "{doctor}");
     env.killer(["-s", "KILL", "svc"]).ok();
     assert!(it.live.eof_within(LONG), "it lives");
+    // What happened meanwhile is not known, so nothing from before is believed when it goes on.
+    let Some(before) = Launch::new("plain").direct(&env.test) else { return };
+    let again = env.killer(["up", "--lineage=all"]);
+    assert!(again.ok().stderr.contains("forgotten"), "{again}");
+    let Some(since) = Launch::new("plain").direct(&env.test) else { return };
+    for (it, name, is) in [(&before, "before", false), (&since, "since", true)] {
+        env.killer(["adopt", name, "--pid", &it.pid().to_string()]).ok();
+        assert_eq!(exact(&env, name)["exact"], is, "{name}: {}", exact(&env, name));
+        env.killer(["-s", "KILL", name]).ok();
+        assert!(it.live.eof_within(LONG), "{name} lives");
+    }
 }

@@ -158,8 +158,12 @@ fn recording(v: &Path) -> io::Result<Option<Recording>> {
             None => 0,
         };
     }
-    let attached = RECORD_HOOKS.iter().all(|(name, _)| v.join(LINKS).join(name).exists());
-    Ok(Some(Recording { scope, figures, skipped, attached, names: prog::can_read_kernel() }))
+    Ok(Some(Recording { scope, figures, skipped, attached: attached(v), names: prog::can_read_kernel() }))
+}
+
+/// All its hooks are there.
+fn attached(v: &Path) -> bool {
+    RECORD_HOOKS.iter().all(|(name, _)| v.join(LINKS).join(name).exists())
 }
 
 /// Those of a map that say their own key: elements are used again under readers.
@@ -170,9 +174,12 @@ fn own(v: &Path, name: &str) -> io::Result<Vec<Node>> {
 }
 
 impl Programs {
-    /// What is recorded can be asked for when something is.
-    fn of_recorder<T: Send>(&self, f: impl FnOnce(&Path) -> io::Result<T> + Send) -> io::Result<T> {
-        self.in_pins(f)
+    /// Nothing where nothing is recorded, or no longer.
+    fn of_recorder<T: Send + Default>(&self, f: impl FnOnce(&Path) -> io::Result<T> + Send) -> io::Result<T> {
+        match self.in_pins(f) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(T::default()),
+            r => r,
+        }
     }
 }
 
@@ -186,7 +193,7 @@ impl Records for Programs {
             let v = self.paths().version();
             let now = scope(&v).what("opening the recorder")?;
             // What was not recorded meanwhile would be missing later, and nobody would know.
-            if to.is_none() || now > to {
+            if to.is_none() || now > to || now.is_some() && !attached(&v) {
                 remove(&v);
             }
             let Some(to) = to else { return Ok(()) };

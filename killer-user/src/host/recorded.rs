@@ -43,10 +43,10 @@ pub fn record(of: Lineage, tell: &dyn Tell) -> Result<Vec<String>, Failure> {
             .next("without it, the forks of members are kept as long as a descendant lives: 'killer up'"));
     };
     let _lock = host.lock()?;
-    let before = records.recording()?.map(|r| r.scope);
+    let before = records.recording()?;
     records.record(scope)?;
     let mut notes = Vec::new();
-    if before > scope {
+    if before.is_some_and(|b| Some(b.scope) > scope || !b.attached) {
         notes.push("what was recorded until now is forgotten".to_owned());
     }
     notes.extend(records.recording()?.map(|r| words(&r)));
@@ -74,7 +74,7 @@ pub fn missed(r: &Recording) -> Vec<String> {
     let f = &r.figures;
     let mut all = Vec::new();
     if !r.attached {
-        all.push("its hooks are gone: 'killer up --lineage=...' attaches them again".to_owned());
+        all.push("its hooks are gone: 'killer up --lineage=...' begins anew".to_owned());
     }
     let counts = [
         (f.lost_nodes, "forks had no place"),
