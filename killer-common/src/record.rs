@@ -231,16 +231,20 @@ pub struct Ending {
     pub root: u32,
     /// Generation of that slot.
     pub generation: u32,
-    /// What wait(2) tells of it, with `ENDED`; 0 where the tier cannot read it (raw and legacy).
+    /// What wait(2) tells of it, with `ENDED` and perhaps `NO_MEMORY`; 0 where the tier cannot read it (raw and legacy).
     pub status: u32,
     /// `start_boottime` of the group leader, ns.
     pub start: u64,
     /// pidfs inode, 0 where the kernel has none.
     pub inode: u64,
+    /// When its last thread ended, `CLOCK_BOOTTIME` ns.
+    pub at: u64,
 }
 
 /// In `Ending.status`: the lower 16 bits are known.
 pub const ENDED: u32 = 1 << 16;
+/// In `Ending.status`: the kernel had chosen it when memory ran out (`mm/oom_kill.c:mark_oom_victim`).
+pub const NO_MEMORY: u32 = 1 << 17;
 
 /// `reasons`: count and first time of each reason of a root.
 #[repr(C)]
@@ -286,7 +290,7 @@ const _: () = assert!(size_of::<Birth>() == 32);
 const _: () = assert!(size_of::<Pop>() == 64);
 const _: () = assert!(size_of::<Control>() == 128);
 const _: () = assert!(size_of::<RootRecord>() == 280);
-const _: () = assert!(size_of::<Ending>() == 32);
+const _: () = assert!(size_of::<Ending>() == 40);
 const _: () = assert!(size_of::<TaskKey>() == 16);
 const _: () = assert!(size_of::<Reasons>() == 512);
 const _: () = assert!(size_of::<Edge>() == 32);

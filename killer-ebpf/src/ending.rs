@@ -28,6 +28,7 @@ pub unsafe fn note(b: &Birth, m: *const Member, status: u32) {
         (*e).start = b.leader_start;
         (*e).inode = inode;
         (*e).status = status;
+        (*e).at = task::boottime();
         core::ptr::write_volatile(&raw mut (*e).tgid, b.tgid);
     }
 }

@@ -66,6 +66,8 @@ knobs! {
     OFF_TASK_EXIT_CODE, off_exit_code: u32 = 0;
     /// `signal_struct.group_exit_code`
     OFF_SIGNAL_CODE, off_group_code: u32 = 0;
+    /// `signal_struct.oom_mm`; 0: not known
+    OFF_SIGNAL_OOM, off_oom: u32 = 0;
     /// `task_struct.fs`
     OFF_TASK_FS, off_fs: u32 = 0;
     /// `task_struct.mm`

@@ -4,7 +4,7 @@
 //! (`kernel/bpf/verifier.c:check_ptr_to_btf_access`).
 
 use crate::knobs::*;
-use killer_common::record::{ENDED, TaskKey};
+use killer_common::record::{ENDED, NO_MEMORY, TaskKey};
 
 /// A BTF pointer to a `task_struct`, as an integer that the verifier still knows as a pointer.
 pub type Task = usize;
@@ -94,7 +94,8 @@ pub fn status(t: Task) -> u32 {
         0 => load32(loadp(t, off_leader()), off_exit_code()),
         _ => load32(signal, off_group_code()),
     };
-    code & 0xffff | ENDED
+    let victim = off_oom() != 0 && load64(signal, off_oom()) != 0;
+    code & 0xffff | ENDED | if victim { NO_MEMORY } else { 0 }
 }
 /// Threads of the group.
 #[inline(always)]

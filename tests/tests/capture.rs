@@ -164,6 +164,10 @@ fn files_without_names() {
     let port = service.fact("port");
     assert_eq!(fd("peer")["socket"]["remote"], format!("127.0.0.1:{port}"), "{}", fd("peer"));
     assert_eq!(fd("listener")["socket"]["local"], format!("127.0.0.1:{port}"));
+    // Each end of a pair names the other one, where the kernel tells it.
+    let pair = ["one", "two"].map(|key| (fd(key)["inode"].clone(), fd(key)["socket"]["peer"].clone()));
+    assert!(pair[0].1.is_null() || pair[0].1 == pair[1].0 && pair[1].1 == pair[0].0, "{pair:?}");
+    assert!(!pair[0].1.is_null() || std::env::var_os("KILLER_GUEST").is_some(), "{pair:?}");
     let content = |key: &str| {
         let f = fd(key);
         let device = f["filesystem"].as_str().expect("a device").replace(':', "-");
@@ -284,5 +288,62 @@ fn a_range_of_nobody() {
     let Some(service) = Launch::new("plain").service(&env, "svc") else { return };
     let (doc, _) = captured(&env, &["--memory=all", "--range=1:1000-2000"]);
     assert!(doc["manifest"]["left_out"].to_string().contains("no member"), "{doc}");
+    end(&env, &service);
+}
+
+/// Packed: smaller, whole, known when it is cut or changed, and with the digest that others find for the file.
+#[test]
+fn packed() {
+    let Some(env) = TestEnv::reusing("packed") else { return };
+    let Some(service) = Launch::new("plain").service(&env, "svc") else { return };
+    let (_, plain) = captured(&env, &["--memory=private"]);
+    let file = env.path("svc.tar.zst");
+    let path = file.to_str().expect("a path");
+    let doc = env.killer(["capture", "-o", "json", "svc", "--out", path, "--memory=private"]).ok().json();
+    whole(&env, &file);
+    let size = |f: &Path| std::fs::metadata(f).expect("a file").len();
+    assert!(size(&file) * 2 < size(&plain), "{} of {}", size(&file), size(&plain));
+    assert_eq!(doc["file_bytes"], size(&file), "{doc}");
+    let sum = std::process::Command::new("sha256sum").arg(&file).output().expect("sha256sum").stdout;
+    let sum = String::from_utf8_lossy(&sum[..64]).into_owned();
+    assert_eq!(doc["sha256"], sum, "{doc}");
+    env.killer(["verify-capture", "--sha256", &sum, path]).ok();
+    env.killer(["capture", "--export", path]).ok();
+    assert!(size(&env.path("svc.tar.zst.body")) > 0);
+    // As far as it came, and no further.
+    let bytes = std::fs::read(&file).expect("the capture");
+    for (n, cut) in [(bytes.len() - 7, "incomplete"), (bytes.len() / 2, "incomplete"), (9, "no capture")] {
+        let part = env.path("part.tar.zst");
+        std::fs::write(&part, &bytes[..n]).expect("a file");
+        let out = env.killer(["verify-capture", part.to_str().expect("a path")]);
+        assert!(out.code(1).stdout.contains(cut), "{n}: {out}");
+    }
+    let mut other = bytes.clone();
+    let middle = other.len() / 2;
+    other[middle] ^= 0x10;
+    let changed = env.path("changed.tar.zst");
+    std::fs::write(&changed, &other).expect("a file");
+    let out = env.killer(["verify-capture", changed.to_str().expect("a path")]);
+    assert!(out.code(1).stdout.contains("changed"), "{out}");
+    let out = env.killer(["verify-capture", "--sha256", &sum, changed.to_str().expect("a path")]);
+    out.code(1);
+    end(&env, &service);
+}
+
+/// Whoever has zstd reads it, too.
+#[test]
+fn others_unpack_it() {
+    let Some(env) = TestEnv::reusing("others_unpack_it") else { return };
+    if std::process::Command::new("zstd").arg("--version").output().is_err() {
+        return killer_tests::skip(&env.test, "no program zstd here");
+    }
+    let Some(service) = Launch::new("plain").service(&env, "svc") else { return };
+    let file = env.path("svc.tar.zst");
+    env.killer(["capture", "svc", "--out", file.to_str().expect("a path"), "--memory=private"]).ok();
+    let unpacked = std::process::Command::new("zstd").args(["-q", "-d"]).arg(&file).output().expect("zstd");
+    assert!(unpacked.status.success(), "{}", String::from_utf8_lossy(&unpacked.stderr));
+    let tar = env.path("svc.tar");
+    whole(&env, &tar);
+    assert!(!member(&entries(&tar), service.fact("pid")).is_empty());
     end(&env, &service);
 }

@@ -308,8 +308,8 @@ fn places_that_are_refused() {
     }
     assert_eq!(std::fs::read(&there).expect("read"), b"mine");
     assert!(!env.path("elsewhere").exists());
-    let zst = env.path("x.tar.zst");
-    env.killer(["capture", "svc", "--out", path(&zst)]).error(2, &["zstd"]);
+    let zst = env.path("x.tar.gz");
+    env.killer(["capture", "svc", "--out", path(&zst)]).error(2, &["Zstandard"]);
     env.killer(["capture", "nobody", "--out", path(&env.path("n.tar"))]).error(4, &["nobody"]);
     assert!(!env.path("n.tar").exists());
     assert!(runs(service.fact("pid")));

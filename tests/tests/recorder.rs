@@ -181,6 +181,17 @@ fn from_memory_and_deleted() {
     let from_memory =
         |p: &i32| executed(&why(&env, *p)).iter().any(|e| e["memory"] == true && e["deleted"] == false);
     assert!(members.iter().any(from_memory), "{members:?}");
+    // The evidence has it, too.
+    let tar = env.path("svc.tar").to_string_lossy().into_owned();
+    env.killer(["capture", "svc", "--out", &tar]).ok();
+    let mut kept = tar::Archive::new(std::fs::File::open(&tar).expect("the capture"));
+    let recorded = kept.entries().expect("entries").map(|e| e.expect("an entry"));
+    let mut recorded = recorded.filter(|e| e.path().is_ok_and(|p| p.as_os_str() == "recorded.ndjson"));
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut recorded.next().expect("what was recorded"), &mut text).expect("text");
+    let lines = text.lines().map(|l| serde_json::from_str::<Value>(l).expect("JSON"));
+    let all: Vec<Value> = lines.flat_map(|l| l["executed"].as_array().cloned().unwrap_or_default()).collect();
+    assert!(all.iter().any(|e| e["memory"] == true), "{all:?}");
     env.killer(["-s", "KILL", "svc"]).ok();
     service.assert_dead();
     let file = env.path("gone/sleep");
@@ -311,6 +322,37 @@ fn chains_are_taken_in_or_it_is_said() {
         env.killer(["-s", "KILL", "svc"]).ok();
         assert!(chains.live.eof_within(LONG), "said to be exact, and one lives");
     }
+}
+
+/// A process that calls itself like another one, by its first argument and by its name, is not taken for it.
+#[test]
+fn a_name_is_no_proof() {
+    let Some(env) = recording("a_name_is_no_proof", "all") else { return };
+    let dir = env.path("names");
+    std::fs::create_dir(&dir).expect("a directory");
+    let (real, fake) = (dir.join("sleep"), dir.join("other/sleep"));
+    std::fs::create_dir(dir.join("other")).expect("a directory");
+    std::fs::copy("/bin/sleep", &real).expect("a copy");
+    std::fs::copy("/bin/sleep", &fake).expect("a copy");
+    let named = |path: &std::path::Path| {
+        use std::os::unix::process::CommandExt;
+        // Its name for itself is the real one's path, whichever it is.
+        Command::new(path).arg0(&real).arg("60").spawn().expect("it starts")
+    };
+    let (mut is, mut pretends) = (named(&real), named(&fake));
+    env.killer(["adopt", "svc", "--of", &real.to_string_lossy()]).ok();
+    let tree = env.killer(["tree", "-o", "json", "svc"]).ok().json();
+    assert_eq!(pids(&tree), [is.id() as i32].into(), "{tree}");
+    let known = why(&env, pretends.id() as i32);
+    assert_eq!(
+        (&known["member"], &executed(&known)[0]["file"]["path"]),
+        (&false.into(), &fake.to_string_lossy().into())
+    );
+    env.killer(["-s", "KILL", "svc"]).ok();
+    let _ = is.wait();
+    assert!(pretends.try_wait().expect("a status").is_none(), "the other one was killed");
+    let _ = pretends.kill();
+    let _ = pretends.wait();
 }
 
 /// What had no place is counted, and said of every adoption after that.

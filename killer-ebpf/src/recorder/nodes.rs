@@ -4,7 +4,7 @@ use core::intrinsics::{AtomicOrdering, atomic_xadd};
 
 use aya_ebpf::bindings::{BPF_ANY, BPF_NOEXIST};
 use aya_ebpf::maps::{Array, HashMap, LruHashMap};
-use killer_common::record::{ENDED, TaskKey};
+use killer_common::record::TaskKey;
 use killer_common::recorder::*;
 
 use crate::execs;
@@ -155,7 +155,7 @@ pub fn ended(k: &TaskKey, status: u32) {
     let Some(n) = of(k) else { return };
     // SAFETY: n points to a whole Node, which its process holds until here.
     unsafe {
-        (*n).status = status & (ENDED - 1) | status & ENDED;
+        (*n).status = status;
         (*n).ended = task::boottime();
     }
     recorder_let_go(k.tgid, k.start);

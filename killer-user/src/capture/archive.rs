@@ -57,8 +57,16 @@ pub fn header(path: &str, size: u64, kind: EntryType, seconds: u64) -> io::Resul
 pub trait Sink: Write {
     /// Writes over what was written.
     fn rewrite(&mut self, at: u64, bytes: &[u8]) -> io::Result<()>;
-    /// Reads all of it again.
+    /// Reads all of it again, as it lies there.
     fn again(&mut self, each: &mut dyn FnMut(&[u8])) -> io::Result<()>;
+    /// Writes what may be written over until this is called again.
+    fn fixed(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write_all(bytes)
+    }
+    /// What lies there is not what was written.
+    fn packs(&self) -> bool {
+        false
+    }
 }
 
 #[cfg(test)]
@@ -89,7 +97,7 @@ struct Open {
 /// Writes a capture.
 pub struct Archive<W: Sink> {
     out: W,
-    /// Of all that was written; `None`: some of it was written over.
+    /// Of all that was written; `None`: some of it was written over, or it is packed.
     whole: Option<Sha256>,
     written: u64,
     seconds: u64,
@@ -109,9 +117,10 @@ pub struct Archive<W: Sink> {
 impl<W: Sink> Archive<W> {
     /// Into this file, with this time (seconds since 1970) at every entry.
     pub fn new(out: W, seconds: u64) -> Self {
+        let whole = (!out.packs()).then(Sha256::new);
         Self {
             out,
-            whole: Some(Sha256::new()),
+            whole,
             written: 0,
             seconds,
             open: None,
@@ -136,9 +145,13 @@ impl<W: Sink> Archive<W> {
 
     fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.out.write_all(bytes)?;
+        self.count(bytes);
+        Ok(())
+    }
+
+    fn count(&mut self, bytes: &[u8]) {
         self.whole.iter_mut().for_each(|w| w.update(bytes));
         self.written += bytes.len() as u64;
-        Ok(())
     }
 
     fn pad(&mut self, size: u64) -> io::Result<()> {
@@ -160,7 +173,8 @@ impl<W: Sink> Archive<W> {
         }
         let header_at = self.written;
         let h = header(path, size, EntryType::Regular, self.seconds)?;
-        self.raw(h.as_bytes())?;
+        self.out.fixed(h.as_bytes())?;
+        self.count(h.as_bytes());
         self.open = Some(Open {
             path: path.to_owned(),
             size,
@@ -259,14 +273,17 @@ impl<W: Sink> Archive<W> {
         self.entry(SEAL, seal_text(&text).as_bytes())?;
         self.raw(&[0; 2 * BLOCK as usize])?;
         self.out.flush()?;
-        let whole = match self.whole {
-            Some(whole) => whole,
+        let (whole, written) = match self.whole {
+            Some(whole) => (whole, self.written),
             None => {
-                let mut again = Sha256::new();
-                self.out.again(&mut |bytes| again.update(bytes))?;
-                again
+                let (mut again, mut bytes) = (Sha256::new(), 0);
+                self.out.again(&mut |piece| {
+                    again.update(piece);
+                    bytes += piece.len() as u64;
+                })?;
+                (again, bytes)
             }
         };
-        Ok((self.out, self.written, hex(&whole.finalize())))
+        Ok((self.out, written, hex(&whole.finalize())))
     }
 }

@@ -14,6 +14,7 @@ mod mappings;
 mod memory;
 mod network;
 mod object;
+pub mod packed;
 mod reader;
 mod rounds;
 mod sparse;

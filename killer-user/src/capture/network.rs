@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
+use std::time::Duration;
 
 use serde::Serialize;
 
 use super::reader::Reader;
 use super::reader::words;
 use crate::sys::net_tables::address;
+use crate::sys::unix_peers;
 
 /// Tables that are kept as they are.
 const TABLES: [&str; 16] = [
@@ -74,6 +76,22 @@ pub struct Socket {
     pub remote: Option<String>,
     /// As the kernel numbers it.
     pub state: String,
+    /// Inode of the UNIX socket that it is connected to: whose that is, the descriptors of the others say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peer: Option<u64>,
+}
+
+/// So long the kernel may take to tell which UNIX sockets are connected.
+const PEERS: Duration = Duration::from_secs(2);
+
+/// Which UNIX sockets are connected with which; nothing where the member is in another network namespace than this process, which
+/// alone the kernel tells of.
+fn peers(r: &Reader<'_>) -> Vec<(u64, u64)> {
+    let ours = std::fs::read_link("/proc/self/ns/net").ok();
+    match ours.is_some() && r.entry.link("ns/net").ok() == ours {
+        true => unix_peers::all(PEERS).unwrap_or_default(),
+        false => Vec::new(),
+    }
 }
 
 /// Sockets of the network namespace by their inodes.
@@ -94,16 +112,27 @@ pub fn sockets(r: &Reader<'_>) -> HashMap<u64, Socket> {
             }
         }
     }
+    for (inode, peer) in peers(r) {
+        if let Some(s) = all.get_mut(&inode) {
+            s.peer = Some(peer);
+        }
+    }
     all
 }
 
 fn socket(table: &'static str, words: &[&str]) -> Option<Socket> {
     if table == "unix" {
         let local = words.get(7..).unwrap_or_default().join(" ");
-        return Some(Socket { protocol: table, local, remote: None, state: (*words.get(5)?).into() });
+        return Some(Socket {
+            protocol: table,
+            local,
+            remote: None,
+            state: (*words.get(5)?).into(),
+            peer: None,
+        });
     }
     let (local, remote) = (address(words.get(1)?)?.to_string(), address(words.get(2)?)?.to_string());
-    Some(Socket { protocol: table, local, remote: Some(remote), state: (*words.get(3)?).into() })
+    Some(Socket { protocol: table, local, remote: Some(remote), state: (*words.get(3)?).into(), peer: None })
 }
 
 #[cfg(test)]

@@ -63,6 +63,9 @@ impl<R: Read> Walk<R> {
                 Ok(0) => break,
                 Ok(n) => at += n,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == io::ErrorKind::InvalidData => {
+                    return Err(Wrong::Changed(e.to_string()));
+                }
                 Err(e) => return Err(Wrong::Unread(e.to_string())),
             }
         }

@@ -25,7 +25,7 @@ pub struct CaptureOptions {
     /// Name of a service
     #[arg(value_name = "NAME", value_parser = name::parse)]
     name: Option<String>,
-    /// The file that is made
+    /// The file that is made; packed by Zstandard when its name ends in .zst
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Make FILE.body (mactime) and FILE.ndjson (Timesketch) from a capture, anywhere
@@ -96,10 +96,10 @@ impl CaptureOptions {
             (_, None, _) => return Err(Wrong::new("--out is needed", "killer capture NAME --out FILE")),
             (Some(name), Some(out), None) => (name.clone(), out.clone()),
         };
-        if matches!(out.extension().and_then(|e| e.to_str()), Some("zst" | "gz" | "xz" | "zstd")) {
+        if matches!(out.extension().and_then(|e| e.to_str()), Some("gz" | "xz" | "bz2" | "zstd")) {
             return Err(Wrong::new(
-                "killer does not compress: --out names a plain tar",
-                "capture it, then 'zstd FILE.tar'; 'zstd -dc FILE.tar.zst | killer verify-capture -' checks it",
+                "--out names a tar (FILE.tar), or one that is packed by Zstandard (FILE.tar.zst)",
+                "another form is made of a whole one: 'xz FILE.tar'; 'xz -dc FILE.tar.xz | killer verify-capture -' checks it",
             ));
         }
         if !self.range.is_empty() && self.memory == Memory::None {

@@ -10,7 +10,7 @@ use killer_common::record::Member;
 
 use super::failure::Failure;
 use super::names::Resolved;
-use super::{Tell, certainty, main_process, models, outside, status};
+use super::{Tell, certainty, main_process, models, outside, status, why};
 use crate::ask::capture::Capture;
 use crate::capture::{Archive, Collected, Cut, HEAD, Progress, collect, place};
 use crate::ending::Ending;
@@ -152,5 +152,13 @@ fn about(t: &Tracker, root: &Root, archive: &mut Archive<Output>) -> std::io::Re
     }
     let depends = outside::of(t, root, members.iter().map(|m| (m.tgid, m.leader_start)));
     archive.part("outside.json", &json(&depends)?)?;
+    let mut recorded = Vec::new();
+    for l in why::lines(t, &members)? {
+        serde_json::to_writer(&mut recorded, &l)?;
+        recorded.push(b'\n');
+    }
+    if !recorded.is_empty() {
+        archive.part("recorded.ndjson", &recorded)?;
+    }
     Ok(members)
 }

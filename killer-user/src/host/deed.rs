@@ -20,6 +20,19 @@ pub struct Processes {
     at: HashMap<(u32, u64), usize>,
 }
 
+/// A signal that a process outlived.
+#[derive(Clone, Debug)]
+pub struct Outlived {
+    /// The process.
+    pub pid: u32,
+    /// Its start.
+    pub start: u64,
+    /// The signal's name.
+    pub signal: String,
+    /// `ignored`, `blocked`, `caught`, `default`.
+    pub how: &'static str,
+}
+
 /// What is known of the ends.
 pub struct Ends<'a> {
     /// Nobody is left, by the kernel's count, or all that were met have let go of everything.
@@ -54,13 +67,24 @@ impl Processes {
 
     /// A signal to one of them.
     pub fn got(&mut self, p: &Process, signal: &str, result: &str, error: Option<&str>) {
-        let got = Got { signal: signal.into(), result: result.into(), error: error.map(Into::into) };
+        let error = error.map(Into::into);
+        let got = Got { signal: signal.into(), result: result.into(), error, outlived: None };
         self.of(p).got.push(got);
     }
 
     /// One that got nothing.
     pub fn was_there(&mut self, p: &Process) {
         self.of(p);
+    }
+
+    /// What processes did with the signals that they outlived.
+    fn outlived(&mut self, all: &[Outlived]) {
+        for o in all {
+            let its = self.at.get(&(o.pid, o.start)).map(|at| &mut self.all[*at].got);
+            for got in its.into_iter().flatten().filter(|g| g.signal == o.signal) {
+                got.outlived = Some(o.how.into());
+            }
+        }
     }
 
     /// The signals of an order.
@@ -71,13 +95,16 @@ impl Processes {
     }
 
     /// All of them with their ends, and how many more there are.
-    fn done(mut self, ends: &Ends<'_>) -> (Vec<KeptProcess>, u64) {
+    fn done(mut self, began: u64, ends: &Ends<'_>) -> (Vec<KeptProcess>, u64) {
         for p in &mut self.all {
             let over = ends.over || p.got.iter().any(|g| g.result == "gone");
             // Also of one that nobody waited for.
-            let status = ends.past.and_then(|past| past.status(p.pid, p.start));
-            if over || status.is_some() {
-                p.end = ended::of(status, "ended");
+            let how = ends.past.and_then(|past| past.status(p.pid, p.start));
+            if over || how.is_some() {
+                p.end = ended::of(how, "ended");
+                p.end.after_us = how.and_then(|h| h.at.checked_sub(began)).map(|ns| ns / 1000);
+                let sent = |g: &Got| g.result == "signalled" && Some(&g.signal) == p.end.exit_signal.as_ref();
+                p.end.by_order = p.end.after_us.is_some() && !p.end.no_memory && p.got.iter().any(sent);
             }
         }
         for s in ends.survivors {
@@ -113,12 +140,14 @@ pub struct Frame<'a> {
     pub counts: (Counts, Counts),
     /// By the kernel's count.
     pub empty: bool,
+    /// When it began, `CLOCK_BOOTTIME` ns.
+    pub began: u64,
 }
 
 impl Frame<'_> {
     /// With the processes, the signals, and what there is to know of the ends.
     pub fn deed(&self, signals: Vec<String>, all: Processes, ends: &Ends<'_>) -> Deed {
-        let (processes, left_out) = all.done(ends);
+        let (processes, left_out) = all.done(self.began, ends);
         Deed {
             at: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string(),
             boottime_ns: clock::boottime_ns(),
@@ -161,6 +190,7 @@ pub fn of_order(t: &Tracker, r: &Receipt) -> Deed {
         exactness: &r.exactness,
         counts: (Counts { processes: r.processes, tasks: r.tasks }, r.left),
         empty: r.empty,
+        began: r.times.started.0,
     };
     let ends = Ends { over: r.empty || r.released == Some(true), survivors: &r.survivors, past: t.past() };
     Deed {
@@ -174,9 +204,10 @@ pub fn of_order(t: &Tracker, r: &Receipt) -> Deed {
 }
 
 /// Of a stop, whichever signals it came to.
-pub fn of_stop(t: &Tracker, r: &Stop, left: Counts) -> Deed {
+pub fn of_stop(t: &Tracker, r: &Stop, outlived: &[Outlived], left: Counts) -> Deed {
     let mut all = Processes::default();
     r.steps.iter().for_each(|s| all.add(s));
+    all.outlived(outlived);
     let first = r.steps.first();
     let before = first.map_or(left, |s| Counts { processes: s.processes, tasks: s.tasks });
     let frame = Frame {
@@ -189,6 +220,7 @@ pub fn of_stop(t: &Tracker, r: &Stop, left: Counts) -> Deed {
         exactness: &r.exactness,
         counts: (before, left),
         empty: r.empty,
+        began: first.map_or(u64::MAX, |s| s.times.started.0),
     };
     let ends = Ends { over: r.empty || r.released, survivors: &r.survivors, past: t.past() };
     let command = r.command.iter().map(|c| format!("stop command '{}'", c.command));

@@ -1,11 +1,13 @@
 //! How a process ended, in words.
 
 use crate::ask::signal;
+use crate::keep::HowEnded;
 use crate::report::model::End;
 use crate::tier::Tracker;
 
-/// The end of a process, with what wait(2) tells of it where that is known.
-pub fn of(status: Option<u16>, state: &str) -> End {
+/// The end of a process, with how that was where it is known.
+pub fn of(how: Option<HowEnded>, state: &str) -> End {
+    let status = how.map(|h| h.status);
     let by = status.map_or(0, |s| s & 0x7f);
     End {
         state: state.into(),
@@ -13,11 +15,14 @@ pub fn of(status: Option<u16>, state: &str) -> End {
         exit_code: status.filter(|_| by == 0).map(|s| (s >> 8) as u8),
         exit_signal: (by != 0).then(|| signal::name(i32::from(by))),
         core_dumped: status.is_some_and(|s| by != 0 && s & 0x80 != 0),
+        // Another signal may have come before it.
+        no_memory: by == 9 && how.is_some_and(|h| h.no_memory),
+        ..End::default()
     }
 }
 
 /// The end of a process that has ended, where the kernel still tells how.
 pub fn known(t: &Tracker, pid: u32, start: u64) -> Option<End> {
-    let status = t.past()?.status(pid, start)?;
-    Some(of(Some(status), "ended"))
+    let how = t.past()?.status(pid, start)?;
+    Some(of(Some(how), "ended"))
 }

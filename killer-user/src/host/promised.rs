@@ -74,6 +74,7 @@ fn write(t: &Tracker, r: &Root, due: u64, last: u64) {
         exactness: &exactness,
         counts: (Counts { processes: found.len() as u64, tasks: 0 }, Counts::default()),
         empty: true,
+        began: due,
     };
     let ends = Ends { over: true, survivors: &[], past: t.past() };
     let notes = vec![

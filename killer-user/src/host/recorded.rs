@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use killer_common::record::{ENDED, Member, TaskKey};
+use killer_common::record::{Member, TaskKey};
 use killer_common::recorder::*;
 
 use super::failure::Failure;
@@ -15,7 +15,7 @@ use super::{Tell, ended, models};
 use crate::ask::Whose;
 use crate::ask::lineage::Lineage;
 use crate::ending::Ending;
-use crate::keep::{Candidate, Recording, Records, Scope, candidate};
+use crate::keep::{Candidate, HowEnded, Recording, Records, Scope, candidate};
 use crate::lineage::Link;
 use crate::report::human::count;
 use crate::report::model::{End, Executed, File};
@@ -163,8 +163,8 @@ impl<'a> Recorded<'a> {
 
     /// How a process ended.
     pub fn end(&self, it: Identity) -> Option<End> {
-        let status = self.node(it).map_or(0, |n| n.status);
-        (status & ENDED != 0).then(|| ended::of(Some(status as u16), "ended"))
+        let how = self.node(it).and_then(|n| HowEnded::of(n.status, n.ended))?;
+        Some(ended::of(Some(how), "ended"))
     }
 
     /// How a process that is a member of nothing came about.

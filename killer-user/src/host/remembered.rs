@@ -17,7 +17,8 @@ pub fn ended_of(t: &Tracker, slot: Slot) -> std::io::Result<Vec<EndedProcess>> {
     if let Some(past) = t.past() {
         for e in past.left_last(&|s| s == slot.slot).iter().filter(|e| e.generation == slot.generation) {
             let it = Identity { pid: e.tgid, start: e.start };
-            all.insert((e.start, e.tgid), of(t, it, e.inode));
+            let ended = (e.at != 0).then(|| models::when(e.at));
+            all.insert((e.start, e.tgid), EndedProcess { ended, ..of(t, it, e.inode) });
         }
         let ours = |d: &&Dead| (d.member.root, d.member.generation) == (slot.slot, slot.generation);
         for d in past.dead()?.iter().filter(ours) {

@@ -17,7 +17,8 @@ use crate::tier::Tracker;
 
 /// What was sent so far.
 pub struct Sent {
-    began: u64,
+    /// CLOCK_MONOTONIC and CLOCK_BOOTTIME, ns.
+    began: (u64, u64),
     before: Counts,
     main: Option<Main>,
     signals: Vec<String>,
@@ -29,7 +30,8 @@ impl Sent {
     pub fn new(t: &Tracker, family: &Lineage<'_>) -> Self {
         let main = models::main_of(t, family.root());
         let before = survivors::counts(family);
-        Self { began: clock::monotonic_ns(), before, main, signals: Vec::new(), all: Processes::default() }
+        let began = (clock::monotonic_ns(), clock::boottime_ns());
+        Self { began, before, main, signals: Vec::new(), all: Processes::default() }
     }
 
     /// One signal, with what became of it.
@@ -78,9 +80,10 @@ impl Sent {
             exactness: &exactness,
             counts: (self.before, survivors::counts(family)),
             empty: empty(family),
+            began: self.began.1,
         };
         let ends = Ends { over: done == Waited::Done, survivors: &left, past: t.past() };
-        let took_us = (clock::monotonic_ns() - self.began) / 1000;
+        let took_us = (clock::monotonic_ns() - self.began.0) / 1000;
         let made = || Deed {
             released: Some(done == Waited::Done),
             took_us,

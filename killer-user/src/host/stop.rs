@@ -3,11 +3,13 @@
 mod ask;
 mod finish;
 mod late;
+mod outlived;
 mod size;
 mod spared;
 
 use std::time::Duration;
 
+use super::deed::Outlived;
 use super::failure::Failure;
 use super::official::{self, Way};
 use super::{Silent, Tell, asked, behind, inner, kept, main_process, models, order, stop_words, thaw, wait};
@@ -46,6 +48,8 @@ struct Run<'a> {
     asked: Option<i32>,
     /// The processes that were sent SIGKILL because nothing else had ended them.
     forced: Vec<Process>,
+    /// What they did with the signals before that.
+    outlived: Vec<Outlived>,
     /// What lets survivors end was shown, and nobody has said yes to it.
     withheld: bool,
     /// Whose it is by the host's files.
@@ -113,10 +117,11 @@ fn report(s: &Stop, name: &str) -> model::Stop {
 impl<'a> Run<'a> {
     fn new(t: &'a Tracker, root: &Root, named: &'a [Root], s: &'a Stop, tell: &'a dyn Tell) -> Self {
         let report = report(s, &root.name);
-        let (awaited, forced, way) = (Awaited::default(), Vec::new(), official::of(t, root));
+        let (awaited, forced, outlived) = (Awaited::default(), Vec::new(), Vec::new());
+        let way = official::of(t, root);
         let (root, spared) = (root.clone(), spared::caller(t, root, &way));
         let (mode, asked, withheld) = (s.mode, None, false);
-        Run { t, root, named, s, mode, tell, awaited, asked, forced, withheld, way, spared, report }
+        Run { t, root, named, s, mode, tell, awaited, asked, forced, outlived, withheld, way, spared, report }
     }
 }
 
@@ -289,6 +294,9 @@ impl Run<'_> {
             Mode::Process => true,
         };
         self.hold(narrow);
+        if sig == SIGKILL {
+            self.outlived = outlived::by(&self.report.steps);
+        }
         self.asked = Some(sig);
         let sets = self.sets(narrow);
         let began = clock::monotonic_ns();

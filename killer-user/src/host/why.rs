@@ -1,6 +1,6 @@
 //! `why`: the forks that lead to a process.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use killer_common::record::{B_ADOPTED, B_CONTROL, B_MAIN, Member, TaskKey};
 
@@ -126,6 +126,20 @@ fn recorded_only(t: &Tracker, pid: u32, inode: Option<u64>, all: bool) -> Result
     let between = line.between;
     let line = Ancestry { links, missing: line.missing };
     Ok(Some(shown(t, (Some(recorded), between), (pid, it), (line, &had), all)))
+}
+
+/// Everybody on the lines to these members, with what they have executed, the oldest first; nobody where nothing is recorded.
+pub fn lines(t: &Tracker, members: &[Member]) -> std::io::Result<Vec<model::Ancestor>> {
+    let Some(recorded) = Recorded::read(t)? else { return Ok(Vec::new()) };
+    let all = members.iter().flat_map(|m| recorded.line(Identity::of(m)).nodes);
+    let all: BTreeMap<_, _> = all.map(|n| ((n.born, n.key), n)).collect();
+    let mut services = Services { t, recorded: Some(recorded), between: None, known: HashMap::new() };
+    let of = |n| {
+        let link = recorded::link(n);
+        let member = members.iter().find(|m| Identity::of(m) == Identity::of(&link.member));
+        member.map_or(link, |m| Link { member: *m, ..link })
+    };
+    Ok(all.values().map(|n| services.link(&of(n))).collect())
 }
 
 /// A line as a model; `had`: others that had the number.

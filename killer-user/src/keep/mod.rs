@@ -39,7 +39,7 @@ pub use freezer::Freezer;
 pub use gate::{Closes, Gate};
 pub use hooks::{Health, Hooks, Lapses, Runs};
 pub use in_files::InFiles;
-pub use past::Past;
+pub use past::{HowEnded, Past};
 pub use promises::Promises;
 pub use records::{Below, Recording, Records, Scope, candidate};
 pub use registry::{Lock, Registry};

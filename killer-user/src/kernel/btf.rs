@@ -294,6 +294,7 @@ impl Offsets {
         };
         let rules = RULES.iter().map(place).collect();
         let recorder = RULES.iter().chain(RECORDER).map(place).collect();
+        knobs.push(("OFF_SIGNAL_OOM", at("signal_struct", "oom_mm").unwrap_or(0)));
         let ino = at("pid", "ino");
         knobs.push(("OFF_PID_INO", ino.unwrap_or(0)));
         let f = |name| found.get(&(KIND_FUNC, name)).copied();

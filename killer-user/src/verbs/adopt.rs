@@ -7,7 +7,9 @@ use crate::ending::Ending;
 use crate::host::{Failure, done, run};
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "An adopted service is not exact: processes that were orphaned before have lost their lineage.")]
+#[command(
+    after_help = "An adopted service is not exact, because processes that were orphaned before have lost their lineage; unless it was born since 'killer up --lineage=all' (docs/RECORDER.md)."
+)]
 pub struct Adopt {
     #[command(flatten)]
     o: AdoptOptions,

@@ -1,6 +1,6 @@
 //! How each process ended: in the receipt, and in `why`.
 
-use killer_tests::{Launch, TestEnv, everywhere};
+use killer_tests::{Launch, TestEnv, everywhere, skip};
 use serde_json::Value;
 
 use super::all;
@@ -43,9 +43,72 @@ fn how_each_ended() {
     assert!(sleeper.iter().any(|e| e["exit_signal"] == "SIGTERM"), "{kept}");
     assert_eq!(main.first().map(|e| &e["exit_signal"]), Some(&"SIGKILL".into()), "{kept}");
     assert_eq!(coded.len(), 1, "{kept}");
+    // Who ended by this order, and how long after its beginning.
+    let after = |e: &Value| e["after_us"].as_u64().unwrap_or_else(|| panic!("no time: {kept}"));
+    let mut termed = sleeper.iter().filter(|e| e["exit_signal"] == "SIGTERM");
+    assert!(termed.all(|e| e["by_order"] == true && after(e) < 2_000_000), "{kept}");
+    assert!(main.iter().all(|e| e["by_order"] == true && after(e) >= 2_000_000), "{kept}");
+    assert!(coded.iter().all(|e| e["by_order"].is_null() && after(e) < 2_000_000), "{kept}");
+    // And what was done with TERM until SIGKILL followed.
+    let outlived = |p: &Value| p["got"][0]["outlived"].clone();
+    let all = kept["processes"].as_array().expect("processes");
+    assert!(
+        all.iter().all(|p| outlived(p) == if p["main"] == true { "ignored".into() } else { Value::Null }),
+        "{kept}"
+    );
     let shown = env.killer(["receipts", kept["id"].as_str().expect("an id")]).ok().stdout.clone();
     for words in ["ended by SIGKILL", "ended by SIGTERM", "ended with code 3"] {
         assert!(shown.contains(words), "{shown}");
+    }
+}
+
+/// The kernel chooses one when memory runs out: that is no order's doing, and is said.
+#[test]
+fn memory_ran_out() {
+    let Some(env) = TestEnv::reusing("memory_ran_out") else { return };
+    let Some(limited) = Limited::new() else {
+        return skip(&env.test, "no memory controller of cgroups here");
+    };
+    let script =
+        "sh -c 'echo $$ > $0; exec tail /dev/zero' \"$2\" & wait $!; echo ready a=$! > $1; exec sleep 60";
+    let procs = limited.0.join("cgroup.procs").to_string_lossy().into_owned();
+    let Some(service) = Launch::shell(script).arg(procs).service(&env, "svc") else { return };
+    let known = knows(&env);
+    let hog = service.fact("a");
+    let ledger = env.killer(["ledger", "-o", "json", "svc"]).ok().json();
+    let it = ledger["ended"].as_array().expect("the ended").iter().find(|e| e["pid"] == hog).cloned();
+    let shown = env.killer(["ledger", "svc"]).ok().stdout.clone();
+    env.killer(["-s", "KILL", "svc"]).ok();
+    service.assert_dead();
+    if known {
+        let end = it.map(|e| e["end"].clone()).expect("it has ended");
+        assert_eq!((&end["exit_signal"], &end["no_memory"]), (&"SIGKILL".into(), &true.into()), "{ledger}");
+        assert!(shown.contains("when memory ran out"), "{shown}");
+    }
+    let kept = all(&env).pop().expect("a receipt");
+    assert!(end(&kept, |_| true).iter().all(|e| e["no_memory"].is_null()), "{kept}");
+}
+
+/// A control group with 16 MiB, of whichever version has the controller.
+struct Limited(std::path::PathBuf);
+
+impl Limited {
+    fn new() -> Option<Limited> {
+        let base = std::path::Path::new("/sys/fs/cgroup");
+        let name = format!("killer-test-{}", std::process::id());
+        [("memory", "memory.limit_in_bytes"), ("", "memory.max")].iter().find_map(|(of, limit)| {
+            let dir = base.join(of).join(&name);
+            std::fs::create_dir(&dir).ok()?;
+            let made = Limited(dir.clone());
+            std::fs::write(dir.join(limit), "16777216").ok()?;
+            Some(made)
+        })
+    }
+}
+
+impl Drop for Limited {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir(&self.0);
     }
 }
 

@@ -3,10 +3,10 @@
 use std::io;
 
 use killer_common::MAX_ENDING;
-use killer_common::record::{Dead, ENDED, Ending};
+use killer_common::record::{Dead, Ending};
 
 use super::Programs;
-use crate::keep::Past;
+use crate::keep::{HowEnded, Past};
 
 impl Past for Programs {
     fn dead(&self) -> io::Result<Vec<Dead>> {
@@ -29,8 +29,8 @@ impl Past for Programs {
         v
     }
 
-    fn status(&self, pid: u32, start: u64) -> Option<u16> {
+    fn status(&self, pid: u32, start: u64) -> Option<HowEnded> {
         let e = self.ending().ok()?.get((pid & (MAX_ENDING - 1)) as usize)?;
-        (e.tgid == pid && e.start == start && e.status & ENDED != 0).then_some(e.status as u16)
+        HowEnded::of(e.status, e.at).filter(|_| e.tgid == pid && e.start == start)
     }
 }

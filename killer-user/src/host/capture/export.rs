@@ -5,6 +5,7 @@ use std::io::{Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::file::Output;
+use crate::capture::packed::Unpacked;
 use crate::capture::{Exported, Failed, Wrong, check, export as write};
 use crate::ending::Ending;
 use crate::host::Tell;
@@ -24,7 +25,7 @@ pub fn export(path: &Path, tell: &dyn Tell) -> Result<CaptureExport, Failure> {
         Failure::new(Ending::Failed, format!("'{}' cannot be exported", path.display())).why(why)
     };
     let mut file = File::open(path).map_err(|e| cannot(e.to_string()))?;
-    let checked = check(&mut file, "");
+    let checked = check(Unpacked::new(&mut file).0, "");
     let why = checked.why.clone().unwrap_or_default();
     match checked.state {
         CaptureState::Whole => {}
@@ -45,7 +46,7 @@ pub fn export(path: &Path, tell: &dyn Tell) -> Result<CaptureExport, Failure> {
             return Err(f);
         }
     };
-    let done = match write(file, &mut to_body, &mut to_events) {
+    let done = match write(Unpacked::new(file).0, &mut to_body, &mut to_events) {
         Ok(done) => done,
         Err(Failed::Wrong(Wrong::Changed(why) | Wrong::Short(why) | Wrong::Unread(why))) => {
             return Err(cannot(why));

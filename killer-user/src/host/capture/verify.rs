@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::capture::check;
+use crate::capture::packed::Unpacked;
 use crate::ending::Ending;
 use crate::host::failure::Failure;
 use crate::report::model::{CaptureCheck, CaptureState};
@@ -27,7 +28,12 @@ pub fn open(path: &Path) -> Result<Box<dyn Read>, Failure> {
 
 /// Whether a file is a capture as it was written, and the one of this digest where one is given.
 pub fn verify(path: &Path, sha256: Option<&str>) -> Result<CaptureCheck, Failure> {
-    let mut c = check(open(path)?, &path.to_string_lossy());
+    let (file, tally) = Unpacked::new(open(path)?);
+    let mut c = check(file, &path.to_string_lossy());
+    // Of the file as it is, packed or not.
+    let (bytes, digest) = tally.done();
+    c.file_bytes = bytes;
+    c.sha256 = c.sha256.map(|_| digest);
     if let Some(want) = sha256
         && c.sha256.as_ref().is_some_and(|is| !is.eq_ignore_ascii_case(want.trim()))
         && c.state != CaptureState::None

@@ -61,8 +61,9 @@ impl Run<'_> {
         }
         if acted {
             let left = survivors::counts(&family);
-            self.report.kept =
-                kept::keep(&self.s.receipts, self.tell, || deed::of_stop(self.t, &self.report, left));
+            self.report.kept = kept::keep(&self.s.receipts, self.tell, || {
+                deed::of_stop(self.t, &self.report, &self.outlived, left)
+            });
             self.report.ending =
                 kept::judged(&self.s.receipts, self.report.kept.as_ref(), self.report.ending);
         }

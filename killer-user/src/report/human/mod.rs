@@ -110,7 +110,8 @@ pub fn how(e: &End) -> String {
     match (&e.exit_signal, e.exit_code) {
         (Some(signal), _) => {
             let core = if e.core_dumped { ", core dumped" } else { "" };
-            format!(" by {}{core}", escape::text(signal))
+            let memory = if e.no_memory { ", chosen by the kernel when memory ran out" } else { "" };
+            format!(" by {}{core}{memory}", escape::text(signal))
         }
         (None, Some(code)) => format!(" with code {code}"),
         (None, None) => String::new(),

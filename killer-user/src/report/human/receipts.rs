@@ -76,7 +76,10 @@ fn process(p: &KeptProcess) -> String {
         .got
         .iter()
         .map(|g| match (&*g.result, &g.error) {
-            ("signalled", _) => text(&g.signal),
+            ("signalled", _) => match &g.outlived {
+                Some(how) => format!("{} ({})", text(&g.signal), text(how)),
+                None => text(&g.signal),
+            },
             (_, Some(e)) => format!("{} {} ({})", text(&g.signal), text(&g.result), text(e)),
             _ => format!("{} {}", text(&g.signal), text(&g.result)),
         })
@@ -84,8 +87,10 @@ fn process(p: &KeptProcess) -> String {
     let got = if got.is_empty() { "nothing".into() } else { got.join(", ") };
     let how = how(&p.end);
     let why = p.end.why.as_ref().map_or(String::new(), |w| format!(": {}", text(w)));
+    let order = if p.end.by_order { " of this order" } else { "" };
+    let after = p.end.after_us.map_or(String::new(), |us| format!(", {} after it began", super::span(us)));
     format!(
-        "{} ({}), uid {}{role}: got {got}; {}{how}{why}\n",
+        "{} ({}), uid {}{role}: got {got}; {}{how}{order}{after}{why}\n",
         p.pid,
         text(&p.comm),
         p.uid,

@@ -70,10 +70,14 @@ pub struct Got {
     /// The kernel's words when it refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// Of a process that outlived it until SIGKILL was about to follow, what it did with it then: `ignored`, `blocked`, `caught`,
+    /// `default`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outlived: Option<String>,
 }
 
 /// How a process ended, as far as that was known when the line was written.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct End {
     /// `ended`; `lives`; `unknown`: nobody waited for it.
@@ -90,6 +94,15 @@ pub struct End {
     /// The kernel wrote a core file, or gave one to a program.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub core_dumped: bool,
+    /// The kernel had chosen it when memory ran out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_memory: bool,
+    /// In a receipt: it ended by a signal that this order had sent it before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_order: bool,
+    /// In a receipt: µs from the beginning of the order to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_us: Option<u64>,
 }
 
 /// A process that was there.

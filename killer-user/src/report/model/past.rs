@@ -28,7 +28,7 @@ pub struct EndedProcess {
     pub creator: Option<u32>,
     /// When it began.
     pub began: String,
-    /// When it ended, of those that have forked.
+    /// When it ended, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ended: Option<String>,
     /// How it ended, where that is known.

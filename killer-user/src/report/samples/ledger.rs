@@ -5,7 +5,16 @@ use crate::report::model::*;
 
 pub fn end(word: &str) -> End {
     let w = || Some(word.to_owned());
-    End { state: word.into(), why: w(), exit_code: Some(1), exit_signal: w(), core_dumped: true }
+    End {
+        state: word.into(),
+        why: w(),
+        exit_code: Some(1),
+        exit_signal: w(),
+        core_dumped: true,
+        no_memory: true,
+        by_order: true,
+        after_us: Some(1500),
+    }
 }
 
 pub fn kept(word: &str) -> KeptReceipt {
@@ -22,8 +31,8 @@ pub fn kept(word: &str) -> KeptReceipt {
         control: false,
         service: w(),
         got: vec![
-            Got { signal: w(), result: "signalled".into(), error: None },
-            Got { signal: w(), result: w(), error: Some(w()) },
+            Got { signal: w(), result: "signalled".into(), error: None, outlived: Some(w()) },
+            Got { signal: w(), result: w(), error: Some(w()), outlived: None },
         ],
         end: end(word),
     };

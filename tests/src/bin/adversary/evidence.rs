@@ -29,7 +29,7 @@ fn memfd(ctx: &Ctx, name: &std::ffi::CStr) -> std::fs::File {
     unsafe { std::os::fd::FromRawFd::from_raw_fd(fd) }
 }
 
-/// A sparse memfd, a deleted file, a socket with a peer, a FIFO, a TCP connection; the directory is the argument.
+/// A sparse memfd, a deleted file, a FIFO, a TCP connection, a pair of UNIX sockets; the directory is the argument.
 pub fn files(ctx: Ctx, args: &[String]) {
     let Some(dir) = args.first() else { ctx.fail("no directory") };
     let sparse = memfd(&ctx, c"sparse\x1b[31m\n");
@@ -54,9 +54,12 @@ pub fn files(ctx: Ctx, args: &[String]) {
     }
     let (sparse, deleted) = (sparse.into_raw_fd(), deleted.into_raw_fd());
     let peer = peer.map_or(-1, |p| p.into_raw_fd());
+    let Ok((one, two)) = std::os::unix::net::UnixStream::pair() else { ctx.fail("a pair of sockets") };
     let facts = format!(
-        "memfd={sparse} deleted={deleted} fifo={fifo} port={port} peer={peer} listener={}",
-        listener.as_raw_fd()
+        "memfd={sparse} deleted={deleted} fifo={fifo} port={port} peer={peer} listener={} one={} two={}",
+        listener.as_raw_fd(),
+        one.as_raw_fd(),
+        two.as_raw_fd()
     );
     ctx.ready(&format!("pid={} {facts}", std::process::id()));
     ctx.hold()
