@@ -1,4 +1,4 @@
-//! What the programs of a watcher write, each record whole: forks, execs, ends and signals of members.
+//! What the programs of a watcher write, each record whole: forks, execs, ends and signals of members. And what they compare.
 
 use crate::NAME_LEN;
 
@@ -81,6 +81,68 @@ pub struct Exec {
     /// Arguments, each with a NUL; cut where there are more.
     pub args: [u8; ARGS],
 }
+
+/// Characters of a [`Glob`] at most, stars not counted.
+pub const MOST: usize = 127;
+
+/// A glob over bytes as an automaton: bit `n` of a state is set where the first `n` characters of the glob may end. It takes the same
+/// few steps for each byte, whatever the glob is.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "bytemuck", derive(bytemuck::Pod, bytemuck::Zeroable))]
+pub struct Glob {
+    /// For each byte the places whose next character it may be.
+    pub takes: [[u64; 2]; 256],
+    /// Places with a star, at which any byte leaves the state as it is.
+    pub stays: [u64; 2],
+    /// The place behind the last character.
+    pub end: [u64; 2],
+    /// Where a `/` leads: to the beginning when only what stands behind the last one counts.
+    pub slash: u64,
+}
+
+impl Glob {
+    /// The state before the first byte.
+    pub const BEGIN: [u64; 2] = [1, 0];
+
+    /// The state behind one more byte, `takes` being that byte's.
+    #[inline(always)]
+    pub const fn step(at: [u64; 2], takes: [u64; 2], stays: [u64; 2]) -> [u64; 2] {
+        let on = [at[0] & takes[0], at[1] & takes[1]];
+        [on[0] << 1 | at[0] & stays[0], on[1] << 1 | on[0] >> 63 | at[1] & stays[1]]
+    }
+
+    /// Whether the glob ends at a state.
+    #[inline(always)]
+    pub const fn ends(at: [u64; 2], end: [u64; 2]) -> bool {
+        at[0] & end[0] | at[1] & end[1] != 0
+    }
+
+    /// Whether a path matches.
+    pub fn matches(&self, path: &[u8]) -> bool {
+        let step = |at, b: &u8| match *b {
+            b'/' if self.slash != 0 => Self::BEGIN,
+            b => Self::step(at, self.takes[usize::from(b)], self.stays),
+        };
+        Self::ends(path.iter().fold(Self::BEGIN, step), self.end)
+    }
+}
+
+/// A process for which it is known whether its program is wanted.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "bytemuck", derive(bytemuck::Pod, bytemuck::Zeroable))]
+pub struct Runs {
+    /// Its number.
+    pub tgid: u32,
+    /// Nothing.
+    pub pad: u32,
+    /// Its start in hundredths of a second since boot, as /proc has it.
+    pub start: u64,
+}
+
+/// Of so many processes it is.
+pub const MOST_RUNS: u32 = 65536;
 
 /// In `result`: the kernel has sent it.
 pub const BY_KERNEL: u32 = 16;

@@ -15,5 +15,7 @@ mod task;
 
 #[path = "watch/events.rs"]
 mod events;
+#[path = "watch/exe.rs"]
+mod exe;
 #[path = "watch/hooks.rs"]
 mod hooks;

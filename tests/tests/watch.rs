@@ -250,3 +250,58 @@ fn tiers_without_events() {
     let Some(named) = TestEnv::named("tiers_without_events_named") else { return };
     named.killer(["watch"]).error(1, &["events cannot be watched", "named"]);
 }
+
+/// Only what runs a program: what ran it before, what executes it now, what such a one forks, and no other; names that processes
+/// give themselves change nothing.
+#[test]
+fn one_program_of_many() {
+    let Some(env) = TestEnv::reusing("one_program_of_many") else { return };
+    let script = r#"trap 'go=1' USR1; sleep 1000 & old=$!
+        echo ready old=$old main=$$ > $1
+        while [ -z "$go" ]; do sleep 0.1; done
+        d=$(mktemp -d); ln -s "$(command -v sleep)" "$d/a.link"; "$d/a.link" 0.01; rm -r "$d"
+        sh -c 'echo sleep > /proc/$$/comm; kill -WINCH $$; exit 9'
+        sleep 0.017
+        sh -c 'exec sleep 0.018'
+        kill -KILL $old; wait $old; exit 0"#;
+    let Some(service) = Launch::shell(script).service(&env, "svc") else { return };
+    let main = service.fact("main");
+    let Some(named) = watching(&env, &["-o", "json", "--exe=sle[e]p", "svc"]) else { return };
+    let Some(link) = watching(&env, &["-o", "json", "--exe=/*.link"]) else { return };
+    let Some(ends) = watching(&env, &["-o", "json", "--exe=/*/sleep", "--kinds=exit"]) else { return };
+    let Some(shells) = watching(&env, &["-o", "json", "--exe=*sh", "--kinds=fork,exit"]) else { return };
+    killer_tests::Pidfd::open(main).expect("the main process").signal(Signal::USR1);
+    let over =
+        || shells.so_far().lines().any(|l| l.contains(&format!("\"pid\":{main},")) && l.contains("\"exit\""));
+    assert!(eventually(LIMIT, over), "{}", shells.so_far());
+    // What was not read when the end was asked for is not shown.
+    for r in [&named, &ends] {
+        let killed = || r.so_far().lines().any(|l| l.contains("\"exit\"") && l.contains("SIGKILL"));
+        assert!(eventually(LIMIT, killed), "{}", r.so_far());
+    }
+    let (named, link, ends, shells) =
+        (lines(&end(named)), lines(&end(link)), lines(&end(ends)), lines(&end(shells)));
+    let has = |all: &[Value], event: &str, is: &dyn Fn(&Value) -> bool| {
+        all.iter().any(|e| e["event"] == event && is(e))
+    };
+    let old = |e: &Value| e["pid"] == service.fact("old");
+    for all in [&named, &ends] {
+        assert!(
+            has(all, "exit", &|e| old(e) && e["signal"] == "SIGKILL" && e["sender"]["pid"] == main),
+            "{all:#?}"
+        );
+        assert!(!has(all, "exit", &|e| e["exit_code"] == 9 || e["pid"] == main), "{all:#?}");
+    }
+    assert!(has(&named, "signal", &old) && named.iter().all(|e| e["event"] != "fork"), "{named:#?}");
+    for seconds in ["0.017", "0.018"] {
+        let run = named.iter().find(|e| e["event"] == "exec" && e["args"][1] == seconds).expect("a run");
+        assert!(has(&named, "exit", &|e| e["pid"] == run["pid"]), "{named:#?}");
+    }
+    assert!(!has(&named, "signal", &|e| e["signal"] == "SIGWINCH"), "{named:#?}");
+    assert!(ends.iter().all(|e| e["event"] == "exit"), "{ends:#?}");
+    let kinds: Vec<&Value> = link.iter().map(|e| &e["event"]).collect();
+    assert_eq!(kinds, ["exec", "exit"], "{link:#?}");
+    assert!(has(&shells, "exit", &|e| e["exit_code"] == 9) && !has(&shells, "exit", &old), "{shells:#?}");
+    assert!(has(&shells, "fork", &|e| e["creator"] == main), "{shells:#?}");
+    env.killer(["watch", "--exe="]).code(2);
+}

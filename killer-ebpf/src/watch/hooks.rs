@@ -7,6 +7,7 @@ use killer_common::record::{B_THREAD, ENDED};
 use killer_common::watch::*;
 
 use crate::events;
+use crate::exe;
 use crate::knobs::*;
 use crate::maps::{BIRTHS, ENDING};
 use crate::task::{self, load32, load64, loadp};
@@ -14,17 +15,23 @@ use crate::task::{self, load32, load64, loadp};
 /// `SEND_SIG_PRIV`, `include/linux/sched/signal.h`
 const SEND_SIG_PRIV: u64 = 1;
 const SIGCHLD: u32 = 17;
+/// `include/uapi/linux/sched.h`
+const CLONE_THREAD: u64 = 0x10000;
 
 /// match-proto: `trace_task_newtask(struct task_struct *task, u64 clone_flags)`
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "tp_btf/task_newtask")]
 extern "C" fn on_watch_fork(ctx: *const u64) -> i32 {
-    let Some(m) = BIRTHS.get_ptr(&task::arg_key(ctx, 0)) else { return 0 };
+    let member = BIRTHS.get_ptr_mut(&task::arg_key(ctx, 0));
     let t = task::arg(ctx, 0);
+    if task::arg_key(ctx, 1) & CLONE_THREAD == 0 {
+        exe::born(t, member);
+    }
+    let Some(m) = member else { return 0 };
     // SAFETY: m points to a whole Member.
     let (root, generation, flags, creator, start) =
         unsafe { ((*m).root, (*m).generation, (*m).flags, (*m).creator_tgid, (*m).creator_start) };
-    if flags & B_THREAD != 0 || !events::wanted(FORK, task::uid(t), root) {
+    if flags & B_THREAD != 0 || !events::wanted(FORK, task::uid(t), root) || !exe::wanted(t) {
         return 0;
     }
     events::write(FORK, (root, generation), t, |e| {
@@ -41,11 +48,12 @@ extern "C" fn on_watch_fork(ctx: *const u64) -> i32 {
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "tp_btf/sched_process_exec")]
 extern "C" fn on_watch_exec(ctx: *const u64) -> i32 {
+    exe::executed(task::arg(ctx, 0), task::arg(ctx, 2));
     let Some(m) = BIRTHS.get_ptr(&task::arg_key(ctx, 0)) else { return 0 };
     let t = task::arg(ctx, 0);
     // SAFETY: m points to a whole Member.
     let (root, generation) = unsafe { ((*m).root, (*m).generation) };
-    if !events::wanted(EXEC, task::uid(t), root) {
+    if !events::wanted(EXEC, task::uid(t), root) || !exe::wanted(t) {
         return 0;
     }
     events::write_exec((root, generation), t, |e| {
@@ -80,14 +88,19 @@ extern "C" fn on_watch_exec(ctx: *const u64) -> i32 {
 #[unsafe(link_section = "tp_btf/sched_process_exit")]
 extern "C" fn on_watch_exit(ctx: *const u64) -> i32 {
     let tgid = task::current_tgid();
+    let of = task::arg(ctx, 0);
+    if task::live(of) != 0 {
+        return 0;
+    }
+    let its_program = exe::ended(of);
     let Some(e) = ENDING.get_ptr(tgid & (MAX_ENDING - 1)) else { return 0 };
     // SAFETY: e points to a whole Ending.
     let (its, start, root, generation) = unsafe { ((*e).tgid, (*e).start, (*e).root, (*e).generation) };
     let t = task::arg(ctx, 0);
-    if its != tgid || start != task::leader_start(t) || task::live(t) != 0 {
+    if its != tgid || start != task::leader_start(t) {
         return 0;
     }
-    if !events::wanted(EXIT, task::uid(t), root) {
+    if !its_program || !events::wanted(EXIT, task::uid(t), root) {
         return 0;
     }
     let code = task::status(t) & (ENDED - 1);
@@ -109,7 +122,7 @@ extern "C" fn on_watch_signal(ctx: *const u64) -> i32 {
     let t = task::arg(ctx, 2);
     // SAFETY: m points to a whole Member.
     let (root, generation) = unsafe { ((*m).root, (*m).generation) };
-    if !events::wanted(SIGNAL, task::uid(t), root) {
+    if !events::wanted(SIGNAL, task::uid(t), root) || !exe::wanted(t) {
         return 0;
     }
     let by_kernel = if task::arg_key(ctx, 1) == SEND_SIG_PRIV { BY_KERNEL } else { 0 };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Word;
-use killer_common::watch::{ALL, EXEC, EXIT, FORK, SIGNAL, STATE};
+use killer_common::watch::{ALL, EXEC, EXIT, FORK, Glob, SIGNAL, STATE};
 
 /// What is to be shown, and for how long.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +14,8 @@ pub struct Order {
     pub kinds: u32,
     /// Of processes of this user only.
     pub uid: Option<u32>,
+    /// Of processes only whose program's path matches.
+    pub exe: Option<Box<Glob>>,
     /// How long.
     pub span: Option<Duration>,
     /// Until nobody is left of these services.

@@ -3,6 +3,7 @@
 
 pub mod capture;
 pub mod events;
+pub mod exe;
 pub mod fuse;
 pub mod lineage;
 pub mod listen;

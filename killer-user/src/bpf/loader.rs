@@ -38,6 +38,17 @@ pub(super) struct Object {
 impl Object {
     /// Sets knobs in an object, opens its pinned maps in `maps` and makes its own ones. `file`: what it is called in errors.
     pub fn new(file: &str, elf: &[u8], maps: &Path, knobs: &[Knob<'_>]) -> Result<Self, KeepError> {
+        Self::sized(file, elf, maps, knobs, &[])
+    }
+
+    /// The same, where some maps of its own have so many elements.
+    pub fn sized(
+        file: &str,
+        elf: &[u8],
+        maps: &Path,
+        knobs: &[Knob<'_>],
+        sizes: &[(&str, u32)],
+    ) -> Result<Self, KeepError> {
         // Before 5.11 BPF memory counts against RLIMIT_MEMLOCK, and some programs are loaded long after `up` by other processes.
         let _ = limits::lift_memlock();
         let bad = |e: &dyn std::error::Error| KeepError::Refused { name: file.into(), why: chain(e) };
@@ -49,7 +60,12 @@ impl Object {
             Some(own) => Some(bpf::btf_load(&own.to_bytes()).what(format!("the BTF of {file}"))?),
             None => None,
         };
-        let known = std::mem::take(&mut object.maps);
+        let mut known = std::mem::take(&mut object.maps);
+        for (name, size) in sizes {
+            if let Some(map) = known.get_mut(*name) {
+                map.set_max_entries(*size);
+            }
+        }
         let mut open = Vec::new();
         for (name, map) in &known {
             open.push((name.as_str(), map, opened(maps, name, map)?));

@@ -27,6 +27,7 @@ mod promise;
 mod recorder;
 mod repair;
 mod rules;
+mod running;
 mod second;
 mod sign;
 mod states;

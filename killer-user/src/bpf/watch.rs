@@ -5,11 +5,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use aya::maps::{Map, MapData, RingBuf};
 use bytemuck::pod_read_unaligned;
-use killer_common::watch::{Event, Exec, Name};
+use killer_common::watch::{Event, Exec, MOST_RUNS, Name};
 
 use super::loader::{self, Knob, Object};
 use super::programs::Programs;
-use super::{load, pins, sign};
+use super::{load, pins, running, sign};
 use crate::keep::{Hooks, Keep, KeepError, Registry, Seen, Wanted, Watches, Watching, What};
 use crate::kernel::btf::Offsets;
 use crate::sys::bpf::{self, Hash};
@@ -80,6 +80,10 @@ impl Watching for Watcher {
 
 impl Watches for Programs {
     fn watch(&self, wanted: &Wanted) -> Result<Box<dyn Watching>, KeepError> {
+        if wanted.exe.is_some() && !prog::can_read_kernel() {
+            let why = "comparing what is executed: programs may not read the kernel's memory (lockdown)";
+            return Err(KeepError::Kernel(why.into()));
+        }
         let offsets = load::layout()?;
         let (links, programs, events, lost, sign) = pins::in_host_mounts(self.paths(), || {
             let v = self.paths().version();
@@ -96,6 +100,11 @@ impl Watches for Programs {
                 key[..n].copy_from_slice(&name.as_bytes()[..n]);
                 watched.put(&key, &1).what("writing the name of a service that is watched")?;
             }
+            let exe = wanted
+                .exe
+                .as_deref()
+                .map(|glob| Ok((running::begin(map("EXE")?, map("RUNS")?, glob)?, glob)));
+            let exe = exe.transpose()?;
             let mut programs = Vec::new();
             for (name, at) in HOOKS {
                 programs.push(object.load(name, loader::tracepoint(&offsets, at)?)?);
@@ -108,6 +117,9 @@ impl Watches for Programs {
                 bpf::raw_tracepoint_open(program, "").what(format!("attaching {name} to {at}"))
             };
             let links = programs.iter().zip(HOOKS).map(attach).collect::<Result<Vec<_>, _>>()?;
+            if let Some((runs, glob)) = exe {
+                running::meet(&runs, glob)?;
+            }
             Ok((links, programs, map("EVENTS")?, map("LOST")?, sign))
         })?;
         let opened = |e: aya::maps::MapError| KeepError::Kernel(format!("a ring of events: {e}"));
@@ -132,9 +144,11 @@ fn object(t: &Programs, offsets: &Offsets, wanted: &Wanted) -> Result<Object, Ke
         ("WATCH_KINDS", wanted.kinds),
         ("WATCH_UID", wanted.uid.unwrap_or(u32::MAX)),
         ("WATCH_SOME", u32::from(!wanted.names.is_empty())),
+        ("WATCH_EXE", u32::from(wanted.exe.is_some())),
     ];
     let at = offsets.knobs.iter().chain(more).map(|k| (k, false));
     let all = at.chain(ours.iter().map(|k| (k, true)));
     let knobs: Vec<Knob<'_>> = all.map(|(&(name, value), must)| Knob { name, value, must }).collect();
-    Object::new("watch.bpf.o", OBJECT, &t.paths().version().join("maps"), &knobs)
+    let size = if wanted.exe.is_some() { MOST_RUNS } else { 1 };
+    Object::sized("watch.bpf.o", OBJECT, &t.paths().version().join("maps"), &knobs, &[("RUNS", size)])
 }

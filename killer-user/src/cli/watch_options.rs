@@ -1,9 +1,11 @@
 //! What stands behind `killer watch`.
 
+use killer_common::watch::Glob;
+
 use super::common::choice;
 use crate::ask::events::{Order, Schema, kinds};
 use crate::ask::span::{self, Span};
-use crate::ask::{name, whom};
+use crate::ask::{exe, name, whom};
 
 // No documentation comment: clap would take it for what the form is about.
 #[derive(Debug, clap::Args)]
@@ -15,6 +17,9 @@ pub struct WatchOptions {
     /// Only of processes of this user
     #[arg(long, value_name = "USER", value_parser = whom::user)]
     pub uid: Option<u32>,
+    /// Only of processes that run a program of this name, or, with a /, of this path as executed
+    #[arg(long, value_name = "GLOB", value_parser = exe::parse)]
+    pub exe: Option<Box<Glob>>,
     /// End after this span
     #[arg(long = "for", value_name = "SPAN", value_parser = span::parse)]
     pub span: Option<Span>,
@@ -36,6 +41,7 @@ impl WatchOptions {
             names: self.names.clone(),
             kinds: self.kinds,
             uid: self.uid,
+            exe: self.exe.clone(),
             span: self.span.and_then(Span::limit),
             until_empty: self.until.is_some(),
         }

@@ -47,7 +47,7 @@ pub fn watch(o: &Order, tell: &dyn Tell, show: &mut dyn FnMut(&Happened) -> bool
     // Who sent the signal that ended a process is told by the signal.
     let kinds = ALL & if o.kinds & EXIT != 0 { o.kinds | SIGNAL } else { o.kinds };
     let names = if globs { Vec::new() } else { o.names.clone() };
-    let watching = watches.watch(&Wanted { kinds, uid: o.uid, names })?;
+    let watching = watches.watch(&Wanted { kinds, uid: o.uid, exe: o.exe.clone(), names })?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::from)?;
     runtime.block_on(run(&host, o, watching, show)).map_err(Failure::from)

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::os::fd::AsFd;
 
-use killer_common::watch::{Event, Exec};
+use killer_common::watch::{Event, Exec, Glob};
 
 use super::KeepError;
 
@@ -14,6 +14,8 @@ pub struct Wanted {
     pub kinds: u32,
     /// Of processes of this user only.
     pub uid: Option<u32>,
+    /// Of processes only whose program's path matches.
+    pub exe: Option<Box<Glob>>,
     /// Of these services only, with those inside them; empty: of all.
     pub names: Vec<String>,
 }

@@ -127,7 +127,7 @@ impl<'a> Teller<'a> {
             reads &= show(&Happened { text: Some(text), ..self.at("tracker", now) });
             self.missing = missing;
         }
-        if self.o.kinds & STATE == 0 || self.o.uid.is_some() {
+        if self.o.kinds & STATE == 0 || self.o.uid.is_some() || self.o.exe.is_some() {
             return !reads;
         }
         let mut states = HashMap::new();

@@ -16,6 +16,9 @@ pub struct Hash<K: Pod, V: Pod> {
     of: PhantomData<(K, V)>,
 }
 
+/// `BPF_NOEXIST`
+const NOEXIST: u64 = 1;
+
 #[repr(C)]
 #[derive(Clone, Copy, Default, Pod, Zeroable)]
 struct BatchAttr {
@@ -66,10 +69,23 @@ impl<K: Pod, V: Pod> Hash<K, V> {
 
     /// Sets one value.
     pub fn put(&self, key: &K, value: &V) -> io::Result<()> {
+        self.update(key, value, 0)
+    }
+
+    /// Sets a value that is not there; false: it is.
+    pub fn add(&self, key: &K, value: &V) -> io::Result<bool> {
+        match self.update(key, value, NOEXIST) {
+            Err(e) if e.raw_os_error() == Some(libc::EEXIST) => Ok(false),
+            r => r.map(|()| true),
+        }
+    }
+
+    fn update(&self, key: &K, value: &V, flags: u64) -> io::Result<()> {
         let mut a = ElemAttr {
             map_fd: self.fd.as_raw_fd() as u32,
             key: std::ptr::from_ref(key) as u64,
             value: std::ptr::from_ref(value) as u64,
+            flags,
             ..ElemAttr::default()
         };
         call(MAP_UPDATE, &mut a).map(drop)
