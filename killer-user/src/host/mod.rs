@@ -19,6 +19,7 @@ pub mod done;
 mod elsewhere;
 mod ended;
 pub mod exact;
+mod execs;
 mod exporter;
 pub mod failure;
 mod forking;

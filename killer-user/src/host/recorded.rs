@@ -11,14 +11,14 @@ use killer_common::recorder::*;
 
 use super::failure::Failure;
 use super::open::Host;
-use super::{Tell, ended, models};
+use super::{Tell, ended, execs, models};
 use crate::ask::Whose;
 use crate::ask::lineage::Lineage;
 use crate::ending::Ending;
 use crate::keep::{Candidate, HowEnded, Recording, Records, Scope, candidate};
 use crate::lineage::Link;
 use crate::report::human::count;
-use crate::report::model::{End, Executed, File};
+use crate::report::model::{End, Executed};
 use crate::report::{escape, message};
 use crate::sys::alive::Identity;
 use crate::tier::Tracker;
@@ -292,36 +292,24 @@ pub fn link(n: &Node) -> Link {
     Link { member, ended: (n.ended != 0).then_some(n.ended) }
 }
 
-/// Up to the first NUL.
-fn text(bytes: &[u8]) -> String {
-    let end = bytes.iter().position(|b| *b == 0).unwrap_or(bytes.len());
-    String::from_utf8_lossy(&bytes[..end]).into_owned()
-}
-
 fn executed(e: &Exec) -> Executed {
     let flag = |bit| e.flags & bit != 0;
-    let (path, file) = (text(&e.path), text(&e.file));
+    let name = execs::text(&e.file);
     let there = if flag(E_NO_ARGS) { 0 } else { e.args_len as usize };
-    let args = &e.args[..there.min(ARGS - 1)];
-    let args = args.strip_suffix(&[0]).unwrap_or(args);
+    let (args, args_cut) = execs::arguments(&e.args, there).unwrap_or_default();
     let parts = e.dir[..(e.dir_len as usize).min(DIR)].split(|b| *b == 0).filter(|p| !p.is_empty());
     let mut parts: Vec<String> = parts.map(|p| String::from_utf8_lossy(p).into_owned()).collect();
     parts.reverse();
     let above = if flag(E_DEEP) { "..." } else { "" };
     Executed {
         at: models::when(e.at),
-        file: File {
-            path: (!path.is_empty()).then_some(path),
-            // `include/linux/kdev_t.h`: 12 bits and 20.
-            dev: format!("{}:{}", e.dev >> 20, e.dev & 0xf_ffff),
-            ino: e.inode,
-        },
-        name: (!file.is_empty()).then_some(file),
+        file: execs::file(&e.path, e.dev, e.inode),
+        name: (!name.is_empty()).then_some(name),
         deleted: flag(E_DELETED) && !flag(E_MEMORY),
         memory: flag(E_MEMORY),
         script: flag(E_SCRIPT),
-        args: if there == 0 { Vec::new() } else { args.split(|b| *b == 0).map(text).collect() },
-        args_cut: there > ARGS - 1,
+        args,
+        args_cut,
         directory: (!flag(E_NO_NAMES)).then(|| format!("{above}/{}", parts.join("/"))),
         uid: e.uid,
         euid: e.euid,

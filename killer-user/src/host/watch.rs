@@ -67,25 +67,23 @@ async fn run(
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let until = o.span.and_then(|s| Instant::now().checked_add(s));
     let mut teller = Teller::new(t, o);
-    loop {
+    let reads = loop {
         tokio::select! {
             biased;
-            _ = int.recv() => break,
-            _ = term.recv() => break,
-            _ = hup.recv() => break,
+            _ = int.recv() => break true,
+            _ = term.recv() => break true,
+            _ = hup.recv() => break true,
             _ = tick.tick() => {
                 let over = teller.look(&*watching, show) || o.until_empty && empty(t, o);
                 let late = until.is_some_and(|u| Instant::now() >= u);
                 if over || late {
-                    // What has happened until now is shown.
-                    while teller.some(&mut *watching, AT_ONCE, show) == Some(AT_ONCE) {}
-                    break;
+                    break true;
                 }
             }
             ready = bell.readable() => {
                 let mut ready = ready?;
                 match teller.some(&mut *watching, AT_ONCE, show) {
-                    None => break,
+                    None => break false,
                     // The rest comes after a look at everything else.
                     Some(n) if n == AT_ONCE => {}
                     Some(_) => {
@@ -95,7 +93,9 @@ async fn run(
                 }
             }
         }
-    }
+    };
+    // What has happened until now is shown.
+    while reads && teller.some(&mut *watching, AT_ONCE, show) == Some(AT_ONCE) {}
     teller.losses(&*watching, show);
     Ok(Ending::Done)
 }

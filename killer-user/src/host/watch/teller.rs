@@ -2,15 +2,15 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use killer_common::watch::{ARGS, BY_KERNEL, EXEC, EXIT, Event, Exec, FORK, SIGNAL, STATE};
+use killer_common::watch::{BY_KERNEL, EXEC, EXIT, Event, Exec, FORK, SIGNAL, STATE};
 
 use crate::ask::events::Order;
 use crate::ask::{name, signal};
-use crate::host::exact;
+use crate::host::{exact, execs};
 use crate::keep::{Hooks, Seen, Slot, Watching};
 use crate::lookup::{Root, registry};
 use crate::report::escape;
-use crate::report::model::{File, Happened, SCHEMA_VERSION, Sender};
+use crate::report::model::{Happened, SCHEMA_VERSION, Sender};
 use crate::sys::alive::Identity;
 use crate::sys::clock;
 use crate::tier::{CANARY, Tracker};
@@ -254,23 +254,10 @@ impl<'a> Teller<'a> {
 }
 
 fn executed(h: &mut Happened, x: &Exec) {
-    let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
-    let path = x.path.iter().position(|b| *b == 0).map_or(&x.path[..], |n| &x.path[..n]);
-    let dev = x.event.file_dev;
-    // `include/linux/kdev_t.h`: 12 bits and 20.
-    h.file = Some(File {
-        path: (!path.is_empty()).then(|| text(path)),
-        dev: format!("{}:{}", dev >> 20, dev & 0xf_ffff),
-        ino: x.event.file_inode,
-    });
-    let there = x.event.args_len as usize;
-    if there == 0 {
-        return;
+    h.file = Some(execs::file(&x.path, x.event.file_dev, x.event.file_inode));
+    if let Some((args, cut)) = execs::arguments(&x.args, x.event.args_len as usize) {
+        (h.args, h.args_cut) = (Some(args), cut);
     }
-    h.args_cut = there > ARGS - 1;
-    let bytes = &x.args[..there.min(ARGS - 1)];
-    let bytes = bytes.strip_suffix(&[0]).unwrap_or(bytes);
-    h.args = Some(bytes.split(|b| *b == 0).map(text).collect());
 }
 
 /// `code`: as wait(2) tells it.
