@@ -9,8 +9,15 @@ const LONG: Duration = Duration::from_secs(10);
 
 /// A tracker of its own that records; `None` after a skip.
 fn recording(test: &str, of: &str) -> Option<TestEnv> {
+    few(test, of, None)
+}
+
+/// The same, with so many nodes and execs at most.
+fn few(test: &str, of: &str, most: Option<&str>) -> Option<TestEnv> {
     let env = TestEnv::new(test)?.alone();
-    let up = env.killer(["up", &format!("--lineage={of}")]);
+    let mut up = env.command();
+    up.args(["up", &format!("--lineage={of}")]).envs(most.map(|n| ("KILLER_MAP_NODES", n)));
+    let up = env.finish(up);
     if up.exit() != 0 && up.stderr.contains("the kernel's BTF") {
         skip(test, up.stderr.trim());
         return None;
@@ -280,13 +287,7 @@ fn hostile_names() {
 /// A line of thousands that end behind themselves stays bounded, and who lives at its end is found from its beginning.
 #[test]
 fn a_long_line_is_bounded() {
-    let Some(env) = TestEnv::new("a_long_line_is_bounded").map(TestEnv::alone) else { return };
-    let mut up = env.command();
-    up.args(["up", "--lineage=all"]).env("KILLER_MAP_NODES", "512");
-    let up = env.finish(up);
-    if up.exit() != 0 {
-        return skip(&env.test, up.stderr.trim());
-    }
+    let Some(env) = few("a_long_line_is_bounded", "all", Some("512")) else { return };
     let hop = env.path("hop");
     std::fs::write(&hop, "#!/bin/sh\nchmod 755 $0; [ $2 = 0 ] && { echo ready a=$$ > $1; exec sleep 300; }\n$0 $1 $(($2 - 1)) &\n").expect("a script");
     let Some(it) = Launch::shell("exec sh $2 $1 1500").arg(hop.to_string_lossy()).direct(&env.test) else {
@@ -358,13 +359,7 @@ fn a_name_is_no_proof() {
 /// What had no place is counted, and said of every adoption after that.
 #[test]
 fn a_full_map_is_said() {
-    let Some(env) = TestEnv::new("a_full_map_is_said").map(TestEnv::alone) else { return };
-    let mut up = env.command();
-    up.args(["up", "--lineage=all"]).env("KILLER_MAP_NODES", "8");
-    let up = env.finish(up);
-    if up.exit() != 0 {
-        return skip(&env.test, up.stderr.trim());
-    }
+    let Some(env) = few("a_full_map_is_said", "all", Some("8")) else { return };
     let Some(it) = Launch::new("star").arg("30").direct(&env.test) else { return };
     let metrics = env.killer(["metrics"]).ok().stdout.clone();
     let lost = metrics
