@@ -123,3 +123,41 @@ fn the_caller_is_not_held() {
     env.killer(["-s", "KILL", "svc"]).ok();
     service.assert_dead();
 }
+
+/// Nor one that descends from there through processes that have ended, which only the recorder knows.
+#[test]
+fn the_caller_is_not_held_through_the_dead() {
+    let Some(env) = TestEnv::new("the_caller_is_not_held_through_the_dead").map(TestEnv::alone) else {
+        return;
+    };
+    let up = env.killer(["up", "--lineage=all"]);
+    if up.exit() != 0 {
+        return killer_tests::skip(&env.test, up.stderr.trim());
+    }
+    let said = env.path("said");
+    let script = "( while [ -e /proc/$1 ]; do sleep 0.05; done; \"$0\" adopt svc --of $1 --freeze 2> $2.new; echo $? >> $2.new; \
+                  mv $2.new $2 ) & exit";
+    let mut sh = Command::new("sh");
+    sh.args(["-c", &format!("set -- $$ \"$1\"; {script}")]).arg(killer_tests::killer()).arg(&said);
+    for (name, value) in env.command().get_envs() {
+        sh.env(name, value.unwrap_or_default());
+    }
+    sh.stdin(std::process::Stdio::null()).spawn().and_then(|mut c| c.wait()).expect("a shell that ends");
+    assert!(eventually(Duration::from_secs(20), || said.exists()), "it is held, or has not ended");
+    let said = std::fs::read_to_string(&said).expect("what it has said");
+    assert!(said.contains("this command descends from it") && said.trim_end().ends_with('1'), "{said}");
+    env.killer(["status", "svc"]).error(4, &["no such service"]);
+}
+
+/// `adopt --of` and `up --lineage`.
+#[test]
+fn words_for_of() {
+    let Some(env) = TestEnv::reusing("words_for_of") else { return };
+    env.killer(["adopt", "svc", "--of", "1x"]).code(2);
+    env.killer(["adopt", "svc", "--of", "-1"]).code(2);
+    env.killer(["adopt", "svc", "--of", "12", "--pid", "12"]).code(2);
+    env.killer(["adopt", "svc", "--of", "12", "--move"]).code(2);
+    env.killer(["adopt", "svc", "--of", "12"]).error(1, &["not recorded", "up --lineage=all"]);
+    env.killer(["up", "--lineage=some"]).code(2);
+    env.killer(["up", "--lineage=off"]).ok();
+}

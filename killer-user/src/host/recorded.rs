@@ -123,6 +123,13 @@ impl<'a> Recorded<'a> {
         self.nodes.get(&TaskKey { tgid: it.pid, pad: 0, start: it.start })
     }
 
+    /// Who forked a member: one that was an orphan when it was adopted has another parent by then.
+    pub fn creator(&self, m: &Member) -> Identity {
+        let recorded =
+            self.node(Identity::of(m)).map(|n| Identity { pid: n.creator.tgid, start: n.creator.start });
+        recorded.unwrap_or_else(|| Identity::creator(m))
+    }
+
     /// Those that have or had this number, the youngest first.
     pub fn with(&self, pid: u32, inode: Option<u64>) -> Vec<&Node> {
         let is = |n: &&Node| n.key.tgid == pid && inode.is_none_or(|i| n.inode == i);
@@ -186,6 +193,12 @@ pub fn top(t: &Tracker, p: &Candidate) -> Option<TaskKey> {
     let all = recorded.records.recording().ok()?.is_some_and(|r| r.scope == Scope::Everybody);
     let is = |n: &&&Node| candidate(n) == Candidate { inode: n.inode, ..*p };
     recorded.with(p.pid, None).iter().find(is).filter(|_| all).map(|n| n.key)
+}
+
+/// Whether one of these processes descends from a recorded one.
+pub fn has_below(t: &Tracker, top: TaskKey, pids: &[u32]) -> Result<bool, Failure> {
+    let Some(records) = t.records() else { return Ok(false) };
+    Ok(records.below(top)?.living.iter().any(|n| pids.contains(&n.key.tgid)))
 }
 
 /// The process that `adopt --of` is about, and the oldest one below it that lives.

@@ -246,14 +246,10 @@ pub fn adopt(
     if let Whose::Pid(pid, _) = whose {
         own_or_able(*pid)?;
     }
-    let t = match to {
-        TakeIn::There => None,
-        _ => Some(Host::up()?),
-    };
     let mut top = None;
     let p = match whose {
         Whose::Of(..) | Whose::Executed(_) => {
-            let found = recorded::find(t.as_deref(), whose)?;
+            let found = recorded::find(Host::open()?.as_deref(), whose)?;
             top = Some(found.0);
             found.1
         }
@@ -270,14 +266,22 @@ pub fn adopt(
     if holds {
         not_the_caller(p.pid, name)?;
     }
-    let Some(t) = t else {
+    if to == TakeIn::There {
         let (t, root) = find_one(name)?;
         if registry::frozen(&t, root.slot.slot).is_some() {
             not_the_caller(p.pid, name)?;
         }
         return taken(&t, name, holds, tell, || adopt::also(&t, &root, &p));
-    };
+    }
+    let t = Host::up()?;
     say_tier(&t, tell);
+    // It may descend from there through processes that have ended.
+    let callers = || [process::ancestors(), vec![std::process::id()]].concat();
+    if let Some(top) = top.or_else(|| recorded::top(&t, &p)).filter(|_| holds)
+        && recorded::has_below(&t, top, &callers())?
+    {
+        return Err(would_be_held(p.pid, name));
+    }
     taken(&t, name, holds, tell, || match top {
         Some(top) => adopt::below(&t, name, &p, top),
         None => adopt::adopt(&t, name, &p, to == TakeIn::Moved),
@@ -289,9 +293,13 @@ fn not_the_caller(pid: u32, name: &str) -> Result<(), Failure> {
     if pid != std::process::id() && !process::ancestors().contains(&pid) {
         return Ok(());
     }
-    Err(Failure::new(Ending::Failed, format!("process {pid} is not taken into '{name}' and held"))
+    Err(would_be_held(pid, name))
+}
+
+fn would_be_held(pid: u32, name: &str) -> Failure {
+    Failure::new(Ending::Failed, format!("process {pid} is not taken into '{name}' and held"))
         .why("this command descends from it, and would be held, too")
-        .next("run it from elsewhere, or leave the service running: without --freeze, after 'killer thaw'"))
+        .next("run it from elsewhere, or leave the service running: without --freeze, after 'killer thaw'")
 }
 
 /// Takes in, holds still, and says what came of it.

@@ -104,10 +104,8 @@ fn of(t: &Tracker, pid: u32, inode: Option<u64>, all: bool) -> Result<Option<Why
     let (recorded, mut between) = (Recorded::read(t)?, None);
     let mut line = lineage::ancestry(it, &dead, |pid| t.member(pid))?;
     // What came before the service, and members that are no longer known as such.
-    let above = line.links.first().map(|l| Identity::creator(&l.member));
-    if let Some(above) =
-        recorded.as_ref().zip(above).map(|(r, above)| r.line(above)).filter(|a| !a.nodes.is_empty())
-    {
+    let above = recorded.as_ref().zip(line.links.first()).map(|(r, l)| r.line(r.creator(&l.member)));
+    if let Some(above) = above.filter(|a| !a.nodes.is_empty()) {
         line.links.splice(0..0, above.nodes.iter().map(recorded::link));
         line.missing = above.missing;
         between = above.between;
