@@ -34,10 +34,8 @@ pub const FILE: usize = 64;
 
 /// It was there before it was recorded: the parent it had then stands for its creator, and orphans of before are not known.
 pub const N_BEFORE: u32 = 1;
-/// Its creator was not recorded: it is the first one of its line.
-pub const N_FIRST: u32 = 2;
 /// It was born a member of nothing, or was that when it was met.
-pub const N_OUTSIDE: u32 = 4;
+pub const N_OUTSIDE: u32 = 2;
 
 /// A process.
 #[repr(C)]

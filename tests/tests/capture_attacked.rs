@@ -264,7 +264,7 @@ const LONG: Duration = Duration::from_secs(90);
 #[test]
 fn others_meddle() {
     let Some(env) = TestEnv::reusing("others_meddle") else { return };
-    let Some(service) = Launch::new("evidence-large").service(&env, "svc") else { return };
+    let Some(service) = Launch::new("evidence-large").lease(400).service(&env, "svc") else { return };
     let file = env.path("killed.tar");
     let running = held_up(&env, &file, &["-o", "json"]);
     env.killer(["-KILL", "--wait", "svc"]).ok();
@@ -276,7 +276,7 @@ fn others_meddle() {
     assert_eq!(state(&env, &file)["state"], "whole");
     env.killer(["forget", "svc"]).ok();
 
-    let Some(service) = Launch::new("evidence-large").service(&env, "svc") else { return };
+    let Some(service) = Launch::new("evidence-large").lease(400).service(&env, "svc") else { return };
     let file = env.path("thawed.tar");
     let running = held_up(&env, &file, &["-o", "json"]);
     env.killer(["thaw", "svc"]).ok();

@@ -96,14 +96,13 @@ pub fn make(t: Task, addr: u64, creator: &TaskKey, flags: u32) {
     n.comm = task::comm(t);
     n.born = if flags & N_BEFORE != 0 { key.start } else { task::boottime() };
     let mut holder = None;
-    match of(creator) {
+    if let Some(c) = of(creator) {
         // SAFETY: c points to a whole Node.
-        Some(c) => unsafe {
+        unsafe {
             n.depth = (*c).depth + 1;
             n.holder = if (*c).depth < HOLDERS { *creator } else { (*c).holder };
             holder = if (*c).depth < HOLDERS { Some(c) } else { of(&n.holder) };
-        },
-        None => n.flags |= N_FIRST,
+        }
     }
     // It is held by its creator, which lives, or by what that holds: so it does not go before this is counted.
     match holder {

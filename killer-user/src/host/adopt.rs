@@ -10,11 +10,9 @@ use crate::ending::Ending;
 use crate::keep::{Candidate, Slot};
 use crate::lineage::Home;
 use crate::lookup::{Root, registry};
+use crate::sys::clock::TICK;
 use crate::sys::proc_text;
 use crate::tier::Tracker;
-
-/// ns in a clock tick of /proc: USER_HZ is 100.
-const TICK: u64 = 10_000_000;
 
 /// What an adoption found.
 #[derive(Debug)]

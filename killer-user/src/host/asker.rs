@@ -4,11 +4,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 
 use crate::report::model::{AskedBy, AskingProcess, Program};
+use crate::sys::clock::TICK;
 use crate::sys::entry::{self, Entry};
 use crate::sys::{clock, parent, proc_text};
 
-/// Nanoseconds in a clock tick of /proc.
-const TICK: u64 = 10_000_000;
 /// No line of ancestors is followed further.
 const MOST: usize = 64;
 /// How the kernel says that nobody has logged in (`AUDIT_UID_UNSET`, `AUDIT_SID_UNSET`: `include/linux/audit.h`).

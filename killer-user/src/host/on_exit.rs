@@ -18,6 +18,7 @@ use crate::lineage::{Lineage, Members};
 use crate::lookup::{Root, process, registry};
 use crate::report::{escape, human, message};
 use crate::sys::alive::Identity;
+use crate::sys::clock::TICK;
 use crate::sys::daemon::Report;
 use crate::sys::watch::{Watch, Watched};
 use crate::sys::{alive, interrupt, proc, sched};
@@ -30,8 +31,6 @@ const RELEASE: Duration = Duration::from_secs(30);
 /// So often it is said that a supervisor was lost.
 const SAID: u32 = 20;
 const SIGTERM: i32 = 15;
-/// Nanoseconds in a clock tick of /proc.
-const TICK: u64 = 10_000_000;
 
 /// A launcher's promise, and what keeps it when the launcher is killed.
 pub struct OnExit<'a> {

@@ -7,6 +7,7 @@ use killer_common::record::TaskKey;
 use killer_common::recorder::{Exec, Node, Recorder};
 
 use super::{Candidate, KeepError};
+use crate::sys::clock::TICK;
 
 /// Which processes are recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,6 +85,3 @@ pub trait Records: Debug {
 pub fn candidate(n: &Node) -> Candidate {
     Candidate { pid: n.key.tgid, start_ticks: n.key.start / TICK, inode: n.inode }
 }
-
-/// ns in a clock tick of /proc: USER_HZ is 100.
-const TICK: u64 = 10_000_000;

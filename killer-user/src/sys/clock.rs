@@ -92,9 +92,12 @@ pub fn begin_anew() {
     BEGAN.store(0, Ordering::Relaxed);
 }
 
+/// Nanoseconds in a clock tick of /proc: USER_HZ is 100.
+pub const TICK: u64 = 10_000_000;
+
 /// A start as /proc shows it to this process, in clock ticks, by the host's clock.
 pub fn host_ticks(ticks: u64) -> u64 {
-    ticks.wrapping_add_signed(-(shift().boottime / 10_000_000))
+    ticks.wrapping_add_signed(-(shift().boottime / TICK as i64))
 }
 
 #[cfg(test)]

@@ -8,11 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::sys::alive::{self, Look};
 use crate::sys::clock;
+use crate::sys::clock::TICK;
 use crate::sys::entry::{self, Entry};
 use crate::sys::proc_text;
-
-/// Nanoseconds of a clock tick of /proc (USER_HZ is 100).
-const TICK: u64 = 10_000_000;
 
 /// A process as /proc names it. In files it is a pair.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -15,6 +15,7 @@ use crate::lookup::Root;
 use crate::report::human::count;
 use crate::report::model::Outside;
 use crate::sys::clock;
+use crate::sys::clock::TICK;
 use crate::sys::entry::{self, Entry};
 use crate::tier::Tracker;
 
@@ -22,8 +23,6 @@ use crate::tier::Tracker;
 const TIME: Duration = Duration::from_secs(2);
 /// Of each kind so many are listed.
 const LISTED: usize = 256;
-/// Nanoseconds in a clock tick of /proc.
-const TICK: u64 = 10_000_000;
 
 /// Everybody that was looked at.
 struct World {
