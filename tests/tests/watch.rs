@@ -256,6 +256,9 @@ fn tiers_without_events() {
 #[test]
 fn one_program_of_many() {
     let Some(env) = TestEnv::reusing("one_program_of_many") else { return };
+    if std::fs::canonicalize("/bin/sh").is_ok_and(|sh| sh.to_string_lossy().contains("busybox")) {
+        return skip(&env.test, "shell and programs are one file here, a busybox, which executes itself");
+    }
     let script = r#"trap 'go=1' USR1; sleep 1000 & old=$!
         echo ready old=$old main=$$ > $1
         while [ -z "$go" ]; do sleep 0.1; done
