@@ -237,7 +237,7 @@ pub struct Ending {
     pub start: u64,
     /// pidfs inode, 0 where the kernel has none.
     pub inode: u64,
-    /// When its last thread ended, `CLOCK_BOOTTIME` ns.
+    /// When its last thread ended, `CLOCK_BOOTTIME` ns; 0 when it ended with code 0, or `status` is not known.
     pub at: u64,
 }
 

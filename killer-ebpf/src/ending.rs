@@ -28,7 +28,8 @@ pub unsafe fn note(b: &Birth, m: *const Member, status: u32) {
         (*e).start = b.leader_start;
         (*e).inode = inode;
         (*e).status = status;
-        (*e).at = task::boottime();
+        // Most end well, and the clock is not asked for them.
+        (*e).at = if status & (ENDED - 1) != 0 { task::boottime() } else { 0 };
         core::ptr::write_volatile(&raw mut (*e).tgid, b.tgid);
     }
 }

@@ -11,7 +11,7 @@ pub struct HowEnded {
     pub status: u16,
     /// The kernel had chosen it when memory ran out.
     pub no_memory: bool,
-    /// When its last thread ended, `CLOCK_BOOTTIME` ns.
+    /// When its last thread ended, `CLOCK_BOOTTIME` ns; 0 when it ended with code 0: that is not noted.
     pub at: u64,
 }
 

@@ -100,7 +100,7 @@ pub struct End {
     /// In a receipt: it ended by a signal that this order had sent it before.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub by_order: bool,
-    /// In a receipt: µs from the beginning of the order to its end.
+    /// In a receipt: µs from the beginning of the order to its end; not of one that ended with code 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after_us: Option<u64>,
 }
