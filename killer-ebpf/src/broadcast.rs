@@ -218,7 +218,7 @@ fn woken(ctx: *const u64, tgid: u32, signal: u32) {
 #[unsafe(link_section = "tp_btf/signal_generate")]
 extern "C" fn on_signal(ctx: *const u64) -> i32 {
     let tgid = task::tgid(task::arg(ctx, 2));
-    if !member::maybe_ours(tgid) {
+    if !crate::maps::maybe_ours(tgid) {
         return 0;
     }
     let signal = task::arg_key(ctx, 0) as u32;

@@ -4,13 +4,13 @@
 use killer_common::record::*;
 
 use crate::maps::*;
-use crate::{member, process, task};
+use crate::{process, task};
 
 /// match-proto: `trace_sched_process_exec(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)`
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "tp_btf/sched_process_exec")]
 extern "C" fn on_exec(ctx: *const u64) -> i32 {
-    if !member::maybe_ours(task::current_tgid()) {
+    if !crate::maps::maybe_ours(task::current_tgid()) {
         return 0;
     }
     let addr = task::arg_key(ctx, 0);

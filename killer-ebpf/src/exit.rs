@@ -11,7 +11,7 @@ use crate::{ending, lineage, logs, member, process, task, walk};
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "tp_btf/sched_process_exit")]
 extern "C" fn on_exit(ctx: *const u64) -> i32 {
-    if !member::maybe_ours(task::current_tgid()) {
+    if !crate::maps::maybe_ours(task::current_tgid()) {
         return 0;
     }
     let addr = task::arg_key(ctx, 0);

@@ -23,7 +23,7 @@ const SIGKILL: u32 = 9;
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "tp_btf/task_newtask")]
 extern "C" fn on_newtask(ctx: *const u64) -> i32 {
-    if !member::maybe_ours(task::current_tgid()) {
+    if !crate::maps::maybe_ours(task::current_tgid()) {
         return 0;
     }
     let thread = task::arg_key(ctx, 1) & CLONE_THREAD != 0;
@@ -50,7 +50,7 @@ extern "C" fn on_fork_again(ctx: *const u64) -> i32 {
 
 #[inline(always)]
 fn look_again(ctx: *const u64) -> i32 {
-    if !member::maybe_ours(task::current_tgid()) {
+    if !crate::maps::maybe_ours(task::current_tgid()) {
         return 0;
     }
     let child = task::arg_key(ctx, 1);

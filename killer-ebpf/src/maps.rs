@@ -1,6 +1,8 @@
 //! Map definitions. The user side creates the maps itself (sizes, `BPF_F_MMAPABLE`, freeze) and the loader
 //! takes them over by name; what stands here is what the object needs to be complete.
 
+use core::intrinsics;
+
 use aya_ebpf::bindings::BPF_F_MMAPABLE;
 use aya_ebpf::maps::{Array, HashMap, LruHashMap};
 use killer_common::record::*;
@@ -59,4 +61,31 @@ pub fn entry<T>(map: &Array<[T; TGIDS as usize]>, tgid: u32) -> Option<*mut T> {
     // SAFETY: below the element's length. A mask and no comparison: LLVM may spill a number between its check and its use,
     // and kernels before 6.7 then forget the check.
     Some(unsafe { (element as *mut T).add((tgid & (TGIDS - 1)) as usize) })
+}
+
+/// `-EEXIST`
+pub const EEXIST: i32 = -17;
+
+/// Plain atomic add, result unused: `lock +=`, loads on every kernel (F31).
+#[inline(always)]
+pub fn add64(p: *mut u64, v: u64) {
+    // SAFETY: p points into a map value that the verifier knows.
+    unsafe { intrinsics::atomic_xadd::<u64, u64, { intrinsics::AtomicOrdering::Relaxed }>(p, v) };
+}
+
+/// The same for a `u32`.
+#[inline(always)]
+pub fn add32(p: *mut u32, v: u32) {
+    // SAFETY: as in add64.
+    unsafe { intrinsics::atomic_xadd::<u32, u32, { intrinsics::AtomicOrdering::Relaxed }>(p, v) };
+}
+
+/// False proves that no task of this thread group is indexed as a member, or marked.
+#[inline(always)]
+pub fn maybe_ours(tgid: u32) -> bool {
+    match entry(&FILTER, tgid) {
+        // SAFETY: n points to a number.
+        Some(n) => unsafe { core::ptr::read_volatile(n) != 0 },
+        None => true,
+    }
 }

@@ -3,31 +3,14 @@
 //! Orders (docs/internals/PROTOCOL.md 2): birth: pop up, inserts up, filter up, insert, then the gate is read by the
 //! caller. Removal: `delete(births) == 0` is the claim; index, filter, and pop down last.
 
-use core::intrinsics;
 use killer_common::record::*;
 use killer_common::{MAX_ROOTS, reason};
 
 use crate::maps::*;
+pub use crate::maps::{EEXIST, add32, add64};
 use crate::task;
 use crate::tries::{self, insert};
 use crate::{instance, knobs, process};
-
-/// `-EEXIST`
-pub const EEXIST: i32 = -17;
-
-/// Plain atomic add, result unused: `lock +=`, loads on every kernel (F31).
-#[inline(always)]
-pub fn add64(p: *mut u64, v: u64) {
-    // SAFETY: p points into a map value that the verifier knows.
-    unsafe { intrinsics::atomic_xadd::<u64, u64, { intrinsics::AtomicOrdering::Relaxed }>(p, v) };
-}
-
-/// The same for a `u32`.
-#[inline(always)]
-pub fn add32(p: *mut u32, v: u32) {
-    // SAFETY: as in add64.
-    unsafe { intrinsics::atomic_xadd::<u32, u32, { intrinsics::AtomicOrdering::Relaxed }>(p, v) };
-}
 
 /// The counts of a root.
 #[inline(always)]
@@ -76,16 +59,6 @@ pub fn filter_add(tgid: u32, v: i32) {
     }
     if let Some(n) = entry(&FILTER, tgid) {
         add32(n, v as u32);
-    }
-}
-
-/// False proves that no task of this thread group is indexed as a member, or marked.
-#[inline(always)]
-pub fn maybe_ours(tgid: u32) -> bool {
-    match entry(&FILTER, tgid) {
-        // SAFETY: n points to a number.
-        Some(n) => unsafe { core::ptr::read_volatile(n) != 0 },
-        None => true,
     }
 }
 

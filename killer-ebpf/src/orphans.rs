@@ -37,7 +37,7 @@ fn read<T>(addr: u64) -> Option<T> {
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "tp_btf/sched_process_exit")]
 extern "C" fn on_orphans(ctx: *const u64) -> i32 {
-    if !member::maybe_ours(task::current_tgid()) {
+    if !crate::maps::maybe_ours(task::current_tgid()) {
         return 0;
     }
     let addr = task::arg_key(ctx, 0);

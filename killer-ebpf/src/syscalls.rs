@@ -13,7 +13,7 @@ use crate::{broadcast, gate as gates, member, task};
 #[inline(always)]
 fn at_call(entry: bool) -> i32 {
     let tgid = task::current_tgid();
-    if !member::maybe_ours(tgid) {
+    if !crate::maps::maybe_ours(tgid) {
         return 0;
     }
     let Some(p) = BIRTHS.get_ptr_mut(&task::current_addr()) else { return 0 };

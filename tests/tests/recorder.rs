@@ -84,6 +84,8 @@ fn what_was_born_since_is_exact() {
         return skip(&env.test, up.stderr.trim());
     }
     let Some(since) = Launch::new("plain").direct(&env.test) else { return };
+    // Asked for again, it goes on as it is.
+    env.killer(["up", "--lineage=all"]).ok();
     for (it, name, is) in [(&before, "before", false), (&since, "since", true)] {
         env.killer(["adopt", name, "--pid", &it.pid().to_string()]).ok();
         assert_eq!(exact(&env, name)["exact"], is, "{name}: {}", exact(&env, name));

@@ -8,7 +8,7 @@ use core::arch::asm;
 use killer_common::patch;
 
 use crate::hooks::{self, CLONE_THREAD};
-use crate::{member, task};
+use crate::task;
 
 /// A field of the record, at the place that the loader writes into the instruction: a context is read at fixed offsets only.
 macro_rules! field {
@@ -30,7 +30,7 @@ macro_rules! field {
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "tracepoint/task/task_newtask")]
 extern "C" fn c_newtask(ctx: *const u8) -> i32 {
-    if !member::maybe_ours(task::current_tgid()) {
+    if !crate::maps::maybe_ours(task::current_tgid()) {
         return 0;
     }
     let pid = field!(ctx, "u32", patch::NEWTASK_PID) as u32;

@@ -113,7 +113,7 @@ pub fn known(child: u64, tgid: u32) -> bool {
 #[inline(always)]
 pub fn ended() {
     let me = task::current_tgid();
-    if !member::maybe_ours(me) {
+    if !crate::maps::maybe_ours(me) {
         return;
     }
     let cur = task::current_addr();
@@ -156,7 +156,7 @@ pub fn ended() {
 #[inline(always)]
 pub fn execed(was: u64) {
     let me = task::current_tgid();
-    if !member::maybe_ours(me) {
+    if !crate::maps::maybe_ours(me) {
         return;
     }
     let cur = task::current_addr();
@@ -194,7 +194,7 @@ pub fn execed(was: u64) {
 #[inline(always)]
 pub fn at_call() {
     let me = task::current_tgid();
-    if !member::maybe_ours(me) {
+    if !crate::maps::maybe_ours(me) {
         return;
     }
     // SAFETY: plain data.

@@ -4,13 +4,13 @@
 //! From 7.0 on each program can be skipped on its own, as in the modern object: hence the second look, twice.
 
 use crate::hooks::{self, CLONE_THREAD};
-use crate::{member, task};
+use crate::task;
 
 /// match-proto: `trace_task_newtask(struct task_struct *task, u64 clone_flags)`
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "raw_tp/task_newtask")]
 extern "C" fn on_newtask(ctx: *const u64) -> i32 {
-    if !member::maybe_ours(task::current_tgid()) {
+    if !crate::maps::maybe_ours(task::current_tgid()) {
         return 0;
     }
     let thread = task::arg_key(ctx, 1) & CLONE_THREAD != 0;
@@ -36,7 +36,7 @@ extern "C" fn on_fork_again(ctx: *const u64) -> i32 {
 
 #[inline(always)]
 fn look_again(ctx: *const u64) -> i32 {
-    if !member::maybe_ours(task::current_tgid()) {
+    if !crate::maps::maybe_ours(task::current_tgid()) {
         return 0;
     }
     let child = task::arg_key(ctx, 1);

@@ -4,19 +4,9 @@ use killer_common::record::TaskKey;
 use killer_common::recorder::*;
 
 use crate::knobs::*;
-use crate::maps::{BIRTHS, FILTER, entry};
+use crate::maps::{BIRTHS, maybe_ours};
 use crate::task::{self, PF_KTHREAD, load32, loadp};
 use crate::{execs, nodes};
-
-/// False proves that no task of this thread group is a member.
-#[inline(always)]
-fn maybe_ours(tgid: u32) -> bool {
-    match entry(&FILTER, tgid) {
-        // SAFETY: n points to a number.
-        Some(n) => unsafe { core::ptr::read_volatile(n) != 0 },
-        None => true,
-    }
-}
 
 /// After the hooks on `task_newtask`, whichever was attached first: a member's child is one by now.
 ///

@@ -1,7 +1,5 @@
 //! Nodes: who holds whom, and when one is freed.
 
-use core::intrinsics::{AtomicOrdering, atomic_xadd};
-
 use aya_ebpf::bindings::{BPF_ANY, BPF_NOEXIST};
 use aya_ebpf::maps::{Array, HashMap, LruHashMap};
 use killer_common::record::TaskKey;
@@ -9,7 +7,7 @@ use killer_common::recorder::*;
 
 use crate::execs;
 use crate::knobs::{off_cred, off_euid, off_uid};
-use crate::maps::BIRTHS;
+use crate::maps::{BIRTHS, EEXIST, add32, add64};
 use crate::task::{self, Task, load32, loadp};
 
 /// Those that live, and those that somebody holds.
@@ -35,28 +33,15 @@ pub fn members_only() -> bool {
     SCOPE.get_ptr(0).is_none_or(|s| unsafe { core::ptr::read_volatile(s) } != EVERYBODY)
 }
 
-/// Adds to a count, result unused: loads on every kernel (F31).
-#[inline(always)]
-fn add(p: *mut u64, v: u64) {
-    // SAFETY: p points into a map value that the verifier knows.
-    unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::Relaxed }>(p, v) };
-}
-
-#[inline(always)]
-fn add32(p: *mut u32, v: i32) {
-    // SAFETY: as above.
-    unsafe { atomic_xadd::<u32, u32, { AtomicOrdering::Relaxed }>(p, v as u32) };
-}
-
 /// One more, or one less, with these flags holds a node.
 #[inline(always)]
 fn held(n: *mut Node, flags: u32, v: i32) {
     // SAFETY: n points to a whole Node.
     unsafe {
         if flags & N_OUTSIDE != 0 {
-            add32(&raw mut (*n).outside, v);
+            add32(&raw mut (*n).outside, v as u32);
         }
-        add32(&raw mut (*n).refs, v);
+        add32(&raw mut (*n).refs, v as u32);
     }
 }
 
@@ -64,7 +49,7 @@ fn held(n: *mut Node, flags: u32, v: i32) {
 #[inline(always)]
 pub fn lose(of: impl FnOnce(*mut Recorder) -> *mut u64) {
     if let Some(r) = RECORDER.get_ptr_mut(0) {
-        add(of(r), 1);
+        add64(of(r), 1);
     }
 }
 
@@ -83,7 +68,8 @@ pub fn of(k: &TaskKey) -> Option<*mut Node> {
     NODES.get_ptr_mut(k)
 }
 
-/// Makes the node of the process whose leader is the task `t` at `addr`. `flags`: `N_BEFORE`, or 0 where `creator` has forked it in this moment. One that is there already stays.
+/// Makes the node of the process whose leader is the task `t` at `addr`. `flags`: `N_BEFORE`, or 0 where `creator` has forked it in this
+/// moment. One that is there already stays.
 #[inline(always)]
 pub fn make(t: Task, addr: u64, creator: &TaskKey, flags: u32) {
     let key = task::key(t);
@@ -122,9 +108,6 @@ pub fn make(t: Task, addr: u64, creator: &TaskKey, flags: u32) {
         }
     }
 }
-
-/// `-EEXIST`
-const EEXIST: i32 = -17;
 
 /// A number has a process. One that had it before has ended, and no program saw that.
 #[inline(always)]

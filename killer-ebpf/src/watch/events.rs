@@ -4,7 +4,7 @@ use aya_ebpf::maps::{Array, HashMap, RingBuf};
 use killer_common::MAX_DEPTH;
 use killer_common::watch::*;
 
-use crate::maps::ROOTS;
+use crate::maps::{ROOTS, add64};
 use crate::task::{self, Task};
 
 /// The watcher's ring.
@@ -65,10 +65,7 @@ fn watched(root: u32) -> bool {
 #[inline(always)]
 pub fn lose() {
     if let Some(n) = LOST.get_ptr_mut(0) {
-        // SAFETY: n points to a number.
-        unsafe {
-            core::intrinsics::atomic_xadd::<u64, u64, { core::intrinsics::AtomicOrdering::Relaxed }>(n, 1)
-        };
+        add64(n, 1);
     }
 }
 

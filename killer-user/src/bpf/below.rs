@@ -51,7 +51,7 @@ pub(super) fn of(nodes: &[Node], top: TaskKey) -> Below {
     }
     living.sort_by_key(|n| (n.born, n.key));
     living.dedup_by_key(|n| n.key);
-    Below { living, whole, never }
+    Below { born: first.born, living, whole, never }
 }
 
 /// By creators.

@@ -27,6 +27,15 @@ pub(super) struct Knob<'a> {
     pub must: bool,
 }
 
+/// Offsets of the kernel's structs, of which an object may know some, and values of its own, which it has to know.
+pub(super) fn knobs<'a>(
+    offsets: impl Iterator<Item = &'a (&'static str, u32)>,
+    own: &'a [(&'static str, u32)],
+) -> Vec<Knob<'a>> {
+    let all = offsets.map(|k| (k, false)).chain(own.iter().map(|k| (k, true)));
+    all.map(|(&(name, value), must)| Knob { name, value, must }).collect()
+}
+
 /// An object whose maps are there, with its programs yet to be loaded.
 pub(super) struct Object {
     object: aya_obj::Object,

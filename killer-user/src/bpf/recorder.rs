@@ -11,7 +11,7 @@ use killer_common::record::TaskKey;
 use killer_common::recorder::*;
 
 use super::below;
-use super::loader::{self, Knob, Object};
+use super::loader::{self, Object};
 use super::programs::Programs;
 use super::{load, pins};
 use crate::keep::{Below, KeepError, Recording, Records, Scope, What};
@@ -90,9 +90,7 @@ fn object(v: &Path, offsets: &Offsets) -> Result<Object, KeepError> {
     let lacks = |lacks: &String| KeepError::Kernel(format!("the recorder: {lacks}"));
     let more = offsets.recorder.as_ref().map_err(lacks)?;
     let ours = [("READS_KERNEL", u32::from(prog::can_read_kernel()))];
-    let at = offsets.knobs.iter().chain(more).map(|k| (k, false));
-    let all = at.chain(ours.iter().map(|k| (k, true)));
-    let knobs: Vec<Knob<'_>> = all.map(|(&(name, value), must)| Knob { name, value, must }).collect();
+    let knobs = loader::knobs(offsets.knobs.iter().chain(more), &ours);
     Object::new("recorder.bpf.o", OBJECT, &v.join("maps"), &knobs)
 }
 
@@ -197,6 +195,11 @@ impl Records for Programs {
                 remove(&v);
             }
             let Some(to) = to else { return Ok(()) };
+            let is = recording(&v).what("opening the recorder");
+            if now == Some(to) && is?.is_some_and(|r| r.attached && r.figures.complete != 0) {
+                // Its processes have been met: since then is since then.
+                return Ok(());
+            }
             let begun = begin(&v, to);
             if begun.is_err() && now.is_none() {
                 remove(&v);
@@ -235,8 +238,10 @@ impl Records for Programs {
 
     fn below(&self, top: TaskKey) -> io::Result<Below> {
         let found = below::of(&self.nodes()?, top);
-        // Asked afterwards: what was lost meanwhile is counted by then.
-        let sound = self.recording()?.is_some_and(|r| r.scope == Scope::Everybody && r.is_whole());
+        // Asked afterwards: what was lost meanwhile is counted by then. What is older may have forked when only members were recorded.
+        let since = |r: &Recording| found.born > r.figures.complete;
+        let sound =
+            self.recording()?.is_some_and(|r| r.scope == Scope::Everybody && r.is_whole() && since(&r));
         Ok(Below { whole: sound && found.whole, never: !sound || found.never, ..found })
     }
 }

@@ -11,7 +11,7 @@ use killer_common::rule::{self, Directory, FileKey, Inside, Known, OTHER_USERS, 
 
 use super::attach::Links;
 use super::load;
-use super::loader::{self, Knob, Object};
+use super::loader::{self, Object};
 use super::programs::Programs;
 use super::{maps, pins};
 use crate::keep::{Hooks, Keep, KeepError, Opened, Rules, Slot, Table, What};
@@ -89,9 +89,7 @@ fn object(maps: &Path, offsets: &btf::Offsets, witness: bool) -> Result<Object, 
         ("RULES_TWICE", u32::from(!witness && offsets.skips)),
         ("ANCESTORS_MOST", maps::Limits::read().ancestors_of_one()),
     ];
-    let at = offsets.knobs.iter().chain(rules).map(|k| (k, false));
-    let all = at.chain(ours.iter().map(|k| (k, true)));
-    let knobs: Vec<Knob<'_>> = all.map(|(&(name, value), must)| Knob { name, value, must }).collect();
+    let knobs = loader::knobs(offsets.knobs.iter().chain(rules), &ours);
     Object::new("rules.bpf.o", OBJECT, maps, &knobs)
 }
 

@@ -7,7 +7,7 @@ use aya::maps::{Map, MapData, RingBuf};
 use bytemuck::pod_read_unaligned;
 use killer_common::watch::{Event, Exec, MOST_RUNS, Name};
 
-use super::loader::{self, Knob, Object};
+use super::loader::{self, Object};
 use super::programs::Programs;
 use super::{load, pins, running, sign};
 use crate::keep::{Hooks, Keep, KeepError, Registry, Seen, Wanted, Watches, Watching, What};
@@ -146,9 +146,7 @@ fn object(t: &Programs, offsets: &Offsets, wanted: &Wanted) -> Result<Object, Ke
         ("WATCH_SOME", u32::from(!wanted.names.is_empty())),
         ("WATCH_EXE", u32::from(wanted.exe.is_some())),
     ];
-    let at = offsets.knobs.iter().chain(more).map(|k| (k, false));
-    let all = at.chain(ours.iter().map(|k| (k, true)));
-    let knobs: Vec<Knob<'_>> = all.map(|(&(name, value), must)| Knob { name, value, must }).collect();
+    let knobs = loader::knobs(offsets.knobs.iter().chain(more), &ours);
     let size = if wanted.exe.is_some() { MOST_RUNS } else { 1 };
     Object::sized("watch.bpf.o", OBJECT, &t.paths().version().join("maps"), &knobs, &[("RUNS", size)])
 }

@@ -230,7 +230,7 @@ pub fn find(t: Option<&Tracker>, whose: &Whose) -> Result<(TaskKey, Candidate), 
             .next("'ps -e' shows the processes, and 'killer why PID' where one comes from")),
         ([], false) => {
             Err(Failure::new(Ending::Failed, format!("nobody who descends from it lives: {what}"))
-                .next("there is nothing to take in"))
+                .next(format!("'killer why {}' shows what has become of it", found[0].key.tgid)))
         }
         (several, _) => {
             let mut them: Vec<String> =

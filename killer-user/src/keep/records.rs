@@ -44,6 +44,8 @@ impl Recording {
 /// Who descends from a process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Below {
+    /// When the process itself was forked, `CLOCK_BOOTTIME` ns.
+    pub born: u64,
     /// Those that live, with the process itself; the oldest first.
     pub living: Vec<Node>,
     /// Whether nobody else does: each fork below it was recorded, and all were found.
