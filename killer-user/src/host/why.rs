@@ -11,6 +11,7 @@ use super::open::Host;
 use super::recorded::{self, Recorded};
 use super::{certainty, elsewhere, ended, unseen};
 use crate::ending::Ending;
+use crate::keep::Scope;
 use crate::lineage::{self, Ancestry, Link};
 use crate::lookup::process::{self, ProcessError};
 use crate::lookup::{Root, registry};
@@ -25,7 +26,7 @@ const ENDS: usize = 50;
 
 /// The line to a process, alive or ended. `all`: not only its two ends.
 pub fn why((pid, inode): (u32, Option<u64>), all: bool) -> Result<Why, Failure> {
-    let Some(host) = Host::open()? else { return Err(unknown(pid, inode)) };
+    let Some(host) = Host::open()? else { return Err(unknown(None, pid, inode)) };
     let (others, unseen) = elsewhere::trackers(&host)?;
     let mut found = None;
     for t in std::iter::once(&*host).chain(others.iter().map(|o| &**o)) {
@@ -48,7 +49,9 @@ pub fn why((pid, inode): (u32, Option<u64>), all: bool) -> Result<Why, Failure> 
         return Err(f);
     }
     match unseen.first() {
-        None => Err(unseen::incomplete(&unseen::versions()).unwrap_or_else(|| unknown(pid, inode))),
+        None => {
+            Err(unseen::incomplete(&unseen::versions()).unwrap_or_else(|| unknown(Some(&*host), pid, inode)))
+        }
         Some(why) => {
             Err(Failure::new(Ending::Failed, format!("whether process {pid} is tracked is not known"))
                 .why(why.clone())
@@ -74,7 +77,7 @@ fn left(t: &Tracker, pid: u32, inode: Option<u64>) -> Option<Failure> {
 }
 
 /// Nobody that is or was a member has that number.
-fn unknown(pid: u32, inode: Option<u64>) -> Failure {
+fn unknown(t: Option<&Tracker>, pid: u32, inode: Option<u64>) -> Failure {
     let which = inode.map_or_else(|| pid.to_string(), |i| format!("{pid} with inode {i}"));
     match process::open(pid, inode) {
         Ok(_) => {}
@@ -90,8 +93,18 @@ fn unknown(pid: u32, inode: Option<u64>) -> Failure {
     }
     let name = proc_text::shown(&proc_text::name(pid));
     Failure::new(Ending::Failed, format!("process {pid} ({name}) is no member of a service"))
-        .why("who forked it was not recorded: it was not tracked then")
+        .why(not_recorded(t))
         .next(format!("'killer adopt NAME --pid {pid}' tracks it from now on, with what it forks"))
+}
+
+/// Why nobody knows who forked one that lives.
+fn not_recorded(t: Option<&Tracker>) -> String {
+    let recording = t.and_then(|t| t.records()).and_then(|r| r.recording().ok().flatten());
+    let missed = recording.filter(|r| r.scope == Scope::Everybody).map(|r| recorded::missed(&r));
+    match missed.filter(|m| !m.is_empty()) {
+        Some(missed) => format!("the recorder has missed who forked it: {}", missed.join(", ")),
+        None => "who forked it was not recorded: it was not tracked then".into(),
+    }
 }
 
 fn of(t: &Tracker, pid: u32, inode: Option<u64>, all: bool) -> Result<Option<Why>, Failure> {
