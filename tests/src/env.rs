@@ -273,6 +273,12 @@ impl TestEnv {
         self.finish(command)
     }
 
+    /// Whether a service has members; one that somebody begins to start has none yet, and is alive for `status`.
+    pub fn has_members(&self, service: &str) -> bool {
+        let status = self.killer(["status", "-o", "json", service]);
+        status.exit() == 0 && status.json()["state"] == "live"
+    }
+
     /// Starts a prepared `killer` with its output going to files (a detached service would hold a pipe open for ever).
     pub fn spawn(&self, mut command: Command) -> Running {
         let n = self.serial.fetch_add(1, Ordering::Relaxed);

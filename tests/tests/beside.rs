@@ -31,7 +31,7 @@ fn ten_times(env: &TestEnv) {
     std::fs::write(&chain, text).expect("a script");
     let chain = chain.to_string_lossy();
     env.killer(["run", "--detach", "--name", "s0", "--", "sh", &chain, "0"]).ok();
-    let last = eventually(Duration::from_secs(60), || env.killer(["status", "s10"]).exit() == 0);
+    let last = eventually(Duration::from_secs(60), || env.has_members("s10"));
     assert!(last, "{}", env.killer(["list"]));
     for n in 0..=10 {
         assert_eq!(inside(env, &format!("s{n}")), None);

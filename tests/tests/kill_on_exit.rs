@@ -155,8 +155,7 @@ fn what_watches_holds_nothing() {
             }
             let running = env.spawn(command);
             drop(write);
-            let up = || env.killer(["status", "job"]).exit() == 0;
-            assert!(eventually(Duration::from_secs(20), up), "{}", env.test);
+            assert!(eventually(Duration::from_secs(20), || env.has_members("job")), "{}", env.test);
             let status = env.killer(["status", "-o", "json", "job"]).ok().json();
             let launcher = status["supervisor"].as_i64().expect("a supervisor") as i32;
             let there = || supervisors(env, launcher).first().copied();
