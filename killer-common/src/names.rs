@@ -81,6 +81,8 @@ pub const PAST: &str = "PAST";
 pub const EXECS: &str = "EXECS";
 /// Map: (tgid, start) → the last exec of those in [`PAST`].
 pub const PAST_EXECS: &str = "PAST_EXECS";
+/// Map: [`crate::recorder::SentKey`] → [`crate::recorder::Sent`].
+pub const SENT: &str = "SENT";
 /// Map: one [`crate::recorder::Recorder`].
 pub const RECORDER: &str = "RECORDER";
 /// Map: which processes are recorded; written by user space.
@@ -89,10 +91,11 @@ pub const SCOPE: &str = "SCOPE";
 pub const DRAFT: &str = "DRAFT";
 
 /// Programs of the recorder, in attach order: ends before what is born.
-pub const RECORD_HOOKS: [(&str, &str); 3] = [
+pub const RECORD_HOOKS: [(&str, &str); 4] = [
     ("on_record_exit", "sched_process_exit"),
     ("on_record_exec", "sched_process_exec"),
     ("on_record_fork", "sched_process_fork"),
+    ("on_record_signal", "signal_generate"),
 ];
 /// Its iterator over the tasks that are there.
 pub const P_RECORD_ALL: &str = "on_record_all";

@@ -155,6 +155,48 @@ pub struct Draft {
     pub over: [u8; DIR],
 }
 
+/// Signals whose senders are kept.
+pub const MAX_SENT: u32 = 4096;
+
+/// Key of `sent`: a signal that a process got.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "bytemuck", derive(bytemuck::Pod, bytemuck::Zeroable))]
+pub struct SentKey {
+    /// Thread group id.
+    pub tgid: u32,
+    /// The signal.
+    pub signal: u32,
+    /// Start of the leader.
+    pub start: u64,
+}
+
+/// The kernel has sent it, on its own account: `by`, `uid` and `comm` are nobody's.
+pub const S_KERNEL: u32 = 1;
+/// A BPF program has sent it, while `by` ran: a sweep of `killer`, or a gate.
+pub const S_PROGRAM: u32 = 2;
+/// It says that a timer or a device has sent it, which every process can say of its own signals.
+pub const S_OR_TIMER: u32 = 4;
+
+/// Who sent a signal, the last time that it was sent and could end its process.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "bytemuck", derive(bytemuck::Pod, bytemuck::Zeroable))]
+pub struct Sent {
+    /// To whom.
+    pub key: SentKey,
+    /// The sender; its start is 0 where that is not recorded.
+    pub by: TaskKey,
+    /// When, `CLOCK_BOOTTIME` ns.
+    pub at: u64,
+    /// The sender's real uid.
+    pub uid: u32,
+    /// `S_*`.
+    pub flags: u32,
+    /// The sender's name.
+    pub comm: [u64; 2],
+}
+
 /// The recorder itself. Programs write it.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -170,5 +212,5 @@ pub struct Recorder {
     pub lost_ends: u64,
 }
 
-const _: () = assert!(size_of::<Node>() == 112 + 8 && size_of::<ExecKey>() == 16);
+const _: () = assert!(size_of::<Node>() == 112 + 8 && size_of::<ExecKey>() == 16 && size_of::<Sent>() == 64);
 const _: () = assert!(size_of::<Exec>() == 64 + PATH + FILE + ARGS + DIR && EXECS_KEPT.is_power_of_two());

@@ -8,6 +8,7 @@
 mod knobs;
 mod maps;
 mod object;
+mod sender;
 mod task;
 
 #[path = "recorder/directory.rs"]
@@ -18,3 +19,5 @@ mod execs;
 mod hooks;
 #[path = "recorder/nodes.rs"]
 mod nodes;
+#[path = "recorder/signals.rs"]
+mod signals;

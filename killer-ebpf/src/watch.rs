@@ -11,6 +11,7 @@
 mod knobs;
 mod maps;
 mod object;
+mod sender;
 mod task;
 
 #[path = "watch/events.rs"]

@@ -109,6 +109,13 @@ pub fn make(t: Task, addr: u64, creator: &TaskKey, flags: u32) {
     }
 }
 
+/// Start of the process that has a number; 0: it is not recorded.
+#[inline(always)]
+pub fn start_of(tgid: u32) -> u64 {
+    // SAFETY: plain data.
+    unsafe { ALIVE.get(&tgid) }.map_or(0, |start| *start)
+}
+
 /// A number has a process. One that had it before has ended, and no program saw that.
 #[inline(always)]
 fn alive(k: &TaskKey) {

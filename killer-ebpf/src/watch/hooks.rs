@@ -10,10 +10,9 @@ use crate::events;
 use crate::exe;
 use crate::knobs::*;
 use crate::maps::{BIRTHS, ENDING};
+use crate::sender::{Sender, sender};
 use crate::task::{self, load32, load64, loadp};
 
-/// `SEND_SIG_PRIV`, `include/linux/sched/signal.h`
-const SEND_SIG_PRIV: u64 = 1;
 const SIGCHLD: u32 = 17;
 /// `include/uapi/linux/sched.h`
 const CLONE_THREAD: u64 = 0x10000;
@@ -125,7 +124,7 @@ extern "C" fn on_watch_signal(ctx: *const u64) -> i32 {
     if !events::wanted(SIGNAL, task::uid(t), root) || !exe::wanted(t) {
         return 0;
     }
-    let by_kernel = if task::arg_key(ctx, 1) == SEND_SIG_PRIV { BY_KERNEL } else { 0 };
+    let by_kernel = if sender(ctx) == Sender::Kernel { BY_KERNEL } else { 0 };
     let result = task::arg_key(ctx, 4) as u32 & (BY_KERNEL - 1) | by_kernel;
     let comm = bpf_get_current_comm().unwrap_or_default();
     events::write(SIGNAL, (root, generation), t, |e| {

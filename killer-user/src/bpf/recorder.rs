@@ -36,10 +36,10 @@ const LINKS: &str = "recorder";
 /// needed.
 type Spec = (&'static str, MapType, usize, usize, u32, bool, bool);
 
-fn specs() -> [Spec; 8] {
+fn specs() -> [Spec; 9] {
     let few = std::env::var(FEW).ok().and_then(|n| n.parse().ok());
     let most = |most: u32| few.map_or(most, |f: u32| f.min(most));
-    let (nodes, execs, past) = (most(MAX_NODES), most(MAX_EXECS), most(MAX_PAST));
+    let (nodes, execs, past, sent) = (most(MAX_NODES), most(MAX_EXECS), most(MAX_PAST), most(MAX_SENT));
     let (key, node, exec) = (size_of::<TaskKey>(), size_of::<Node>(), size_of::<Exec>());
     [
         (NODES, MapType::Hash, key, node, nodes, true, true),
@@ -47,6 +47,7 @@ fn specs() -> [Spec; 8] {
         (PAST, MapType::LruHash, key, node, past, true, false),
         (EXECS, MapType::Hash, size_of::<ExecKey>(), exec, execs, true, true),
         (PAST_EXECS, MapType::LruHash, key, exec, past, true, false),
+        (SENT, MapType::LruHash, size_of::<SentKey>(), size_of::<Sent>(), sent, true, false),
         (RECORDER, MapType::Array, 4, size_of::<Recorder>(), 1, true, false),
         (SCOPE, MapType::Array, 4, 4, 1, false, false),
         (DRAFT, MapType::PerCpu, 4, size_of::<Draft>(), 1, false, false),
@@ -216,6 +217,26 @@ impl Records for Programs {
                 all.entry(n.key).or_insert(n);
             }
             Ok(all.into_values().collect())
+        })
+    }
+
+    fn node(&self, key: TaskKey) -> io::Result<Option<Node>> {
+        self.of_recorder(|v| {
+            for name in [NODES, PAST] {
+                let map: Hash<TaskKey, Node> = Hash::new(bpf::obj_get(&v.join("maps").join(name))?)?;
+                if let Some(n) = map.get(&key)?.filter(|n| n.key == key) {
+                    return Ok(Some(n));
+                }
+            }
+            Ok(None)
+        })
+    }
+
+    fn sent(&self, to: TaskKey, signal: u32) -> io::Result<Option<Sent>> {
+        self.of_recorder(|v| {
+            let map: Hash<SentKey, Sent> = Hash::new(bpf::obj_get(&v.join("maps").join(SENT))?)?;
+            let key = SentKey { tgid: to.tgid, signal, start: to.start };
+            Ok(map.get(&key)?.filter(|s| s.key == key))
         })
     }
 

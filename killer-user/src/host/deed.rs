@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::{asker, ended};
-use crate::keep::Past;
+use super::{asker, ended, senders};
 use crate::report::model::{
     Counts, Deed, End, Exactness, Got, KeptProcess, Process, Receipt, Stop, Survivor,
 };
+use crate::sys::alive::Identity;
 use crate::sys::{clock, proc_text};
 use crate::tier::Tracker;
 
@@ -39,8 +39,8 @@ pub struct Ends<'a> {
     pub over: bool,
     /// Those that live on.
     pub survivors: &'a [Survivor],
-    /// Who knows how they ended.
-    pub past: Option<&'a dyn Past>,
+    /// Who knows how they ended, and by whom.
+    pub tracker: &'a Tracker,
 }
 
 impl Processes {
@@ -99,12 +99,15 @@ impl Processes {
         for p in &mut self.all {
             let over = ends.over || p.got.iter().any(|g| g.result == "gone");
             // Also of one that nobody waited for.
-            let how = ends.past.and_then(|past| past.status(p.pid, p.start));
+            let how = ends.tracker.past().and_then(|past| past.status(p.pid, p.start));
             if over || how.is_some() {
                 p.end = ended::of(how, "ended");
                 p.end.after_us = how.and_then(|h| h.at.checked_sub(began)).map(|ns| ns / 1000);
                 let sent = |g: &Got| g.result == "signalled" && Some(&g.signal) == p.end.exit_signal.as_ref();
                 p.end.by_order = p.end.after_us.is_some() && !p.end.no_memory && p.got.iter().any(sent);
+                let it = Identity { pid: p.pid, start: p.start };
+                let other = how.filter(|_| !p.end.by_order);
+                p.end.sender = other.and_then(|how| senders::of(ends.tracker.records(), it, how));
             }
         }
         for s in ends.survivors {
@@ -192,7 +195,7 @@ pub fn of_order(t: &Tracker, r: &Receipt) -> Deed {
         empty: r.empty,
         began: r.times.started.0,
     };
-    let ends = Ends { over: r.empty || r.released == Some(true), survivors: &r.survivors, past: t.past() };
+    let ends = Ends { over: r.empty || r.released == Some(true), survivors: &r.survivors, tracker: t };
     Deed {
         released: r.released,
         also_ends: r.also_ends.clone(),
@@ -222,7 +225,7 @@ pub fn of_stop(t: &Tracker, r: &Stop, outlived: &[Outlived], left: Counts) -> De
         empty: r.empty,
         began: first.map_or(u64::MAX, |s| s.times.started.0),
     };
-    let ends = Ends { over: r.empty || r.released, survivors: &r.survivors, past: t.past() };
+    let ends = Ends { over: r.empty || r.released, survivors: &r.survivors, tracker: t };
     let command = r.command.iter().map(|c| format!("stop command '{}'", c.command));
     Deed {
         released: Some(r.released),

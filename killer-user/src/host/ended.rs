@@ -1,8 +1,10 @@
 //! How a process ended, in words.
 
+use super::senders;
 use crate::ask::signal;
 use crate::keep::HowEnded;
 use crate::report::model::End;
+use crate::sys::alive::Identity;
 use crate::tier::Tracker;
 
 /// The end of a process, with how that was where it is known.
@@ -24,5 +26,6 @@ pub fn of(how: Option<HowEnded>, state: &str) -> End {
 /// The end of a process that has ended, where the kernel still tells how.
 pub fn known(t: &Tracker, pid: u32, start: u64) -> Option<End> {
     let how = t.past()?.status(pid, start)?;
-    Some(of(Some(how), "ended"))
+    let sender = senders::of(t.records(), Identity { pid, start }, how);
+    Some(End { sender, ..of(Some(how), "ended") })
 }

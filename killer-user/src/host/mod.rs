@@ -58,6 +58,7 @@ mod rulebook;
 pub mod rules;
 pub mod run;
 pub mod selftest;
+mod senders;
 mod sent;
 pub mod serve;
 mod service;

@@ -76,7 +76,7 @@ fn write(t: &Tracker, r: &Root, due: u64, last: u64) {
         empty: true,
         began: due,
     };
-    let ends = Ends { over: true, survivors: &[], past: t.past() };
+    let ends = Ends { over: true, survivors: &[], tracker: t };
     let notes = vec![
         format!(
             "the kernel kept the promise: the launcher and the supervisor of --kill-on-exit had ended before the service at {}; from \

@@ -11,7 +11,7 @@ use killer_common::recorder::*;
 
 use super::failure::Failure;
 use super::open::Host;
-use super::{Tell, ended, execs, models};
+use super::{Tell, ended, execs, models, senders};
 use crate::ask::Whose;
 use crate::ask::lineage::Lineage;
 use crate::ending::Ending;
@@ -171,7 +171,8 @@ impl<'a> Recorded<'a> {
     /// How a process ended.
     pub fn end(&self, it: Identity) -> Option<End> {
         let how = self.node(it).and_then(|n| HowEnded::of(n.status, n.ended))?;
-        Some(ended::of(Some(how), "ended"))
+        let sender = senders::of(Some(self.records), it, how);
+        Some(End { sender, ..ended::of(Some(how), "ended") })
     }
 
     /// How a process that is a member of nothing came about.

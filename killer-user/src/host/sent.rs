@@ -82,7 +82,7 @@ impl Sent {
             empty: empty(family),
             began: self.began.1,
         };
-        let ends = Ends { over: done == Waited::Done, survivors: &left, past: t.past() };
+        let ends = Ends { over: done == Waited::Done, survivors: &left, tracker: t };
         let took_us = (clock::monotonic_ns() - self.began.0) / 1000;
         let made = || Deed {
             released: Some(done == Waited::Done),

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use killer_common::record::{B_ADOPTED, B_CONTROL, B_MAIN, Member, TaskKey};
+use killer_common::record::{B_ADOPTED, B_CONTROL, B_MAIN, Ending as Left, Member, TaskKey};
+use killer_common::recorder::Node;
 
 use super::failure::Failure;
 use super::main_process::Main;
@@ -126,14 +127,27 @@ fn of(t: &Tracker, pid: u32, inode: Option<u64>, all: bool) -> Result<Option<Why
     Ok(Some(shown(t, (recorded, between), (pid, it), (line, &had), all)))
 }
 
+/// One that has ended belonged to the service that it left last.
+fn was_member(mut l: Link, left: &[Left]) -> Link {
+    let m = &mut l.member;
+    if let Some(e) =
+        left.iter().find(|e| (e.tgid, e.start) == (m.tgid, m.leader_start)).filter(|_| m.ended != 0)
+    {
+        (m.root, m.generation) = (e.root, e.generation);
+    }
+    l
+}
+
 /// One that is a member of nothing, as the recorder has it.
 fn recorded_only(t: &Tracker, pid: u32, inode: Option<u64>, all: bool) -> Result<Option<Why>, Failure> {
     let Some(recorded) = Recorded::read(t)? else { return Ok(None) };
-    let mut had = recorded.with(pid, inode).into_iter().map(recorded::link);
+    let left = t.past().map(|p| p.left_last(&|_| true)).unwrap_or_default();
+    let of_service = |n: &Node| was_member(recorded::link(n), &left);
+    let mut had = recorded.with(pid, inode).into_iter().map(of_service);
     let Some(it) = had.next() else { return Ok(None) };
     let had: Vec<Link> = had.collect();
     let line = recorded.line(Identity::of(&it.member));
-    let links = line.nodes.iter().map(recorded::link).collect();
+    let links = line.nodes.iter().map(of_service).collect();
     let between = line.between;
     let line = Ancestry { links, missing: line.missing };
     Ok(Some(shown(t, (Some(recorded), between), (pid, it), (line, &had), all)))

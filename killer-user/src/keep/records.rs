@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::io;
 
 use killer_common::record::TaskKey;
-use killer_common::recorder::{Exec, Node, Recorder};
+use killer_common::recorder::{Exec, Node, Recorder, Sent};
 
 use super::{Candidate, KeepError};
 use crate::sys::clock::TICK;
@@ -76,6 +76,16 @@ pub trait Records: Debug {
     /// # Errors
     /// Of the look-ups.
     fn execs(&self, of: &Node) -> io::Result<Vec<Exec>>;
+    /// A process, as long as it is remembered.
+    ///
+    /// # Errors
+    /// Of the look-ups.
+    fn node(&self, key: TaskKey) -> io::Result<Option<Node>>;
+    /// Who sent a process this signal last, where that could end it. Of the last 4096 signals that could.
+    ///
+    /// # Errors
+    /// Of the look-up.
+    fn sent(&self, to: TaskKey, signal: u32) -> io::Result<Option<Sent>>;
     /// Who descends from a process, alive or ended, as far as is recorded.
     ///
     /// # Errors

@@ -31,8 +31,8 @@ pub use happened::{File, Happened, Sender};
 pub use host::{Check, Doctor, HostReason, Selftest, Trial};
 pub use instance::{Instance, Stayed};
 pub use ledger::{
-    AskedBy, AskingProcess, Deed, End, Got, Kept, KeptProcess, KeptReceipt, LedgerCheck, LedgerPlace,
-    Program, ReceiptList, ReceiptRow,
+    AskedBy, AskingProcess, Deed, End, EndSender, Got, Kept, KeptProcess, KeptReceipt, LedgerCheck,
+    LedgerPlace, Program, ReceiptList, ReceiptRow,
 };
 pub use moment::Moment;
 pub use order::{Caller, Receipt, Signalled, Stop, StopCommand, Survivor, Times};

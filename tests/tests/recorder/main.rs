@@ -1,6 +1,7 @@
 //! The recorder (`up --lineage`): who forked whom on the whole host, what each has executed, and adoptions that are exact by it.
 
 mod bounds;
+mod senders;
 
 use killer_tests::{Bystander, Launch, TestEnv, eventually, pids, skip};
 use serde_json::Value;

@@ -33,7 +33,7 @@ pub use verify::verify;
 pub use watch::happened;
 pub use why::why;
 
-use super::model::{End, Exactness, HostReason};
+use super::model::{End, EndSender, Exactness, HostReason};
 use super::{Style, escape};
 
 const RED: &str = "\x1b[31m";
@@ -111,10 +111,27 @@ pub fn how(e: &End) -> String {
         (Some(signal), _) => {
             let core = if e.core_dumped { ", core dumped" } else { "" };
             let memory = if e.no_memory { ", chosen by the kernel when memory ran out" } else { "" };
-            format!(" by {}{core}{memory}", escape::text(signal))
+            let from = e.sender.as_ref().map(from).unwrap_or_default();
+            format!(" by {}{from}{core}{memory}", escape::text(signal))
         }
         (None, Some(code)) => format!(" with code {code}"),
         (None, None) => String::new(),
+    }
+}
+
+/// Who sent a signal, behind its name.
+fn from(s: &EndSender) -> String {
+    let program = s.program.as_ref().map_or(String::new(), |p| format!(", {}", escape::text(p)));
+    let who = || match (s.pid, &s.comm, s.uid) {
+        (Some(pid), Some(comm), Some(uid)) => format!("{pid} ({}{program}), uid {uid}", escape::text(comm)),
+        _ => "a process".into(),
+    };
+    match &*s.kind {
+        "itself" => " from itself".into(),
+        "kernel" => " from the kernel".into(),
+        "program" => format!(" from a BPF program in {}", who()),
+        "process-or-timer" => format!(" from a timer or from {}", who()),
+        _ => format!(" from {}", who()),
     }
 }
 

@@ -97,12 +97,38 @@ pub struct End {
     /// The kernel had chosen it when memory ran out.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub no_memory: bool,
+    /// Who had sent that signal, where signals are recorded (`up --lineage`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sender: Option<EndSender>,
     /// In a receipt: it ended by a signal that this order had sent it before.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub by_order: bool,
     /// In a receipt: µs from the beginning of the order to its end; not of one that ended with code 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after_us: Option<u64>,
+}
+
+/// Who sent a signal.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+pub struct EndSender {
+    /// `process`; `itself`; `kernel`: on its own account, for a fault or a timer; `program`: a BPF program while that process ran, a sweep of
+    /// `killer` or a gate; `process-or-timer`: it says of itself that a timer or a device has sent it.
+    pub kind: String,
+    /// Process number; none of the kernel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    /// Its name when it sent it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comm: Option<String>,
+    /// Its real uid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<u32>,
+    /// What it had executed last, where that is recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<String>,
+    /// When it was sent.
+    pub at: String,
 }
 
 /// A process that was there.

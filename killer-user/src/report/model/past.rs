@@ -17,7 +17,7 @@ pub struct EndedProcess {
     /// pidfs inode: names the process for this boot (6.9+).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub inode: Option<u64>,
-    /// Name; of one that has forked nobody it is not kept.
+    /// Name; of one that has forked nobody only the recorder (`up --lineage`) keeps it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comm: Option<String>,
     /// Real uid, of the same.

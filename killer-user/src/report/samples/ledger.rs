@@ -12,6 +12,14 @@ pub fn end(word: &str) -> End {
         exit_signal: w(),
         core_dumped: true,
         no_memory: true,
+        sender: Some(EndSender {
+            kind: "process".into(),
+            pid: Some(8),
+            comm: w(),
+            uid: Some(0),
+            program: w(),
+            at: word.into(),
+        }),
         by_order: true,
         after_us: Some(1500),
     }
