@@ -1,5 +1,5 @@
-//! What the recorder costs the host: a process that is forked, executes a program and ends, by the clock and in its programs; and its
-//! memory.
+//! What the recorder costs the host: a process that is forked, executes a program and ends, and a signal, by the clock and in its
+//! programs.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -17,23 +17,38 @@ use crate::{interrupt, run};
 const RUNS: u32 = 400;
 /// What each executes.
 const PROGRAM: &str = "/bin/true";
+/// Signals in one measurement.
+const SIGNALS: u32 = 20_000;
 /// What is recorded of strangers, and the words that ask for it: nothing twice, to show what is chance.
 const STATES: [(&str, &str); 4] =
     [("off", "off"), ("off, again", "off"), ("services", "services"), ("all", "all")];
-/// Programs of the recorder.
+/// Programs of the recorder for a process.
 const PROGRAMS: [&str; 3] = ["on_record_fork", "on_record_exec", "on_record_exit"];
+/// The one for a signal.
+const OF_SIGNALS: [&str; 1] = ["on_record_signal"];
 
-/// Both.
+/// All of them.
 pub fn figures(bench: &Bench, rounds: usize) -> Result<Figures> {
     eprintln!("recorder");
     run::quiet(&mut bench.killer(&["up"]))?;
-    let (text, goal) = by_the_clock(bench, 15 * rounds)?;
-    let text = text + &in_programs(bench, 5 * rounds)?;
+    let mut text = format!("### fork+exec+wait of `{PROGRAM}` by a stranger, × with nothing recorded\n\n");
+    let all = by_the_clock(bench, 15 * rounds, &mut text, runs)?;
+    let goal = Goal::new("fork+exec+wait with all of the host recorded", 1.03, "×").figure("", all);
+    text += "### A signal that a shell sends to itself and handles, × with nothing recorded\n\n";
+    by_the_clock(bench, 5 * rounds, &mut text, signals)?;
+    text += "### The recorder's programs, ns (BPF's own statistics, less an empty program)\n\n";
+    in_programs(bench, 5 * rounds, &mut text)?;
     run::quiet(&mut bench.killer(&["up", "--lineage=off"]))?;
     Ok(Figures { text, goals: vec![goal], plots: Vec::new() })
 }
 
-fn by_the_clock(bench: &Bench, rounds: usize) -> Result<(String, Goal)> {
+/// Answers how much longer it takes with all of the host recorded.
+fn by_the_clock(
+    bench: &Bench,
+    rounds: usize,
+    text: &mut String,
+    what: fn() -> Result<Duration>,
+) -> Result<f64> {
     let mut ratios = [const { Vec::new() }; STATES.len()];
     for round in 0..rounds {
         let mut taken = [f64::NAN; STATES.len()];
@@ -41,62 +56,71 @@ fn by_the_clock(bench: &Bench, rounds: usize) -> Result<(String, Goal)> {
         for step in 0..STATES.len() {
             let state = if round % 2 == 0 { step } else { STATES.len() - 1 - step };
             record(bench, STATES[state].1)?;
-            taken[state] = runs()?.as_secs_f64();
+            taken[state] = what()?.as_secs_f64();
         }
         ratios.iter_mut().zip(taken).for_each(|(all, t)| all.push(t / taken[0]));
     }
-    let mut text = format!("### fork+exec+wait of `{PROGRAM}` by a stranger, × with nothing recorded\n\n");
     let heads = STATES[1..].iter().map(|s| format!(" `--lineage={}` |", s.0)).collect::<String>();
-    text += &format!(
+    *text += &format!(
         "|{}\n|{}\n|",
         heads.replace("=off, again`", "=off`, again"),
         "---|".repeat(STATES.len() - 1)
     );
     for r in &ratios[1..] {
-        text += &format!(" {:.3} / {:.3} |", median(r.iter().copied()), least(r.iter().copied()));
+        *text += &format!(" {:.3} / {:.3} |", median(r.iter().copied()), least(r.iter().copied()));
     }
-    text += "\n\nMedian / least of ratios. The first column shows how much is chance.\n\n";
-    let all = median(ratios[STATES.len() - 1].iter().copied());
-    Ok((text, Goal::new("fork+exec+wait with all of the host recorded", 1.03, "×").figure("", all)))
+    *text += "\n\nMedian / least of ratios. The first column shows how much is chance.\n\n";
+    Ok(median(ratios[STATES.len() - 1].iter().copied()))
 }
 
-fn in_programs(bench: &Bench, rounds: usize) -> Result<String> {
-    let mut text = String::from(
-        "### The recorder's programs, ns for a process (BPF's own statistics, less an empty program)\n\n",
-    );
+fn in_programs(bench: &Bench, rounds: usize, text: &mut String) -> Result<()> {
     let _statistics = match bpf::Statistics::on() {
         Ok(on) => on,
-        Err(error) => return Ok(format!("{text}Skipped: {error:#}.\n\n")),
+        Err(error) => {
+            *text += &format!("Skipped: {error:#}.\n\n");
+            return Ok(());
+        }
     };
+    let names: Vec<&str> = PROGRAMS.into_iter().chain(OF_SIGNALS).collect();
+    let heads: String = names.iter().map(|p| format!(" `{p}` |")).collect();
+    *text += &format!("| of a stranger |{heads}\n|---|{}\n", "---|".repeat(names.len()));
+    for of in ["services", "all"] {
+        record(bench, of)?;
+        let of_process = times(bench, rounds, &PROGRAMS, RUNS, runs)?;
+        let of_signal = times(bench, rounds, &OF_SIGNALS, SIGNALS, signals)?;
+        let all: String =
+            of_process.into_iter().chain(of_signal).map(|t| format!(" {} |", both(t))).collect();
+        *text += &format!("| `--lineage={of}` |{all}\n");
+    }
+    *text += "\nMedian / least; the first three for a process, the last for a signal.\n\n";
+    Ok(())
+}
+
+/// What each of these programs takes for one of `count`, ns.
+fn times(
+    bench: &Bench,
+    rounds: usize,
+    names: &[&str],
+    count: u32,
+    what: fn() -> Result<Duration>,
+) -> Result<Vec<Vec<f64>>> {
     let (empty, _attached) = bpf::empty()?;
     let empty = [empty];
-    let columns = ["services", "all"];
-    let mut times = columns.map(|_| PROGRAMS.map(|_| Vec::new()));
-    for (of, times) in columns.iter().zip(&mut times) {
-        record(bench, of)?;
-        let progs = bench.pins.join("v1/progs");
-        let programs = PROGRAMS.iter().map(|p| bpf::pin(&progs.join(p))).collect::<Result<Vec<_>>>()?;
-        for _ in 0..rounds {
-            let before: Vec<_> = programs.iter().map(|p| bpf::runs(std::slice::from_ref(p))).collect();
-            let nothing = bpf::runs(&empty);
-            runs()?;
-            let nothing = bpf::runs(&empty).since(nothing);
-            let base = nothing.time as f64 / nothing.count.max(1) as f64;
-            for ((p, before), times) in programs.iter().zip(before).zip(times.iter_mut()) {
-                let ours = bpf::runs(std::slice::from_ref(p)).since(before);
-                times.push((ours.time as f64 - base * ours.count as f64) / f64::from(RUNS));
-            }
+    let progs = bench.pins.join("v1/progs");
+    let programs = names.iter().map(|p| bpf::pin(&progs.join(p))).collect::<Result<Vec<_>>>()?;
+    let mut times = vec![Vec::new(); names.len()];
+    for _ in 0..rounds {
+        let before: Vec<_> = programs.iter().map(|p| bpf::runs(std::slice::from_ref(p))).collect();
+        let nothing = bpf::runs(&empty);
+        what()?;
+        let nothing = bpf::runs(&empty).since(nothing);
+        let base = nothing.time as f64 / nothing.count.max(1) as f64;
+        for ((p, before), times) in programs.iter().zip(before).zip(times.iter_mut()) {
+            let ours = bpf::runs(std::slice::from_ref(p)).since(before);
+            times.push((ours.time as f64 - base * ours.count as f64) / f64::from(count));
         }
     }
-    text += &format!(
-        "| of a stranger | {} |\n|---|---|---|---|\n",
-        PROGRAMS.map(|p| format!("`{p}`")).join(" | ")
-    );
-    for (of, times) in columns.iter().zip(times) {
-        text += &format!("| `--lineage={of}` | {} |\n", times.map(both).join(" | "));
-    }
-    text += "\nMedian / least.\n\n";
-    Ok(text)
+    Ok(times)
 }
 
 fn record(bench: &Bench, of: &str) -> Result<()> {
@@ -114,5 +138,15 @@ fn runs() -> Result<Duration> {
         let status = Command::new(Path::new(PROGRAM)).stdin(Stdio::null()).status().context(PROGRAM)?;
         ensure!(status.success(), "{PROGRAM}: {status}");
     }
+    Ok(begun.elapsed())
+}
+
+/// As many signals, with a handler.
+fn signals() -> Result<Duration> {
+    interrupt::check()?;
+    let script = format!("trap : USR1; i=0; while [ $i -lt {SIGNALS} ]; do kill -USR1 $$; i=$((i+1)); done");
+    let begun = Instant::now();
+    let status = Command::new("sh").args(["-c", &script]).stdin(Stdio::null()).status().context("sh")?;
+    ensure!(status.success(), "sh: {status}");
     Ok(begun.elapsed())
 }

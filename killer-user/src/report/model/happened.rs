@@ -14,7 +14,7 @@ pub struct Sender {
     pub comm: String,
     /// Its real uid.
     pub uid: u32,
-    /// The kernel sent it, for a reason of its own or for a program's.
+    /// The kernel sent it on its own account, for a fault or a timer: the process only ran in that moment.
     pub kernel: bool,
 }
 
