@@ -128,6 +128,22 @@ fn ports_and_connections() {
     env.killer(["-s", "KILL", "--wait", "svc"]).ok();
 }
 
+/// A member in a network namespace of its own is connected to somebody outside of it.
+#[test]
+fn sockets_of_another_network() {
+    let Some(env) = TestEnv::reusing("sockets_of_another_network") else { return };
+    let path = env.path("socket");
+    let listener = UnixListener::bind(&path).expect("a socket");
+    let launch = Launch::new("evidence-apart").arg(path.to_string_lossy());
+    let Some(service) = launch.service(&env, "svc") else { return };
+    let (_end, _) = listener.accept().expect("the member");
+    let o = outside(&env, &["svc"]);
+    assert!(linked(&o, "unix", std::process::id()), "{o}");
+    assert!(!o["left_out"].to_string().contains("unix sockets"), "{o}");
+    env.killer(["-s", "KILL", "--wait", "svc"]).ok();
+    service.assert_dead();
+}
+
 #[test]
 fn locks_and_who_waits() {
     let Some(env) = TestEnv::reusing("locks_and_who_waits") else { return };

@@ -3,6 +3,8 @@
 use killer_tests::{Launch, Marks, TestEnv, everywhere, proc_state};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -145,6 +147,35 @@ fn end(env: &TestEnv, service: &killer_tests::Service) {
 }
 
 const MARK: &[u8] = b"evidence-of-the-adversary";
+
+/// Each end of a pair names the other one, also in a network namespace of its own; and one that is connected to somebody outside has a
+/// peer that no member has.
+#[test]
+fn sockets_of_another_network() {
+    let Some(env) = TestEnv::reusing("sockets_of_another_network") else { return };
+    let path = env.path("socket");
+    let listener = std::os::unix::net::UnixListener::bind(&path).expect("a socket");
+    let launch = Launch::new("evidence-apart").arg(path.to_string_lossy());
+    let Some(service) = launch.service(&env, "svc") else { return };
+    let (outside, _) = listener.accept().expect("the member");
+    let (_, file) = captured(&env, &[]);
+    let all = entries(&file);
+    let fds = lines(member(&all, service.fact("pid"))["descriptors/0001.ndjson"]);
+    let of = |key: &str| {
+        let fd = fds.iter().find(|f| f["fd"] == service.fact(key)).expect("a descriptor");
+        (fd["inode"].clone(), fd["socket"]["peer"].clone())
+    };
+    let (one, two, far) = (of("one"), of("two"), of("far"));
+    if one.1.is_null() && std::env::var_os("KILLER_GUEST").is_some() {
+        killer_tests::skip(&env.test, "this kernel does not tell which sockets are connected");
+    } else {
+        assert!(one.1 == two.0 && two.1 == one.0, "{one:?} {two:?}");
+        let inode =
+            std::fs::metadata(format!("/proc/self/fd/{}", outside.as_raw_fd())).expect("a socket").ino();
+        assert_eq!(far.1, inode);
+    }
+    end(&env, &service);
+}
 
 /// Files without names, and what is not to be opened.
 #[test]

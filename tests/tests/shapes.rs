@@ -18,6 +18,7 @@ const SPECIAL: &[&str] = &[
     "fork-count",
     "tracer",
     "evidence-files",
+    "evidence-apart",
     "evidence-names",
     "evidence-restless",
     "evidence-fuse",

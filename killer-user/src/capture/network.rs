@@ -84,16 +84,6 @@ pub struct Socket {
 /// So long the kernel may take to tell which UNIX sockets are connected.
 const PEERS: Duration = Duration::from_secs(2);
 
-/// Which UNIX sockets are connected with which; nothing where the member is in another network namespace than this process, which
-/// alone the kernel tells of.
-fn peers(r: &Reader<'_>) -> Vec<(u64, u64)> {
-    let ours = std::fs::read_link("/proc/self/ns/net").ok();
-    match ours.is_some() && r.entry.link("ns/net").ok() == ours {
-        true => unix_peers::all(PEERS).unwrap_or_default(),
-        false => Vec::new(),
-    }
-}
-
 /// Sockets of the network namespace by their inodes.
 pub fn sockets(r: &Reader<'_>) -> HashMap<u64, Socket> {
     let mut all = HashMap::new();
@@ -112,7 +102,7 @@ pub fn sockets(r: &Reader<'_>) -> HashMap<u64, Socket> {
             }
         }
     }
-    for (inode, peer) in peers(r) {
+    for (inode, peer) in unix_peers::of(&r.entry, PEERS).unwrap_or_default() {
         if let Some(s) = all.get_mut(&inode) {
             s.peer = Some(peer);
         }

@@ -1,12 +1,15 @@
-//! Which unix sockets are connected with which, in this network namespace: only the kernel's sock_diag tells it
+//! Which unix sockets are connected with which, in a network namespace: only the kernel's sock_diag tells it, to who is in there
 //! (`net/unix/diag.c`, 3.3+).
 
 use std::io;
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::netlink::{SOCK_DIAG, SocketAddrNetlink};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+
+use super::entry::{self, Entry};
 
 /// `SOCK_DIAG_BY_FAMILY`
 const BY_FAMILY: u16 = 20;
@@ -39,11 +42,26 @@ fn request() -> Vec<u8> {
     m
 }
 
-/// Inodes of sockets and of those that they are connected to, within so long.
+/// Inodes of sockets in a process's network namespace and of those that they are connected to, within so long. A thread of its own goes
+/// there, and ends.
 ///
 /// # Errors
-/// The kernel does not tell it, or not in time.
-pub fn all(most: Duration) -> io::Result<Vec<(u64, u64)>> {
+/// The namespace cannot be entered (CAP_SYS_ADMIN), or the kernel does not tell it, or not in time.
+pub fn of(process: &Entry, most: Duration) -> io::Result<Vec<(u64, u64)>> {
+    let there = process.link("ns/net")?;
+    if entry::link("self/ns/net").is_ok_and(|here| here == there) {
+        return all(most);
+    }
+    let space = process.file("ns/net")?;
+    let inside = || {
+        nix::sched::setns(space.as_fd(), nix::sched::CloneFlags::CLONE_NEWNET)?;
+        all(most)
+    };
+    std::thread::scope(|s| s.spawn(inside).join().unwrap_or_else(|_| Err(io::ErrorKind::Other.into())))
+}
+
+/// Those in the network namespace of this thread.
+fn all(most: Duration) -> io::Result<Vec<(u64, u64)>> {
     let began = Instant::now();
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let s = rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, Some(SOCK_DIAG))?;

@@ -57,45 +57,43 @@ impl World {
                 });
             }
         }
-        let mut left_out = None;
-        match unix_peers::all(self.left()) {
-            Err(e) => left_out = Some(format!("other ends of unix sockets: {e}")),
-            Ok(pairs) => {
-                let both = pairs.into_iter().flat_map(|(a, b)| [(a, b), (b, a)]);
-                let both: BTreeSet<(u64, u64)> =
-                    both.filter(|(a, b)| ours.contains_key(a) && !self.own.contains(b)).collect();
-                for (own, peer) in both {
-                    if let (Some(has), Some(other)) = (ours.get(&own), theirs.get(&peer)) {
-                        let what = own.to_string();
-                        links.push(Link {
-                            kind: "unix",
-                            what,
-                            members: pids(has),
-                            outside: strangers(other),
-                        });
-                    }
-                }
+        // Who sends to a member without a connection has it as a peer in its own namespace: most are in this one.
+        let mut places = self.networks();
+        let here = entry::link("self/ns/net").ok().and_then(|l| number(&l.to_string_lossy()));
+        places.entry(here).or_insert_with(std::process::id);
+        let (mut pairs, mut left_out) = (BTreeSet::new(), Vec::new());
+        for pid in places.into_values() {
+            match Entry::open(pid).and_then(|e| unix_peers::of(&e, self.left())) {
+                Ok(all) => pairs.extend(all.into_iter().flat_map(|(a, b)| [(a, b), (b, a)])),
+                Err(e) => left_out.push(format!("other ends of unix sockets of process {pid}: {e}")),
+            }
+        }
+        for (own, peer) in pairs.into_iter().filter(|(_, peer)| !self.own.contains(peer)) {
+            if let (Some(has), Some(other)) = (ours.get(&own), theirs.get(&peer)) {
+                let what = own.to_string();
+                links.push(Link { kind: "unix", what, members: pids(has), outside: strangers(other) });
             }
         }
         links.sort_by(|a, b| (a.kind, &a.what).cmp(&(b.kind, &b.what)));
         self.out.links.extend(links);
         self.out.left_out.extend(left_out);
-        let own = entry::link("self/ns/net").ok().and_then(|l| number(&l.to_string_lossy()));
-        if self.members.iter().any(|m| m.places.1.is_some() && m.places.1 != own) {
-            self.out.left_out.push("other ends of unix sockets in another network namespace".into());
+    }
+
+    /// Network namespaces that members with sockets are in, with one of them each.
+    fn networks(&self) -> BTreeMap<Option<u64>, u32> {
+        let mut all = BTreeMap::new();
+        for m in self.members.iter().filter(|m| !m.sockets.is_empty()) {
+            all.entry(m.places.1).or_insert(m.pid);
         }
+        all
     }
 
     /// Ports and connections, of each network namespace that members are in.
     pub(super) fn tables(&mut self) {
-        let mut places: BTreeMap<Option<u64>, u32> = BTreeMap::new();
-        for m in self.members.iter().filter(|m| !m.sockets.is_empty()) {
-            places.entry(m.places.1).or_insert(m.pid);
-        }
         let ours = Self::holders(&self.members, |s| &s.sockets);
         let theirs = Self::holders(&self.strangers, |s| &s.sockets);
         let (mut ports, mut links, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
-        for pid in places.into_values() {
+        for pid in self.networks().into_values() {
             if self.left().is_zero() {
                 left_out.push(format!("ports of process {pid}, for which there was no time"));
                 continue;

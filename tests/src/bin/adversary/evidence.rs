@@ -65,6 +65,20 @@ pub fn files(ctx: Ctx, args: &[String]) {
     ctx.hold()
 }
 
+/// In a network namespace of its own: two sockets of a pair, and one that is connected to somebody outside.
+pub fn apart(ctx: Ctx, args: &[String]) {
+    let Some(path) = args.first() else { ctx.fail("no socket") };
+    // SAFETY: a plain number; before any thread.
+    if unsafe { libc::unshare(libc::CLONE_NEWNET) } != 0 {
+        ctx.skip("no network namespaces");
+    }
+    let Ok((one, two)) = std::os::unix::net::UnixStream::pair() else { ctx.fail("a pair of sockets") };
+    let Ok(far) = std::os::unix::net::UnixStream::connect(path) else { ctx.fail("the other end") };
+    let facts = [("one", &one), ("two", &two), ("far", &far)].map(|(k, s)| format!("{k}={}", s.as_raw_fd()));
+    ctx.ready(&format!("pid={} {}", std::process::id(), facts.join(" ")));
+    ctx.hold()
+}
+
 /// A terabyte of memory of which two pages are there, one page that nobody may read, a thread beside.
 pub fn memory(ctx: Ctx, _: &[String]) {
     const TERA: usize = 1 << 40;

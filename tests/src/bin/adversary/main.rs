@@ -83,6 +83,7 @@ const BEHAVIOURS: &[Behaviour] = &[
     ("tracer", hold_on::tracer),
     ("slow-end", hold_on::slow_end),
     ("evidence-files", evidence::files),
+    ("evidence-apart", evidence::apart),
     ("evidence-memory", evidence::memory),
     ("evidence-descriptors", evidence::descriptors),
     ("evidence-names", evidence::names),
