@@ -90,6 +90,32 @@ fn a_freezer_with_strangers() {
     stranger.assert_untouched();
 }
 
+/// A killer that is killed while a freezer is thawed leaves it frozen, as it was.
+#[test]
+fn killed_while_it_is_thawed() {
+    let Some((env, freezer, service)) = frozen("killed_while_it_is_thawed") else { return };
+    let stranger = Bystander::new(&env.test);
+    freezer.add(stranger.pid());
+    // A second one, of which the first step knows nothing: the killer waits two seconds between them.
+    let inner = freezer.path().join("inner");
+    std::fs::create_dir(&inner).expect("a group");
+    std::fs::write(inner.join("cgroup.procs"), service.fact("child").to_string()).expect("into it");
+    std::fs::write(inner.join("freezer.state"), "FROZEN").expect("frozen");
+    let mut command = env.command();
+    command.args(["-s", "KILL", "--wait=2s", "--unstick", "--yes", "svc"]);
+    let killer = env.spawn(command);
+    assert!(eventually(Duration::from_secs(30), || freezer.state() == "THAWED"));
+    killer.pidfd().signal(rustix::process::Signal::KILL);
+    killer.wait(SOON);
+    assert!(eventually(SOON, || freezer.state() == "FROZEN"), "a stranger's freezer stays thawed");
+    env.killer(["-s", "KILL", "--wait=2s", "--unstick", "--yes", "svc"]).ok();
+    service.assert_dead();
+    assert_eq!(freezer.state(), "FROZEN");
+    assert!(eventually(SOON, || std::fs::remove_dir(&inner).is_ok()));
+    freezer.thaw();
+    stranger.assert_untouched();
+}
+
 /// Runs it at a terminal, and types a yes to each question with this word, and else a no.
 fn at_a_terminal(mut command: Command, yes_to: &str) -> (i32, String) {
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;

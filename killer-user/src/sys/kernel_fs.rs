@@ -103,6 +103,12 @@ fn open(dir: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> io::Result<OwnedFd> 
     }
 }
 
+impl AsFd for KernelDir {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
 impl KernelDir {
     /// A directory below it; the path may begin with slashes, and an empty one is the directory itself.
     pub fn below(&self, path: &[u8]) -> io::Result<KernelDir> {

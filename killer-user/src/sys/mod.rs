@@ -1,6 +1,7 @@
 //! System calls that no crate wraps: the only `unsafe` of the user side.
 #![allow(unsafe_code)]
 
+pub mod afterwards;
 pub mod alive;
 pub mod apart;
 pub mod arena;

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use super::look::Stuck;
@@ -11,6 +12,7 @@ use super::users;
 use crate::lineage::{self, Freezer};
 use crate::report::escape::shell;
 use crate::report::model::UnstickStep;
+use crate::sys::afterwards::{self, Afterwards};
 use crate::sys::kernel_fs::{self, KernelDir};
 use crate::sys::proc_text;
 
@@ -93,6 +95,7 @@ pub fn find(stuck: &[Stuck], family: &BTreeSet<u32>) -> Vec<Step> {
                     },
                     act: Act::Thaw(dir),
                     of: Vec::new(),
+ otherwise: None,
                 }
             });
             step.told.members.push(s.member.tgid);
@@ -102,12 +105,13 @@ pub fn find(stuck: &[Stuck], family: &BTreeSet<u32>) -> Vec<Step> {
     found.into_values().collect()
 }
 
-/// Thaws it. `Ok(false)`: nobody has to be let go any more.
-pub fn thaw(dir: &KernelDir) -> io::Result<bool> {
+/// Thaws it. `None`: nobody has to be let go any more. As long as the answer is held, it is frozen again when this process is killed.
+pub fn thaw(dir: &KernelDir) -> io::Result<Option<Afterwards>> {
     if !is_set(dir, SELF) {
-        return Ok(false);
+        return Ok(None);
     }
-    dir.write(STATE, "THAWED").map(|()| true)
+    let again = afterwards::start(dir.as_fd(), || drop(freeze_again(dir, &[], false)))?;
+    dir.write(STATE, "THAWED").map(|()| Some(again))
 }
 
 /// Freezes it again when others are in it, or those that it was thawed for are there still; true: it is frozen again.

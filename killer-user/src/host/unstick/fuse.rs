@@ -124,6 +124,7 @@ fn step(number: u64, dir: KernelDir, doubt: Option<&str>, all: &[Mount], family:
         },
         act: Act::Abort { dir, certain: doubt.is_none() },
         of: Vec::new(),
+        otherwise: None,
     }
 }
 
@@ -141,6 +142,7 @@ fn unknown() -> Step {
         },
         act: Act::ByHand,
         of: Vec::new(),
+        otherwise: None,
     }
 }
 

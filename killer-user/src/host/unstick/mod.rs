@@ -155,7 +155,10 @@ impl Step {
     fn carry_out(&mut self) -> bool {
         let done = match &self.act {
             _ if !self.of.iter().any(Stuck::lives) => Ok(false),
-            Act::Thaw(dir) => freezer::thaw(dir),
+            Act::Thaw(dir) => freezer::thaw(dir).map(|again| {
+                self.otherwise = again;
+                self.otherwise.is_some()
+            }),
             Act::Abort { dir, .. } => fuse::abort(dir, &self.of),
             Act::Unmount(id, at) => nfs::unmount(*id, at, &self.of),
             Act::ByHand => Ok(false),

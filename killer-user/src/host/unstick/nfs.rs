@@ -82,7 +82,7 @@ fn step(m: &Mount, obstacle: Option<&'static str>, pid: u32, family: &BTreeSet<u
         ..UnstickStep::default()
     };
     let act = if obstacle.is_some() { Act::ByHand } else { Act::Unmount(m.id, m.at.clone()) };
-    Step { told, act, of: Vec::new() }
+    Step { told, act, of: Vec::new(), otherwise: None }
 }
 
 /// Ends its requests. `Ok(false)`: it is mounted there no more, or nobody waits for it.

@@ -1,6 +1,7 @@
 //! One step: what is told of it, and what does it.
 
 use crate::report::model::UnstickStep;
+use crate::sys::afterwards::Afterwards;
 use crate::sys::kernel_fs::KernelDir;
 
 use super::look::Stuck;
@@ -32,4 +33,6 @@ pub struct Step {
     pub act: Act,
     /// Those that it is for.
     pub of: Vec<Stuck>,
+    /// Undoes it when this process is killed before it could.
+    pub otherwise: Option<Afterwards>,
 }
