@@ -20,11 +20,17 @@ fn written(page: &str) -> BTreeMap<String, String> {
     line.split(' ').filter_map(|w| w.split_once('=')).map(|(k, v)| (k.into(), v.into())).collect()
 }
 
-/// Text without what differs from run to run: hashes, numbers, spans, the width of columns, the tier.
+/// Text without what differs from run to run: hashes, the boot, numbers, spans, the width of columns, the tier.
 fn plain(text: &str) -> String {
     let mut out = String::new();
     for word in text.split([' ', '\n']).filter(|w| !w.is_empty()) {
         let hash = |w: &str| w.len() > 12 && w.bytes().all(|b| b.is_ascii_hexdigit());
+        // The boot has an identity like this.
+        let uuid = word.len() == 36 && word.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+        if uuid {
+            out.push_str("UUID ");
+            continue;
+        }
         let mut part = String::new();
         for piece in word.split_inclusive(|c: char| !c.is_ascii_alphanumeric()) {
             let (body, end) =

@@ -178,9 +178,12 @@ fn shown(
     let mut services = Services { t, recorded, between, known: HashMap::new() };
     let root = services.root(&it.member);
     let left_out = if all { 0 } else { line.links.len().saturating_sub(2 * ENDS) };
+    // Above whom some are no longer known is always said.
+    let below_a_gap =
+        |m: &Member| between.is_some_and(|(k, _)| (k.tgid, k.start) == (m.tgid, m.leader_start));
     let shown = |i: usize| left_out == 0 || i < ENDS || i >= line.links.len() - ENDS;
-    let chain = line.links.iter().enumerate().filter(|(i, _)| shown(*i));
-    let chain = chain.map(|(_, l)| services.link(l)).collect();
+    let chain = line.links.iter().enumerate().filter(|(i, l)| shown(*i) || below_a_gap(&l.member));
+    let chain: Vec<_> = chain.map(|(_, l)| services.link(l)).collect();
     let mut inside = Vec::new();
     let mut outer = root.as_ref().map_or(0, |r| r.record.parent);
     while let Some(r) = registry::in_slot(t, outer).filter(|_| outer != 0) {
@@ -198,7 +201,7 @@ fn shown(
         exactness: root.as_ref().map(|r| models::exactness(t, r)),
         unknown_ancestors: line.missing,
         others: had.iter().map(|l| services.process(&l.member)).collect(),
-        left_out: left_out as u64,
+        left_out: (line.links.len() - chain.len()) as u64,
         chain,
     }
 }

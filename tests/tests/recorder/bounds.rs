@@ -69,8 +69,11 @@ fn a_long_line_is_bounded() {
     let between: Vec<u64> = known.iter().filter_map(|l| l["unknown_above"].as_u64()).collect();
     assert!(known.len() > 64 && between.len() == 1 && between[0] > 100, "{}: {between:?}", known.len());
     assert!(known.iter().any(|l| l["pid"] == it.pid()), "its first one is not known");
-    let text = env.killer(["why", "--all", &last["pid"].to_string()]).ok().stdout.clone();
-    assert!(text.contains("in between are no longer known"), "{text}");
+    for all in [&["--all"][..], &[]] {
+        let pid = last["pid"].to_string();
+        let text = env.killer([&["why", &pid][..], all].concat()).ok().stdout.clone();
+        assert!(text.contains("in between are no longer known"), "{text}");
+    }
     let nodes = env.killer(["metrics"]).ok().stdout.clone();
     let nodes = nodes.lines().find_map(|l| l.strip_prefix("killer_recorder_nodes ")?.parse::<f64>().ok());
     assert!(nodes.is_some_and(|n| n < 2000.0 + others as f64), "{nodes:?}");
