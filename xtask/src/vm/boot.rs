@@ -97,6 +97,11 @@ impl Guest<'_> {
         let lines = self.patience().into_iter().chain(self.variant.plan.iter().map(|l| (*l).to_owned()));
         let lines = lines.chain(self.plan.iter().cloned()).chain(self.tests.iter().cloned());
         plan.file("plan", 0o644, lines.collect::<Vec<_>>().join("\n").as_bytes());
+        if self.variant.plan.contains(&"modules=all") {
+            for module in std::fs::read_dir(&self.kernel.modules)?.flatten() {
+                plan.copy(&format!("modules/{}", module.file_name().to_string_lossy()), &module.path())?;
+            }
+        }
         let plan = if self.variant.alone { Vec::new() } else { plan.finish() };
         std::fs::write(&initrd, [self.initramfs, &plan].concat())?;
         let mut qemu = self.qemu();

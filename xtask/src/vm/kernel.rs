@@ -1,6 +1,7 @@
 //! Debian kernels for guests: found by series, fetched and unpacked once, never installed.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -8,6 +9,12 @@ use super::apt::{self, Apt, Package};
 
 /// The matrix: oldest, long-term ones, a fully preemptible one, newest.
 pub const MATRIX: [&str; 6] = ["5.10", "6.1", "6.12", "6.12-rt", "6.18", "7.x"];
+
+/// Where modules are kept.
+const MODULES: &str = "modules";
+/// Directories of FUSE, of the NFS client and of what that needs.
+const NEEDED: [&str; 7] =
+    ["fs/fuse", "fs/nfs", "fs/nfs_common", "fs/lockd", "fs/fscache", "fs/netfs", "net/sunrpc"];
 
 /// Kinds of machines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -118,6 +125,8 @@ pub struct Kernel {
     pub version: String,
     /// The image that QEMU boots.
     pub image: PathBuf,
+    /// Its modules that some variant loads.
+    pub modules: PathBuf,
 }
 
 impl Kernel {
@@ -163,11 +172,13 @@ fn kept(dir: &Path, series: &Series) -> Option<Kernel> {
         release: release.into(),
         version: version.into(),
         image,
+        modules: dir.join(MODULES),
     })
 }
 
 fn kept_as(dir: &Path, series: &Series, release: &str, version: &str) -> Option<Kernel> {
-    kept(dir, series).filter(|k| k.release == release && k.version == version)
+    let is = |k: &Kernel| k.release == release && k.version == version && k.modules.is_dir();
+    kept(dir, series).filter(is)
 }
 
 fn fetch(apt: &Apt, package: &Package, dir: &Path) -> Result<()> {
@@ -176,16 +187,53 @@ fn fetch(apt: &Apt, package: &Package, dir: &Path) -> Result<()> {
     let _ = std::fs::remove_dir_all(dir);
     std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
     let scratch = tempfile::Builder::new().prefix("fetch-").tempdir_in(dir)?;
-    // From 6.19 on the image lies in a package of its own.
-    let split = format!("linux-binary-{release}");
-    let name = if apt.show(package)?.contains(&split) { split } else { package.name.clone() };
-    let files = apt.download(&[name], &package.version, scratch.path())?;
+    // From 6.19 on image and modules lie in packages of their own.
+    let split = [format!("linux-binary-{release}"), format!("linux-modules-{release}")];
+    let names =
+        if apt.show(package)?.contains(&split[0]) { split.to_vec() } else { vec![package.name.clone()] };
+    let files = apt.download(&names, &package.version, scratch.path())?;
+    let mut wanted: Vec<String> =
+        ["./boot/vmlinuz*", "./usr/lib/*vmlinuz*", "./lib/*vmlinuz*"].map(String::from).to_vec();
+    wanted.extend(
+        NEEDED.iter().flat_map(|d| ["", "usr/"].map(|usr| format!("./{usr}lib/modules/*/kernel/{d}/*.ko*"))),
+    );
+    let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
     for file in &files {
-        apt::unpack(file, &["./boot/vmlinuz*", "./usr/lib/*vmlinuz*", "./lib/*vmlinuz*"], scratch.path())?;
+        apt::unpack(file, &wanted, scratch.path())?;
     }
     let image = find(scratch.path(), "vmlinuz").context("no vmlinuz in the package")?;
     std::fs::rename(image, dir.join("vmlinuz"))?;
+    keep_modules(scratch.path(), &dir.join(MODULES))?;
     std::fs::write(dir.join("release"), format!("{release} {}\n", package.version))?;
+    Ok(())
+}
+
+/// Puts the modules below `from` side by side, as the kernel takes them.
+fn keep_modules(from: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to)?;
+    let mut dirs = vec![from.to_owned()];
+    while let Some(dir) = dirs.pop() {
+        for path in std::fs::read_dir(&dir)?.flatten().map(|e| e.path()) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let Some((module, packed)) = name.split_once(".ko") else {
+                dirs.extend(Some(path).filter(|p| p.is_dir() && !p.is_symlink()));
+                continue;
+            };
+            let program = if packed == ".zst" { "zstd" } else { "xz" };
+            let bytes = match packed {
+                "" => std::fs::read(&path)?,
+                _ => {
+                    Command::new(program)
+                        .arg("-dc")
+                        .arg(&path)
+                        .output()
+                        .with_context(|| program.to_owned())?
+                        .stdout
+                }
+            };
+            std::fs::write(to.join(format!("{module}.ko")), bytes)?;
+        }
+    }
     Ok(())
 }
 

@@ -257,6 +257,13 @@ pub const ALL: &[Variant] = &[
         ..OTHER
     },
     Variant {
+        name: "modules",
+        what: "the modules of FUSE and of the NFS client are loaded",
+        plan: &["modules=all"],
+        tests: &["unstick_nfs::", "unstick::"],
+        ..OTHER
+    },
+    Variant {
         name: "clocks",
         what: "the calendar jumps; `killer` in a time namespace",
         tests: &["chaos::clocks"],

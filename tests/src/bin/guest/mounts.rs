@@ -72,6 +72,9 @@ pub fn by_plan(plan: &Plan) {
     if plan.get("btf") == "hidden" {
         attach("tmpfs", "/sys/kernel/btf", "");
     }
+    if plan.get("modules") == "all" {
+        load_modules();
+    }
     for (name, value) in &plan.sysctls {
         if let Err(e) = fs::write(format!("/proc/sys/{name}"), value) {
             crate::say(&format!("fact sysctl {name}={value}: {e}"));
@@ -83,4 +86,19 @@ pub fn by_plan(plan: &Plan) {
 pub fn proc_of_namespace() {
     let _ = mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>);
     attach("proc", "/proc", "");
+}
+
+/// Loads what is in `/modules`, each when those that it needs are there.
+fn load_modules() {
+    let mut left: Vec<_> =
+        fs::read_dir("/modules").into_iter().flatten().flatten().map(|e| e.path()).collect();
+    loop {
+        let before = left.len();
+        left.retain(|m| {
+            !Command::new("/bin/busybox").arg("insmod").arg(m).status().is_ok_and(|s| s.success())
+        });
+        if left.len() == before || left.is_empty() {
+            return crate::say(&format!("fact modules {} not loaded", left.len()));
+        }
+    }
 }
