@@ -99,13 +99,14 @@ impl Processes {
         for p in &mut self.all {
             let over = ends.over || p.got.iter().any(|g| g.result == "gone");
             // Also of one that nobody waited for.
-            let how = ends.tracker.past().and_then(|past| past.status(p.pid, p.start));
+            let it = Identity { pid: p.pid, start: p.start };
+            let how = ends.tracker.how_ended(it);
             if over || how.is_some() {
                 p.end = ended::of(how, "ended");
-                p.end.after_us = how.and_then(|h| h.at.checked_sub(began)).map(|ns| ns / 1000);
+                p.end.after_us =
+                    how.filter(|h| h.at != 0).and_then(|h| h.at.checked_sub(began)).map(|ns| ns / 1000);
                 let sent = |g: &Got| g.result == "signalled" && Some(&g.signal) == p.end.exit_signal.as_ref();
                 p.end.by_order = p.end.after_us.is_some() && !p.end.no_memory && p.got.iter().any(sent);
-                let it = Identity { pid: p.pid, start: p.start };
                 let other = how.filter(|_| !p.end.by_order);
                 p.end.sender = other.and_then(|how| senders::of(ends.tracker.records(), it, how));
             }

@@ -25,7 +25,8 @@ pub fn of(how: Option<HowEnded>, state: &str) -> End {
 
 /// The end of a process that has ended, where the kernel still tells how.
 pub fn known(t: &Tracker, pid: u32, start: u64) -> Option<End> {
-    let how = t.past()?.status(pid, start)?;
-    let sender = senders::of(t.records(), Identity { pid, start }, how);
+    let it = Identity { pid, start };
+    let how = t.how_ended(it)?;
+    let sender = senders::of(t.records(), it, how);
     Some(End { sender, ..of(Some(how), "ended") })
 }

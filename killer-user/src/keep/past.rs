@@ -30,6 +30,8 @@ pub trait Past {
     /// Processes of the roots of `set` that left the list of members last and may hold memory, files and ports after that.
     /// Whether they still do is not known here.
     fn left_last(&self, set: &dyn Fn(u32) -> bool) -> Vec<Ending>;
+    /// Whether the tier can read how processes end (not raw and legacy).
+    fn tells_ends(&self) -> bool;
     /// How a process that has ended did, by its number and the start of its leader; `None` where the tier cannot read it
     /// (raw and legacy), and when another process with the same last 15 bits of its number has ended since.
     fn status(&self, pid: u32, start: u64) -> Option<HowEnded>;

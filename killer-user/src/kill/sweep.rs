@@ -176,6 +176,7 @@ impl<'o, Fd> Sweep<'o, Fd> {
                     then(fate);
                 }
                 if fate == Fate::Signalled {
+                    family.witness(&m, &fd);
                     self.hold(fd);
                 }
                 fate

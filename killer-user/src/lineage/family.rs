@@ -51,6 +51,8 @@ pub trait Signals {
     fn inode(&self, fd: &Self::Fd) -> Option<u64>;
     /// Sends a signal to what was opened.
     fn send(&self, fd: &Self::Fd, signal: i32, value: Option<i32>) -> io::Result<()>;
+    /// One that was sent a signal: how it ends may be asked of what was opened.
+    fn witness(&self, _m: &Member, _fd: &Self::Fd) {}
     /// True when what was opened has ended to its last thread and let go of all it held.
     fn ended(&self, fd: &Self::Fd) -> bool;
     /// Sleeps until this one ends, or so long.

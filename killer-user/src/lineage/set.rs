@@ -13,6 +13,7 @@ use super::family::{Census, Clock, Members, Signals, Sweeping};
 use super::syscall_gate::Closing;
 use crate::keep::{Fate, Lapses, Slot};
 use crate::lookup::{Root, registry};
+use crate::sys::alive::Identity;
 use crate::sys::{clock, interrupt, proc};
 use crate::tier::Tracker;
 
@@ -161,6 +162,10 @@ impl Signals for Lineage<'_> {
 
     fn send(&self, fd: &OwnedFd, signal: i32, value: Option<i32>) -> io::Result<()> {
         proc::pidfd_send(fd, signal, value)
+    }
+
+    fn witness(&self, m: &Member, fd: &OwnedFd) {
+        self.tracker.witness(Identity::of(m), fd);
     }
 
     fn ended(&self, fd: &OwnedFd) -> bool {

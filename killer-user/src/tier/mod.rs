@@ -11,6 +11,7 @@ mod scan;
 mod seen;
 mod stopped;
 mod tracker;
+mod witnesses;
 
 #[cfg(test)]
 pub(crate) use crate::bpf::name_words;

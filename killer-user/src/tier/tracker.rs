@@ -2,17 +2,20 @@
 
 use std::io;
 use std::ops::Deref;
+use std::os::fd::OwnedFd;
 
 use killer_common::record::TaskKey;
 
 use super::cross_check::CrossCheck;
 use super::place::run_root;
 use super::registries::{self, Found, forced};
+use super::witnesses::Witnesses;
 use super::{Paths, named};
 use crate::bpf::{self, PinLock, Programs};
-use crate::keep::{Candidate, Changes, Keep, KeepError, Slot, Taken, TakenBelow};
+use crate::keep::{Candidate, Changes, HowEnded, Keep, KeepError, Slot, Taken, TakenBelow};
 use crate::kernel::probe;
 use crate::kernel::tier::Tier;
+use crate::sys::alive::Identity;
 use crate::sys::launch::{Launch, Spawned};
 use crate::sys::proc;
 
@@ -25,6 +28,7 @@ pub struct Tracker {
     better: Option<String>,
     passed_by: bool,
     cross_check: Option<CrossCheck>,
+    witnesses: Witnesses,
 }
 
 impl Deref for Tracker {
@@ -91,12 +95,25 @@ pub struct Promised {
 
 impl Tracker {
     fn of(keep: Box<dyn Changes>, better: Option<String>) -> Self {
-        Self { keep, better, passed_by: false, cross_check: None }
+        Self { keep, better, passed_by: false, cross_check: None, witnesses: Witnesses::default() }
     }
 
     /// The programs, with the cross-check where it was asked for.
     fn programs(t: Programs) -> Self {
         Self { cross_check: CrossCheck::open(&run_root()), ..Self::of(Box::new(t), None) }
+    }
+
+    /// One that was sent a signal, whose end may be asked for later.
+    pub fn witness(&self, it: Identity, pidfd: &OwnedFd) {
+        if self.past().is_none_or(|p| !p.tells_ends()) {
+            self.witnesses.keep(it, pidfd);
+        }
+    }
+
+    /// How a process that has ended did, where that is known.
+    pub fn how_ended(&self, it: Identity) -> Option<HowEnded> {
+        let seen = self.past().and_then(|p| p.status(it.pid, it.start));
+        seen.or_else(|| self.witnesses.status(it))
     }
 
     /// From here on the named hierarchy is a cross-check of what is started.

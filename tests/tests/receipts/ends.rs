@@ -39,7 +39,9 @@ fn how_each_ended() {
     assert!(kept["processes"].as_array().is_some_and(|p| p.len() >= 3), "{kept}");
     assert!(end(&kept, |_| true).iter().all(|e| e["state"] == "ended"), "{kept}");
     if !known {
-        return assert!(end(&kept, |_| true).iter().all(|e| e["exit_signal"].is_null()), "{kept}");
+        // Of those who were waited for by then the kernel tells (6.15+).
+        let right = |e: &Value| e.is_null() || e == "SIGTERM" || e == "SIGKILL";
+        return assert!(end(&kept, |_| true).iter().all(|e| right(&e["exit_signal"])), "{kept}");
     }
     assert!(!sleeper.is_empty(), "{kept}");
     assert_eq!(main.first().map(|e| &e["exit_signal"]), Some(&"SIGKILL".into()), "{kept}");
@@ -59,6 +61,34 @@ fn how_each_ended() {
     let shown = env.killer(["receipts", kept["id"].as_str().expect("an id")]).ok().stdout.clone();
     for words in ["ended by SIGKILL", "ended by SIGTERM", "ended with code 3"] {
         assert!(shown.contains(words), "{shown}");
+    }
+}
+
+/// Where no program sees it, the kernel tells it by a pidfd, of who was waited for (6.15+).
+#[test]
+fn by_pidfds() {
+    if killer_tests::kernel_number() < (6, 15) {
+        return skip("by_pidfds", "this kernel has no PIDFD_INFO_EXIT (6.15+)");
+    }
+    for tier in ["named", "scan"] {
+        let Some(env) = TestEnv::without_programs(&format!("by_pidfds_{tier}"), tier, None) else { return };
+        let up = env.killer(["up"]);
+        if up.exit() != 0 {
+            skip(&env.test, up.stderr.trim());
+            continue;
+        }
+        let script = "sleep 61 & trap 'exit 3' TERM; echo ready a=$! > $1; wait";
+        let Some(service) = Launch::shell(script).service(&env, "svc") else { continue };
+        let sleeper = service.fact("a");
+        env.killer(["stop", "--timeout=5s", "--wait=reaped:20s", "svc"]).ok();
+        service.assert_dead();
+        let kept = all(&env).pop().expect("a receipt");
+        let main = end(&kept, |p| p["main"] == true);
+        assert_eq!(main.first().map(|e| &e["exit_code"]), Some(&3.into()), "{kept}");
+        let its = end(&kept, |p| p["pid"] == sleeper);
+        assert_eq!(its.first().map(|e| &e["exit_signal"]), Some(&"SIGTERM".into()), "{kept}");
+        // When it was is not known, and so not whose doing.
+        assert!(its.iter().all(|e| e["by_order"].is_null() && e["after_us"].is_null()), "{kept}");
     }
 }
 

@@ -38,7 +38,16 @@ fn a_server_that_is_gone() {
     let launch = Launch::shell(WRITES).arg(at.join(server::NAME).to_string_lossy());
     let Some(service) = launch.service(&env, "svc") else { return };
     let writer = service.fact("a");
-    assert!(eventually(Duration::from_secs(30), || proc_state(writer) == Some('D')), "it does not wait");
+    let stack = || std::fs::read_to_string(format!("/proc/{writer}/stack")).unwrap_or_default();
+    // Other waits for a server end by SIGKILL.
+    let waits = || proc_state(writer) == Some('D') && stack().contains("nfs_file_fsync");
+    assert!(
+        eventually(Duration::from_secs(30), waits),
+        "it does not wait: {:?} {} {:?}",
+        proc_state(writer),
+        stack(),
+        server::asked()
+    );
     let out = env.killer(["-s", "KILL", "--wait=3s", "svc"]);
     assert!(out.code(124).stderr.contains("--unstick"), "{out}");
     // Shown, and not done.

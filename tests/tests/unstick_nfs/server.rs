@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::sync::Mutex;
 
 const MOUNT: u32 = 100_005;
 const NFS: u32 = 100_003;
@@ -12,6 +13,14 @@ const NFS3ERR_NOTSUPP: u32 = 10_004;
 /// Handles, and numbers, of the directory and of its file.
 const DIR: u32 = 1;
 const FILE: u32 = 2;
+/// Procedures that were asked for, in their order.
+static ASKED: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+
+/// What it was asked for so far.
+pub fn asked() -> Vec<u32> {
+    ASKED.lock().map(|a| a.clone()).unwrap_or_default()
+}
+
 /// Its name.
 pub const NAME: &str = "f";
 
@@ -67,7 +76,10 @@ fn answer(call: &mut Call<'_>) -> Option<Vec<u8>> {
     }
     let (state, result) = match program {
         MOUNT => (0, if procedure == 1 { words(&[0, 4, DIR, 1, 1]) } else { Vec::new() }),
-        NFS => (0, nfs(procedure, call)?),
+        NFS => {
+            ASKED.lock().ok()?.push(procedure);
+            (0, nfs(procedure, call)?)
+        }
         _ => (NO_PROGRAM, Vec::new()),
     };
     // A reply, accepted, with an empty verifier.
@@ -96,6 +108,8 @@ fn nfs(procedure: u32, call: &mut Call<'_>) -> Option<Vec<u8>> {
         6 => with(&[0, 1, 0]),
         // WRITE, COMMIT
         7 | 21 => return None,
+        // CREATE: it is there.
+        8 => [words(&[0, 1, 4, FILE, 1]), attributes(FILE), words(&[0, 0])].concat(),
         // FSSTAT, FSINFO, PATHCONF
         18 => with(&[0; 13]),
         19 => with(&[4096, 4096, 512, 4096, 4096, 512, 4096, 0, 1 << 20, 0, 1, 0x1b]),

@@ -9,9 +9,15 @@ use super::kernel::{self, Series};
 use super::variant::{self, Variant};
 
 /// What CI boots: a real init, which takes longest and is begun first; the oldest, a fully preemptible one, the newest fully
-/// preemptible, and `killer` all alone.
-const CI: [(&str, &str); 5] =
-    [("7.x", "sysv"), ("5.10", "plain"), ("6.12-rt", "plain"), ("7.x", "preempt-full"), ("7.x", "alone")];
+/// preemptible, `killer` all alone, and servers of files that never answer.
+const CI: [(&str, &str); 6] = [
+    ("7.x", "sysv"),
+    ("5.10", "plain"),
+    ("6.12-rt", "plain"),
+    ("7.x", "preempt-full"),
+    ("7.x", "alone"),
+    ("7.x", "modules"),
+];
 /// Kernels that stand for the rest in variants other than the plain one.
 const FOR_VARIANTS: [&str; 3] = ["5.10", "6.12", "7.x"];
 

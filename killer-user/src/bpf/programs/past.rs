@@ -6,7 +6,8 @@ use killer_common::MAX_ENDING;
 use killer_common::record::{Dead, Ending};
 
 use super::Programs;
-use crate::keep::{HowEnded, Past};
+use crate::keep::{HowEnded, Keep, Past};
+use crate::kernel::tier::Tier;
 
 impl Past for Programs {
     fn dead(&self) -> io::Result<Vec<Dead>> {
@@ -27,6 +28,10 @@ impl Past for Programs {
             v.push(if again == e { e } else { ending.get(i).unwrap_or_default() });
         });
         v
+    }
+
+    fn tells_ends(&self) -> bool {
+        matches!(self.tier(), Tier::Witnessed | Tier::Typed)
     }
 
     fn status(&self, pid: u32, start: u64) -> Option<HowEnded> {

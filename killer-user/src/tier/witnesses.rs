@@ -1,0 +1,37 @@
+//! How processes that were sent a signal ended, in tiers whose programs cannot see it, or that have none: the kernel tells it by a pidfd
+//! once somebody has waited for them (6.15+).
+
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+use std::sync::{Mutex, PoisonError};
+
+use crate::keep::HowEnded;
+use crate::sys::alive::Identity;
+use crate::sys::parent;
+
+/// So many descriptors are kept.
+const MOST: usize = 256;
+
+/// Their pidfds.
+#[derive(Debug, Default)]
+pub struct Witnesses(Mutex<HashMap<Identity, OwnedFd>>);
+
+impl Witnesses {
+    /// Keeps one, as long as there is room.
+    pub fn keep(&self, it: Identity, pidfd: &OwnedFd) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() < MOST
+            && !all.contains_key(&it)
+            && let Ok(own) = pidfd.try_clone()
+        {
+            all.insert(it, own);
+        }
+    }
+
+    /// How one of them ended; `None`: it was not kept, or nobody has waited for it, or the kernel does not tell.
+    pub fn status(&self, it: Identity) -> Option<HowEnded> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let status = parent::exit_status(all.get(&it)?).ok()?;
+        Some(HowEnded { status, no_memory: false, at: 0 })
+    }
+}
