@@ -44,8 +44,6 @@ fn answer(opcode: u32, node: u64) -> Option<Vec<u8>> {
         // FOPEN_NOFLUSH: to close it asks nobody, else whoever serves itself never ends.
         OPEN => words(&[1, if FLUSHES.load(Ordering::Relaxed) { 0 } else { 1 << 5 }]),
         RELEASE => Vec::new(),
-        // Before 5.16 the kernel does not know FOPEN_NOFLUSH.
-        FLUSH if !FLUSHES.load(Ordering::Relaxed) => Vec::new(),
         _ => return None,
     })
 }
@@ -97,9 +95,11 @@ pub fn serve(ctx: Ctx, args: &[String]) {
             if n < 40 {
                 continue;
             }
-            let Some(body) = answer(opcode, word(16)) else { continue };
+            let unknown = opcode == FLUSH && !FLUSHES.load(Ordering::Relaxed);
+            let body = if unknown { Some(Vec::new()) } else { answer(opcode, word(16)) };
+            let Some(body) = body else { continue };
             let mut out = ((16 + body.len()) as u32).to_ne_bytes().to_vec();
-            out.extend_from_slice(&0u32.to_ne_bytes());
+            out.extend_from_slice(&if unknown { -libc::ENOSYS } else { 0 }.to_ne_bytes());
             out.extend_from_slice(&word(8).to_ne_bytes());
             out.extend_from_slice(&body);
             let _ = to.write_all(&out);
@@ -116,6 +116,8 @@ pub fn serve(ctx: Ctx, args: &[String]) {
         ctx.fail("umount2");
     }
     let Ok(open) = open else { ctx.fail("the file") };
+    // Before 5.16 the kernel does not know FOPEN_NOFLUSH: it asks once, hears that there is no such request, and asks no more.
+    drop(open.try_clone());
     // A page of it as memory, which is not there.
     // SAFETY: a new mapping of an open file.
     unsafe {
