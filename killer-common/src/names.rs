@@ -95,8 +95,10 @@ pub const RECORD_HOOKS: [(&str, &str); 4] = [
     ("on_record_exit", "sched_process_exit"),
     ("on_record_exec", "sched_process_exec"),
     ("on_record_fork", "sched_process_fork"),
-    ("on_record_signal", "signal_generate"),
+    (P_RECORD_SIGNAL, "signal_generate"),
 ];
+/// The one of them that notes senders.
+pub const P_RECORD_SIGNAL: &str = "on_record_signal";
 /// Its iterator over the tasks that are there.
 pub const P_RECORD_ALL: &str = "on_record_all";
 

@@ -210,6 +210,8 @@ pub struct Recorder {
     pub lost_execs: u64,
     /// Ends that no program saw: another process came with the number.
     pub lost_ends: u64,
+    /// Senders of signals that had no place.
+    pub lost_senders: u64,
 }
 
 const _: () = assert!(size_of::<Node>() == 112 + 8 && size_of::<ExecKey>() == 16 && size_of::<Sent>() == 64);

@@ -53,6 +53,11 @@ extern "C" fn on_record_signal(ctx: *const u64) -> i32 {
         s.comm =
             unsafe { core::mem::transmute::<[u8; 16], [u64; 2]>(bpf_get_current_comm().unwrap_or_default()) };
     }
-    let _ = SENT.insert(&key, &s, BPF_ANY as u64);
+    if SENT.insert(&key, &s, BPF_ANY as u64).is_err() {
+        // Nobody is better than one of before.
+        let _ = SENT.remove(&key);
+        // SAFETY: r points to a whole Recorder.
+        nodes::lose(|r| unsafe { &raw mut (*r).lost_senders });
+    }
     0
 }

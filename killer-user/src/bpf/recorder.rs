@@ -150,14 +150,12 @@ fn recording(v: &Path) -> io::Result<Option<Recording>> {
     let mut figures = Recorder::zeroed();
     let maps = v.join("maps");
     bpf::lookup(bpf::obj_get(&maps.join(RECORDER))?, 0, bytemuck::bytes_of_mut(&mut figures))?;
-    let mut skipped = 0;
-    for (name, _) in RECORD_HOOKS {
-        skipped += match program(v, name).ok().and_then(|p| bpf::prog_info(p).ok()) {
-            Some(i) => i.recursion_misses(),
-            None => 0,
-        };
-    }
-    Ok(Some(Recording { scope, figures, skipped, attached: attached(v), names: prog::can_read_kernel() }))
+    let of = |name: &str| program(v, name).ok().and_then(|p| bpf::prog_info(p).ok());
+    let missed = |name: &str| of(name).map_or(0, |i| i.recursion_misses());
+    let unheard = missed(P_RECORD_SIGNAL);
+    let skipped = RECORD_HOOKS.iter().filter(|h| h.0 != P_RECORD_SIGNAL).map(|h| missed(h.0)).sum();
+    let (attached, names) = (attached(v), prog::can_read_kernel());
+    Ok(Some(Recording { scope, figures, skipped, unheard, attached, names }))
 }
 
 /// All its hooks are there.

@@ -73,9 +73,15 @@ fn recorder(t: &Tracker) -> Result<Vec<Family>, Failure> {
     nodes.samples.push((vec![], records.nodes()?.len() as f64));
     let mut lost = family("killer_recorder_lost_total", "What the recorder has left out.", Kind::Counter);
     let f = &r.figures;
-    for (what, n) in
-        [("forks", f.lost_nodes), ("execs", f.lost_execs), ("ends", f.lost_ends), ("skipped", r.skipped)]
-    {
+    let counts = [
+        ("forks", f.lost_nodes),
+        ("execs", f.lost_execs),
+        ("ends", f.lost_ends),
+        ("senders", f.lost_senders),
+        ("skipped", r.skipped),
+        ("skipped-signals", r.unheard),
+    ];
+    for (what, n) in counts {
         lost.samples.push((vec![("what", what.to_owned())], n as f64));
     }
     Ok(vec![nodes, lost])

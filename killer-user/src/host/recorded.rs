@@ -81,6 +81,11 @@ pub fn missed(r: &Recording) -> Vec<String> {
         (f.lost_execs, "execs had no place"),
         (f.lost_ends, "ends were missed"),
         (r.skipped, "runs of its programs were skipped by the kernel"),
+        (f.lost_senders, "senders of signals had no place"),
+        (
+            r.unheard,
+            "signals were skipped by the kernel, whose senders are missing, or ones of before are named",
+        ),
     ];
     all.extend(counts.iter().filter(|c| c.0 != 0).map(|(n, what)| format!("{n} {what}")));
     if !r.names {

@@ -25,8 +25,10 @@ pub struct Recording {
     pub scope: Scope,
     /// What it says of itself.
     pub figures: Recorder,
-    /// Runs of its programs that the kernel has skipped (5.12+; before, none is).
+    /// Runs of its programs that the kernel has skipped (5.12+; before, none is), but for the next one's.
     pub skipped: u64,
+    /// Runs of the program that notes senders of signals, likewise.
+    pub unheard: u64,
     /// Its hooks are attached.
     pub attached: bool,
     /// The kernel's memory can be read: paths, names and directories are there (not under lockdown=confidentiality).

@@ -13,8 +13,8 @@ pub struct Afterwards {
     _line: OwnedFd,
 }
 
-/// Starts a child that does `work` once this process has ended. It keeps one descriptor and nothing else of this process's: no lock, no
-/// map, no terminal. Only while this process has one thread.
+/// Starts a child that does `work` once this process has ended. It keeps one descriptor of this process's, and no lock and no
+/// terminal. Only while this process has one thread.
 ///
 /// # Errors
 /// There is no descriptor or no process for it.

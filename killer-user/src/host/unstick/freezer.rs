@@ -95,7 +95,7 @@ pub fn find(stuck: &[Stuck], family: &BTreeSet<u32>) -> Vec<Step> {
                     },
                     act: Act::Thaw(dir),
                     of: Vec::new(),
- otherwise: None,
+                    otherwise: None,
                 }
             });
             step.told.members.push(s.member.tgid);

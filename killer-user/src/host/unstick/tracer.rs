@@ -48,7 +48,7 @@ pub fn find(stuck: &[Stuck], family: &BTreeSet<u32>) -> Vec<Step> {
                     },
                     act: Act::ByHand,
                     of: Vec::new(),
- otherwise: None,
+                    otherwise: None,
                 }
             });
             step.told.members.push(s.member.tgid);
