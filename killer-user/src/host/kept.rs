@@ -7,9 +7,14 @@ use crate::ending::Ending;
 use crate::ledger;
 use crate::report::message;
 use crate::report::model::{Deed, Kept};
+use crate::tier::Tracker;
 
-/// Refuses, before anything is done, when a receipt is required and could not be written.
-pub fn ready(how: &Receipts) -> Result<(), Failure> {
+/// Refuses, before anything is done, when a receipt is required and could not be written. For one that is to be written, ends are asked
+/// for.
+pub fn ready(t: &Tracker, how: &Receipts) -> Result<(), Failure> {
+    if how.when != When::No {
+        t.ask_for_ends();
+    }
     if how.when != When::Required {
         return Ok(());
     }

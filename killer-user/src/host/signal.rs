@@ -25,7 +25,7 @@ pub fn one(
     fuse::check(std::iter::once((t, root)), k)?;
     let active = k.signal != 0 && !k.dry_run;
     if active {
-        kept::ready(&k.receipts)?;
+        kept::ready(t, &k.receipts)?;
     }
     if !k.dry_run && !k.require_exact {
         let asked = inner::Asked { picks: &k.whom.sets, include_self: k.include_self };

@@ -68,7 +68,7 @@ pub fn end(
     tell: &dyn Tell,
 ) -> Result<model::Stop, Failure> {
     let began = clock::monotonic_ns();
-    kept::ready(&s.receipts)?;
+    kept::ready(t, &s.receipts)?;
     let mut run = Run::new(t, root, named, s, tell);
     let ended = run.all()?;
     run.report.took_us = (clock::monotonic_ns() - began) / 1000;

@@ -103,11 +103,14 @@ impl Tracker {
         Self { cross_check: CrossCheck::open(&run_root()), ..Self::of(Box::new(t), None) }
     }
 
-    /// One that was sent a signal, whose end may be asked for later.
+    /// How those end that are sent signals from now on will be asked for.
+    pub fn ask_for_ends(&self) {
+        self.witnesses.begin(self.past().is_none_or(|p| !p.tells_ends()));
+    }
+
+    /// One that was sent a signal.
     pub fn witness(&self, it: Identity, pidfd: &OwnedFd) {
-        if self.past().is_none_or(|p| !p.tells_ends()) {
-            self.witnesses.keep(it, pidfd);
-        }
+        self.witnesses.keep(it, pidfd);
     }
 
     /// How a process that has ended did, where that is known.

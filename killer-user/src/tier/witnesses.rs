@@ -12,15 +12,21 @@ use crate::sys::parent;
 /// So many descriptors are kept.
 const MOST: usize = 256;
 
-/// Their pidfds.
+/// Their pidfds; `None`: nobody will ask.
 #[derive(Debug, Default)]
-pub struct Witnesses(Mutex<HashMap<Identity, OwnedFd>>);
+pub struct Witnesses(Mutex<Option<HashMap<Identity, OwnedFd>>>);
 
 impl Witnesses {
+    /// Keeps some from now on, where they are `needed`.
+    pub fn begin(&self, needed: bool) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = needed.then(HashMap::new);
+    }
+
     /// Keeps one, as long as there is room.
     pub fn keep(&self, it: Identity, pidfd: &OwnedFd) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() < MOST
+        if let Some(all) = &mut *all
+            && all.len() < MOST
             && !all.contains_key(&it)
             && let Ok(own) = pidfd.try_clone()
         {
@@ -31,7 +37,7 @@ impl Witnesses {
     /// How one of them ended; `None`: it was not kept, or nobody has waited for it, or the kernel does not tell.
     pub fn status(&self, it: Identity) -> Option<HowEnded> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let status = parent::exit_status(all.get(&it)?).ok()?;
+        let status = parent::exit_status(all.as_ref()?.get(&it)?).ok()?;
         Some(HowEnded { status, no_memory: false, at: 0 })
     }
 }
