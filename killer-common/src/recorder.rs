@@ -175,8 +175,9 @@ pub struct SentKey {
 pub const S_KERNEL: u32 = 1;
 /// A BPF program has sent it, while `by` ran: a sweep of `killer`, or a gate.
 pub const S_PROGRAM: u32 = 2;
-/// It says that a timer or a device has sent it, which every process can say of its own signals.
-pub const S_OR_TIMER: u32 = 4;
+/// `by`, or the kernel: it says that a timer or a device has sent it, which every process can say of its own signals, or what it says
+/// cannot be read (lockdown=confidentiality).
+pub const S_OR_KERNEL: u32 = 4;
 
 /// Who sent a signal, the last time that it was sent and could end its process.
 #[repr(C)]

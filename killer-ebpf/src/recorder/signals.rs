@@ -43,7 +43,7 @@ extern "C" fn on_record_signal(ctx: *const u64) -> i32 {
         Sender::Current => 0,
         Sender::Kernel => S_KERNEL,
         Sender::Program => S_PROGRAM,
-        Sender::OrTimer => S_OR_TIMER,
+        Sender::OrKernel => S_OR_KERNEL,
     };
     if from != Sender::Kernel {
         let by = task::current_tgid();

@@ -1,7 +1,7 @@
 //! Who has sent the signal that ended a process.
 
 use killer_common::record::TaskKey;
-use killer_common::recorder::{S_KERNEL, S_OR_TIMER, S_PROGRAM, Sent};
+use killer_common::recorder::{S_KERNEL, S_OR_KERNEL, S_PROGRAM, Sent};
 
 use super::{execs, models};
 use crate::keep::{HowEnded, Records};
@@ -25,7 +25,7 @@ fn sender(s: &Sent) -> EndSender {
     let kind = match s.flags {
         S_KERNEL => "kernel",
         S_PROGRAM => "program",
-        S_OR_TIMER => "process-or-timer",
+        S_OR_KERNEL => "process-or-kernel",
         _ if itself => "itself",
         _ => "process",
     };
@@ -72,6 +72,6 @@ mod tests {
         assert_eq!(by(7, 60, 0), ("process".into(), Some(7)));
         assert_eq!(by(0, 0, S_KERNEL), ("kernel".into(), None));
         assert_eq!(by(8, 80, S_PROGRAM), ("program".into(), Some(8)));
-        assert_eq!(by(7, 70, S_OR_TIMER), ("process-or-timer".into(), Some(7)));
+        assert_eq!(by(7, 70, S_OR_KERNEL), ("process-or-kernel".into(), Some(7)));
     }
 }

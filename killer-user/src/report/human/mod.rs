@@ -130,7 +130,7 @@ fn from(s: &EndSender) -> String {
         "itself" => " from itself".into(),
         "kernel" => " from the kernel".into(),
         "program" => format!(" from a BPF program in {}", who()),
-        "process-or-timer" => format!(" from a timer or from {}", who()),
+        "process-or-kernel" => format!(" from the kernel or from {}", who()),
         _ => format!(" from {}", who()),
     }
 }

@@ -113,7 +113,8 @@ pub struct End {
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct EndSender {
     /// `process`; `itself`; `kernel`: on its own account, for a fault or a timer; `program`: a BPF program while that process ran, a sweep of
-    /// `killer` or a gate; `process-or-timer`: it says of itself that a timer or a device has sent it.
+    /// `killer` or a gate; `process-or-kernel`: it bears the code of a timer or a device, which a process can write, too, or no code can be
+    /// read (lockdown=confidentiality).
     pub kind: String,
     /// Process number; none of the kernel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
