@@ -1,9 +1,11 @@
 //! `killer watch`: what members do, as it happens.
 
-use killer_tests::{Launch, Running, TestEnv, eventually, skip};
+use killer_tests::{Launch, Pidfd, Running, TestEnv, eventually, skip};
 use rustix::process::Signal;
 use serde_json::Value;
-use std::time::Duration;
+use std::io::Read;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -307,4 +309,31 @@ fn one_program_of_many() {
     assert!(has(&shells, "exit", &|e| e["exit_code"] == 9) && !has(&shells, "exit", &old), "{shells:#?}");
     assert!(has(&shells, "fork", &|e| e["creator"] == main), "{shells:#?}");
     env.killer(["watch", "--exe="]).code(2);
+}
+
+/// More happens than its reader takes: it ends all the same, with what there was at its end.
+#[test]
+fn it_ends_however_much_happens() {
+    let Some(env) = TestEnv::new("it_ends_however_much_happens").map(TestEnv::alone) else { return };
+    let Some(service) = Launch::new("chains").arg("16").lease(120).service(&env, "svc") else { return };
+    let mut command = env.command();
+    command.args(["watch", "--for", "1s", "--format", "ocsf", "svc"]).stdout(Stdio::piped());
+    let mut seen = killer_tests::start(&mut command).expect("killer");
+    let ends = Pidfd::open(seen.id() as i32).expect("our child");
+    let mut from = seen.stdout.take().expect("a pipe");
+    let (mut piece, mut bytes, begun) = (vec![0; 1 << 16], 0, Instant::now());
+    while let Ok(n) = from.read(&mut piece)
+        && n > 0
+        && begun.elapsed() < Duration::from_secs(60)
+    {
+        bytes += n;
+        // Sixteen megabytes a second at most; what happens is more.
+        std::thread::sleep(Duration::from_millis(4));
+    }
+    let ended = ends.ends_within(Duration::from_secs(1));
+    ends.signal(Signal::KILL);
+    let _ = seen.wait();
+    env.killer(["-s", "KILL", "svc"]).ok();
+    service.assert_dead();
+    assert!(ended && bytes > 1 << 20, "{bytes} bytes, and it goes on");
 }

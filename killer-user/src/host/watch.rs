@@ -28,7 +28,7 @@ const LOOK: Duration = Duration::from_millis(250);
 /// (`kernel/bpf/ringbuf.c:bpf_ringbuf_commit`), and does so in the member that the event is of.
 const REST: Duration = Duration::from_millis(10);
 /// So many events are shown between two looks at anything else.
-const AT_ONCE: usize = 4096;
+const AT_ONCE: usize = 512;
 
 /// Shows what happens until it is to end. `show` answers whether somebody still reads.
 pub fn watch(o: &Order, tell: &dyn Tell, show: &mut dyn FnMut(&Happened) -> bool) -> Result<Ending, Failure> {
@@ -84,8 +84,8 @@ async fn run(
                 let mut ready = ready?;
                 match teller.some(&mut *watching, AT_ONCE, show) {
                     None => break false,
-                    // The rest comes after a look at everything else.
-                    Some(n) if n == AT_ONCE => {}
+                    // The rest comes after a look at everything else: without this no clock and no signal is looked at.
+                    Some(n) if n == AT_ONCE => tokio::task::yield_now().await,
                     Some(_) => {
                         ready.clear_ready();
                         tokio::time::sleep(REST).await;
@@ -94,9 +94,9 @@ async fn run(
             }
         }
     };
-    // What has happened until now is shown.
-    while reads && teller.some(&mut *watching, AT_ONCE, show) == Some(AT_ONCE) {}
-    teller.losses(&*watching, show);
+    if reads {
+        teller.rest(&mut *watching, show);
+    }
     Ok(Ending::Done)
 }
 

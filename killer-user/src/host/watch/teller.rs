@@ -100,9 +100,17 @@ impl<'a> Teller<'a> {
         show(&Happened { lost: Some(n), ..self.at("lost", at) })
     }
 
-    /// Tells of what had no place at the end.
-    pub fn losses(&mut self, watching: &dyn Watching, show: &mut dyn FnMut(&Happened) -> bool) -> bool {
-        self.lost_until(watching.lost(), clock::boottime_ns(), show)
+    /// Shows what has happened until now, and tells of what had no place. More happens meanwhile, perhaps faster than it is read.
+    pub fn rest(&mut self, watching: &mut dyn Watching, show: &mut dyn FnMut(&Happened) -> bool) {
+        let (lost, now) = (watching.lost(), clock::boottime_ns());
+        while let Some(seen) = watching.next().filter(|s| s.event().at <= now) {
+            let before = seen.event().lost.min(lost);
+            if !self.lost_until(before, seen.event().at, show) || self.tell(&seen).is_some_and(|h| !show(&h))
+            {
+                return;
+            }
+        }
+        self.lost_until(lost, now, show);
     }
 
     /// Looks at what no event tells of. True when nobody reads any more.

@@ -123,7 +123,7 @@ pub fn how(e: &End) -> String {
 fn from(s: &EndSender) -> String {
     let program = s.program.as_ref().map_or(String::new(), |p| format!(", {}", escape::text(p)));
     let who = || match (s.pid, &s.comm, s.uid) {
-        (Some(pid), Some(comm), Some(uid)) => format!("{pid} ({}{program}), uid {uid}", escape::text(comm)),
+        (Some(pid), Some(comm), Some(uid)) => format!("{pid} ({}{program}, uid {uid})", escape::text(comm)),
         _ => "a process".into(),
     };
     match &*s.kind {
