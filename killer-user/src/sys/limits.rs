@@ -47,6 +47,11 @@ pub fn descriptors() -> u64 {
     }
 }
 
+/// How many descriptors may be held for what is only good to know, so that enough are left for all that is needed.
+pub fn spare_descriptors() -> usize {
+    (descriptors().saturating_sub(64) / 4).min(256) as usize
+}
+
 /// How many descriptors may be held to sleep on, so that enough are left for everything else.
 pub fn some_descriptors() -> usize {
     (descriptors().saturating_sub(16) / 4).min(64) as usize

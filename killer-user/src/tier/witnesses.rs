@@ -7,10 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::keep::HowEnded;
 use crate::sys::alive::Identity;
-use crate::sys::parent;
-
-/// So many descriptors are kept.
-const MOST: usize = 256;
+use crate::sys::{limits, parent};
 
 /// Their pidfds; `None`: nobody will ask.
 #[derive(Debug, Default)]
@@ -22,11 +19,11 @@ impl Witnesses {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = needed.then(HashMap::new);
     }
 
-    /// Keeps one, as long as there is room.
+    /// Keeps one, as long as there are descriptors to spare.
     pub fn keep(&self, it: Identity, pidfd: &OwnedFd) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(all) = &mut *all
-            && all.len() < MOST
+            && all.len() < limits::spare_descriptors()
             && !all.contains_key(&it)
             && let Ok(own) = pidfd.try_clone()
         {

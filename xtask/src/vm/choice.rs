@@ -126,7 +126,7 @@ mod tests {
         assert_eq!(built("7.x --variant no-bpffs,clocks"), ["chaos", "guest"]);
         assert_eq!(built("7.x --filter adopt:: --skip cron"), ["adopt"]);
         assert_eq!(built("--boot runit"), ["boot"]);
-        assert_eq!(built("--ci"), ["adversaries", "boot", "tiers"]);
+        assert_eq!(built("--ci"), ["adversaries", "boot", "tiers", "unstick", "unstick_nfs"]);
         assert!(built("7.x --filter cron").is_empty(), "it may be in any of them");
     }
 }
