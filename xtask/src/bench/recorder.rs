@@ -1,4 +1,4 @@
-//! What the recorder costs the host: a process that is forked, executes a program and ends, and a signal, by the clock and in its
+//! What the recorder costs the host: a process that is forked, executes a program and ends, and a signal, by the clock, and a process in its
 //! programs.
 
 use std::path::Path;
@@ -24,8 +24,6 @@ const STATES: [(&str, &str); 4] =
     [("off", "off"), ("off, again", "off"), ("services", "services"), ("all", "all")];
 /// Programs of the recorder for a process.
 const PROGRAMS: [&str; 3] = ["on_record_fork", "on_record_exec", "on_record_exit"];
-/// The one for a signal.
-const OF_SIGNALS: [&str; 1] = ["on_record_signal"];
 
 /// All of them.
 pub fn figures(bench: &Bench, rounds: usize) -> Result<Figures> {
@@ -36,7 +34,7 @@ pub fn figures(bench: &Bench, rounds: usize) -> Result<Figures> {
     let goal = Goal::new("fork+exec+wait with all of the host recorded", 1.03, "×").figure("", all);
     text += "### A signal that a shell sends to itself and handles, × with nothing recorded\n\n";
     by_the_clock(bench, 5 * rounds, &mut text, signals)?;
-    text += "### The recorder's programs, ns (BPF's own statistics, less an empty program)\n\n";
+    text += "### The recorder's programs, ns for a process (BPF's own statistics, less an empty program)\n\n";
     in_programs(bench, 5 * rounds, &mut text)?;
     run::quiet(&mut bench.killer(&["up", "--lineage=off"]))?;
     Ok(Figures { text, goals: vec![goal], plots: Vec::new() })
@@ -81,43 +79,33 @@ fn in_programs(bench: &Bench, rounds: usize, text: &mut String) -> Result<()> {
             return Ok(());
         }
     };
-    let names: Vec<&str> = PROGRAMS.into_iter().chain(OF_SIGNALS).collect();
-    let heads: String = names.iter().map(|p| format!(" `{p}` |")).collect();
-    *text += &format!("| of a stranger |{heads}\n|---|{}\n", "---|".repeat(names.len()));
+    let heads: String = PROGRAMS.iter().map(|p| format!(" `{p}` |")).collect();
+    *text += &format!("| of a stranger |{heads}\n|---|{}\n", "---|".repeat(PROGRAMS.len()));
     for of in ["services", "all"] {
         record(bench, of)?;
-        let of_process = times(bench, rounds, &PROGRAMS, RUNS, runs)?;
-        let of_signal = times(bench, rounds, &OF_SIGNALS, SIGNALS, signals)?;
-        let all: String =
-            of_process.into_iter().chain(of_signal).map(|t| format!(" {} |", both(t))).collect();
+        let all: String = times(bench, rounds)?.into_iter().map(|t| format!(" {} |", both(t))).collect();
         *text += &format!("| `--lineage={of}` |{all}\n");
     }
-    *text += "\nMedian / least; the first three for a process, the last for a signal.\n\n";
+    *text += "\nMedian / least.\n\n";
     Ok(())
 }
 
-/// What each of these programs takes for one of `count`, ns.
-fn times(
-    bench: &Bench,
-    rounds: usize,
-    names: &[&str],
-    count: u32,
-    what: fn() -> Result<Duration>,
-) -> Result<Vec<Vec<f64>>> {
+/// What each of them takes for a process, ns.
+fn times(bench: &Bench, rounds: usize) -> Result<Vec<Vec<f64>>> {
     let (empty, _attached) = bpf::empty()?;
     let empty = [empty];
     let progs = bench.pins.join("v1/progs");
-    let programs = names.iter().map(|p| bpf::pin(&progs.join(p))).collect::<Result<Vec<_>>>()?;
-    let mut times = vec![Vec::new(); names.len()];
+    let programs = PROGRAMS.iter().map(|p| bpf::pin(&progs.join(p))).collect::<Result<Vec<_>>>()?;
+    let mut times = vec![Vec::new(); PROGRAMS.len()];
     for _ in 0..rounds {
         let before: Vec<_> = programs.iter().map(|p| bpf::runs(std::slice::from_ref(p))).collect();
         let nothing = bpf::runs(&empty);
-        what()?;
+        runs()?;
         let nothing = bpf::runs(&empty).since(nothing);
         let base = nothing.time as f64 / nothing.count.max(1) as f64;
         for ((p, before), times) in programs.iter().zip(before).zip(times.iter_mut()) {
             let ours = bpf::runs(std::slice::from_ref(p)).since(before);
-            times.push((ours.time as f64 - base * ours.count as f64) / f64::from(count));
+            times.push((ours.time as f64 - base * ours.count as f64) / f64::from(RUNS));
         }
     }
     Ok(times)
