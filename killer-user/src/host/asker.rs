@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use crate::report::model::{AskedBy, AskingProcess, Program};
 use crate::sys::clock::TICK;
 use crate::sys::entry::{self, Entry};
-use crate::sys::{clock, parent, proc_text};
+use crate::sys::{clock, pidfd_info, proc_text};
 
 /// No line of ancestors is followed further.
 const MOST: usize = 64;
@@ -70,7 +70,7 @@ fn one(pid: u32) -> (AskingProcess, u32) {
         Ok(e) => e,
         Err(e) => {
             seen.unread = Some(format!("/proc does not show it: {e}"));
-            return (seen, parent::of(pid).unwrap_or(0));
+            return (seen, pidfd_info::parent(pid).unwrap_or(0));
         }
     };
     let mut why = Vec::new();

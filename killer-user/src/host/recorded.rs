@@ -84,7 +84,7 @@ pub fn missed(r: &Recording) -> Vec<String> {
         (f.lost_senders, "senders of signals had no place"),
         (
             r.unheard,
-            "signals were skipped by the kernel, whose senders are missing, or ones of before are named",
+            "runs of the one on signals were skipped by the kernel: senders are missing, or ones of before are named",
         ),
     ];
     all.extend(counts.iter().filter(|c| c.0 != 0).map(|(n, what)| format!("{n} {what}")));

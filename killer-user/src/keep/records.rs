@@ -83,7 +83,7 @@ pub trait Records: Debug {
     /// # Errors
     /// Of the look-ups.
     fn node(&self, key: TaskKey) -> io::Result<Option<Node>>;
-    /// Who sent a process this signal last, where that could end it. Of the last 4096 signals that could.
+    /// Who sent a process this signal last, where that could end it; of about 4096 signals that could, the last ones.
     ///
     /// # Errors
     /// Of the look-up.

@@ -9,7 +9,7 @@ use thiserror::Error;
 use crate::keep::Candidate;
 use crate::sys::alive::{not_after, start_of};
 use crate::sys::entry::{self, Entry};
-use crate::sys::{clock, parent, proc, proc_text};
+use crate::sys::{clock, pidfd_info, proc, proc_text};
 
 /// Why a number is no process that can be taken.
 #[derive(Debug, Error)]
@@ -140,7 +140,7 @@ struct Seen {
 fn see(pid: u32) -> io::Result<Seen> {
     let stat = entry::record(&format!("{pid}/stat"));
     match stat.and_then(|s| Stat::from_read(&s[..]).map_err(io::Error::other)) {
-        Err(_) => Ok(Seen { parent: parent::of(pid)?, more: None }),
+        Err(_) => Ok(Seen { parent: pidfd_info::parent(pid)?, more: None }),
         Ok(s) => {
             let place = Place { session: s.session as u32, has_terminal: s.tty_nr != 0 };
             Ok(Seen { parent: s.ppid as u32, more: Some((clock::host_ticks(s.starttime), place)) })

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::keep::HowEnded;
 use crate::sys::alive::Identity;
-use crate::sys::{limits, parent};
+use crate::sys::{limits, pidfd_info};
 
 /// Their pidfds; `None`: nobody will ask.
 #[derive(Debug, Default)]
@@ -21,8 +21,12 @@ impl Witnesses {
 
     /// Keeps one, as long as there are descriptors to spare.
     pub fn keep(&self, it: Identity, pidfd: &OwnedFd) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(all) = &mut *all
+        let mut asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // A kernel that knows no such question (before 6.13) is asked once.
+        if asked.as_ref().is_some_and(HashMap::is_empty) && !pidfd_info::is_known(pidfd) {
+            *asked = None;
+        }
+        if let Some(all) = &mut *asked
             && all.len() < limits::spare_descriptors()
             && !all.contains_key(&it)
             && let Ok(own) = pidfd.try_clone()
@@ -34,7 +38,7 @@ impl Witnesses {
     /// How one of them ended; `None`: it was not kept, or nobody has waited for it, or the kernel does not tell.
     pub fn status(&self, it: Identity) -> Option<HowEnded> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let status = parent::exit_status(all.as_ref()?.get(&it)?).ok()?;
+        let status = pidfd_info::exit_status(all.as_ref()?.get(&it)?).ok()?;
         Some(HowEnded { status, no_memory: false, at: 0 })
     }
 }

@@ -1,11 +1,14 @@
 //! Debian kernels for guests: found by series, fetched and unpacked once, never installed.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
 use super::apt::{self, Apt, Package};
+use crate::run::have;
+use crate::tools;
 
 /// The matrix: oldest, long-term ones, a fully preemptible one, newest.
 pub const MATRIX: [&str; 6] = ["5.10", "6.1", "6.12", "6.12-rt", "6.18", "7.x"];
@@ -219,19 +222,20 @@ fn keep_modules(from: &Path, to: &Path) -> Result<()> {
                 dirs.extend(Some(path).filter(|p| p.is_dir() && !p.is_symlink()));
                 continue;
             };
-            let program = if packed == ".zst" { "zstd" } else { "xz" };
-            let bytes = match packed {
-                "" => std::fs::read(&path)?,
-                _ => {
-                    Command::new(program)
-                        .arg("-dc")
-                        .arg(&path)
-                        .output()
-                        .with_context(|| program.to_owned())?
-                        .stdout
-                }
-            };
-            std::fs::write(to.join(format!("{module}.ko")), bytes)?;
+            let to = to.join(format!("{module}.ko"));
+            if packed.is_empty() {
+                std::fs::copy(&path, &to)?;
+                continue;
+            }
+            let (program, package) = if packed == ".zst" { ("zstd", "zstd") } else { ("xz", "xz-utils") };
+            if !have(program) {
+                tools::packages(&[package], "modules of guests' kernels")?;
+            }
+            let unpacked = Command::new(program).arg("-dc").arg(&path).stdout(File::create(&to)?).status();
+            ensure!(
+                unpacked.with_context(|| program.to_owned())?.success(),
+                "{program} cannot unpack {name}"
+            );
         }
     }
     Ok(())

@@ -32,7 +32,7 @@ const GET_INFO: u32 = 3 << 30 | (size_of::<Info>() as u32) << 16 | 0xFF << 8 | 1
 ///
 /// # Errors
 /// The kernel's: there is no such process, or it cannot tell (ENOTTY, EINVAL before 6.13).
-pub fn of(pid: u32) -> io::Result<u32> {
+pub fn parent(pid: u32) -> io::Result<u32> {
     let info = info(pidfd_open(pid)?, PID)?;
     match info.tgid == pid {
         true => Ok(info.ppid),
@@ -46,6 +46,11 @@ pub fn of(pid: u32) -> io::Result<u32> {
 /// The kernel's: nobody has waited for it yet (EINVAL here), or it cannot tell (ENOTTY, EINVAL before 6.15).
 pub fn exit_status(pidfd: impl AsFd) -> io::Result<u16> {
     info(pidfd, EXIT).map(|i| i.exit_code as u16)
+}
+
+/// Whether the kernel answers such questions of this one at all (ENOTTY before 6.13, and of what stands for a pidfd before 5.3).
+pub fn is_known(pidfd: impl AsFd) -> bool {
+    info(pidfd, EXIT).err().and_then(|e| e.raw_os_error()) != Some(libc::ENOTTY)
 }
 
 /// All that was asked for, or an error.
@@ -67,11 +72,11 @@ mod tests {
     #[test]
     fn of_this_process() {
         assert_eq!(size_of::<Info>(), 64);
-        match of(std::process::id()) {
+        match parent(std::process::id()) {
             Ok(parent) => assert_eq!(parent, std::os::unix::process::parent_id()),
             Err(e) => assert!(matches!(e.raw_os_error(), Some(libc::ENOTTY | libc::EINVAL)), "{e}"),
         }
-        assert!(of(0).is_err());
+        assert!(parent(0).is_err());
     }
 
     #[test]
